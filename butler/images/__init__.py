@@ -1,0 +1,39 @@
+"""In-memory values: boxes, images, masks, exposures and what they carry."""
+
+from .coadd_inputs import CcdInput, CoaddInputs, VisitInput
+from .coadd_psf import CoaddPsf, InvalidPsfError
+from .exposure import Exposure
+from .filter_label import FilterLabel
+from .geometry import ORIGIN, Box2I, Extent2I, Point2I
+from .image import Image
+from .mask import DEFAULT_MASK_PLANES, Mask
+from .masked_image import MaskedImage
+from .photo_calib import PhotoCalib
+from .psf import GaussianPsf, KernelPsf, Psf, determinant_radius
+from .sky_wcs import SkyWcs
+from .visit_info import VisitInfo
+
+__all__ = [
+    "DEFAULT_MASK_PLANES",
+    "ORIGIN",
+    "Box2I",
+    "CcdInput",
+    "CoaddInputs",
+    "CoaddPsf",
+    "Exposure",
+    "Extent2I",
+    "FilterLabel",
+    "GaussianPsf",
+    "Image",
+    "InvalidPsfError",
+    "KernelPsf",
+    "Mask",
+    "MaskedImage",
+    "PhotoCalib",
+    "Point2I",
+    "Psf",
+    "SkyWcs",
+    "VisitInfo",
+    "VisitInput",
+    "determinant_radius",
+]

@@ -1,0 +1,82 @@
+"""CoaddInputs: which visits and detectors a warp or coadd is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .geometry import Box2I
+from .psf import Psf
+from .sky_wcs import SkyWcs
+
+__all__ = ["CcdInput", "CoaddInputs", "VisitInput"]
+
+
+@dataclass(frozen=True, slots=True)
+class VisitInput:
+    """One visit that contributed.
+
+    Parameters
+    ----------
+    visit
+        Visit number.
+    bbox
+        Box of the warp, in the tract's pixels.
+    goodpix
+        Pixels of the warp that have data.
+    weight
+        Weight in the coadd, 1/nJy²; NaN in a warp.
+    filter
+        Physical filter.
+    """
+
+    visit: int
+    bbox: Box2I
+    goodpix: int
+    weight: float
+    filter: str
+
+
+@dataclass(frozen=True, slots=True)
+class CcdInput:
+    """One detector image that contributed.
+
+    Parameters
+    ----------
+    visit, ccd
+        Visit and detector number.
+    bbox
+        Box of the detector image, in its own pixels.
+    goodpix
+        Pixels of the warp that came from it.
+    weight
+        Weight of its visit in the coadd, 1/nJy²; 1 in a warp.
+    filter
+        Physical filter.
+    wcs, psf
+        Those of the detector image, before warping.
+    validPolygon
+        Vertices ``(x, y)`` in the detector's pixels; empty means the whole box.
+    """
+
+    visit: int
+    ccd: int
+    bbox: Box2I
+    goodpix: int
+    weight: float
+    filter: str
+    wcs: SkyWcs
+    psf: Psf
+    validPolygon: Sequence[tuple[float, float]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CoaddInputs:
+    """The two tables of contributions, each ordered by its numbers."""
+
+    visits: tuple[VisitInput, ...] = field(default=())
+    ccds: tuple[CcdInput, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "visits", tuple(sorted(self.visits, key=lambda row: row.visit)))
+        object.__setattr__(self, "ccds", tuple(sorted(self.ccds, key=lambda row: (row.visit, row.ccd))))

@@ -1,0 +1,82 @@
+"""Exposure: a masked image with everything known about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .coadd_inputs import CoaddInputs
+from .filter_label import FilterLabel
+from .geometry import Box2I
+from .image import Image
+from .mask import Mask
+from .masked_image import MaskedImage
+from .photo_calib import PhotoCalib
+from .psf import Psf
+from .sky_wcs import SkyWcs
+from .visit_info import VisitInfo
+
+__all__ = ["Exposure"]
+
+
+@dataclass(slots=True, eq=False)
+class Exposure:
+    """A masked image with its WCS, PSF, calibration and history.
+
+    Parameters
+    ----------
+    maskedImage
+        Pixels; held, not copied.
+    wcs
+        WCS in parent pixels.
+    psf, photoCalib, filter, visitInfo, coaddInputs
+        What is known; None if not.
+    metadata
+        Free header cards.
+    """
+
+    maskedImage: MaskedImage
+    wcs: SkyWcs | None = None
+    psf: Psf | None = None
+    photoCalib: PhotoCalib | None = None
+    filter: FilterLabel | None = None
+    visitInfo: VisitInfo | None = None
+    coaddInputs: CoaddInputs | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def image(self) -> Image:
+        """Image plane."""
+        return self.maskedImage.image
+
+    @property
+    def mask(self) -> Mask:
+        """Mask plane."""
+        return self.maskedImage.mask
+
+    @property
+    def variance(self) -> Image:
+        """Variance plane."""
+        return self.maskedImage.variance
+
+    @property
+    def bbox(self) -> Box2I:
+        """Box covered, in parent coordinates."""
+        return self.maskedImage.bbox
+
+    def getBBox(self) -> Box2I:
+        """Return the box covered, in parent coordinates."""
+        return self.bbox
+
+    def getWcs(self) -> SkyWcs | None:
+        """Return the WCS."""
+        return self.wcs
+
+    def getPsf(self) -> Psf | None:
+        """Return the PSF."""
+        return self.psf
+
+    def __getitem__(self, bbox: Box2I) -> Exposure:
+        """Return the part in ``bbox`` (parent coordinates); shares pixels and components."""
+        return replace(self, maskedImage=self.maskedImage[bbox])

@@ -1,0 +1,57 @@
+"""PhotoCalib: from counts to nanojansky."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from .masked_image import MaskedImage
+
+__all__ = ["PhotoCalib"]
+
+AB_ZERO_POINT_NJY: Final = 1e32 * 10 ** (-48.6 / 2.5)
+"""Flux of magnitude 0 (AB) in nJy."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoCalib:
+    """A constant photometric calibration.
+
+    Parameters
+    ----------
+    calibrationMean
+        Flux in nJy of one count; finite and positive.
+    calibrationErr
+        Its error, nJy per count.
+
+    Raises
+    ------
+    ValueError
+        Raised for a calibration that is not finite and positive.
+    """
+
+    calibrationMean: float = 1.0
+    calibrationErr: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.calibrationMean) and self.calibrationMean > 0):
+            raise ValueError(f"calibrationMean must be finite and positive, not {self.calibrationMean}")
+
+    @classmethod
+    def from_magnitude_zero_point(cls, zero_point: float, error: float = 0.0) -> PhotoCalib:
+        """Make the calibration whose one count has AB magnitude ``zero_point`` (error in mag)."""
+        mean = AB_ZERO_POINT_NJY * 10 ** (-0.4 * zero_point)
+        return cls(mean, mean * error * 0.4 * math.log(10))
+
+    @property
+    def magnitude_zero_point(self) -> float:
+        """AB magnitude of one count."""
+        return -2.5 * math.log10(self.calibrationMean / AB_ZERO_POINT_NJY)
+
+    def calibrate_in_place(self, masked_image: MaskedImage) -> None:
+        """Turn counts into nJy; the variance follows with the square, the calibration's error is left out."""
+        masked_image.image.array *= self.calibrationMean
+        masked_image.variance.array *= self.calibrationMean**2
+        masked_image.image.unit = "nJy"
+        masked_image.variance.unit = "nJy**2"

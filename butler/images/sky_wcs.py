@@ -1,0 +1,175 @@
+"""SkyWcs: between parent pixels and the sky."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from astropy.wcs import WCS, FITSFixedWarning, WcsError
+from astropy.wcs.utils import proj_plane_pixel_scales
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import FileFormatError
+
+__all__ = ["SkyWcs"]
+
+
+class SkyWcs:
+    """A celestial WCS in parent pixel coordinates (0-based, pixel centres at integers).
+
+    Parameters
+    ----------
+    header
+        FITS WCS cards of the image whose first pixel lies at ``xy0``.
+    xy0
+        Parent coordinates ``(x, y)`` of that first pixel.
+
+    Raises
+    ------
+    FileFormatError
+        Raised if the cards do not hold a finite two-dimensional celestial WCS.
+
+    Notes
+    -----
+    Equality compares the cards written for the origin (0, 0).
+    """
+
+    def __init__(self, header: Mapping[str, Any], xy0: tuple[int, int] = (0, 0)) -> None:
+        wcs = _parse(header)
+        wcs.wcs.crpix = wcs.wcs.crpix + np.asarray(xy0, dtype=float)
+        if wcs.sip is not None:
+            # astropy keeps the reference pixel of SIP terms apart from that of the linear part.
+            wcs.sip = _moved_sip(wcs.sip, wcs.wcs.crpix)
+        self._wcs = wcs
+
+    @classmethod
+    def make_tan(
+        cls,
+        *,
+        crval: tuple[float, float],
+        crpix: tuple[float, float],
+        cd: ArrayLike,
+        projection: str = "TAN",
+    ) -> SkyWcs:
+        """Make an undistorted WCS.
+
+        Parameters
+        ----------
+        crval
+            Right ascension and declination at the reference pixel, ICRS degrees.
+        crpix
+            Reference position ``(x, y)``, parent pixels (0-based).
+        cd
+            Degrees per pixel, 2 x 2.
+        projection
+            Three-letter code of a FITS projection.
+        """
+        (cd11, cd12), (cd21, cd22) = np.asarray(cd, dtype=float).tolist()
+        return cls(
+            {
+                "CTYPE1": f"RA---{projection}",
+                "CTYPE2": f"DEC--{projection}",
+                "CUNIT1": "deg",
+                "CUNIT2": "deg",
+                "CRVAL1": float(crval[0]),
+                "CRVAL2": float(crval[1]),
+                "CRPIX1": float(crpix[0]) + 1.0,
+                "CRPIX2": float(crpix[1]) + 1.0,
+                "CD1_1": cd11,
+                "CD1_2": cd12,
+                "CD2_1": cd21,
+                "CD2_2": cd22,
+                "RADESYS": "ICRS",
+            }
+        )
+
+    def pixelToSky(self, x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return right ascension and declination (ICRS degrees) of parent positions; NaN where undefined."""
+        ra, dec = self._wcs.all_pix2world(x, y, 0)
+        return np.asarray(ra, dtype=float), np.asarray(dec, dtype=float)
+
+    def skyToPixel(self, ra: ArrayLike, dec: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return parent positions of sky positions (ICRS degrees); NaN where undefined."""
+        x, y = self._wcs.all_world2pix(ra, dec, 0, quiet=True)
+        return np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+
+    @property
+    def pixel_scale(self) -> float:
+        """Arcseconds per pixel at the reference position (geometric mean of both axes)."""
+        return float(math.sqrt(np.prod(proj_plane_pixel_scales(self._wcs)))) * 3600.0
+
+    def to_header(self, xy0: tuple[int, int] = (0, 0)) -> dict[str, Any]:
+        """Return FITS cards for an image whose first pixel lies at ``xy0``."""
+        header = self._wcs.to_header(relax=True)
+        cards: dict[str, Any] = {
+            key: float(header[key]) if isinstance(header[key], float) else header[key]
+            for key in header
+            if key not in ("COMMENT", "HISTORY", "MJDREF", "DATE-OBS", "MJD-OBS", "LONPOLE", "LATPOLE")
+        }
+        # wcslib prints 12 digits; the exact numbers go over them.
+        for i in (1, 2):
+            cards[f"CRPIX{i}"] = float(self._wcs.wcs.crpix[i - 1]) - xy0[i - 1]
+            cards[f"CRVAL{i}"] = float(self._wcs.wcs.crval[i - 1])
+        for i, m, value in self._wcs.wcs.get_pv():
+            cards[f"PV{i}_{m}"] = float(value)
+        scale = self._wcs.pixel_scale_matrix
+        for i in (1, 2):
+            cards.pop(f"CDELT{i}", None)
+            for j in (1, 2):
+                cards.pop(f"PC{i}_{j}", None)
+                cards[f"CD{i}_{j}"] = float(scale[i - 1, j - 1])
+        cards.setdefault("RADESYS", "ICRS")
+        return cards
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SkyWcs):
+            return NotImplemented
+        return self.to_header() == other.to_header()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"header": self.to_header()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["header"])  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        ra, dec = self._wcs.wcs.crval
+        return f"SkyWcs({self._wcs.wcs.ctype[0]}, crval=({ra:.6f}, {dec:.6f}), {self.pixel_scale:.4f} arcsec)"
+
+
+def _parse(header: Mapping[str, Any]) -> WCS:
+    """Parse WCS cards; refuse what is not a finite celestial WCS of two axes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FITSFixedWarning)
+        try:
+            wcs = WCS(_plain_cards(header), naxis=2)
+        except (WcsError, ValueError, KeyError, MemoryError) as error:
+            raise FileFormatError(f"cannot read a WCS: {str(error).strip()}") from error
+    if not wcs.has_celestial:
+        axes = [str(header.get(f"CTYPE{i}", "")).strip() or "nothing" for i in (1, 2)]
+        raise FileFormatError(f"no celestial WCS: CTYPE1 and CTYPE2 are {axes[0]} and {axes[1]}")
+    numbers = np.concatenate([wcs.wcs.crval, wcs.wcs.crpix, wcs.pixel_scale_matrix.ravel()])
+    if not np.all(np.isfinite(numbers)):
+        raise FileFormatError("the WCS has values that are not finite")
+    if abs(np.linalg.det(wcs.pixel_scale_matrix)) == 0:
+        raise FileFormatError("the WCS is singular: its CD matrix has determinant 0")
+    return wcs
+
+
+def _plain_cards(header: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the cards that a WCS can be made of: no comments, no undefined values."""
+    return {
+        key: header[key]
+        for key in header
+        if key not in ("", "COMMENT", "HISTORY") and isinstance(header[key], (str, int, float, bool))
+    }
+
+
+def _moved_sip(sip: Any, crpix: NDArray[np.float64]) -> Any:
+    """Return the same SIP polynomials about another reference pixel."""
+    return type(sip)(sip.a, sip.b, sip.ap, sip.bp, crpix)
