@@ -1,0 +1,59 @@
+"""Errors of planning: connections, pipelines and quantum graphs.
+
+::
+
+    ButlerUserError (butler)
+    ├── ConnectionsError        (ValueError) a task declares impossible inputs or outputs
+    ├── ConfigError             (ValueError) a config field or value that cannot be
+    ├── PipelineError           (ValueError) a pipeline that cannot be run as written
+    └── QuantumGraphError
+        ├── EmptyQuantumGraphError   nothing to do, and why
+        └── OutputExistsError   (FileExistsError) an output of the run is there already
+    NoWorkFound                 a quantum has nothing to do: success, without outputs
+"""
+
+from __future__ import annotations
+
+from butler.errors import ButlerUserError
+
+__all__ = [
+    "ConfigError",
+    "ConnectionsError",
+    "EmptyQuantumGraphError",
+    "NoWorkFound",
+    "OutputExistsError",
+    "PipelineError",
+    "QuantumGraphError",
+]
+
+
+class ConnectionsError(ButlerUserError, ValueError):
+    """A task declares inputs or outputs that cannot be."""
+
+
+class ConfigError(ButlerUserError, ValueError):
+    """A config field does not exist, or cannot have that value."""
+
+
+class PipelineError(ButlerUserError, ValueError):
+    """A pipeline cannot be run as it is written."""
+
+
+class QuantumGraphError(ButlerUserError):
+    """A quantum graph cannot be built or read."""
+
+
+class EmptyQuantumGraphError(QuantumGraphError, ValueError):
+    """A quantum graph has no quanta; the message says why."""
+
+
+class OutputExistsError(QuantumGraphError, FileExistsError):
+    """An output of the run exists already."""
+
+
+class NoWorkFound(BaseException):
+    """A quantum has nothing to do.
+
+    The quantum counts as a success without outputs. Like LSST's it is no `Exception`, so that a task's
+    own ``except Exception`` does not swallow it.
+    """

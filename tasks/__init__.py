@@ -1,0 +1,1 @@
+"""Tasks that warp exposures and assemble coadds, and the runner that executes them."""

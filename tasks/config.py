@@ -1,0 +1,220 @@
+"""Config: the checked settings of a task."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
+
+from butler.errors import did_you_mean
+from connections import PipelineTaskConnections
+from connections.errors import ConfigError
+
+__all__ = ["Config", "ConfigurableField", "PipelineTaskConfig"]
+
+
+class Config(BaseModel):
+    """Settings of a task, checked whenever they change.
+
+    An unknown field is refused with the nearest known name, as is a value of the wrong type.
+
+    Examples
+    --------
+    >>> class BlurConfig(Config):
+    ...     sigma: float = 1.5
+    >>> BlurConfig().updated({"sigma": 2.0}).sigma
+    2.0
+    """
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, validate_default=True)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise _config_error(type(self), error) from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        try:
+            super().__setattr__(name, value)
+        except ValidationError as error:
+            raise _config_error(type(self), error, name) from None
+
+    def setDefaults(self) -> None:
+        """Change defaults of inherited fields; called before any value is applied."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _defaults_first(cls, values: Any, handler: Any) -> Self:
+        """Apply the given values over what `setDefaults` leaves."""
+        if not isinstance(values, Mapping) or cls.setDefaults is Config.setDefaults:
+            return handler(values)  # type: ignore[no-any-return]
+        instance: Self = handler({})
+        instance.setDefaults()
+        merged = {name: getattr(instance, name) for name in cls.model_fields}
+        return handler({**merged, **values})  # type: ignore[no-any-return]
+
+    def updated(self, overrides: Mapping[str, Any]) -> Self:
+        """Return a copy with overrides applied in order.
+
+        Parameters
+        ----------
+        overrides
+            Values by field path, ``"clipDetection.thresholdValue": 3``; nested mappings are allowed.
+            ``"clipDetection.target": "module:Class"`` retargets a subtask.
+
+        Raises
+        ------
+        ConfigError
+            Raised if a field does not exist or a value does not fit.
+        """
+        copy = self.model_copy(deep=True)
+        for path, value in overrides.items():
+            _apply(copy, path.split("."), value)
+        return copy
+
+    def to_simple(self) -> dict[str, Any]:
+        """Return plain values that JSON and YAML can hold."""
+        return self.model_dump(mode="json")
+
+
+class ConfigurableField(BaseModel):
+    """A subtask that can be replaced: which task, and its config.
+
+    Fields of the subtask's config are read through this object (``config.clipDetection.thresholdValue``).
+
+    Parameters
+    ----------
+    target
+        The task, ``"package.module:Class"``.
+    value
+        Its config; the class's defaults if not given.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    target: str
+    value: SerializeAsAny[Config] = Field(default_factory=Config)
+
+    def __init__(self, target: str, value: Config | Mapping[str, Any] | None = None, **extra: Any) -> None:
+        config_class = load_task(target).ConfigClass
+        if value is None:
+            value = config_class()
+        elif isinstance(value, Mapping):
+            value = config_class().updated(value)
+        super().__init__(target=target, value=value, **extra)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _from_mapping(cls, values: Any, handler: Any) -> Self:
+        """Find the config class of a target that comes as plain values."""
+        if isinstance(values, Mapping) and isinstance(values.get("value"), Mapping):
+            return cls(values["target"], values["value"])
+        return handler(values)  # type: ignore[no-any-return]
+
+    def retarget(self, target: str) -> None:
+        """Replace the subtask by another task with its default config."""
+        replacement = ConfigurableField(target)
+        self.target = replacement.target
+        self.value = replacement.value
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name in ("target", "value"):
+            return super().__getattr__(name)  # type: ignore[misc]
+        return getattr(self.value, name)
+
+
+class PipelineTaskConfig(Config):
+    """Config of a task that a pipeline can run.
+
+    A subclass names its connections by class keyword: ``pipelineConnections=MyConnections``.
+
+    Parameters
+    ----------
+    connections
+        Dataset type names by connection, and values of the name templates.
+    """
+
+    ConnectionsClass: ClassVar[type[PipelineTaskConnections]] = PipelineTaskConnections
+
+    connections: dict[str, str] = Field(default_factory=dict)
+
+    @classmethod
+    def __pydantic_init_subclass__(
+        cls, *, pipelineConnections: type[PipelineTaskConnections] | None = None, **kwargs: Any
+    ) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if pipelineConnections is not None:
+            cls.ConnectionsClass = pipelineConnections
+
+    def resolved_connections(self) -> PipelineTaskConnections:
+        """Return the connections as this config names and switches them.
+
+        Raises
+        ------
+        ConnectionsError
+            Raised if `connections` names something that does not exist.
+        """
+        return self.ConnectionsClass.for_config(self).renamed(**self.connections)
+
+
+def load_task(name: str) -> Any:
+    """Import a task class from ``package.module:Class``.
+
+    Raises
+    ------
+    ConfigError
+        Raised if there is no such module or class.
+    """
+    module_name, _, class_name = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"cannot import task {name!r} (write package.module:Class): {error}") from error
+
+
+def _apply(config: Config, path: list[str], value: Any) -> None:
+    """Set one field, walking down into nested configs and subtasks."""
+    name, *rest = path
+    if name not in type(config).model_fields:
+        raise _unknown_field(type(config), name)
+    current = getattr(config, name)
+    if isinstance(current, ConfigurableField):
+        _apply_to_subtask(current, rest, value)
+    elif isinstance(current, Config) and (rest or isinstance(value, Mapping)):
+        for key, item in {".".join(rest): value}.items() if rest else value.items():
+            _apply(current, key.split("."), item)
+    elif isinstance(current, dict) and rest:
+        setattr(config, name, {**current, ".".join(rest): value})
+    elif rest:
+        raise ConfigError(f"{type(config).__name__}.{name} has no field {rest[0]!r}: it is a plain value")
+    else:
+        setattr(config, name, value)
+
+
+def _apply_to_subtask(field: ConfigurableField, path: list[str], value: Any) -> None:
+    if path == ["target"]:
+        field.retarget(value)
+    elif path:
+        _apply(field.value, path, value)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            _apply_to_subtask(field, key.split("."), item)
+    else:
+        raise ConfigError(f"a subtask is set field by field or by .target, not to {value!r}")
+
+
+def _unknown_field(cls: type[Config], name: str) -> ConfigError:
+    return ConfigError(f"{cls.__name__} has no field {name!r}{did_you_mean(name, cls.model_fields)}")
+
+
+def _config_error(cls: type[Config], error: ValidationError, name: str | None = None) -> ConfigError:
+    """Say the first fault that pydantic found in one line."""
+    fault = error.errors(include_url=False)[0]
+    location = [str(part) for part in fault["loc"]] or ([name] if name else [])
+    if fault["type"] in ("extra_forbidden", "no_such_attribute"):
+        return _unknown_field(cls, location[-1])
+    where = ".".join([cls.__name__, *location])
+    return ConfigError(f"{where} cannot be {fault['input']!r}: {fault['msg']}")

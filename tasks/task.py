@@ -1,0 +1,126 @@
+"""Task: a configured piece of work, and PipelineTask: one that a pipeline can run."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from .config import Config, ConfigurableField, PipelineTaskConfig, load_task
+from .struct import Struct
+
+__all__ = ["PipelineTask", "Task"]
+
+
+class Task:
+    """A configured piece of work with a name, a logger, metadata and subtasks.
+
+    Parameters
+    ----------
+    config
+        Settings; the defaults of `ConfigClass` if not given.
+    name
+        Name; the class's own if not given.
+    parentTask
+        The task that this one is part of.
+    """
+
+    ConfigClass: ClassVar[type[Config]] = Config
+    _DefaultName: ClassVar[str] = "task"
+    canMultiprocess: ClassVar[bool] = True
+
+    def __init__(
+        self, config: Any = None, *, name: str | None = None, parentTask: Task | None = None
+    ) -> None:
+        self.config: Any = self.ConfigClass() if config is None else config
+        if not isinstance(self.config, self.ConfigClass):
+            wanted, got = self.ConfigClass.__name__, type(self.config).__name__
+            raise TypeError(f"{type(self).__name__} needs a {wanted}, not a {got}")
+        self._name = name or self._DefaultName
+        self._parent = parentTask
+        self._subtasks: dict[str, Task] = {}
+        self.metadata: dict[str, Any] = {}
+        self.log = logging.getLogger(self.getFullName())
+
+    @classmethod
+    def makeField(cls, doc: str) -> Any:
+        """Return a config field that holds this task as a retargetable subtask."""
+        target = f"{cls.__module__}:{cls.__qualname__}"
+        return Field(default_factory=lambda: ConfigurableField(target), description=doc)
+
+    def makeSubtask(self, name: str, **kwargs: Any) -> None:
+        """Make the subtask of config field ``name`` and keep it as the attribute of that name."""
+        field = getattr(self.config, name)
+        task = load_task(field.target)(config=field.value, name=name, parentTask=self, **kwargs)
+        self._subtasks[name] = task
+        setattr(self, name, task)
+
+    def getName(self) -> str:
+        """Return the name within the parent task."""
+        return self._name
+
+    def getFullName(self) -> str:
+        """Return the names of all parents and this task, joined by periods."""
+        return f"{self._parent.getFullName()}.{self._name}" if self._parent else self._name
+
+    def getTaskDict(self) -> dict[str, Task]:
+        """Return this task and all below it by full name."""
+        tasks = {self.getFullName(): self}
+        for subtask in self._subtasks.values():
+            tasks.update(subtask.getTaskDict())
+        return tasks
+
+    def emptyMetadata(self) -> None:
+        """Forget the metadata of this task and all below it."""
+        for task in self.getTaskDict().values():
+            task.metadata.clear()
+
+    def getFullMetadata(self) -> dict[str, Any]:
+        """Return the metadata of this task and all below it; keys are ``top:sub.item``."""
+        return {
+            f"{name.replace('.', ':')}.{key}": value
+            for name, task in self.getTaskDict().items()
+            for key, value in task.metadata.items()
+        }
+
+    @contextmanager
+    def timer(self, name: str) -> Iterator[None]:
+        """Record wall time, CPU time (s) and peak memory (kiB) of a block in the metadata."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        try:
+            yield
+        finally:
+            self.metadata[f"{name}WallTime"] = time.perf_counter() - wall
+            self.metadata[f"{name}CpuTime"] = time.process_time() - cpu
+            self.metadata[f"{name}MaxResidentSetSize"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+class PipelineTask(Task):
+    """A task whose inputs and outputs are connections.
+
+    A subclass defines `run`, which gets inputs by connection name and returns a `Struct` with the
+    outputs by connection name; it does no input or output itself.
+    """
+
+    ConfigClass: ClassVar[type[Config]] = PipelineTaskConfig
+
+    def run(self, **inputs: Any) -> Struct:
+        """Do the work; subclasses define it."""
+        raise NotImplementedError(f"{type(self).__name__} does not define run")
+
+    def runQuantum(self, butlerQC: Any, inputRefs: Mapping[str, Any], outputRefs: Mapping[str, Any]) -> None:
+        """Read the inputs of one quantum, run, and write the outputs.
+
+        Parameters
+        ----------
+        butlerQC
+            The quantum's butler: `get` and `put` for its own datasets only.
+        inputRefs, outputRefs
+            Dataset refs by connection name; a list where the connection is `multiple`.
+        """
+        butlerQC.put(self.run(**butlerQC.get(inputRefs)), outputRefs)
