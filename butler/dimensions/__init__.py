@@ -1,0 +1,25 @@
+"""The dimension universe, data IDs and dimension records."""
+
+from .data_coordinate import DataCoordinate, DataId, coerce_value
+from .elements import DimensionElement, Field
+from .records import DimensionRecord, record_columns
+from .timespan import Timespan, ns_to_time, time_to_ns
+from .universe import OBSERVATION_REGIONS, SKYMAP_REGIONS, UNIVERSE, DimensionGroup, DimensionUniverse
+
+__all__ = [
+    "OBSERVATION_REGIONS",
+    "SKYMAP_REGIONS",
+    "UNIVERSE",
+    "DataCoordinate",
+    "DataId",
+    "DimensionElement",
+    "DimensionGroup",
+    "DimensionRecord",
+    "DimensionUniverse",
+    "Field",
+    "Timespan",
+    "coerce_value",
+    "ns_to_time",
+    "record_columns",
+    "time_to_ns",
+]

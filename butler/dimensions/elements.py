@@ -1,0 +1,163 @@
+"""The elements of the dimension universe: LSST's version 8, for what images need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["ELEMENTS", "DimensionElement", "Field"]
+
+FieldType = type[int] | type[float] | type[str] | type[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column of a dimension record."""
+
+    name: str
+    type: FieldType
+    nullable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DimensionElement:
+    """A dimension, or a table that joins dimensions.
+
+    Parameters
+    ----------
+    name
+        Name, also of its table.
+    requires
+        Other dimensions that its records are identified with, in canonical order.
+    implies
+        Dimensions whose values its records determine.
+    key
+        Primary key within `requires`; None for a join table.
+    alternates
+        Further keys, each unique together with `requires`.
+    metadata
+        Other columns.
+    spatial, temporal
+        Whether records have a region, a timespan.
+    always_join
+        Whether the table takes part in every query over its dimensions.
+    """
+
+    name: str
+    requires: tuple[str, ...] = ()
+    implies: tuple[str, ...] = ()
+    key: Field | None = None
+    alternates: tuple[Field, ...] = ()
+    metadata: tuple[Field, ...] = ()
+    spatial: bool = False
+    temporal: bool = False
+    always_join: bool = False
+
+    @property
+    def is_dimension(self) -> bool:
+        """Whether data IDs may have it as a key."""
+        return self.key is not None
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Dimensions that identify a record, its own last."""
+        return (*self.requires, self.name) if self.is_dimension else self.requires
+
+    @property
+    def has_table(self) -> bool:
+        """Whether records are stored; those of ``band`` are derived from ``physical_filter``."""
+        return self.name != "band"
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """Alternate keys and metadata."""
+        return (*self.alternates, *self.metadata)
+
+
+def _text(*names: str) -> tuple[Field, ...]:
+    return tuple(Field(name, str) for name in names)
+
+
+def _integers(*names: str) -> tuple[Field, ...]:
+    return tuple(Field(name, int) for name in names)
+
+
+def _floats(*names: str) -> tuple[Field, ...]:
+    return tuple(Field(name, float) for name in names)
+
+
+_NAME: Final = Field("name", str, nullable=False)
+_ID: Final = Field("id", int, nullable=False)
+
+ELEMENTS: Final[tuple[DimensionElement, ...]] = (
+    DimensionElement("band", key=_NAME),
+    DimensionElement(
+        "instrument",
+        key=_NAME,
+        metadata=_integers("visit_max", "visit_system", "exposure_max", "detector_max") + _text("class_name"),
+    ),
+    DimensionElement(
+        "skymap",
+        key=_NAME,
+        alternates=_text("hash"),
+        metadata=_integers("tract_max", "patch_nx_max", "patch_ny_max"),
+    ),
+    DimensionElement("day_obs", requires=("instrument",), key=_ID, temporal=True),
+    DimensionElement(
+        "detector",
+        requires=("instrument",),
+        key=_ID,
+        alternates=_text("full_name"),
+        metadata=_text("name_in_raft", "raft", "purpose"),
+    ),
+    DimensionElement("group", requires=("instrument",), key=_NAME),
+    DimensionElement("physical_filter", requires=("instrument",), implies=("band",), key=_NAME),
+    DimensionElement("subfilter", requires=("band",), key=_ID),
+    DimensionElement("tract", requires=("skymap",), key=_ID, spatial=True),
+    DimensionElement("visit_system", requires=("instrument",), key=_ID, alternates=_text("name")),
+    DimensionElement(
+        "exposure",
+        requires=("instrument",),
+        implies=("physical_filter", "group", "day_obs"),
+        key=_ID,
+        alternates=_text("obs_id"),
+        metadata=(
+            *_floats("exposure_time", "dark_time"),
+            *_text("observation_type", "observation_reason"),
+            *_integers("seq_num", "seq_start", "seq_end"),
+            *_text("target_name", "science_program"),
+            *_floats("tracking_ra", "tracking_dec", "sky_angle", "azimuth", "zenith_angle"),
+            Field("has_simulated", bool),
+            Field("can_see_sky", bool),
+        ),
+        temporal=True,
+    ),
+    DimensionElement(
+        "patch",
+        requires=("skymap", "tract"),
+        key=_ID,
+        metadata=(Field("cell_x", int, nullable=False), Field("cell_y", int, nullable=False)),
+        spatial=True,
+    ),
+    DimensionElement(
+        "visit",
+        requires=("instrument",),
+        implies=("physical_filter", "day_obs"),
+        key=_ID,
+        alternates=_text("name"),
+        metadata=(
+            *_integers("seq_num"),
+            *_floats("exposure_time"),
+            *_text("target_name", "observation_reason", "science_program"),
+            *_floats("azimuth", "zenith_angle"),
+        ),
+        spatial=True,
+        temporal=True,
+    ),
+    DimensionElement("visit_definition", requires=("instrument", "exposure", "visit"), always_join=True),
+    DimensionElement("visit_detector_region", requires=("instrument", "detector", "visit"), spatial=True),
+    DimensionElement(
+        "visit_system_membership", requires=("instrument", "visit_system", "visit"), always_join=True
+    ),
+)
+"""All elements in canonical order: each after those that it refers to."""

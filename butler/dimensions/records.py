@@ -1,0 +1,106 @@
+"""DimensionRecord: what the registry knows about one value of a dimension."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import DimensionNameError, did_you_mean
+from ..regions import SkyRegion
+from .elements import DimensionElement
+from .timespan import Timespan
+from .universe import UNIVERSE
+
+__all__ = ["DimensionRecord"]
+
+
+class DimensionRecord:
+    """One row of a dimension element: keys, implied values, metadata, region, timespan.
+
+    Values are read as attributes (``record.exposure_time``) or items (``record["visit"]``); the own key
+    has the name of the dimension and of the key column, ``record["visit"] == record.id``.
+
+    Parameters
+    ----------
+    element
+        The element, or its name.
+    values
+        Values by column; missing ones are None where that is allowed.
+
+    Raises
+    ------
+    DimensionNameError
+        Raised for an unknown column or a missing key.
+    """
+
+    __slots__ = ("_values", "definition")
+
+    def __init__(self, element: DimensionElement | str, values: Mapping[str, Any]) -> None:
+        self.definition = UNIVERSE[element] if isinstance(element, str) else element
+        columns = record_columns(self.definition)
+        given = dict(values)
+        key = self.definition.key
+        if key is not None and key.name in given and key.name not in columns:
+            given[self.definition.name] = given.pop(key.name)
+        for name in given:
+            if name not in columns:
+                hint = did_you_mean(name, columns)
+                raise DimensionNameError(f"{self.definition.name} records have no field {name!r}{hint}")
+        required = {*self.definition.required, *self.definition.implies}
+        required |= {f.name for f in self.definition.fields if not f.nullable}
+        if missing := [name for name in columns if name in required and given.get(name) is None]:
+            raise DimensionNameError(f"a {self.definition.name} record needs {', '.join(missing)}")
+        self._values = {name: given.get(name) for name in columns}
+
+    def toDict(self) -> dict[str, Any]:
+        """Return the values by column."""
+        return dict(self._values)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        key = self.definition.key
+        if key is not None and name == key.name and name not in self._values:
+            name = self.definition.name
+        try:
+            return self._values[name]
+        except KeyError:
+            hint = did_you_mean(name, self._values)
+            raise AttributeError(f"{self.definition.name} records have no field {name!r}{hint}") from None
+
+    @property
+    def region(self) -> SkyRegion | None:
+        """Region on the sky, if the element has one and it is known."""
+        return self._values.get("region")
+
+    @property
+    def timespan(self) -> Timespan | None:
+        """Timespan, if the element has one and it is known."""
+        return self._values.get("timespan")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, DimensionRecord):
+            return NotImplemented
+        return self.definition == other.definition and self._values == other._values
+
+    def __hash__(self) -> int:
+        keys = self.definition.required
+        return hash((self.definition.name, *(self._values[key] for key in keys)))
+
+    def __repr__(self) -> str:
+        shown = {key: value for key, value in self._values.items() if key != "region"}
+        return f"DimensionRecord({self.definition.name}, {shown})"
+
+
+def record_columns(element: DimensionElement) -> tuple[str, ...]:
+    """Return the columns of an element: required, implied, alternates, metadata, region, timespan."""
+    return (
+        *element.required,
+        *element.implies,
+        *(f.name for f in element.fields),
+        *(("region",) if element.spatial else ()),
+        *(("timespan",) if element.temporal else ()),
+    )
