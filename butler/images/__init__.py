@@ -4,6 +4,7 @@ from .coadd_inputs import CcdInput, CoaddInputs, VisitInput
 from .coadd_psf import CoaddPsf, InvalidPsfError
 from .exposure import Exposure
 from .filter_label import FilterLabel
+from .footprint import Footprint, Peak
 from .geometry import ORIGIN, Box2I, Extent2I, Point2I
 from .image import Image
 from .mask import DEFAULT_MASK_PLANES, Mask
@@ -11,6 +12,7 @@ from .masked_image import MaskedImage
 from .photo_calib import PhotoCalib
 from .psf import GaussianPsf, KernelPsf, Psf, determinant_radius
 from .sky_wcs import SkyWcs
+from .span_set import Span, SpanSet
 from .visit_info import VisitInfo
 
 __all__ = [
@@ -23,16 +25,20 @@ __all__ = [
     "Exposure",
     "Extent2I",
     "FilterLabel",
+    "Footprint",
     "GaussianPsf",
     "Image",
     "InvalidPsfError",
     "KernelPsf",
     "Mask",
     "MaskedImage",
+    "Peak",
     "PhotoCalib",
     "Point2I",
     "Psf",
     "SkyWcs",
+    "Span",
+    "SpanSet",
     "VisitInfo",
     "VisitInput",
     "determinant_radius",

@@ -1,0 +1,269 @@
+"""FileDatastore: the bytes of datasets, in files below one root."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from ..datasets import DatasetRef, DatasetType, StorageClass
+from ..errors import ArtifactMissingError, ButlerUserError, TemplateError
+from ..formatters import FileLayout, Formatter, formatter_for, get_formatter
+from ..handles import check_request
+from ..registry import FileRecord
+from .templates import FileTemplate
+
+__all__ = ["TRANSFER_MODES", "FileDatastore", "StagedFile", "StoredDataset"]
+
+TRANSFER_MODES: Final = ("copy", "symlink", "hardlink", "direct")
+"""How `FileDatastore.stage_file` brings files in."""
+PART_SUFFIX: Final = ".part"
+"""End of the names of files that are not complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFile:
+    """A complete file that waits under a temporary name.
+
+    Parameters
+    ----------
+    temporary
+        The name it has; None for a file that stays where it is.
+    final
+        The name it gets.
+    record
+        What the registry will know about it.
+    """
+
+    temporary: Path | None
+    final: Path
+    record: FileRecord
+
+    def publish(self) -> None:
+        """Give the file its final name."""
+        if self.temporary is not None:
+            self.temporary.replace(self.final)
+
+    def discard(self) -> None:
+        """Remove the file before it is published."""
+        if self.temporary is not None:
+            self.temporary.unlink(missing_ok=True)
+
+    def retract(self) -> None:
+        """Remove the file after it was published."""
+        if self.temporary is not None:
+            self.final.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class FileDatastore:
+    """Writes, reads and removes files; knows no registry.
+
+    Parameters
+    ----------
+    root
+        Root directory of the repository.
+    templates
+        Path templates by dataset type name; ``default`` for the others.
+    checksum
+        Whether to compute SHA-256 sums of written files.
+    """
+
+    root: Path
+    templates: Mapping[str, FileTemplate] = field(default_factory=dict)
+    checksum: bool = True
+
+    def path_for(self, ref: DatasetRef, formatter: Formatter | None = None) -> str:
+        """Return the path, relative to the root, that a dataset gets."""
+        name = ref.datasetType.name
+        template = self.templates.get(name) or self.templates.get("default") or FileTemplate()
+        chosen = formatter or formatter_for(ref.datasetType.storageClass)
+        return template.format(ref, chosen.extension)
+
+    def resolve(self, path: str) -> Path:
+        """Return the place of a recorded path.
+
+        Raises
+        ------
+        TemplateError
+            Raised if a relative path would leave the root.
+        """
+        if os.path.isabs(path):  # noqa: PTH117 (a text, not a Path)
+            return Path(path)
+        if ".." in path.split("/"):
+            raise TemplateError(f"the recorded path {path!r} leaves the repository {self.root}")
+        return self.root / path
+
+    def stage(self, obj: Any, ref: DatasetRef) -> StagedFile:
+        """Write an object to a temporary file next to its final place, flushed to disk.
+
+        Raises
+        ------
+        StorageClassError
+            Raised if the object does not fit the storage class.
+        ButlerUserError
+            Raised if the file cannot be written.
+        """
+        formatter = formatter_for(ref.datasetType.storageClass)
+        relative = self.path_for(ref, formatter)
+        final = self.resolve(relative)
+        temporary = _temporary_name(final)
+        with _staging(temporary, f"cannot write {final}"):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            formatter.write(obj, temporary)
+            _flush(temporary)
+            return StagedFile(temporary, final, self._record(temporary, relative, formatter))
+
+    def stage_file(self, source: Path, ref: DatasetRef, formatter: Formatter, transfer: str) -> StagedFile:
+        """Bring a file into the repository under a temporary name.
+
+        Parameters
+        ----------
+        source
+            The file.
+        ref
+            What it holds.
+        formatter
+            What reads it.
+        transfer
+            ``copy``, ``symlink``, ``hardlink``, or ``direct``: the file stays where it is.
+
+        Raises
+        ------
+        ButlerUserError
+            Raised for another transfer mode, or if the file cannot be brought in.
+        FileFormatError
+            Raised if the file is broken.
+        """
+        if transfer not in TRANSFER_MODES:
+            raise ButlerUserError(f"transfer is one of {', '.join(TRANSFER_MODES)}, not {transfer!r}")
+        if not source.is_file():
+            raise ArtifactMissingError(f"no file {source}")
+        if transfer == "direct":
+            return StagedFile(None, source, self._record(source, str(source.resolve()), formatter))
+        relative = self.path_for(ref, formatter)
+        final = self.resolve(relative)
+        temporary = _temporary_name(final)
+        with _staging(temporary, f"cannot {transfer} {source} to {final}"):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            if transfer == "copy":
+                shutil.copyfile(source, temporary)
+                _flush(temporary)
+            elif transfer == "symlink":
+                temporary.symlink_to(source.resolve())
+            else:
+                temporary.hardlink_to(source)
+            return StagedFile(temporary, final, self._record(temporary, relative, formatter))
+
+    def _record(self, path: Path, recorded: str, formatter: Formatter) -> FileRecord:
+        layout = formatter.layout(path)
+        return FileRecord(
+            path=recorded,
+            formatter=formatter.name,
+            size=path.stat().st_size,
+            checksum=file_checksum(path) if self.checksum else None,
+            layout=None if layout is None else layout.to_json(),
+        )
+
+    def stored(self, record: FileRecord, dataset_type: DatasetType, component: str | None) -> StoredDataset:
+        """Return the reader of one dataset whose file is known.
+
+        Parameters
+        ----------
+        record
+            Its file.
+        dataset_type
+            Dataset type of the whole.
+        component
+            Component that is meant; None for the whole.
+        """
+        return StoredDataset(self, record, dataset_type.storageClass, component)
+
+    def read(
+        self,
+        record: FileRecord,
+        storage_class: StorageClass,
+        component: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Read a stored dataset or a part of it.
+
+        Raises
+        ------
+        ArtifactMissingError
+            Raised if the file is gone.
+        FileFormatError
+            Raised if it is broken.
+        """
+        given = dict(parameters or {})
+        check_request(storage_class, component, given)
+        path = self.resolve(record.path)
+        try:
+            return get_formatter(record.formatter).read(
+                path,
+                storage_class=storage_class,
+                component=component,
+                parameters=given,
+                layout=None if record.layout is None else FileLayout.from_json(record.layout),
+            )
+        except FileNotFoundError as error:
+            raise ArtifactMissingError(
+                f"the file {path} is registered but gone; `butler verify --repair` removes such entries"
+            ) from error
+
+    def remove(self, record: FileRecord) -> None:
+        """Remove a file, if it lies inside the repository; what was ingested in place stays."""
+        path = self.resolve(record.path)
+        if self.root in path.parents:
+            path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDataset:
+    """Reads one dataset without asking the registry again."""
+
+    datastore: FileDatastore
+    record: FileRecord
+    storage_class: StorageClass
+    component: str | None = None
+
+    def read(self, ref: DatasetRef, component: str | None, parameters: Mapping[str, Any]) -> Any:
+        """Read the dataset or a part of it; see `FileDatastore.read`."""
+        return self.datastore.read(self.record, self.storage_class, component or self.component, parameters)
+
+
+def file_checksum(path: Path) -> str:
+    """Return the SHA-256 sum of a file in hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _temporary_name(final: Path) -> Path:
+    return final.with_name(f".{final.name[:150]}.{uuid.uuid4().hex}{PART_SUFFIX}")
+
+
+@contextmanager
+def _staging(temporary: Path, message: str) -> Iterator[None]:
+    """Remove a temporary file if its making fails, and say what the system said."""
+    try:
+        yield
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and not isinstance(error, ButlerUserError):
+            raise ButlerUserError(f"{message}: {error.strerror or error}") from error
+        raise
+
+
+def _flush(path: Path) -> None:
+    """Have the operating system put a file on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,106 @@
+"""Path templates: where in the repository the file of a dataset goes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from ..datasets import DatasetRef
+from ..errors import TemplateError
+
+__all__ = ["DEFAULT_TEMPLATE", "FileTemplate"]
+
+DEFAULT_TEMPLATE: Final = (
+    "{run:/}/{datasetType}/{tract:?}/{patch:?}/{day_obs:?}/{band:?}/{visit|exposure:?}/"
+    "{datasetType}_{instrument:?}_{skymap:?}_{tract:?}_{patch:?}_{band:?}_{physical_filter:?}"
+    "_{visit:?}_{exposure:?}_{detector:?}_{run}"
+)
+"""LSST's default order of directories, then every data ID value in the file name."""
+
+_FIELD: Final = re.compile(r"\{([a-z_A-Z|]+)(?::(\??)(/?))?\}")
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9.,+\-=@~^_]")
+_MAX_NAME: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class FileTemplate:
+    """A pattern ``{name}`` of dataset type, run and data ID values.
+
+    ``{a|b}`` takes the first that the data ID has; ``{name:?}`` may be absent, and then takes the
+    literal before it along unless that has a slash; ``{name:/}`` keeps the slashes of the value.
+
+    Parameters
+    ----------
+    pattern
+        The template.
+
+    Raises
+    ------
+    TemplateError
+        Raised if the pattern could leave the repository, or two runs could share a file.
+    """
+
+    pattern: str = DEFAULT_TEMPLATE
+
+    def __post_init__(self) -> None:
+        rest = _FIELD.sub("", self.pattern)
+        if "{" in rest or "}" in rest:
+            raise TemplateError(f"cannot read the path template {self.pattern!r}")
+        if ".." in rest.split("/") or self.pattern.startswith("/"):
+            raise TemplateError(f"the path template {self.pattern!r} must stay inside the repository")
+        names = {name for match in _FIELD.finditer(self.pattern) for name in match[1].split("|")}
+        if not {"run", "id"} & names:
+            raise TemplateError(f"the path template {self.pattern!r} needs {{run}} or {{id}}")
+
+    def format(self, ref: DatasetRef, extension: str) -> str:
+        """Return the path of a dataset, relative to the root of the repository.
+
+        Parameters
+        ----------
+        ref
+            The dataset; values beyond the required ones are used if its data ID has them.
+        extension
+            End of the file name.
+
+        Raises
+        ------
+        TemplateError
+            Raised if a value is missing that the template does not mark as optional.
+        """
+        values = {
+            **{key: str(value) for key, value in ref.dataId.items()},
+            "datasetType": ref.datasetType.name,
+            "run": ref.run,
+            "id": str(ref.id),
+        }
+        text, end = "", 0
+        for match in _FIELD.finditer(self.pattern):
+            literal = self.pattern[end : match.start()]
+            end = match.end()
+            value = next((values[name] for name in match[1].split("|") if name in values), None)
+            if value is None:
+                if not match[2]:
+                    raise TemplateError(f"{ref} has no {match[1]} for the path template {self.pattern!r}")
+                text += literal if "/" in literal else ""
+                continue
+            text += literal + (_safe_path(value) if match[3] else _safe(value))
+        return _with_extension(text + self.pattern[end:], extension, ref)
+
+
+def _with_extension(text: str, extension: str, ref: DatasetRef) -> str:
+    """Return a clean relative path; a name that is too long for a file system ends in the UUID."""
+    *folders, name = [part for part in text.split("/") if part]
+    if len(name) > _MAX_NAME:
+        name = f"{name[: _MAX_NAME - 40]}_{ref.id}"
+    return "/".join([*folders, name + extension])
+
+
+def _safe(value: str) -> str:
+    """Return a value as a part of a file name that has no meaning to any file system."""
+    safe = _UNSAFE.sub("_", value)
+    return safe.replace(".", "_") if set(safe) <= {"."} else safe
+
+
+def _safe_path(value: str) -> str:
+    return "/".join(_safe(part) for part in value.split("/"))

@@ -1,0 +1,17 @@
+"""Between files and objects: one formatter per kind of file."""
+
+from .fits_file import write_plain_fits
+from .fits_image import read_camera_header
+from .formatter import FileLayout, Formatter, PlaneLayout
+from .known import FORMATTERS, formatter_for, get_formatter
+
+__all__ = [
+    "FORMATTERS",
+    "FileLayout",
+    "Formatter",
+    "PlaneLayout",
+    "formatter_for",
+    "get_formatter",
+    "read_camera_header",
+    "write_plain_fits",
+]

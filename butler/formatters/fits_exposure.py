@@ -1,0 +1,254 @@
+"""Exposures and masked images as FITS in LSST's layout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from astropy.io import fits
+
+from ..datasets import StorageClass
+from ..errors import FileFormatError, StorageClassError
+from ..images import Box2I, CoaddInputs, Exposure, Image, Mask, MaskedImage, Psf, SkyWcs
+from .fits_file import HduInfo, file_fault, plane_layout, read_plane, walk_hdus, write_hdus
+from .fits_header import (
+    header_values,
+    mask_plane_cards,
+    metadata_from_cards,
+    origin_cards,
+    origin_from_header,
+    planes_from_header,
+    primary_cards,
+    read_filter,
+    read_photo_calib,
+    read_visit_info,
+    set_cards,
+)
+from .fits_tables import coadd_inputs_to_tables, psf_to_table, read_coadd_inputs, read_psf
+from .formatter import FileLayout, Formatter
+
+__all__ = ["ExposureFormatter", "MaskedImageFormatter"]
+
+_PLANES: Final = ("image", "mask", "variance")
+
+
+class MaskedImageFormatter(Formatter):
+    """Image, mask and variance in units 1 to 3, each with the parent offset."""
+
+    name: ClassVar[str] = "MaskedImageFits"
+    extension: ClassVar[str] = ".fits"
+
+    def write(self, obj: Any, path: Path) -> None:
+        """Write a masked image."""
+        if not isinstance(obj, MaskedImage):
+            raise StorageClassError(f"cannot write a {type(obj).__name__} as a MaskedImage")
+        write_hdus(path, [fits.PrimaryHDU(), *_plane_hdus(obj, {})])
+
+    def read_whole(self, path: Path) -> MaskedImage:
+        """Read the three planes."""
+        return read_masked_image(path, self.layout(path), None)
+
+    def layout(self, path: Path) -> FileLayout:
+        """Find the three planes."""
+        hdus = walk_hdus(path)
+        if len(hdus) < 4 or not all(hdu.is_image for hdu in hdus[1:4]):
+            raise FileFormatError(f"{path} has no image, mask and variance planes in units 1 to 3")
+        planes = {}
+        for name, hdu in zip(_PLANES, hdus[1:4], strict=True):
+            mask_planes = planes_from_header(hdu.header) if name == "mask" else None
+            planes[name] = plane_layout(hdu, xy0=origin_from_header(hdu.header), mask_planes=mask_planes)
+        if len({plane.bbox for plane in planes.values()}) > 1:
+            raise FileFormatError(f"the planes of {path} cover different boxes")
+        return FileLayout(planes)
+
+    def read(
+        self,
+        path: Path,
+        *,
+        storage_class: StorageClass,
+        component: str | None,
+        parameters: Mapping[str, Any],
+        layout: FileLayout | None,
+    ) -> Any:
+        """Read what was asked for: only the rows of a box, only the planes that are needed."""
+        known = layout or self.layout(path)
+        box = _requested_box(known, parameters)
+        match component:
+            case "bbox":
+                return known.planes["image"].bbox
+            case "image" | "variance":
+                return _read_image(path, known, component, box)
+            case "mask":
+                return _read_mask(path, known, box)
+            case "maskedImage":
+                return read_masked_image(path, known, box)
+            case None:
+                return self._read_all(path, known, box)
+            case _:
+                return self._read_component(path, component)
+
+    def _read_all(self, path: Path, layout: FileLayout, box: Box2I | None) -> Any:
+        return read_masked_image(path, layout, box)
+
+    def _read_component(self, path: Path, component: str) -> Any:
+        raise FileFormatError(f"a masked image has no {component}")
+
+
+class ExposureFormatter(MaskedImageFormatter):
+    """A masked image with WCS cards, a primary header, and tables for PSF and coadd inputs.
+
+    Layout version 0 of LSST's (no archive): calibration, filter and visit are cards of the primary
+    header, so that other readers of that layout get them; our tables follow the planes.
+    """
+
+    name: ClassVar[str] = "ExposureFits"
+
+    def write(self, obj: Any, path: Path) -> None:
+        """Write an exposure."""
+        if not isinstance(obj, Exposure):
+            raise StorageClassError(f"cannot write a {type(obj).__name__} as an Exposure")
+        primary = fits.PrimaryHDU()
+        set_cards(primary.header, primary_cards(obj))
+        wcs = obj.wcs.to_header(obj.maskedImage.image.xy0) if obj.wcs is not None else {}
+        hdus = [primary, *_plane_hdus(obj.maskedImage, wcs)]
+        if obj.psf is not None:
+            hdus.append(psf_to_table(obj.psf))
+        if obj.coaddInputs is not None:
+            hdus += coadd_inputs_to_tables(obj.coaddInputs)
+        write_hdus(path, hdus)
+
+    def _read_all(self, path: Path, layout: FileLayout, box: Box2I | None) -> Exposure:
+        exposure = _Components(path).exposure()
+        exposure.maskedImage = read_masked_image(path, layout, box)
+        return exposure
+
+    def _read_component(self, path: Path, component: str) -> Any:
+        return getattr(_Components(path), component)
+
+
+class _Components:
+    """What an exposure's file says beside its pixels; each is parsed when asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._hdus = walk_hdus(path)
+        self._values = header_values(self._hdus[0].header)
+
+    def exposure(self) -> Exposure:
+        """Return an exposure with all components and one pixel, to be given its own."""
+        empty = MaskedImage.from_bbox(Box2I((0, 0), (1, 1)))
+        return Exposure(
+            empty,
+            self.wcs,
+            self.psf,
+            self.photoCalib,
+            self.filter,
+            self.visitInfo,
+            self.coaddInputs,
+            self.metadata,
+        )
+
+    @property
+    def wcs(self) -> SkyWcs | None:
+        header = self._hdus[1].header
+        if "CTYPE1" not in header:
+            return None
+        return SkyWcs(header_values(header), origin_from_header(header))
+
+    @property
+    def photoCalib(self) -> Any:
+        return read_photo_calib(self._values)
+
+    @property
+    def filter(self) -> Any:
+        return read_filter(self._values)
+
+    @property
+    def visitInfo(self) -> Any:
+        return read_visit_info(self._values)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        return metadata_from_cards(self._values)
+
+    @property
+    def coaddInputs(self) -> CoaddInputs | None:
+        visits, ccds = self._table("COADD_VISITS"), self._table("COADD_CCDS")
+        return None if visits is None and ccds is None else read_coadd_inputs(visits, ccds)
+
+    @property
+    def psf(self) -> Psf | None:
+        table = self._table("PSF")
+        if table is None:
+            return None
+        inputs = self.coaddInputs if table[0]["psf_class"] == "CoaddPsf" else None
+        return read_psf(table, inputs, self.wcs if inputs is not None else None)
+
+    def _table(self, name: str) -> Any:
+        """Return the rows of a table unit, None if there is none of that name."""
+        for index, hdu in enumerate(self._hdus):
+            if index > 3 and hdu.header.get("EXTNAME") == name:
+                try:
+                    with fits.open(self._path, memmap=False) as opened:
+                        return opened[index].data
+                except (OSError, ValueError, fits.VerifyError) as error:
+                    raise file_fault(self._path, error) from error
+        return None
+
+
+def read_masked_image(path: Path, layout: FileLayout, box: Box2I | None) -> MaskedImage:
+    """Read a box of all three planes; everything if None."""
+    image = _read_image(path, layout, "image", box)
+    return MaskedImage(image, _read_mask(path, layout, box), _read_image(path, layout, "variance", box))
+
+
+def _read_image(path: Path, layout: FileLayout, name: str, box: Box2I | None) -> Image:
+    plane = layout.planes[name]
+    array = read_plane(path, plane, box).astype(np.float32, copy=False)
+    return Image(array, (box or plane.bbox).minimum, plane.unit)
+
+
+def _read_mask(path: Path, layout: FileLayout, box: Box2I | None) -> Mask:
+    plane = layout.planes["mask"]
+    array = read_plane(path, plane, box).astype(np.int32, copy=False)
+    return Mask(array, (box or plane.bbox).minimum, dict(plane.mask_planes))
+
+
+def _requested_box(layout: FileLayout, parameters: Mapping[str, Any]) -> Box2I | None:
+    """Return the requested box in parent coordinates."""
+    box = parameters.get("bbox")
+    if not isinstance(box, Box2I):
+        if box is not None:
+            raise StorageClassError(f"bbox must be a Box2I, not {box!r}")
+        return None
+    if getattr(parameters.get("origin"), "name", parameters.get("origin")) == "LOCAL":
+        return box.shiftedBy(layout.planes["image"].bbox.minimum)
+    return box
+
+
+def _plane_hdus(masked_image: MaskedImage, wcs: Mapping[str, Any]) -> list[Any]:
+    """Return the image units of the three planes."""
+    unit = masked_image.image.unit
+    planes: tuple[tuple[str, Any, Mapping[str, Any]], ...] = (
+        ("IMAGE", masked_image.image.array.astype(np.float32, copy=False), {"BUNIT": unit or None}),
+        ("MASK", masked_image.mask.array, mask_plane_cards(masked_image.mask.planes)),
+        (
+            "VARIANCE",
+            masked_image.variance.array.astype(np.float32, copy=False),
+            {"BUNIT": f"{unit}**2" if unit else None},
+        ),
+    )
+    hdus = []
+    for name, array, extra in planes:
+        hdu = fits.ImageHDU(array)
+        set_cards(hdu.header, {**wcs, **origin_cards(masked_image.image.xy0)})
+        set_cards(hdu.header, {"INHERIT": True, "EXTTYPE": name, "EXTNAME": name, **extra})
+        hdus.append(hdu)
+    return hdus
+
+
+def image_hdu(hdus: list[HduInfo]) -> HduInfo | None:
+    """Return the first unit with uncompressed pixels, None if there is none."""
+    return next((hdu for hdu in hdus if hdu.is_image), None)

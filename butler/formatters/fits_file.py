@@ -1,0 +1,254 @@
+"""FITS files as bytes: a header walk, and reads of a box of one plane."""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from ..errors import FileFormatError
+from ..images import Box2I
+from .formatter import PlaneLayout
+
+__all__ = [
+    "HduInfo",
+    "file_fault",
+    "plane_layout",
+    "read_plane",
+    "walk_hdus",
+    "write_hdus",
+    "write_plain_fits",
+]
+
+_BLOCK: Final = 2880
+_MAX_HEADER_BLOCKS: Final = 4096
+_DTYPES: Final[Mapping[int, str]] = {
+    8: "u1",
+    16: ">i2",
+    32: ">i4",
+    64: ">i8",
+    -32: ">f4",
+    -64: ">f8",
+}
+
+
+class HduInfo:
+    """One header-data unit: its header, and where its data lie.
+
+    Parameters
+    ----------
+    header
+        The cards.
+    offset
+        Byte at which the data begin.
+    """
+
+    __slots__ = ("header", "offset")
+
+    def __init__(self, header: fits.Header, offset: int) -> None:
+        self.header = header
+        self.offset = offset
+
+    @property
+    def data_size(self) -> int:
+        """Bytes of data that the header promises, without padding."""
+        axes = [_integer(self.header, f"NAXIS{i + 1}") for i in range(_integer(self.header, "NAXIS"))]
+        if not axes:
+            return 0
+        groups = _integer(self.header, "GCOUNT", 1)
+        heap = _integer(self.header, "PCOUNT", 0)
+        return abs(_integer(self.header, "BITPIX")) // 8 * groups * (heap + math.prod(axes))
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the data are an uncompressed image of two axes."""
+        extension = str(self.header.get("XTENSION", "IMAGE")).strip()
+        return extension == "IMAGE" and _integer(self.header, "NAXIS") == 2 and self.data_size > 0
+
+
+def walk_hdus(path: Path) -> list[HduInfo]:
+    """Read all headers of a file; no data.
+
+    Raises
+    ------
+    FileFormatError
+        Raised if the file is no FITS file, is cut short, or promises more than it holds.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            return list(_walk(stream, size, path))
+    except FileNotFoundError:
+        raise
+    except (OSError, fits.VerifyError, ValueError, KeyError) as error:
+        if isinstance(error, FileFormatError):
+            raise
+        raise FileFormatError(f"cannot read {path} as FITS: {error}") from error
+
+
+def _walk(stream: BinaryIO, size: int, path: Path) -> Iterator[HduInfo]:
+    position = 0
+    while position < size:
+        stream.seek(position)
+        text = _header_text(stream, path, first=position == 0)
+        if text is None:
+            return
+        hdu = HduInfo(fits.Header.fromstring(text), stream.tell())
+        end = hdu.offset + hdu.data_size
+        if hdu.data_size < 0 or end > size:
+            raise FileFormatError(
+                f"{path} is truncated or lies about its size: a header promises data up to byte {end}, "
+                f"the file has {size}"
+            )
+        yield hdu
+        position = hdu.offset + -(-hdu.data_size // _BLOCK) * _BLOCK
+
+
+def _header_text(stream: BinaryIO, path: Path, *, first: bool) -> str | None:
+    """Read header blocks up to END; None where what follows the last unit is no header."""
+    blocks: list[bytes] = []
+    for _ in range(_MAX_HEADER_BLOCKS):
+        block = stream.read(_BLOCK)
+        if not blocks and not block.startswith(b"SIMPLE  =" if first else b"XTENSION="):
+            if first:
+                raise FileFormatError(f"{path} is not a FITS file: it does not begin with SIMPLE")
+            return None
+        blocks.append(block)
+        if len(block) < _BLOCK:
+            break
+        if re.search(rb"(?:^|\s)END {77}", block) and any(
+            block[i : i + 80].rstrip() == b"END" for i in range(0, _BLOCK, 80)
+        ):
+            return b"".join(blocks).decode("ascii", "replace")
+    raise FileFormatError(f"{path} has a header without END; the file is truncated or broken")
+
+
+def _integer(header: fits.Header, key: str, default: int | None = None) -> int:
+    value = header.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise FileFormatError(f"FITS card {key} is {value!r}, it must be an integer")
+    return value
+
+
+def plane_layout(
+    hdu: HduInfo, *, xy0: tuple[int, int] = (0, 0), mask_planes: Mapping[str, int] | None = None
+) -> PlaneLayout:
+    """Return where the pixels of an image unit lie.
+
+    Raises
+    ------
+    FileFormatError
+        Raised if the unit is no two-dimensional image, or of a type that FITS does not have.
+    """
+    header = hdu.header
+    bitpix = _integer(header, "BITPIX")
+    if not hdu.is_image or bitpix not in _DTYPES:
+        raise FileFormatError(
+            f"not a two-dimensional FITS image: BITPIX {bitpix}, NAXIS {header.get('NAXIS')}"
+        )
+    return PlaneLayout(
+        offset=hdu.offset,
+        n_x=_integer(header, "NAXIS1"),
+        n_y=_integer(header, "NAXIS2"),
+        dtype=_DTYPES[bitpix],
+        x0=xy0[0],
+        y0=xy0[1],
+        scale=float(header.get("BSCALE", 1.0)),
+        zero=float(header.get("BZERO", 0.0)),
+        unit=str(header.get("BUNIT") or ""),
+        mask_planes=dict(mask_planes or {}),
+    )
+
+
+def read_plane(path: Path, plane: PlaneLayout, bbox: Box2I | None = None) -> NDArray[Any]:
+    """Read a box of a plane; only the rows of the box are touched.
+
+    Parameters
+    ----------
+    path
+        The file.
+    plane
+        Where the pixels lie.
+    bbox
+        Box in parent coordinates; everything if None.
+
+    Returns
+    -------
+    array
+        Pixels ``(n_y, n_x)`` in native byte order, the caller's own; scaled values are float32.
+
+    Raises
+    ------
+    BoxError
+        Raised if the box is not inside the plane.
+    FileFormatError
+        Raised if the file is shorter than the layout says.
+    """
+    rows, columns = (bbox or plane.bbox).slices_in(plane.bbox)
+    dtype = np.dtype(plane.dtype)
+    row_bytes = plane.n_x * dtype.itemsize
+    first = plane.offset + rows.start * row_bytes
+    length = (rows.stop - rows.start) * row_bytes
+    with path.open("rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size < plane.offset + plane.n_y * row_bytes:
+            raise FileFormatError(
+                f"{path} is truncated: it has {size} bytes, its pixels end at "
+                f"{plane.offset + plane.n_y * row_bytes}"
+            )
+        start = first - first % mmap.ALLOCATIONGRANULARITY
+        with mmap.mmap(
+            stream.fileno(), first - start + length, offset=start, access=mmap.ACCESS_READ
+        ) as mapped:
+            stored = np.frombuffer(mapped, dtype, count=length // dtype.itemsize, offset=first - start)
+            stored = stored.reshape(-1, plane.n_x)[:, columns]
+            if plane.scale != 1.0 or plane.zero != 0.0:
+                values = (stored * plane.scale + plane.zero).astype(np.float32)
+            else:
+                values = stored.astype(dtype.newbyteorder("="))
+            # The map cannot be closed while a view of it lives.
+            del stored
+    return values
+
+
+def write_hdus(path: Path, hdus: list[Any]) -> None:
+    """Write header-data units to a new file."""
+    fits.HDUList(hdus).writeto(path, output_verify="exception", overwrite=True)
+
+
+def write_plain_fits(path: Path, array: NDArray[Any], cards: Mapping[str, Any]) -> None:
+    """Write one image as a FITS file with its pixels in the primary unit.
+
+    The file appears under its name only when it is complete.
+
+    Parameters
+    ----------
+    path
+        File to make; replaced if it exists.
+    array
+        Pixels ``(n_y, n_x)``.
+    cards
+        Header cards.
+    """
+    header = fits.Header()
+    for key, value in cards.items():
+        header[key] = value
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        write_hdus(temporary, [fits.PrimaryHDU(array, header)])
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def file_fault(path: Path, error: Exception) -> FileFormatError:
+    """Return the error that says a file cannot be read, and why."""
+    return FileFormatError(f"cannot read {path}: {str(error).strip() or type(error).__name__}")

@@ -1,0 +1,181 @@
+"""The cards of an exposure's FITS headers, from and to our values."""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections.abc import Mapping
+from typing import Any, Final
+
+from astropy.io import fits
+from astropy.time import Time
+
+from ..errors import FileFormatError
+from ..images import Exposure, FilterLabel, PhotoCalib, VisitInfo
+from ..images.photo_calib import AB_ZERO_POINT_NJY
+
+__all__ = [
+    "header_values",
+    "mask_plane_cards",
+    "metadata_from_cards",
+    "origin_cards",
+    "origin_from_header",
+    "planes_from_header",
+    "primary_cards",
+    "read_filter",
+    "read_photo_calib",
+    "read_visit_info",
+    "set_cards",
+]
+
+# Cards that describe the file, the WCS or a component: they are written from those, never copied.
+_STRUCTURAL: Final = re.compile(
+    r"SIMPLE|BITPIX|NAXIS\d*|EXTEND|GCOUNT|PCOUNT|XTENSION|TFIELDS|BSCALE|BZERO|BLANK|BUNIT|DATASUM|CHECKSUM"
+    r"|EXTNAME|EXTVER|EXTTYPE|INHERIT|END|Z(IMAGE|CMPTYPE|BITPIX|NAXIS\d*|TILE\d*|NAME\d*|VAL\d*|QUANTIZ|DITHER0)"
+    r"|WCSAXES[A-Z]?|C(TYPE|UNIT|RPIX|RVAL|DELT|ROTA)\d+[A-Z]?|(CD|PC|PV|PS)\d+_\d+[A-Z]?|RADE(SYS|CSYS)[A-Z]?"
+    r"|EQUINOX[A-Z]?|LONPOLE|LATPOLE|LTV\d|LTM\d_\d|(A|B|AP|BP)_(ORDER|DMAX|\d_\d)|MP_\w+|"
+    r"COMMENT|HISTORY|"
+)
+_COMPONENT: Final = frozenset(
+    [
+        "FILTER",
+        "BAND",
+        "FLUXMAG0",
+        "FLUXMAG0ERR",
+        "EXPID",
+        "EXPTIME",
+        "DATE-AVG",
+        "TIMESYS",
+        "INSTRUMENT",
+        "IDNUM",
+    ]
+)
+
+
+def set_cards(header: fits.Header, cards: Mapping[str, Any]) -> None:
+    """Add cards to a header; what is not finite is left out, names over 8 characters are HIERARCH."""
+    for key, value in cards.items():
+        if value is None or (isinstance(value, float) and not math.isfinite(value)):
+            continue
+        plain = value.item() if hasattr(value, "item") else value
+        if isinstance(plain, str):
+            plain = plain.encode("ascii", "backslashreplace").decode("ascii")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", fits.verify.VerifyWarning)
+            header[key.upper()] = plain
+
+
+def header_values(header: fits.Header) -> dict[str, Any]:
+    """Return the values of all cards but comments; of a repeated card the first."""
+    values: dict[str, Any] = {}
+    for card in header.cards:
+        if card.keyword not in ("", "COMMENT", "HISTORY", "END") and card.keyword not in values:
+            value = card.value
+            if not isinstance(value, fits.card.Undefined):
+                values[card.keyword] = value
+    return values
+
+
+def metadata_from_cards(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the free cards: those that describe neither the file nor a component."""
+    return {k: v for k, v in values.items() if not _STRUCTURAL.fullmatch(k) and k not in _COMPONENT}
+
+
+def origin_cards(xy0: tuple[int, int]) -> dict[str, Any]:
+    """Return the cards that give the parent coordinates of the first pixel (LTV and WCS ``A``)."""
+    return {
+        "LTV1": float(-xy0[0]),
+        "LTV2": float(-xy0[1]),
+        "CTYPE1A": "LINEAR",
+        "CTYPE2A": "LINEAR",
+        "CRPIX1A": 1.0,
+        "CRPIX2A": 1.0,
+        "CRVAL1A": float(xy0[0]),
+        "CRVAL2A": float(xy0[1]),
+        "CUNIT1A": "PIXEL",
+        "CUNIT2A": "PIXEL",
+    }
+
+
+def origin_from_header(header: fits.Header) -> tuple[int, int]:
+    """Return the parent coordinates of the first pixel; (0, 0) where no card gives them."""
+    if str(header.get("CTYPE1A", "")).strip() == "LINEAR" and header.get("CRPIX1A") == 1.0:
+        return round(float(header.get("CRVAL1A", 0.0))), round(float(header.get("CRVAL2A", 0.0)))
+    return round(-float(header.get("LTV1", 0.0))), round(-float(header.get("LTV2", 0.0)))
+
+
+def mask_plane_cards(planes: Mapping[str, int]) -> dict[str, int]:
+    """Return the ``MP_<PLANE>`` cards, in alphabetical order."""
+    return {f"MP_{name}": planes[name] for name in sorted(planes)}
+
+
+def planes_from_header(header: fits.Header) -> dict[str, int]:
+    """Read the ``MP_<PLANE>`` cards.
+
+    Raises
+    ------
+    FileFormatError
+        Raised if two planes share a bit, or a bit is no number from 0 to 31.
+    """
+    planes = {card.keyword[3:]: card.value for card in header.cards if card.keyword.startswith("MP_")}
+    bits = list(planes.values())
+    if not all(isinstance(bit, int) and 0 <= bit < 32 for bit in bits) or len(set(bits)) != len(bits):
+        raise FileFormatError(f"the mask planes of the header contradict each other: {planes}")
+    return planes
+
+
+def primary_cards(exposure: Exposure) -> dict[str, Any]:
+    """Return the cards of the primary header: metadata, filter, calibration and visit."""
+    cards: dict[str, Any] = metadata_from_cards(exposure.metadata)
+    if exposure.filter is not None:
+        cards |= {"FILTER": exposure.filter.physical, "BAND": exposure.filter.band}
+    if exposure.photoCalib is not None:
+        zero_point = AB_ZERO_POINT_NJY / exposure.photoCalib.calibrationMean
+        relative = exposure.photoCalib.calibrationErr / exposure.photoCalib.calibrationMean
+        cards |= {"FLUXMAG0": zero_point, "FLUXMAG0ERR": zero_point * relative}
+    visit = exposure.visitInfo
+    if visit is not None:
+        cards |= {"EXPID": visit.id, "IDNUM": visit.id, "EXPTIME": visit.exposure_time}
+        cards |= {"INSTRUMENT": visit.instrument or None}
+        if visit.date is not None:
+            precise = visit.date.tai.copy()
+            precise.precision = 9
+            # A DATE-AVG without TIMESYS makes a file unreadable for LSST.
+            cards |= {"DATE-AVG": str(precise.isot), "TIMESYS": "TAI"}
+    return cards
+
+
+def read_filter(values: Mapping[str, Any]) -> FilterLabel | None:
+    """Return the filter label of primary cards."""
+    physical = str(values.get("FILTER") or "").strip() or None
+    band = str(values.get("BAND") or physical or "").strip()
+    return FilterLabel(band, physical) if band else None
+
+
+def read_photo_calib(values: Mapping[str, Any]) -> PhotoCalib | None:
+    """Return the calibration of primary cards; a FLUXMAG0 of 0 means that there is none."""
+    zero_point = float(values.get("FLUXMAG0") or 0.0)
+    if not (math.isfinite(zero_point) and zero_point > 0):
+        return None
+    error = float(values.get("FLUXMAG0ERR") or 0.0)
+    return PhotoCalib(AB_ZERO_POINT_NJY / zero_point, AB_ZERO_POINT_NJY * error / zero_point**2)
+
+
+def read_visit_info(values: Mapping[str, Any]) -> VisitInfo | None:
+    """Return the visit of primary cards; a date without TIMESYS is not trusted."""
+    number = values.get("IDNUM", values.get("EXPID"))
+    if not isinstance(number, int):
+        return None
+    date = None
+    if "DATE-AVG" in values and str(values.get("TIMESYS", "")).strip() == "TAI":
+        try:
+            date = Time(str(values["DATE-AVG"]), format="isot", scale="tai")
+        except ValueError as error:
+            raise FileFormatError(f"DATE-AVG is no date: {values['DATE-AVG']!r}") from error
+    return VisitInfo(
+        id=number,
+        date=date,
+        exposure_time=float(values.get("EXPTIME", math.nan)),
+        instrument=str(values.get("INSTRUMENT", "")),
+    )

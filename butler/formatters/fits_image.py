@@ -1,0 +1,188 @@
+"""Single-plane images and masks as FITS, and the images of any camera."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from astropy.io import fits
+
+from ..datasets import StorageClass
+from ..errors import FileFormatError, StorageClassError
+from ..handles import read_part
+from ..images import Box2I, Exposure, Image, Mask, MaskedImage, SkyWcs
+from .fits_exposure import image_hdu
+from .fits_file import file_fault, plane_layout, read_plane, walk_hdus, write_hdus
+from .fits_header import (
+    header_values,
+    mask_plane_cards,
+    origin_cards,
+    origin_from_header,
+    planes_from_header,
+    set_cards,
+)
+from .formatter import FileLayout, Formatter
+
+__all__ = ["CameraImageFormatter", "ImageFormatter", "MaskFormatter", "read_camera_header"]
+
+
+class ImageFormatter(Formatter):
+    """One image in the first unit that has pixels, with its unit and parent offset."""
+
+    name: ClassVar[str] = "ImageFits"
+    extension: ClassVar[str] = ".fits"
+
+    def write(self, obj: Any, path: Path) -> None:
+        """Write an image."""
+        if not isinstance(obj, Image):
+            raise StorageClassError(f"cannot write a {type(obj).__name__} as an Image")
+        hdu = fits.PrimaryHDU(obj.array)
+        set_cards(hdu.header, {**origin_cards(obj.xy0), "BUNIT": obj.unit or None})
+        write_hdus(path, [hdu])
+
+    def layout(self, path: Path) -> FileLayout | None:
+        """Find the pixels; None if they are compressed."""
+        hdu = image_hdu(walk_hdus(path))
+        if hdu is None:
+            return None
+        planes = planes_from_header(hdu.header)
+        return FileLayout(
+            {"image": plane_layout(hdu, xy0=origin_from_header(hdu.header), mask_planes=planes)}
+        )
+
+    def read_whole(self, path: Path) -> Any:
+        """Read everything."""
+        layout = self.layout(path)
+        if layout is not None:
+            return self._from_layout(path, layout, None)
+        array, header = _read_compressed(path)
+        return Image(array, origin_from_header(header), str(header.get("BUNIT") or ""))  # type: ignore[arg-type]
+
+    def read(
+        self,
+        path: Path,
+        *,
+        storage_class: StorageClass,
+        component: str | None,
+        parameters: Mapping[str, Any],
+        layout: FileLayout | None,
+    ) -> Any:
+        """Read a box of the image, or its box."""
+        known = layout or self.layout(path)
+        if known is None or parameters.get("origin") is not None:
+            return read_part(self.read_whole(path), component, parameters)
+        if component == "bbox":
+            return known.planes["image"].bbox
+        return self._from_layout(path, known, parameters.get("bbox"))
+
+    def _from_layout(self, path: Path, layout: FileLayout, box: Box2I | None) -> Any:
+        plane = layout.planes["image"]
+        return Image(read_plane(path, plane, box), (box or plane.bbox).minimum, plane.unit)
+
+
+class MaskFormatter(ImageFormatter):
+    """One mask with its plane dictionary."""
+
+    name: ClassVar[str] = "MaskFits"
+
+    def write(self, obj: Any, path: Path) -> None:
+        """Write a mask."""
+        if not isinstance(obj, Mask):
+            raise StorageClassError(f"cannot write a {type(obj).__name__} as a Mask")
+        hdu = fits.PrimaryHDU(obj.array)
+        set_cards(hdu.header, {**origin_cards(obj.xy0), **mask_plane_cards(obj.planes)})
+        write_hdus(path, [hdu])
+
+    def read_whole(self, path: Path) -> Mask:
+        """Read everything."""
+        layout = self.layout(path)
+        if layout is None:
+            raise FileFormatError(f"{path} has no uncompressed mask")
+        return self._from_layout(path, layout, None)
+
+    def _from_layout(self, path: Path, layout: FileLayout, box: Box2I | None) -> Mask:
+        plane = layout.planes["image"]
+        array = read_plane(path, plane, box).astype(np.int32, copy=False)
+        return Mask(array, (box or plane.bbox).minimum, dict(plane.mask_planes))
+
+
+class CameraImageFormatter(ImageFormatter):
+    """A camera's own FITS file as an Exposure: pixels in counts, WCS and header; nothing is written.
+
+    The mask is empty and the variance zero: to make them is a task's work.
+    """
+
+    name: ClassVar[str] = "CameraImageFits"
+
+    def write(self, obj: Any, path: Path) -> None:
+        """Refuse: such files come from a camera."""
+        raise StorageClassError("files of a camera can be ingested, not written")
+
+    def read_whole(self, path: Path) -> Exposure:
+        """Read pixels, WCS and header."""
+        layout = self.layout(path)
+        if layout is not None:
+            return self._from_layout(path, layout, None)
+        array, header = _read_compressed(path)
+        return _camera_exposure(Image(array.astype(np.float32)), _merged(path, header))
+
+    def read(
+        self,
+        path: Path,
+        *,
+        storage_class: StorageClass,
+        component: str | None,
+        parameters: Mapping[str, Any],
+        layout: FileLayout | None,
+    ) -> Any:
+        """Read a box as an exposure, or a component."""
+        known = layout or self.layout(path)
+        local = getattr(parameters.get("origin"), "name", parameters.get("origin")) == "LOCAL"
+        if known is None or local:
+            return read_part(self.read_whole(path), component, parameters)
+        return read_part(self._from_layout(path, known, parameters.get("bbox")), component, {})
+
+    def _from_layout(self, path: Path, layout: FileLayout, box: Box2I | None) -> Exposure:
+        plane = layout.planes["image"]
+        pixels = read_plane(path, plane, box).astype(np.float32, copy=False)
+        image = Image(pixels, (box or plane.bbox).minimum, plane.unit)
+        return _camera_exposure(image, read_camera_header(path), (plane.x0, plane.y0))
+
+
+def read_camera_header(path: Path) -> dict[str, Any]:
+    """Return the cards of a camera's file: those of the image unit over those of the primary one.
+
+    Raises
+    ------
+    FileFormatError
+        Raised if the file is broken or has no image.
+    """
+    hdus = walk_hdus(path)
+    chosen = image_hdu(hdus) or next((h for h in hdus if h.header.get("ZIMAGE") is True), None)
+    if chosen is None:
+        raise FileFormatError(f"{path} has no image of two axes")
+    return {**header_values(hdus[0].header), **header_values(chosen.header)}
+
+
+def _merged(path: Path, header: fits.Header) -> dict[str, Any]:
+    return {**read_camera_header(path), **header_values(header)}
+
+
+def _camera_exposure(image: Image, cards: dict[str, Any], xy0: tuple[int, int] = (0, 0)) -> Exposure:
+    variance = Image(np.zeros_like(image.array), image.xy0)
+    masked_image = MaskedImage(image, Mask.from_bbox(image.bbox), variance)
+    return Exposure(masked_image, wcs=SkyWcs(cards, xy0), metadata=cards)
+
+
+def _read_compressed(path: Path) -> tuple[Any, fits.Header]:
+    """Read the first unit with pixels through astropy."""
+    try:
+        with fits.open(path, memmap=False) as hdus:
+            for hdu in hdus:
+                if hdu.data is not None and hdu.data.ndim == 2:
+                    return hdu.data, hdu.header
+    except (OSError, ValueError, fits.VerifyError) as error:
+        raise file_fault(path, error) from error
+    raise FileFormatError(f"{path} has no image of two axes")

@@ -1,0 +1,150 @@
+"""PSFs and coadd inputs as FITS tables behind the three planes of an exposure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from ..errors import FileFormatError, StorageClassError
+from ..images import (
+    Box2I,
+    CcdInput,
+    CoaddInputs,
+    CoaddPsf,
+    Extent2I,
+    GaussianPsf,
+    KernelPsf,
+    Point2I,
+    Psf,
+    SkyWcs,
+    VisitInput,
+)
+
+__all__ = ["coadd_inputs_to_tables", "psf_to_table", "read_coadd_inputs", "read_psf"]
+
+Row = Mapping[str, Any]
+
+
+def psf_to_table(psf: Psf) -> Any:
+    """Return the table of one PSF; a `CoaddPsf` is only named, it follows from the coadd inputs."""
+    name = "CoaddPsf" if isinstance(psf, CoaddPsf) else None
+    return _table("PSF", [_psf_row(psf) if name is None else {**_NO_PSF, "psf_class": name}])
+
+
+def read_psf(table: Any, inputs: CoaddInputs | None, wcs: SkyWcs | None) -> Psf | None:
+    """Return the PSF of a table.
+
+    Parameters
+    ----------
+    table
+        Data of the unit that `psf_to_table` made.
+    inputs, wcs
+        Those of the exposure, for a `CoaddPsf`.
+    """
+    row = table[0]
+    if row["psf_class"] != "CoaddPsf":
+        return _psf_from_row(row)
+    if inputs is None or wcs is None:
+        raise FileFormatError("a CoaddPsf needs the coadd inputs and the WCS of its exposure")
+    return CoaddPsf(inputs.ccds, wcs)
+
+
+def coadd_inputs_to_tables(inputs: CoaddInputs) -> list[Any]:
+    """Return the tables of visits and detector images."""
+    visits = [
+        {"visit": v.visit, **_box_row(v.bbox), "goodpix": v.goodpix, "weight": v.weight, "filter": v.filter}
+        for v in inputs.visits
+    ]
+    ccds = [
+        {
+            "visit": c.visit,
+            "ccd": c.ccd,
+            **_box_row(c.bbox),
+            "goodpix": c.goodpix,
+            "weight": c.weight,
+            "filter": c.filter,
+            "wcs": json.dumps(c.wcs.to_header()),
+            **_psf_row(c.psf),
+            "polygon": np.asarray(c.validPolygon, dtype=float).ravel(),
+        }
+        for c in inputs.ccds
+    ]
+    return [_table(name, rows) for name, rows in (("COADD_VISITS", visits), ("COADD_CCDS", ccds)) if rows]
+
+
+def read_coadd_inputs(visits: Any, ccds: Any) -> CoaddInputs:
+    """Return the coadd inputs of their two tables; a missing table is empty."""
+    return CoaddInputs(
+        tuple(
+            VisitInput(int(r["visit"]), _box(r), int(r["goodpix"]), float(r["weight"]), str(r["filter"]))
+            for r in (() if visits is None else visits)
+        ),
+        tuple(
+            CcdInput(
+                visit=int(r["visit"]),
+                ccd=int(r["ccd"]),
+                bbox=_box(r),
+                goodpix=int(r["goodpix"]),
+                weight=float(r["weight"]),
+                filter=str(r["filter"]),
+                wcs=SkyWcs(json.loads(r["wcs"])),
+                psf=_psf_from_row(r),
+                validPolygon=tuple((float(x), float(y)) for x, y in np.reshape(r["polygon"], (-1, 2))),
+            )
+            for r in (() if ccds is None else ccds)
+        ),
+    )
+
+
+_NO_PSF: Row = {"psf_class": "", "psf_sigma": np.nan, "psf_n_y": 0, "psf_n_x": 0, "psf_kernel": np.zeros(0)}
+
+
+def _psf_row(psf: Psf) -> Row:
+    if isinstance(psf, GaussianPsf):
+        return {**_NO_PSF, "psf_class": "GaussianPsf", "psf_sigma": psf.sigma}
+    if isinstance(psf, KernelPsf):
+        n_y, n_x = psf.kernel.shape
+        kernel = psf.kernel.ravel()
+        return {**_NO_PSF, "psf_class": "KernelPsf", "psf_n_y": n_y, "psf_n_x": n_x, "psf_kernel": kernel}
+    raise StorageClassError(f"cannot store a PSF of type {type(psf).__name__}")
+
+
+def _psf_from_row(row: Any) -> Psf:
+    kind = str(row["psf_class"])
+    if kind == "GaussianPsf":
+        return GaussianPsf(float(row["psf_sigma"]))
+    if kind == "KernelPsf":
+        return KernelPsf(np.reshape(row["psf_kernel"], (int(row["psf_n_y"]), int(row["psf_n_x"]))))
+    raise FileFormatError(f"unknown PSF class {kind!r}")
+
+
+def _box_row(box: Box2I) -> Row:
+    return {"x0": box.minX, "y0": box.minY, "width": box.width, "height": box.height}
+
+
+def _box(row: Any) -> Box2I:
+    return Box2I(Point2I(int(row["x0"]), int(row["y0"])), Extent2I(int(row["width"]), int(row["height"])))
+
+
+def _table(name: str, rows: Sequence[Row]) -> Any:
+    """Return a binary table; columns that hold arrays get a variable length."""
+    columns = []
+    for key, first in rows[0].items():
+        values = [row[key] for row in rows]
+        if isinstance(first, str):
+            width = max(1, *(len(v) for v in values)) if len(values) > 1 else max(1, len(first))
+            columns.append(fits.Column(key, f"{width}A", array=np.array(values, dtype=f"U{width}")))
+        elif isinstance(first, np.ndarray):
+            arrays = np.empty(len(values), dtype=object)
+            arrays[:] = values
+            columns.append(fits.Column(key, "PD()", array=arrays))
+        else:
+            code = "K" if isinstance(first, int) else "D"
+            columns.append(fits.Column(key, code, array=np.array(values)))
+    table = fits.BinTableHDU.from_columns(columns)
+    table.header["EXTNAME"] = name
+    return table

@@ -1,0 +1,347 @@
+"""SkyRegion: an area of the sky, in the geometry and the byte encoding of lsst.sphgeom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from lsst.sphgeom import (
+    Angle,
+    Box,
+    Circle,
+    CompoundRegion,
+    ConvexPolygon,
+    Ellipse,
+    LonLat,
+    Region,
+    UnitVector3d,
+    orientation,
+)
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from .images import Box2I, SkyWcs
+
+__all__ = ["SkyRegion"]
+
+# Nested unions are decoded by recursion, so the stack limits what may be decoded.
+_MAX_ENCODED_BYTES: Final = 65536
+
+# lsst.sphgeom takes circles less than 5e-8 apart for touching; their boxes must not part them.
+_BOX_PADDING: Final = 1e-7
+
+_HULL_TOLERANCE: Final = 1e-12
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class SkyRegion:
+    """An area of the sky: a convex polygon, circle, box, ellipse, or a union or intersection of these.
+
+    Made by the named constructors only. Angles are ICRS degrees.
+
+    Notes
+    -----
+    Two regions are equal if their encodings are. The same area built in two ways may differ in the last bits
+    of a vertex and then is not equal.
+    """
+
+    _region: Region
+
+    @classmethod
+    def from_polygon(cls, ra: ArrayLike, dec: ArrayLike) -> SkyRegion:
+        """Make the convex hull of points.
+
+        Parameters
+        ----------
+        ra, dec
+            Positions in any order, degrees; at least three.
+
+        Raises
+        ------
+        ValueError
+            Raised if there are fewer than three points, if one is not a position, if all lie on one great
+            circle, or if no hemisphere holds them all.
+        """
+        return cls(_hull(_unit_vectors(ra, dec)))
+
+    @classmethod
+    def from_circle(cls, ra: float, dec: float, radius: float) -> SkyRegion:
+        """Make a circle; a negative radius makes an empty region.
+
+        Raises
+        ------
+        ValueError
+            Raised if the centre is not a position or the radius not finite.
+        """
+        (center,) = _unit_vectors([ra], [dec])
+        if not np.isfinite(radius):
+            raise ValueError(f"the radius of a circle must be a finite number of degrees, not {radius}")
+        return cls(
+            Circle(center, Angle.fromDegrees(min(float(radius), 180.0))) if radius >= 0 else Circle.empty()
+        )
+
+    @classmethod
+    def from_box(cls, ra: float, dec: float, width: float, height: float) -> SkyRegion:
+        """Make a box with edges along meridians and parallels.
+
+        Parameters
+        ----------
+        ra, dec
+            Centre, degrees.
+        width
+            Full width in degrees of right ascension (not multiplied by the cosine of the declination); 360 or
+            more is the full circle.
+        height
+            Full height in degrees; what would lie beyond a pole is cut off. A negative side makes an empty
+            region.
+
+        Raises
+        ------
+        ValueError
+            Raised if the centre is not a position or a side not finite.
+        """
+        (center,) = _unit_vectors([ra], [dec])
+        if not np.all(np.isfinite([width, height])):
+            raise ValueError(
+                f"the sides of a box must be finite numbers of degrees, not {width} and {height}"
+            )
+        return cls(Box(LonLat(center), Angle.fromDegrees(width / 2), Angle.fromDegrees(height / 2)))
+
+    @classmethod
+    def from_point(cls, ra: float, dec: float) -> SkyRegion:
+        """Make the region that holds one position, a circle of radius 0; it overlaps what contains it.
+
+        Raises
+        ------
+        ValueError
+            Raised if it is not a position.
+        """
+        return cls.from_circle(ra, dec, 0.0)
+
+    @classmethod
+    def from_wcs(cls, wcs: SkyWcs, bbox: Box2I) -> SkyRegion:
+        """Make the polygon of a pixel box.
+
+        Parameters
+        ----------
+        wcs
+            WCS in parent pixels.
+        bbox
+            The box; its outer corners count, half a pixel beyond the corner pixels' centres.
+
+        Raises
+        ------
+        ValueError
+            Raised if a corner has no sky position or if no hemisphere holds all four.
+        """
+        x, y = zip(*bbox.corners, strict=True)
+        ra, dec = wcs.pixelToSky(x, y)
+        if not np.all(np.isfinite([ra, dec])):
+            raise ValueError(f"pixel box {bbox} has a corner without a sky position; use a smaller box")
+        return cls.from_polygon(ra, dec)
+
+    @classmethod
+    def convex_hull_of(cls, regions: Iterable[SkyRegion]) -> SkyRegion:
+        """Make the smallest convex polygon that contains polygons.
+
+        Raises
+        ------
+        ValueError
+            Raised if there is none, if one of them is not a polygon, or if no hemisphere holds them all.
+        """
+        return cls(_hull([vertex for region in regions for vertex in region._vertices()]))
+
+    @classmethod
+    def decode(cls, encoded: bytes) -> SkyRegion:
+        """Read a region from lsst.sphgeom's byte encoding.
+
+        Raises
+        ------
+        ValueError
+            Raised if the bytes are not the encoding of a region.
+        """
+        if len(encoded) > _MAX_ENCODED_BYTES:
+            raise ValueError(f"{len(encoded)} bytes are too long for a region; at most {_MAX_ENCODED_BYTES}")
+        try:
+            region = Region.decode(bytes(encoded))
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(f"not an encoded sky region ({len(encoded)} bytes): {error}") from error
+        if not _is_sound(region):
+            raise ValueError(f"not a sky region: its {type(region).__name__} has numbers that cannot be")
+        return cls(region)
+
+    def encode(self) -> bytes:
+        """Return lsst.sphgeom's byte encoding: a letter, then little-endian float64 numbers."""
+        return bytes(self._region.encode())
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether certainly no position lies inside; an intersection may hold none and still not tell."""
+        # Region.isEmpty says True of polygons (lsst-sphgeom 30).
+        return bool(self._region.getBoundingBox3d().isEmpty())
+
+    def overlaps(self, other: SkyRegion) -> bool:
+        """Tell whether the regions share a position (LSST's spatial join); touching and containing count.
+
+        Notes
+        -----
+        Exact, but for rounding (of points and circles up to 0.01 arcsec), between points, circles and
+        polygons, and between a box and a point, circle or box. Where lsst.sphgeom cannot tell (a box against
+        a polygon; an ellipse) regions count as overlapping unless their bounds prove them apart.
+        """
+        return self._region.overlaps(other._region) is not False
+
+    def contains(self, ra: ArrayLike, dec: ArrayLike) -> NDArray[np.bool_]:
+        """Tell of each position (degrees) whether it lies inside; NaN is nowhere.
+
+        Returns
+        -------
+        inside
+            Of the common shape of both inputs, 0-d for scalars.
+        """
+        lon, lat = np.broadcast_arrays(np.radians(ra), np.radians(dec))
+        finite = np.isfinite(lon) & np.isfinite(lat)
+        inside = self._region.contains(np.where(finite, lon, 0.0), np.where(finite, lat, 0.0))
+        return np.asarray(finite & inside, dtype=bool)
+
+    def vertices(self) -> list[tuple[float, float]]:
+        """Return a polygon's vertices ``(ra, dec)``, counter-clockwise seen from outside the sphere.
+
+        Raises
+        ------
+        ValueError
+            Raised if the region is not a polygon.
+        """
+        return [_degrees(vertex) for vertex in self._vertices()]
+
+    def bounding_vectors(self) -> tuple[float, float, float, float, float, float]:
+        """Return ``(xmin, xmax, ymin, ymax, zmin, zmax)``, a box that holds all unit vectors of the region.
+
+        Regions that share a position have boxes that overlap. Of an empty region each minimum is 1 and each
+        maximum 0.
+        """
+        box = self._region.getBoundingBox3d()
+        if not box.isEmpty():
+            box.dilateBy(_BOX_PADDING)
+        x, y, z = box.x(), box.y(), box.z()
+        return x.getA(), x.getB(), y.getA(), y.getB(), z.getA(), z.getB()
+
+    def bounding_circle(self) -> tuple[float, float, float]:
+        """Return ``(ra, dec, radius)`` of a circle around the region, not the smallest.
+
+        About a polygon: the centroid of its area, and the largest angle to a vertex plus about 6e-12 degrees.
+
+        Raises
+        ------
+        ValueError
+            Raised if the region is empty.
+        """
+        if self.is_empty:
+            raise ValueError("an empty region has no bounding circle")
+        circle = self._region.getBoundingCircle()
+        radius = min(float(circle.getOpeningAngle().asDegrees()), 180.0)
+        return (*_degrees(circle.getCenter()), radius)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SkyRegion):
+            return NotImplemented
+        return self.encode() == other.encode()
+
+    def __hash__(self) -> int:
+        return hash(self.encode())
+
+    def __repr__(self) -> str:
+        kind = type(self._region).__name__
+        if self.is_empty:
+            return f"SkyRegion({kind}, empty)"
+        ra, dec, radius = self.bounding_circle()
+        return f"SkyRegion({kind} within {radius:.6f} deg of ra={ra:.6f}, dec={dec:.6f})"
+
+    def __reduce__(self) -> tuple[Callable[[bytes], SkyRegion], tuple[bytes]]:
+        return SkyRegion.decode, (self.encode(),)
+
+    def _vertices(self) -> list[UnitVector3d]:
+        if not isinstance(self._region, ConvexPolygon):
+            raise ValueError(f"only a polygon has vertices, not a {type(self._region).__name__}")
+        return list(self._region.getVertices())
+
+
+def _unit_vectors(ra: ArrayLike, dec: ArrayLike) -> list[UnitVector3d]:
+    """Return unit vectors of positions in degrees, refusing what is not a position."""
+    lon = np.atleast_1d(np.asarray(ra, dtype=float))
+    lat = np.atleast_1d(np.asarray(dec, dtype=float))
+    if lon.shape != lat.shape or lon.ndim != 1:
+        raise ValueError(f"need one ra for each dec, not shapes {lon.shape} and {lat.shape}")
+    bad = ~(np.isfinite(lon) & (np.abs(lat) <= 90.0))
+    if np.any(bad):
+        i = int(np.argmax(bad))
+        raise ValueError(
+            f"(ra, dec) = ({lon[i]}, {lat[i]}) is not a sky position; dec must be within -90..90 degrees"
+        )
+    pairs = zip(lon.tolist(), lat.tolist(), strict=True)
+    return [UnitVector3d(LonLat.fromDegrees(a, b)) for a, b in pairs]
+
+
+def _hull(points: Sequence[UnitVector3d]) -> ConvexPolygon:
+    """Return the convex hull, refusing points that have none."""
+    if len(points) < 3:
+        raise ValueError(f"a polygon needs at least 3 points, not {len(points)}")
+    try:
+        hull = ConvexPolygon.convexHull(points)
+    except ValueError as error:
+        raise ValueError(
+            f"{len(points)} points have no convex hull; they need 3 that are not on one great circle, "
+            f"and one hemisphere that holds all: {error}"
+        ) from error
+    # Points on a whole great circle can pass as a hull that leaves some of them out.
+    vertices = _components(hull.getVertices())
+    normals = np.cross(vertices, np.roll(vertices, -1, axis=0))
+    if np.min(normals @ _components(points).T) < -_HULL_TOLERANCE:
+        raise ValueError(f"{len(points)} points have no convex hull: no hemisphere holds them all")
+    return hull
+
+
+def _components(vectors: Sequence[UnitVector3d]) -> NDArray[np.float64]:
+    """Return vectors as an array ``(n, 3)``."""
+    return np.array([(v.x(), v.y(), v.z()) for v in vectors])
+
+
+def _degrees(vector: UnitVector3d) -> tuple[float, float]:
+    """Return right ascension (0 to 360) and declination of a unit vector."""
+    position = LonLat(vector)
+    return float(position.getLon().asDegrees()), float(position.getLat().asDegrees())
+
+
+def _is_sound(region: Region) -> bool:
+    """Tell whether the numbers of a decoded region can be those of a region."""
+    todo: list[Any] = [region]
+    while todo:
+        part = todo.pop()
+        match part:
+            case CompoundRegion():
+                todo.extend(Region.getRegions(part))
+            case ConvexPolygon():
+                v = part.getVertices()
+                turns = (orientation(v[i - 2], v[i - 1], v[i]) for i in range(len(v)))
+                if not all(map(_is_unit, v)) or any(turn < 0 for turn in turns):
+                    return False
+            case Circle():
+                angle = part.getOpeningAngle()
+                mismatch = Circle.squaredChordLengthFor(angle) - part.getSquaredChordLength()
+                if not (_is_unit(part.getCenter()) and abs(mismatch) < 1e-9):
+                    return False
+            case Ellipse():
+                numbers = np.frombuffer(part.encode()[1:], dtype="<f8")
+                rotation, angles = numbers[:9].reshape(3, 3), numbers[9:12]
+                is_rotation = np.allclose(rotation @ rotation.T, np.eye(3), rtol=0, atol=1e-9)
+                if not (is_rotation and np.all(np.isfinite(angles))):
+                    return False
+            # A Box checks itself.
+    return True
+
+
+def _is_unit(vector: UnitVector3d) -> bool:
+    """Tell whether a decoded vector has length 1; NaN has not."""
+    return abs(vector.x() ** 2 + vector.y() ** 2 + vector.z() ** 2 - 1.0) < 1e-9

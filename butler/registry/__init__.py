@@ -1,0 +1,21 @@
+"""What exists: collections, dataset types, dimension records, datasets, and queries over them."""
+
+from .collections import CollectionInfo, CollectionStore, CollectionType
+from .database import Database, Transaction
+from .file_store import FileRecord, FileRecordStore
+from .queries import DatasetSearch
+from .registry import Registry
+from .where import Where
+
+__all__ = [
+    "CollectionInfo",
+    "CollectionStore",
+    "CollectionType",
+    "Database",
+    "DatasetSearch",
+    "FileRecord",
+    "FileRecordStore",
+    "Registry",
+    "Transaction",
+    "Where",
+]

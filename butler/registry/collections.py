@@ -1,0 +1,307 @@
+"""Collections: RUNs that own datasets, and CHAINs that search others in order."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import sqlalchemy as sa
+
+from ..errors import (
+    CollectionCycleError,
+    CollectionError,
+    CollectionTypeError,
+    MissingCollectionError,
+    OrphanedRecordError,
+    did_you_mean,
+)
+from .database import Database
+from .schema import Schema
+
+__all__ = ["CollectionInfo", "CollectionStore", "CollectionType"]
+
+
+class CollectionType(StrEnum):
+    """Kinds of collections."""
+
+    RUN = "RUN"
+    """Owns datasets; each dataset belongs to one."""
+    CHAINED = "CHAINED"
+    """Searches other collections in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionInfo:
+    """A collection.
+
+    Parameters
+    ----------
+    id
+        Number in this registry.
+    name
+        Name.
+    type
+        Kind.
+    doc
+        What it is for.
+    children
+        Names in search order, of a chain.
+    """
+
+    id: int
+    name: str
+    type: CollectionType
+    doc: str
+    children: tuple[str, ...] = ()
+
+
+class CollectionStore:
+    """Makes, finds and removes collections.
+
+    Parameters
+    ----------
+    database, schema
+        The registry's.
+    """
+
+    def __init__(self, database: Database, schema: Schema) -> None:
+        self._db = database
+        self._schema = schema
+
+    def register(self, name: str, type: CollectionType = CollectionType.RUN, doc: str = "") -> bool:
+        """Make a collection unless it exists.
+
+        Parameters
+        ----------
+        name
+            Letters, digits and ``_-+.:@/``, in parts separated by ``/``.
+        type
+            Kind.
+        doc
+            What it is for.
+
+        Returns
+        -------
+        new
+            Whether it was made.
+
+        Raises
+        ------
+        CollectionError
+            Raised for an impossible name.
+        CollectionTypeError
+            Raised if the name belongs to a collection of another type.
+        """
+        parts = name.split("/")
+        if not re.fullmatch(r"[\w\-+.:@/]{1,250}", name, re.ASCII) or any(
+            p in ("", ".", "..") for p in parts
+        ):
+            raise CollectionError(
+                f"a collection is named with letters, digits and _-+.:@ in parts separated by /, not {name!r}"
+            )
+        existing = self._find([name])
+        if existing:
+            if existing[0].type is not type:
+                raise CollectionTypeError(f"collection {name!r} exists as {existing[0].type}, not {type}")
+            return False
+        with self._db.transaction():
+            row = {"name": name, "type": type.value, "doc": doc}
+            self._db.execute(self._schema.collection.insert(), [row])
+        return True
+
+    def get_info(self, name: str) -> CollectionInfo:
+        """Return a collection by name.
+
+        Raises
+        ------
+        MissingCollectionError
+            Raised if there is none, with the nearest name.
+        """
+        found = self._find([name])
+        if not found:
+            names = [info.name for info in self._find(None)]
+            hint = did_you_mean(name, names) or "; there are none yet"
+            raise MissingCollectionError(f"no collection {name!r}{hint}")
+        return found[0]
+
+    def query(
+        self,
+        expression: str | Iterable[str] = "*",
+        collection_types: CollectionType | Iterable[CollectionType] | None = None,
+        *,
+        flatten_chains: bool = False,
+    ) -> list[str]:
+        """Return names of collections.
+
+        Parameters
+        ----------
+        expression
+            Name or glob, or several; a missing name is an error, a glob without match is not.
+        collection_types
+            Kinds to keep; all if None.
+        flatten_chains
+            Whether to put the children of a chain in its place.
+
+        Raises
+        ------
+        MissingCollectionError
+            Raised for a missing name.
+        """
+        wanted = _as_types(collection_types)
+        infos = self.query_info(expression)
+        if flatten_chains:
+            infos = self.flatten([info.name for info in infos])
+        return [info.name for info in infos if info.type in wanted]
+
+    def query_info(self, expression: str | Iterable[str] = "*") -> list[CollectionInfo]:
+        """Return the collections that match a name, a glob or several."""
+        patterns = [expression] if isinstance(expression, str) else list(expression)
+        found: dict[str, CollectionInfo] = {}
+        for pattern in patterns:
+            if re.search(r"[*?\[]", pattern):
+                for info in self._find(None):
+                    if fnmatch.fnmatchcase(info.name, pattern):
+                        found.setdefault(info.name, info)
+            else:
+                info = self.get_info(pattern)
+                found.setdefault(info.name, info)
+        return list(found.values())
+
+    def flatten(self, names: Iterable[str]) -> list[CollectionInfo]:
+        """Return the RUNs of a search path, depth first, each at its first occurrence.
+
+        Raises
+        ------
+        MissingCollectionError
+            Raised for a missing name.
+        """
+        flat: dict[str, CollectionInfo] = {}
+        waiting = [self.get_info(name) for name in names][::-1]
+        while waiting:
+            info = waiting.pop()
+            if info.type is CollectionType.CHAINED:
+                waiting += [self.get_info(child) for child in reversed(info.children)]
+            else:
+                flat.setdefault(info.name, info)
+        return list(flat.values())
+
+    def redefine_chain(self, parent: str, children: str | Iterable[str]) -> None:
+        """Replace the children of a chain; duplicates collapse to the first.
+
+        Raises
+        ------
+        CollectionTypeError
+            Raised if the parent is no chain.
+        MissingCollectionError
+            Raised for a missing collection.
+        CollectionCycleError
+            Raised if the chain would contain itself.
+        """
+        names = [children] if isinstance(children, str) else list(children)
+        with self._db.transaction():
+            self._write_chain(self.get_info(parent), dict.fromkeys(names))
+
+    def prepend_chain(self, parent: str, children: str | Iterable[str]) -> None:
+        """Put children first; one that is there already is moved. Raises as `redefine_chain`."""
+        names = [children] if isinstance(children, str) else list(children)
+        with self._db.transaction():
+            info = self.get_info(parent)
+            self._write_chain(info, dict.fromkeys([*names, *info.children]))
+
+    def extend_chain(self, parent: str, children: str | Iterable[str]) -> None:
+        """Put children last; one that is there already is moved. Raises as `redefine_chain`."""
+        names = [children] if isinstance(children, str) else list(children)
+        with self._db.transaction():
+            info = self.get_info(parent)
+            self._write_chain(info, dict.fromkeys([*(c for c in info.children if c not in names), *names]))
+
+    def remove_from_chain(self, parent: str, children: str | Iterable[str]) -> None:
+        """Take children out of a chain; one that is not in it is no error. Raises as `redefine_chain`."""
+        names = [children] if isinstance(children, str) else list(children)
+        with self._db.transaction():
+            for name in names:
+                self.get_info(name)
+            info = self.get_info(parent)
+            self._write_chain(info, dict.fromkeys(c for c in info.children if c not in names))
+
+    def remove(self, name: str) -> None:
+        """Remove an empty RUN or a chain.
+
+        Raises
+        ------
+        MissingCollectionError
+            Raised if it does not exist.
+        OrphanedRecordError
+            Raised if it holds datasets or is part of a chain.
+        """
+        info = self.get_info(name)
+        parents = self.parents(name)
+        if parents:
+            raise OrphanedRecordError(
+                f"collection {name!r} is part of {', '.join(parents)}; take it out first"
+            )
+        table = self._schema.collection
+        dataset = self._schema.dataset
+        with self._db.transaction():
+            if self._db.query(sa.select(dataset.c.id).where(dataset.c.run_id == info.id).limit(1)):
+                raise OrphanedRecordError(f"run {name!r} holds datasets; use removeRuns")
+            self._db.execute(table.delete().where(table.c.id == info.id))
+
+    def parents(self, name: str) -> list[str]:
+        """Return the chains that a collection is a direct child of."""
+        return [info.name for info in self._find(None) if name in info.children]
+
+    def _write_chain(self, parent: CollectionInfo, children: Iterable[str]) -> None:
+        if parent.type is not CollectionType.CHAINED:
+            raise CollectionTypeError(
+                f"collection {parent.name!r} is a {parent.type}, not a CHAINED collection"
+            )
+        infos = [self.get_info(name) for name in children]
+        waiting = list(infos)
+        while waiting:
+            info = waiting.pop()
+            if info.name == parent.name:
+                raise CollectionCycleError(f"chain {parent.name!r} would contain itself")
+            waiting += [self.get_info(child) for child in info.children]
+        table = self._schema.chain
+        self._db.execute(table.delete().where(table.c.parent_id == parent.id))
+        rows = [
+            {"parent_id": parent.id, "position": position, "child_id": info.id}
+            for position, info in enumerate(infos)
+        ]
+        if rows:
+            self._db.execute(table.insert(), rows)
+
+    def _find(self, names: Sequence[str] | None) -> list[CollectionInfo]:
+        """Return collections of these names, or all, in order of registration."""
+        table, chain = self._schema.collection, self._schema.chain
+        statement = sa.select(table.c.id, table.c.name, table.c.type, table.c.doc).order_by(table.c.id)
+        if names is not None:
+            statement = statement.where(table.c.name.in_(names))
+        rows = self._db.query(statement)
+        if not rows:
+            return []
+        links = self._db.query(
+            sa.select(chain.c.parent_id, table.c.name)
+            .join(table, table.c.id == chain.c.child_id)
+            .where(chain.c.parent_id.in_([row.id for row in rows]) if names is not None else sa.true())
+            .order_by(chain.c.parent_id, chain.c.position)
+        )
+        children: dict[int, list[str]] = {}
+        for link in links:
+            children.setdefault(link.parent_id, []).append(link.name)
+        return [
+            CollectionInfo(
+                row.id, row.name, CollectionType(row.type), row.doc, tuple(children.get(row.id, ()))
+            )
+            for row in rows
+        ]
+
+
+def _as_types(types: CollectionType | Iterable[CollectionType] | None) -> set[CollectionType]:
+    if types is None:
+        return set(CollectionType)
+    return {types} if isinstance(types, CollectionType) else set(types)

@@ -1,0 +1,274 @@
+"""Dataset types and datasets: what exists, in which run, under which data ID."""
+
+from __future__ import annotations
+
+import fnmatch
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..datasets import DatasetRef, DatasetType
+from ..dimensions import DataCoordinate
+from ..errors import ConflictingDefinitionError, MissingDatasetTypeError, did_you_mean
+from .collections import CollectionInfo
+from .database import Database
+from .schema import Schema
+
+__all__ = ["DatasetStore", "RegisteredType"]
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredType:
+    """A dataset type with its number and tag table in this registry."""
+
+    id: int
+    type: DatasetType
+    tags: sa.Table
+
+
+class DatasetStore:
+    """The rows of dataset types and datasets.
+
+    Parameters
+    ----------
+    database, schema
+        The registry's.
+    """
+
+    def __init__(self, database: Database, schema: Schema) -> None:
+        self._db = database
+        self._schema = schema
+
+    def register_type(self, dataset_type: DatasetType) -> bool:
+        """Register a dataset type.
+
+        Returns
+        -------
+        new
+            False if the same definition is there already.
+
+        Raises
+        ------
+        ConflictingDefinitionError
+            Raised if the name is registered with another definition.
+        """
+        existing = self.find_type(dataset_type.name)
+        if existing is not None:
+            if existing.type != dataset_type:
+                raise ConflictingDefinitionError(
+                    f"dataset type {dataset_type.name!r} is registered as <{existing.type}>, "
+                    f"which differs from <{dataset_type}>"
+                )
+            return False
+        with self._db.transaction():
+            group_id = self._tag_group(dataset_type)
+            row = {
+                "name": dataset_type.name,
+                "tag_group_id": group_id,
+                "dimensions": " ".join(dataset_type.dimensions.names),
+                "storage_class": dataset_type.storageClass_name,
+            }
+            self._db.execute(self._schema.dataset_type.insert(), [row])
+        return True
+
+    def _tag_group(self, dataset_type: DatasetType) -> int:
+        """Return the number of the tag table for these required dimensions; make it if needed."""
+        table = self._schema.tag_group
+        key = " ".join(dataset_type.dimensions.required)
+        found = self._db.query(sa.select(table.c.id).where(table.c.dimensions == key))
+        if found:
+            return int(found[0].id)
+        self._db.execute(table.insert(), [{"dimensions": key}])
+        group_id = int(self._db.query(sa.select(table.c.id).where(table.c.dimensions == key))[0].id)
+        self._schema.tags(group_id, dataset_type.dimensions)
+        self._db.create_tables(self._schema.metadata)
+        return group_id
+
+    def get_type(self, name: str) -> RegisteredType:
+        """Return a registered dataset type.
+
+        Raises
+        ------
+        MissingDatasetTypeError
+            Raised if there is none, with the nearest name.
+        """
+        found = self.find_type(name)
+        if found is None:
+            known = [registered.type.name for registered in self.query_types()]
+            hint = did_you_mean(name, known) or "; none is registered yet"
+            raise MissingDatasetTypeError(f"no dataset type {name!r}{hint}")
+        return found
+
+    def find_type(self, name: str) -> RegisteredType | None:
+        """Return a registered dataset type, None if there is none of that name."""
+        rows = self._db.query(self._type_query().where(self._schema.dataset_type.c.name == name))
+        return self._registered(rows[0]) if rows else None
+
+    def query_types(self, glob: str = "*") -> list[RegisteredType]:
+        """Return the registered dataset types whose name matches, by name."""
+        rows = self._db.query(self._type_query().order_by(self._schema.dataset_type.c.name))
+        return [self._registered(row) for row in rows if fnmatch.fnmatchcase(row.name, glob)]
+
+    def _type_query(self) -> sa.Select[Any]:
+        return sa.select(self._schema.dataset_type)
+
+    def _registered(self, row: sa.Row[Any]) -> RegisteredType:
+        dataset_type = DatasetType(row.name, row.dimensions.split(), row.storage_class)
+        tags = self._schema.tags(row.tag_group_id, dataset_type.dimensions)
+        return RegisteredType(row.id, dataset_type, tags)
+
+    def insert(self, run: CollectionInfo, refs: Sequence[DatasetRef]) -> dict[uuid.UUID, int]:
+        """Insert datasets into a run.
+
+        Returns
+        -------
+        numbers
+            Row number of each dataset by UUID.
+
+        Raises
+        ------
+        ConflictingDefinitionError
+            Raised if the run has a dataset of the same type and data ID, or the UUID is taken.
+        """
+        table = self._schema.dataset
+        now = time.time_ns()
+        numbers: dict[uuid.UUID, int] = {}
+        ordered = sorted(refs, key=lambda ref: ref.datasetType.name)
+        with self._db.transaction():
+            for name, group in groupby(ordered, key=lambda ref: ref.datasetType.name):
+                members = list(group)
+                registered = self.get_type(name)
+                self._refuse_existing(run, registered, members)
+                rows = [
+                    {
+                        "uuid": ref.id.bytes,
+                        "dataset_type_id": registered.id,
+                        "run_id": run.id,
+                        "ingest_date": now,
+                    }
+                    for ref in members
+                ]
+                inserted = self._db.execute(
+                    table.insert().returning(table.c.id, table.c.uuid, sort_by_parameter_order=True), rows
+                )
+                found = {uuid.UUID(bytes=bytes(row.uuid)): int(row.id) for row in inserted}
+                tags = [
+                    {
+                        "dataset_type_id": registered.id,
+                        "collection_id": run.id,
+                        "dataset_id": found[ref.id],
+                        **ref.dataId.required,
+                    }
+                    for ref in members
+                ]
+                self._db.execute(registered.tags.insert(), tags)
+                numbers |= found
+        return numbers
+
+    def _refuse_existing(
+        self, run: CollectionInfo, registered: RegisteredType, refs: Sequence[DatasetRef]
+    ) -> None:
+        seen: set[DataCoordinate] = set()
+        for ref in refs:
+            existing = self.find(registered, [run], ref.dataId)
+            if existing is not None or ref.dataId in seen:
+                which = f" as {existing.id}" if existing else " twice in one call"
+                raise ConflictingDefinitionError(
+                    f"{ref.datasetType.name} {ref.dataId} exists in run {run.name!r}{which}; "
+                    "use another run or remove it first"
+                )
+            seen.add(ref.dataId)
+        if self._numbers([ref.id for ref in refs]):
+            raise ConflictingDefinitionError("a dataset with the same UUID exists already")
+
+    def find(
+        self, registered: RegisteredType, runs: Iterable[CollectionInfo], data_id: DataCoordinate
+    ) -> DatasetRef | None:
+        """Return the dataset of a data ID in the first of the runs that has it."""
+        tags, dataset = registered.tags, self._schema.dataset
+        for run in runs:
+            rows = self._db.query(
+                sa.select(dataset.c.uuid)
+                .join_from(tags, dataset, tags.c.dataset_id == dataset.c.id)
+                .where(tags.c.dataset_type_id == registered.id, tags.c.collection_id == run.id)
+                .where(*[tags.c[name] == value for name, value in data_id.required.items()])
+            )
+            if rows:
+                return DatasetRef(registered.type, data_id, run.name, uuid.UUID(bytes=bytes(rows[0].uuid)))
+        return None
+
+    def get(self, dataset_id: uuid.UUID) -> DatasetRef | None:
+        """Return a dataset by UUID, None if there is none."""
+        dataset, types, collection = self._schema.dataset, self._schema.dataset_type, self._schema.collection
+        rows = self._db.query(
+            sa.select(dataset.c.id, types.c.name, collection.c.name.label("run"))
+            .join_from(dataset, types, dataset.c.dataset_type_id == types.c.id)
+            .join(collection, dataset.c.run_id == collection.c.id)
+            .where(dataset.c.uuid == dataset_id.bytes)
+        )
+        if not rows:
+            return None
+        registered = self.get_type(rows[0].name)
+        names = registered.type.dimensions.required
+        columns = [registered.tags.c[name] for name in names] or [registered.tags.c.dataset_id]
+        values = self._db.query(sa.select(*columns).where(registered.tags.c.dataset_id == rows[0].id))
+        data_id = DataCoordinate.standardize(
+            dict(zip(names, values[0], strict=False)), dimensions=registered.type.dimensions
+        )
+        return DatasetRef(registered.type, data_id, rows[0].run, dataset_id)
+
+    def remove(self, ids: Sequence[uuid.UUID]) -> None:
+        """Remove datasets; ones that do not exist are no error."""
+        table = self._schema.dataset
+        with self._db.transaction():
+            for chunk in _chunks(ids):
+                self._db.execute(table.delete().where(table.c.uuid.in_([i.bytes for i in chunk])))
+
+    def in_run(self, run: CollectionInfo) -> list[uuid.UUID]:
+        """Return the UUIDs of all datasets of a run."""
+        table = self._schema.dataset
+        rows = self._db.query(sa.select(table.c.uuid).where(table.c.run_id == run.id).order_by(table.c.id))
+        return [uuid.UUID(bytes=bytes(row.uuid)) for row in rows]
+
+    def _numbers(self, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:
+        table = self._schema.dataset
+        found: dict[uuid.UUID, int] = {}
+        for chunk in _chunks(ids):
+            rows = self._db.query(
+                sa.select(table.c.id, table.c.uuid).where(table.c.uuid.in_([i.bytes for i in chunk]))
+            )
+            found |= {uuid.UUID(bytes=bytes(row.uuid)): int(row.id) for row in rows}
+        return found
+
+    def types_in(self, runs: Sequence[CollectionInfo]) -> list[str]:
+        """Return the names of the dataset types that any of the runs holds, sorted."""
+        types, dataset = self._schema.dataset_type, self._schema.dataset
+        held = sa.select(dataset.c.dataset_type_id).where(dataset.c.run_id.in_([run.id for run in runs]))
+        rows = self._db.query(sa.select(types.c.name).where(types.c.id.in_(held)).order_by(types.c.name))
+        return [row.name for row in rows]
+
+    def governor_values(self, runs: Sequence[CollectionInfo], governor: str) -> list[str]:
+        """Return the values of instrument or skymap among the datasets of some runs."""
+        found: set[str] = set()
+        for name in self.types_in(runs):
+            registered = self.get_type(name)
+            if governor in registered.type.dimensions.required:
+                column = registered.tags.c[governor]
+                rows = self._db.query(
+                    sa.select(column)
+                    .where(registered.tags.c.dataset_type_id == registered.id)
+                    .where(registered.tags.c.collection_id.in_([run.id for run in runs]))
+                    .distinct()
+                )
+                found |= {str(row[0]) for row in rows}
+        return sorted(found, key=str)
+
+
+def _chunks(ids: Sequence[uuid.UUID], size: int = 500) -> Iterable[Sequence[uuid.UUID]]:
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]

@@ -1,0 +1,237 @@
+"""Dimension records: insert, synchronise, look up, attach to data IDs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..dimensions import UNIVERSE, DataCoordinate, DimensionElement, DimensionRecord, Timespan
+from ..errors import ConflictingDefinitionError, DataIdValueError, DimensionNameError
+from ..regions import SkyRegion
+from .database import Database
+from .schema import BOUND_COLUMNS, Schema
+
+__all__ = ["DimensionRecordStore"]
+
+
+class DimensionRecordStore:
+    """The rows of the dimension elements.
+
+    Parameters
+    ----------
+    database, schema
+        The registry's.
+    """
+
+    def __init__(self, database: Database, schema: Schema) -> None:
+        self._db = database
+        self._schema = schema
+
+    def insert(
+        self, element: str, records: Sequence[DimensionRecord], *, skip_existing: bool = False
+    ) -> None:
+        """Insert records of one element.
+
+        Raises
+        ------
+        ConflictingDefinitionError
+            Raised if a record exists already and `skip_existing` is not set.
+        DataIdValueError
+            Raised if a record refers to one that does not exist.
+        """
+        definition = _stored(element)
+        with self._db.transaction():
+            known = self._existing(definition, records)
+            fresh = [r for r in records if _key(r) not in known]
+            if len(fresh) < len(records) and not skip_existing:
+                clash = next(r for r in records if _key(r) in known)
+                raise ConflictingDefinitionError(f"{_describe(clash)} exists already")
+            keys = [_key(r) for r in fresh]
+            if len(set(keys)) < len(keys):
+                raise ConflictingDefinitionError(f"two of the {element} records have the same key")
+            self._check_references(definition, fresh)
+            if fresh:
+                rows = [_to_row(r) for r in fresh]
+                try:
+                    self._db.execute(self._schema.elements[element].insert(), rows)
+                except sa.exc.IntegrityError as error:
+                    raise ConflictingDefinitionError(
+                        f"a {element} record has an alternate key that another one has: {error.orig}"
+                    ) from error
+
+    def sync(self, record: DimensionRecord, *, update: bool = False) -> bool | dict[str, Any]:
+        """Insert a record, or compare it with the one that exists.
+
+        Returns
+        -------
+        change
+            True if inserted, False if the same is there, the replaced values if updated.
+
+        Raises
+        ------
+        ConflictingDefinitionError
+            Raised if the existing record differs and `update` is not set.
+        """
+        definition = record.definition
+        with self._db.transaction():
+            existing = self.fetch_one(definition.name, record)
+            if existing is None:
+                self.insert(definition.name, [record])
+                return True
+            old, new = existing.toDict(), record.toDict()
+            changed = {name: old[name] for name in old if old[name] != new[name]}
+            if not changed:
+                return False
+            if not update:
+                told = ", ".join(f"{name} is {old[name]!r}, not {new[name]!r}" for name in changed)
+                raise ConflictingDefinitionError(f"{_describe(record)} exists already and differs: {told}")
+            self._check_references(definition, [record])
+            table = self._schema.elements[definition.name]
+            self._db.execute(table.update().where(*_matches(table, record)).values(_to_row(record)))
+            return changed
+
+    def fetch_one(self, element: str, keys: Mapping[str, Any] | DimensionRecord) -> DimensionRecord | None:
+        """Return the record of one key, None if there is none."""
+        definition = UNIVERSE[element]
+        if not definition.has_table:
+            return self._band(str(keys[element]))
+        table = self._schema.elements[element]
+        rows = self._db.query(sa.select(table).where(*_matches(table, keys, definition)))
+        return record_from_row(definition, rows[0]) if rows else None
+
+    def fetch_all(self, element: str) -> list[DimensionRecord]:
+        """Return all records of an element, in the order of their keys."""
+        definition = UNIVERSE[element]
+        if not definition.has_table:
+            column = self._schema.elements["physical_filter"].c.band
+            rows = self._db.query(sa.select(column).distinct().order_by(column))
+            return [DimensionRecord(definition, {"band": row[0]}) for row in rows]
+        table = self._schema.elements[element]
+        order = [table.c[name] for name in definition.required]
+        return [record_from_row(definition, row) for row in self._db.query(sa.select(table).order_by(*order))]
+
+    def expand(self, data_id: DataCoordinate) -> DataCoordinate:
+        """Attach the records of all elements, and the implied values in them.
+
+        Raises
+        ------
+        DataIdValueError
+            Raised if a dimension has no record for its value.
+        """
+        values: dict[str, Any] = dict(data_id.required)
+        records: dict[str, DimensionRecord | None] = {}
+        # Implied values come from records further down the canonical order: finest first.
+        for name in reversed(data_id.dimensions.elements):
+            definition = UNIVERSE[name]
+            if not all(key in values for key in definition.required):
+                continue
+            record = self.fetch_one(name, values)
+            if record is None and definition.is_dimension:
+                raise DataIdValueError(
+                    f"no {name} record for {name}={values[name]!r} of the data ID {data_id}; "
+                    "ingest or register it first"
+                )
+            records[name] = record
+            if record is not None:
+                for implied in definition.implies:
+                    self._check_implied(data_id, implied, record)
+                    values[implied] = record[implied]
+        return DataCoordinate(
+            data_id.dimensions,
+            tuple(values[key] for key in data_id.dimensions.data_coordinate_keys),
+            {name: records.get(name) for name in data_id.dimensions.elements},
+        )
+
+    def _check_implied(self, data_id: DataCoordinate, implied: str, record: DimensionRecord) -> None:
+        if implied in data_id and data_id[implied] != record[implied]:
+            raise DataIdValueError(
+                f"the data ID says {implied}={data_id[implied]!r}, but {_describe(record)} "
+                f"has {implied}={record[implied]!r}"
+            )
+
+    def _band(self, name: str) -> DimensionRecord | None:
+        column = self._schema.elements["physical_filter"].c.band
+        found = self._db.query(sa.select(column).where(column == name).limit(1))
+        return DimensionRecord("band", {"band": name}) if found else None
+
+    def _existing(
+        self, definition: DimensionElement, records: Sequence[DimensionRecord]
+    ) -> set[tuple[Any, ...]]:
+        """Return the keys among those of `records` that the table has."""
+        table = self._schema.elements[definition.name]
+        columns = [table.c[name] for name in definition.required]
+        if len(records) == 1:
+            rows = self._db.query(sa.select(*columns).where(*_matches(table, records[0])))
+        else:
+            # The first key is a governor: few values, so the rest is compared here.
+            firsts = {r[definition.required[0]] for r in records}
+            rows = self._db.query(sa.select(*columns).where(columns[0].in_(firsts)))
+        return {tuple(row) for row in rows}
+
+    def _check_references(self, definition: DimensionElement, records: Iterable[DimensionRecord]) -> None:
+        """Refuse records whose required or implied dimensions have no record."""
+        names = [n for n in (*definition.requires, *definition.implies) if UNIVERSE[n].has_table]
+        for name in names:
+            seen: set[tuple[Any, ...]] = set()
+            for record in records:
+                key = tuple(record[part] for part in UNIVERSE[name].required)
+                if key not in seen and self.fetch_one(name, record) is None:
+                    raise DataIdValueError(
+                        f"{_describe(record)} refers to {name}={record[name]!r}, which has no record"
+                    )
+                seen.add(key)
+
+
+def record_from_row(definition: DimensionElement, row: sa.Row[Any], prefix: str = "") -> DimensionRecord:
+    """Return the record of a row of an element's table; `prefix` stands before its column names."""
+    values = row._mapping
+    names = (*definition.required, *definition.implies, *(f.name for f in definition.fields))
+    plain = {name: values[prefix + name] for name in names}
+    if definition.spatial:
+        encoded = values[prefix + "region"]
+        plain["region"] = None if encoded is None else SkyRegion.decode(encoded)
+    if definition.temporal:
+        begin, end = values[prefix + "timespan_begin"], values[prefix + "timespan_end"]
+        plain["timespan"] = None if begin is None and end is None else Timespan(begin, end)
+    return DimensionRecord(definition, plain)
+
+
+def _to_row(record: DimensionRecord) -> dict[str, Any]:
+    row = record.toDict()
+    if record.definition.spatial:
+        region = row.pop("region")
+        row["region"] = None if region is None else region.encode()
+        bounds = (None,) * 6 if region is None else region.bounding_vectors()
+        row |= dict(zip(BOUND_COLUMNS, bounds, strict=True))
+    if record.definition.temporal:
+        span = row.pop("timespan")
+        row["timespan_begin"] = None if span is None else span.begin_ns
+        row["timespan_end"] = None if span is None else span.end_ns
+    return row
+
+
+def _stored(element: str) -> DimensionElement:
+    definition = UNIVERSE[element]
+    if not definition.has_table:
+        raise DimensionNameError("bands follow from physical_filter records and cannot be inserted")
+    return definition
+
+
+def _key(record: DimensionRecord) -> tuple[Any, ...]:
+    return tuple(record[name] for name in record.definition.required)
+
+
+def _matches(
+    table: sa.Table, keys: Mapping[str, Any] | DimensionRecord, definition: DimensionElement | None = None
+) -> list[sa.ColumnElement[bool]]:
+    if definition is None:
+        assert isinstance(keys, DimensionRecord)
+        definition = keys.definition
+    return [table.c[name] == keys[name] for name in definition.required]
+
+
+def _describe(record: DimensionRecord) -> str:
+    keys = ", ".join(f"{name}={record[name]!r}" for name in record.definition.required)
+    return f"the {record.definition.name} record {{{keys}}}"

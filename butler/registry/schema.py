@@ -1,0 +1,169 @@
+"""The tables of a registry."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from ..dimensions import UNIVERSE, DimensionElement, DimensionGroup
+
+__all__ = ["BOUND_COLUMNS", "SCHEMA_VERSION", "Schema"]
+
+SCHEMA_VERSION: Final = 1
+"""Version of these tables; a repository of another version is refused."""
+
+BOUND_COLUMNS: Final = ("bound_x0", "bound_x1", "bound_y0", "bound_y1", "bound_z0", "bound_z1")
+"""Box of unit vectors around a region: a prefilter for overlaps that needs no care at the poles or at 0 h."""
+
+_TYPES: Final = {
+    int: sa.BigInteger,
+    float: sa.Double,
+    str: sa.String,
+    bool: sa.Boolean,
+}
+# SQLite numbers rows by itself only for a column of exactly this type.
+_ID: Final = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+class Schema:
+    """The tables, as SQLAlchemy knows them.
+
+    Attributes
+    ----------
+    attributes, collection, chain, dataset_type, tag_group, dataset, file_layout, file_record
+        The tables that every registry has.
+    elements
+        Tables of dimension records, by element.
+    """
+
+    def __init__(self) -> None:
+        self.metadata = sa.MetaData()
+        self.attributes = sa.Table(
+            "butler_attributes",
+            self.metadata,
+            sa.Column("name", sa.String, primary_key=True),
+            sa.Column("value", sa.String, nullable=False),
+        )
+        self._define_collections()
+        self._define_datasets()
+        self._define_files()
+        self.elements = {
+            element.name: self._element_table(element)
+            for element in UNIVERSE.elements.values()
+            if element.has_table
+        }
+        self._tags: dict[int, sa.Table] = {}
+
+    def _define_collections(self) -> None:
+        self.collection = sa.Table(
+            "collection",
+            self.metadata,
+            sa.Column("id", _ID, primary_key=True),
+            sa.Column("name", sa.String, nullable=False, unique=True),
+            sa.Column("type", sa.String, nullable=False),
+            sa.Column("doc", sa.String, nullable=False, default=""),
+        )
+        self.chain = sa.Table(
+            "collection_chain",
+            self.metadata,
+            sa.Column("parent_id", sa.ForeignKey("collection.id", ondelete="CASCADE"), primary_key=True),
+            sa.Column("position", sa.Integer, primary_key=True),
+            sa.Column("child_id", sa.ForeignKey("collection.id"), nullable=False, index=True),
+        )
+
+    def _define_datasets(self) -> None:
+        self.tag_group = sa.Table(
+            "tag_group",
+            self.metadata,
+            sa.Column("id", _ID, primary_key=True),
+            sa.Column("dimensions", sa.String, nullable=False, unique=True),
+        )
+        self.dataset_type = sa.Table(
+            "dataset_type",
+            self.metadata,
+            sa.Column("id", _ID, primary_key=True),
+            sa.Column("name", sa.String, nullable=False, unique=True),
+            sa.Column("tag_group_id", sa.ForeignKey("tag_group.id"), nullable=False),
+            sa.Column("dimensions", sa.String, nullable=False),
+            sa.Column("storage_class", sa.String, nullable=False),
+        )
+        self.dataset = sa.Table(
+            "dataset",
+            self.metadata,
+            sa.Column("id", _ID, primary_key=True),
+            sa.Column("uuid", sa.LargeBinary(16), nullable=False, unique=True),
+            sa.Column("dataset_type_id", sa.ForeignKey("dataset_type.id"), nullable=False),
+            sa.Column("run_id", sa.ForeignKey("collection.id"), nullable=False, index=True),
+            sa.Column("ingest_date", sa.BigInteger, nullable=False),
+        )
+
+    def _define_files(self) -> None:
+        self.file_layout = sa.Table(
+            "file_layout",
+            self.metadata,
+            sa.Column("id", _ID, primary_key=True),
+            sa.Column("definition", sa.String, nullable=False, unique=True),
+        )
+        self.file_record = sa.Table(
+            "file_record",
+            self.metadata,
+            sa.Column("dataset_id", sa.ForeignKey("dataset.id", ondelete="CASCADE"), primary_key=True),
+            sa.Column("path", sa.String, nullable=False),
+            sa.Column("formatter", sa.String, nullable=False),
+            sa.Column("size", sa.BigInteger, nullable=False),
+            sa.Column("checksum", sa.String),
+            sa.Column("layout_id", sa.ForeignKey("file_layout.id")),
+        )
+
+    def _element_table(self, element: DimensionElement) -> sa.Table:
+        keys = [_key_column(name, primary=True) for name in element.required]
+        implied = [_key_column(name, primary=False) for name in element.implies]
+        fields = [sa.Column(f.name, _TYPES[f.type], nullable=f.nullable) for f in element.fields]
+        extra: list[sa.Column[object]] = []
+        if element.spatial:
+            extra += [sa.Column("region", sa.LargeBinary)]
+            extra += [sa.Column(name, sa.Double) for name in BOUND_COLUMNS]
+        if element.temporal:
+            extra += [sa.Column("timespan_begin", sa.BigInteger), sa.Column("timespan_end", sa.BigInteger)]
+        constraints = [
+            sa.ForeignKeyConstraint(
+                UNIVERSE[name].required, [f"dim_{name}.{column}" for column in UNIVERSE[name].required]
+            )
+            for name in (*element.requires, *element.implies)
+            if UNIVERSE[name].has_table
+        ]
+        unique = [sa.UniqueConstraint(*element.requires, alternate.name) for alternate in element.alternates]
+        return sa.Table(
+            f"dim_{element.name}", self.metadata, *keys, *implied, *fields, *extra, *constraints, *unique
+        )
+
+    def tags(self, group_id: int, dimensions: DimensionGroup) -> sa.Table:
+        """Return the table that says which dataset a collection holds for a data ID.
+
+        All dataset types with the same required dimensions share one; its primary key is the index for
+        every look-up by data ID.
+        """
+        if group_id not in self._tags:
+            self._tags[group_id] = sa.Table(
+                f"dataset_tags_{group_id}",
+                self.metadata,
+                sa.Column("dataset_type_id", sa.ForeignKey("dataset_type.id"), primary_key=True),
+                sa.Column("collection_id", sa.ForeignKey("collection.id"), primary_key=True),
+                *[_key_column(name, primary=True) for name in dimensions.required],
+                sa.Column(
+                    "dataset_id",
+                    sa.ForeignKey("dataset.id", ondelete="CASCADE"),
+                    nullable=False,
+                    index=True,
+                ),
+                sqlite_with_rowid=False,
+            )
+        return self._tags[group_id]
+
+
+def _key_column(name: str, *, primary: bool) -> sa.Column[object]:
+    key = UNIVERSE[name].key
+    return sa.Column(
+        name, _TYPES[key.type if key else str], primary_key=primary, nullable=False, autoincrement=False
+    )

@@ -1,0 +1,76 @@
+"""Repository: the butler.yaml that says where registry and files are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .datastore import DEFAULT_TEMPLATE, FileTemplate
+from .errors import FileFormatError, RepositoryNotFoundError
+
+__all__ = ["CONFIG_NAME", "RepositoryConfig"]
+
+CONFIG_NAME: Final = "butler.yaml"
+_REGISTRY: Final = "gen3.sqlite3"
+
+
+class RepositoryConfig(BaseModel):
+    """What ``butler.yaml`` holds: plain values, no code, no credentials.
+
+    Parameters
+    ----------
+    version
+        Version of this file's form.
+    registry
+        Name of the SQLite file, relative to the repository.
+    templates
+        Path templates by dataset type; ``default`` for the others.
+    checksum
+        Whether written files get a SHA-256 sum.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: int = Field(default=1, ge=1, le=1)
+    registry: str = Field(default=_REGISTRY, pattern=r"^[A-Za-z0-9_\-]+\.sqlite3$")
+    templates: dict[str, str] = Field(default_factory=lambda: {"default": DEFAULT_TEMPLATE})
+    checksum: bool = True
+
+    @classmethod
+    def load(cls, root: Path) -> Self:
+        """Read the file of a repository.
+
+        Raises
+        ------
+        RepositoryNotFoundError
+            Raised if there is none.
+        FileFormatError
+            Raised if it is not understood.
+        """
+        path = root / CONFIG_NAME
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise RepositoryNotFoundError(
+                f"no repository at {root}: there is no {CONFIG_NAME}; make one with `butler create {root}`"
+            ) from error
+        try:
+            values = yaml.safe_load(text)
+            return cls.model_validate(values)
+        except yaml.YAMLError as error:
+            raise FileFormatError(f"{path} is not YAML: {error}") from error
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in fault["loc"])
+            raise FileFormatError(f"{path}: {where or 'content'}: {fault['msg']}") from error
+
+    def save(self, root: Path) -> None:
+        """Write the file of a repository."""
+        (root / CONFIG_NAME).write_text(yaml.safe_dump(self.model_dump(), sort_keys=False), encoding="utf-8")
+
+    def file_templates(self) -> dict[str, FileTemplate]:
+        """Return the path templates, checked."""
+        return {name: FileTemplate(pattern) for name, pattern in self.templates.items()}

@@ -1,0 +1,103 @@
+"""DatasetWriter: files and rows, kept together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from .datasets import DatasetRef, FileDataset
+from .datastore import FileDatastore, StagedFile, VerifyReport, verify_files
+from .formatters import formatter_for, get_formatter
+from .registry import Registry
+
+__all__ = ["DatasetWriter"]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetWriter:
+    """Writes datasets in an order that a kill cannot spoil.
+
+    Bytes go to a temporary name and are flushed; then, in one transaction, the rows are inserted and the
+    files get their names. What a kill can leave is a file without a row, never a row without its file.
+
+    Parameters
+    ----------
+    registry, datastore
+        Those of one repository.
+    """
+
+    registry: Registry
+    datastore: FileDatastore
+
+    def put(self, obj: Any, ref: DatasetRef) -> DatasetRef:
+        """Write an object and register it; return the ref with an expanded data ID."""
+        expanded = ref.expanded(self.registry.records.expand(ref.dataId))
+        self.store([(expanded, self.datastore.stage(obj, expanded))])
+        return expanded
+
+    def store(self, datasets: Sequence[tuple[DatasetRef, StagedFile]]) -> None:
+        """Register files that are complete under temporary names, all or none.
+
+        Raises
+        ------
+        ConflictingDefinitionError
+            Raised if one of the datasets exists; the files are removed.
+        """
+        try:
+            with self.registry.database.transaction() as transaction:
+                by_run: dict[str, list[tuple[DatasetRef, StagedFile]]] = {}
+                for ref, staged in datasets:
+                    by_run.setdefault(ref.run, []).append((ref, staged))
+                for run, members in by_run.items():
+                    numbers = self.registry.insert_datasets(run, [ref for ref, _ in members])
+                    self.registry.files.insert({numbers[ref.id]: staged.record for ref, staged in members})
+                for _, staged in datasets:
+                    transaction.on_rollback(staged.retract)
+                    staged.publish()
+        except BaseException:
+            for _, staged in datasets:
+                staged.discard()
+            raise
+
+    def ingest(
+        self, datasets: Sequence[FileDataset], *, transfer: str, skip_existing: bool
+    ) -> list[DatasetRef]:
+        """Register files as datasets; dataset types and runs are made as needed."""
+        with self.registry.database.transaction():
+            wanted = []
+            for dataset in datasets:
+                self.registry.registerDatasetType(dataset.ref.datasetType)
+                self.registry.registerRun(dataset.ref.run)
+                ref = dataset.ref.expanded(self.registry.records.expand(dataset.ref.dataId))
+                found = self.registry.find_dataset(ref.datasetType.name, ref.dataId, [ref.run])
+                if found is None or not skip_existing:
+                    wanted.append((ref, dataset))
+            staged: list[tuple[DatasetRef, StagedFile]] = []
+            try:
+                for ref, dataset in wanted:
+                    storage_class = ref.datasetType.storageClass
+                    name = dataset.formatter
+                    formatter = get_formatter(name) if name else formatter_for(storage_class)
+                    staged.append((ref, self.datastore.stage_file(dataset.path, ref, formatter, transfer)))
+            except BaseException:
+                for _, file in staged:
+                    file.discard()
+                raise
+            self.store(staged)
+        return [ref for ref, _ in wanted]
+
+    def verify(self, *, repair: bool, checksums: bool) -> VerifyReport:
+        """Compare the registry with the files, and remove what has no counterpart if asked."""
+        report = verify_files(self.datastore, self.registry.files.all(), checksums=checksums)
+        if repair:
+            lost = [*report.missing, *report.damaged]
+            records = self.registry.files.get(lost)
+            with self.registry.database.transaction() as transaction:
+                self.registry.datasets.remove(lost)
+                for record in records.values():
+                    transaction.on_commit(partial(self.datastore.remove, record))
+            for path in report.orphans:
+                path.unlink(missing_ok=True)
+        return report
