@@ -1,0 +1,262 @@
+"""Ingest exposures: from files to dimension records and datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from astropy.time import TimeDelta
+
+from ..butler import Butler
+from ..datasets import DatasetRef, DatasetType, FileDataset
+from ..dimensions import Timespan
+from ..errors import ButlerUserError, ConflictingDefinitionError, IngestError
+from ..formatters import get_formatter, read_camera_header
+from ..images import Box2I, Extent2I, Point2I, SkyWcs
+from ..regions import SkyRegion
+from .camera import CameraMapping, ExposureDescription, find_camera
+
+__all__ = ["CAMERA", "DEFECTS", "EXPOSURE", "WEIGHT", "IngestReport", "expand_paths", "ingest_exposures"]
+
+EXPOSURE: Final = DatasetType("postISRCCD", ("instrument", "exposure", "detector"), "ExposureF")
+"""A flattened detector image, as LSST names it."""
+WEIGHT: Final = DatasetType("postISRCCD_weight", ("instrument", "exposure", "detector"), "ImageF")
+"""Its inverse variance, in 1/count²."""
+DEFECTS: Final = DatasetType("defects", ("instrument", "detector"), "ImageF")
+"""Bad pixels of a detector: not 0."""
+CAMERA: Final = DatasetType("camera", ("instrument",), "StructuredDataDict")
+"""The `CameraMapping` that headers were read with."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What became of the files.
+
+    Parameters
+    ----------
+    ingested
+        Datasets that are new.
+    skipped
+        Files that were ingested before.
+    failed
+        Files that could not be ingested, each with the reason.
+    """
+
+    ingested: list[DatasetRef] = field(default_factory=list)
+    skipped: list[Path] = field(default_factory=list)
+    failed: list[tuple[Path, str]] = field(default_factory=list)
+
+
+def expand_paths(paths: Iterable[Path]) -> list[Path]:
+    """Return the files; a directory stands for the FITS files in it, sorted.
+
+    Raises
+    ------
+    IngestError
+        Raised if a path does not exist, or a directory has no FITS file.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in (".fits", ".fit", ".fts", ".fz"))
+            if not inside:
+                raise IngestError(f"there is no FITS file in the directory {path}")
+            found += inside
+        elif path.exists():
+            found.append(path)
+        else:
+            raise IngestError(f"no file or directory {path}")
+    return found
+
+
+def ingest_exposures(
+    butler: Butler,
+    paths: Sequence[Path],
+    *,
+    run: str,
+    camera: CameraMapping | None = None,
+    transfer: str = "copy",
+    bad_pixel_mask: Path | None = None,
+    weight_name: Callable[[Path], Path] | None = None,
+    progress: Callable[[Iterable[Path]], Iterable[Path]] = iter,
+) -> IngestReport:
+    """Ingest flattened exposures, one detector image a file.
+
+    Each file is ingested whole or not at all; a bad one does not keep the others out. Files that were
+    ingested before are skipped, so that a second call brings in what is new.
+
+    Parameters
+    ----------
+    butler
+        A writeable butler.
+    paths
+        Files.
+    run
+        RUN for the datasets.
+    camera
+        How headers are read; a shipped mapping that recognises the first header if None.
+    transfer
+        ``copy``, ``symlink``, ``hardlink`` or ``direct``.
+    bad_pixel_mask
+        Image that is not 0 where the detector is bad; for all files.
+    weight_name
+        Gives the inverse-variance image of an exposure's file, if there are such.
+    progress
+        Wraps the iteration over files, for example in a progress bar.
+
+    Returns
+    -------
+    report
+        What became of the files.
+
+    Raises
+    ------
+    IngestError
+        Raised if no camera mapping fits.
+    ConflictingDefinitionError
+        Raised if the instrument is known with another mapping.
+    """
+    mapping = camera or find_camera(read_camera_header(paths[0]), str(paths[0]))
+    _register_camera(butler, mapping, run)
+    report = IngestReport()
+    detectors: set[int] = set()
+    for path in progress(paths):
+        try:
+            description, region = _read_header(path, mapping)
+            weight = None if weight_name is None else weight_name(path)
+            refs = _ingest_one(butler, path, description, region, run, transfer, weight)
+        except (ButlerUserError, OSError) as error:
+            report.failed.append((path, _reason(error, path)))
+            continue
+        detectors.add(description.detector)
+        report.ingested.extend(refs)
+        if not refs:
+            report.skipped.append(path)
+    if bad_pixel_mask is not None:
+        report.ingested.extend(
+            _ingest_defects(butler, mapping, bad_pixel_mask, sorted(detectors), run, transfer)
+        )
+    return report
+
+
+def _register_camera(butler: Butler, camera: CameraMapping, run: str) -> None:
+    """Keep the mapping in the repository, and see that it does not change."""
+    registry = butler.registry
+    values = camera.model_dump(mode="json")
+    with butler.transaction():
+        registry.registerRun(run)
+        for dataset_type in (EXPOSURE, WEIGHT, DEFECTS, CAMERA):
+            registry.registerDatasetType(dataset_type)
+        registry.syncDimensionData("instrument", {"name": camera.instrument})
+        if not butler.exists(CAMERA, instrument=camera.instrument, collections=run):
+            butler.put(values, CAMERA, instrument=camera.instrument, run=run)
+        elif butler.get(CAMERA, instrument=camera.instrument, collections=run) != values:
+            raise ConflictingDefinitionError(
+                f"instrument {camera.instrument} has another camera mapping in run {run!r}; use another run"
+            )
+
+
+def _read_header(path: Path, camera: CameraMapping) -> tuple[ExposureDescription, SkyRegion]:
+    """Return what a header says, and the region on the sky."""
+    cards = read_camera_header(path)
+    description = camera.describe(cards, path.name)
+    camera.detector_properties(cards, path.name)
+    compressed = "ZNAXIS1" in cards
+    size = Extent2I(*(int(cards[f"{'Z' if compressed else ''}NAXIS{i}"]) for i in (1, 2)))
+    try:
+        return description, SkyRegion.from_wcs(SkyWcs(cards), Box2I(Point2I(0, 0), size))
+    except ValueError as error:
+        if isinstance(error, ButlerUserError):
+            raise
+        raise IngestError(f"the image has no region on the sky: {error}") from error
+
+
+def _ingest_one(
+    butler: Butler,
+    path: Path,
+    description: ExposureDescription,
+    region: SkyRegion,
+    run: str,
+    transfer: str,
+    weight: Path | None,
+) -> list[DatasetRef]:
+    """Insert the records and datasets of one file; nothing if they are there already."""
+    data_id = {
+        "instrument": description.instrument,
+        "exposure": description.visit,
+        "detector": description.detector,
+    }
+    with butler.transaction():
+        known = butler.find_dataset(EXPOSURE, data_id, collections=run)
+        if known is not None:
+            return []
+        _insert_records(butler, description, region)
+        files = [FileDataset(path, DatasetRef(EXPOSURE, data_id, run), "CameraImageFits")]  # type: ignore[arg-type]
+        if weight is not None:
+            files.append(FileDataset(weight, DatasetRef(WEIGHT, data_id, run)))  # type: ignore[arg-type]
+        return butler.ingest(*files, transfer=transfer)
+
+
+def _insert_records(butler: Butler, description: ExposureDescription, region: SkyRegion) -> None:
+    """Insert or check the dimension records of an exposure."""
+    for element, values in _records(description, region):
+        if element == "visit":
+            values["region"] = _visit_region(butler, description, region)
+            butler.registry.syncDimensionData(element, values, update=True)
+        else:
+            butler.registry.syncDimensionData(element, values)
+
+
+def _records(description: ExposureDescription, region: SkyRegion) -> Iterator[tuple[str, dict[str, Any]]]:
+    camera = {"instrument": description.instrument}
+    number = description.visit
+    day_obs = int(description.begin.strftime("%Y%m%d"))
+    end = description.begin + TimeDelta(description.exposure_time, format="sec")
+    common = {
+        "physical_filter": description.physical_filter,
+        "day_obs": day_obs,
+        "exposure_time": description.exposure_time,
+        "target_name": description.target_name,
+        "timespan": Timespan.from_times(description.begin, end),
+    }
+    yield "physical_filter", {**camera, "name": description.physical_filter, "band": description.band}
+    yield "day_obs", {**camera, "id": day_obs, "timespan": Timespan.from_day_obs(day_obs)}
+    yield "group", {**camera, "name": str(number)}
+    detector = description.detector
+    yield "detector", {**camera, "id": detector, "full_name": f"{detector:02d}", "purpose": "SCIENCE"}
+    yield (
+        "exposure",
+        {**camera, **common, "id": number, "group": str(number), "obs_id": str(number), "can_see_sky": True},
+    )
+    yield "visit", {**camera, **common, "id": number, "name": str(number)}
+    yield "visit_definition", {**camera, "exposure": number, "visit": number}
+    yield "visit_detector_region", {**camera, "visit": number, "detector": detector, "region": region}
+
+
+def _visit_region(butler: Butler, description: ExposureDescription, region: SkyRegion) -> SkyRegion:
+    """Return the hull of a new detector image and the visit's others."""
+    key = {"instrument": description.instrument, "visit": description.visit}
+    known = butler.registry.records.fetch_one("visit", key)
+    if known is None or known.region is None:
+        return region
+    return SkyRegion.convex_hull_of([known.region, region])
+
+
+def _ingest_defects(
+    butler: Butler, camera: CameraMapping, path: Path, detectors: Sequence[int], run: str, transfer: str
+) -> list[DatasetRef]:
+    get_formatter("ImageFits").layout(path)
+    refs = []
+    for detector in detectors:
+        data_id = {"instrument": camera.instrument, "detector": detector}
+        ref = DatasetRef(DEFECTS, data_id, run)  # type: ignore[arg-type]
+        refs += butler.ingest(FileDataset(path, ref), transfer=transfer, skip_existing=True)
+    return refs
+
+
+def _reason(error: Exception, path: Path) -> str:
+    """Return an error's message without the file name that stands before it anyway."""
+    text = str(error).strip() or type(error).__name__
+    return text.removeprefix(f"{path.name}: ")
