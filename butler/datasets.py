@@ -7,7 +7,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -221,13 +221,17 @@ class DatasetRef:
     datasetType: DatasetType
     dataId: DataCoordinate
     run: str
-    id: uuid.UUID = field(default_factory=make_dataset_id)
+    id: uuid.UUID
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.dataId, DataCoordinate):
-            checked: DataId = self.dataId
-            data_id = DataCoordinate.standardize(checked, dimensions=self.datasetType.dimensions)
-            object.__setattr__(self, "dataId", data_id)
+    def __init__(
+        self, datasetType: DatasetType, dataId: DataId, run: str, id: uuid.UUID | None = None
+    ) -> None:
+        if not isinstance(dataId, DataCoordinate):
+            dataId = DataCoordinate.standardize(dataId, dimensions=datasetType.dimensions)
+        object.__setattr__(self, "datasetType", datasetType)
+        object.__setattr__(self, "dataId", dataId)
+        object.__setattr__(self, "run", run)
+        object.__setattr__(self, "id", id or make_dataset_id())
 
     def expanded(self, data_id: DataCoordinate) -> DatasetRef:
         """Return this ref with a data ID that knows more."""

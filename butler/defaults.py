@@ -45,7 +45,8 @@ class RegistryDefaults:
         self.run = run
         names = [collections] if isinstance(collections, str) else list(collections or ())
         self.collections = tuple(names or ([run] if run else []))
-        self.given = DataCoordinate.standardize(data_id, dimensions=UNIVERSE.conform(data_id)).to_simple()
+        checked = DataCoordinate.standardize(data_id, dimensions=UNIVERSE.conform(data_id))
+        self.given = {name: str(value) for name, value in checked.items()}
         self._governors: dict[str, Any] | None = None
 
     def path(self, collections: str | Iterable[str] | None) -> list[str]:

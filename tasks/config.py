@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationErr
 from butler.errors import did_you_mean
 from connections import PipelineTaskConnections
 from connections.errors import ConfigError
+from connections.task_class import load_task
 
 __all__ = ["Config", "ConfigurableField", "PipelineTaskConfig"]
 
@@ -158,21 +158,6 @@ class PipelineTaskConfig(Config):
             Raised if `connections` names something that does not exist.
         """
         return self.ConnectionsClass.for_config(self).renamed(**self.connections)
-
-
-def load_task(name: str) -> Any:
-    """Import a task class from ``package.module:Class``.
-
-    Raises
-    ------
-    ConfigError
-        Raised if there is no such module or class.
-    """
-    module_name, _, class_name = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"cannot import task {name!r} (write package.module:Class): {error}") from error
 
 
 def _apply(config: Config, path: list[str], value: Any) -> None:

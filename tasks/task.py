@@ -11,7 +11,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from .config import Config, ConfigurableField, PipelineTaskConfig, load_task
+from connections.task_class import load_task
+
+from .config import Config, ConfigurableField, PipelineTaskConfig
 from .struct import Struct
 
 __all__ = ["PipelineTask", "Task"]
@@ -109,7 +111,7 @@ class PipelineTask(Task):
 
     ConfigClass: ClassVar[type[Config]] = PipelineTaskConfig
 
-    def run(self, **inputs: Any) -> Struct:
+    def run(self, *args: Any, **kwargs: Any) -> Struct:
         """Do the work; subclasses define it."""
         raise NotImplementedError(f"{type(self).__name__} does not define run")
 

@@ -11,7 +11,7 @@ from astropy.io import fits
 
 from ..datasets import StorageClass
 from ..errors import FileFormatError, StorageClassError
-from ..images import Box2I, CoaddInputs, Exposure, Image, Mask, MaskedImage, Psf, SkyWcs
+from ..images import ORIGIN, Box2I, CoaddInputs, Exposure, Extent2I, Image, Mask, MaskedImage, Psf, SkyWcs
 from .fits_file import HduInfo, file_fault, plane_layout, read_plane, walk_hdus, write_hdus
 from .fits_header import (
     header_values,
@@ -138,7 +138,7 @@ class _Components:
 
     def exposure(self) -> Exposure:
         """Return an exposure with all components and one pixel, to be given its own."""
-        empty = MaskedImage.from_bbox(Box2I((0, 0), (1, 1)))
+        empty = MaskedImage.from_bbox(Box2I(ORIGIN, Extent2I(1, 1)))
         return Exposure(
             empty,
             self.wcs,

@@ -193,9 +193,9 @@ def _ingest_one(
         if known is not None:
             return []
         _insert_records(butler, description, region)
-        files = [FileDataset(path, DatasetRef(EXPOSURE, data_id, run), "CameraImageFits")]  # type: ignore[arg-type]
+        files = [FileDataset(path, DatasetRef(EXPOSURE, data_id, run), "CameraImageFits")]
         if weight is not None:
-            files.append(FileDataset(weight, DatasetRef(WEIGHT, data_id, run)))  # type: ignore[arg-type]
+            files.append(FileDataset(weight, DatasetRef(WEIGHT, data_id, run)))
         return butler.ingest(*files, transfer=transfer)
 
 
@@ -251,7 +251,7 @@ def _ingest_defects(
     refs = []
     for detector in detectors:
         data_id = {"instrument": camera.instrument, "detector": detector}
-        ref = DatasetRef(DEFECTS, data_id, run)  # type: ignore[arg-type]
+        ref = DatasetRef(DEFECTS, data_id, run)
         refs += butler.ingest(FileDataset(path, ref), transfer=transfer, skip_existing=True)
     return refs
 

@@ -95,7 +95,7 @@ class FileRecordStore:
                 .where(table.c.path.in_(paths[start : start + 500]))
                 .group_by(table.c.path)
             )
-            counts |= {row[0]: int(row[1]) for row in rows}
+            counts |= {str(row[0]): int(row[1]) for row in rows}
         return counts
 
     def _all(self) -> sa.Select[tuple[object, ...]]:

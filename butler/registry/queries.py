@@ -121,7 +121,7 @@ class QueryBuilder:
         return [record_from_row(definition, row, "_") for row in self._raw_rows(select, columns)]
 
     def _rows(self, select: _Select, columns: Sequence[sa.ColumnElement[Any]]) -> list[Mapping[str, Any]]:
-        return [row._mapping for row in self._raw_rows(select, columns)]
+        return [dict(row._mapping) for row in self._raw_rows(select, columns)]
 
     def _raw_rows(self, select: _Select, columns: Sequence[sa.ColumnElement[Any]]) -> list[sa.Row[Any]]:
         """Run a query; test exact regions; return each row of the asked columns once."""

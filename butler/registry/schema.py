@@ -119,7 +119,9 @@ class Schema:
     def _element_table(self, element: DimensionElement) -> sa.Table:
         keys = [_key_column(name, primary=True) for name in element.required]
         implied = [_key_column(name, primary=False) for name in element.implies]
-        fields = [sa.Column(f.name, _TYPES[f.type], nullable=f.nullable) for f in element.fields]
+        fields: list[sa.Column[object]] = [
+            sa.Column(f.name, _TYPES[f.type], nullable=f.nullable) for f in element.fields
+        ]
         extra: list[sa.Column[object]] = []
         if element.spatial:
             extra += [sa.Column("region", sa.LargeBinary)]

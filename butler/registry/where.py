@@ -211,12 +211,11 @@ class _Compiler:
                 return sa.not_(inside) if negated else inside
             case IsTest(operand=operand, constant="NULL", negated=negated):
                 column = self._value(operand).sql
-                return column.is_not(None) if negated else column.is_(None)
+                return sa.and_(column.is_not(None) if negated else column.is_(None))
             case Identifier():
                 value = self._value(node)
                 if value.type == "bool":
-                    condition: sa.ColumnElement[bool] = value.sql
-                    return condition
+                    return sa.and_(value.sql)
         raise self._where.error(node, "this is not a condition; compare it with something")
 
     def spatial_term(self, node: Comparison) -> SpatialTerm:
@@ -274,13 +273,12 @@ class _Compiler:
         left, right = self._value(node.left), self._value(node.right)
         self._require_same_type(left, right, node)
         if node.operator in ("=", "!="):
-            equal: sa.ColumnElement[bool] = sa.literal(left.sql) if not _is_sql(left.sql) else left.sql
-            return equal == right.sql if node.operator == "=" else equal != right.sql
+            equal = left.sql if _is_sql(left.sql) else sa.literal(left.sql)
+            return sa.and_(equal == right.sql if node.operator == "=" else equal != right.sql)
         if left.type == "bool":
             raise self._where.error(node, f"{node.operator} does not compare truth values")
         first = left.sql if _is_sql(left.sql) else sa.literal(left.sql)
-        condition: sa.ColumnElement[bool] = _ORDER[node.operator](first, right.sql)
-        return condition
+        return sa.and_(_ORDER[node.operator](first, right.sql))
 
     def _null_test(self, node: Comparison) -> sa.ColumnElement[bool]:
         if node.operator not in ("=", "!="):
@@ -289,7 +287,7 @@ class _Compiler:
         column = self._value(other).sql
         if not _is_sql(column):
             raise self._where.error(node, "only a column can be compared with NULL")
-        return column.is_(None) if node.operator == "=" else column.is_not(None)  # type: ignore[no-any-return]
+        return sa.and_(column.is_(None) if node.operator == "=" else column.is_not(None))
 
     def _membership(self, node: In) -> sa.ColumnElement[bool]:
         operand = self._value(node.operand)
@@ -336,10 +334,10 @@ class _Compiler:
             case Identifier():
                 return self._column(node)
             case Unary(sign=sign, operand=operand):
-                value = self._value(operand)
-                if value.type not in _NUMBERS:
+                number = self._value(operand)
+                if number.type not in _NUMBERS:
                     raise self._where.error(node, f"{sign} needs a number")
-                return _Value(-value.sql if sign == "-" else value.sql, value.type, node)
+                return _Value(-number.sql if sign == "-" else number.sql, number.type, node)
         raise self._where.error(node, f"a {type(node).__name__} has no value in a comparison here")
 
     def _column(self, node: Identifier) -> _Value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -148,7 +149,7 @@ class SkyMap(ABC):
         return {"name": self.name, **self.config.model_dump(mode="json")}
 
     def __getitem__(self, tract_id: int) -> TractInfo:
-        return self._cached_tract(int(tract_id))
+        return self._cached_tract(operator.index(tract_id))
 
     def __iter__(self) -> Iterator[TractInfo]:
         return (self[tract_id] for tract_id in range(len(self)))

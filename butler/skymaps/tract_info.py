@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -78,7 +79,7 @@ class TractInfo:
         """
         if isinstance(index, (int, np.integer)):
             index = self.getPatchIndexPair(int(index))
-        x, y = int(index[0]), int(index[1])
+        x, y = (operator.index(i) for i in index)
         sequential_index = self.getSequentialPatchIndexFromPair((x, y))
         width, height = self.patch_inner_dimensions
         inner = Box2I(Point2I(x * width, y * height), self.patch_inner_dimensions)

@@ -1,0 +1,55 @@
+"""Errors that tasks raise on purpose.
+
+::
+
+    ButlerUserError (butler)
+    └── TaskError                  (ValueError) a task cannot work with what it was given
+        ├── WarpError              a warp that cannot be coadded; the message names its data ID
+        │   ├── WarpGeometryError  its box or WCS is not that of the patch
+        │   ├── WarpUnitError      its pixels have another unit than nJy
+        │   ├── WarpInputsError    its record of inputs cannot be used
+        │   └── WarpWeightError    its weight in the coadd is not a positive number
+        └── DetectionError         an image in which nothing can be detected, whatever is in it
+"""
+
+from __future__ import annotations
+
+from butler.errors import ButlerUserError
+
+__all__ = [
+    "DetectionError",
+    "TaskError",
+    "WarpError",
+    "WarpGeometryError",
+    "WarpInputsError",
+    "WarpUnitError",
+    "WarpWeightError",
+]
+
+
+class TaskError(ButlerUserError, ValueError):
+    """A task cannot do its work with what it was given."""
+
+
+class WarpError(TaskError):
+    """A warp cannot be coadded."""
+
+
+class WarpGeometryError(WarpError):
+    """The box or WCS of a warp is not that of the patch."""
+
+
+class WarpUnitError(WarpError):
+    """The pixels of a warp have another unit than nJy."""
+
+
+class WarpInputsError(WarpError):
+    """The record of what a warp was made of is missing or cannot be used."""
+
+
+class WarpWeightError(WarpError):
+    """The weight of a warp is not a positive finite number."""
+
+
+class DetectionError(TaskError):
+    """An image lacks what detection needs, for example a PSF."""

@@ -1,0 +1,171 @@
+"""Run one quantum: the one place where a failure becomes a record."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import time
+import traceback
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from butler import ButlerUserError, DatasetRef
+from butler.datastore import FileDatastore, StagedFile
+from butler.registry import FileRecord
+from connections import NoWorkFound, PipelineTaskNode, Quantum
+from connections.task_class import load_task
+
+from .quantum_context import QuantumContext
+
+__all__ = ["QuantumJob", "QuantumReport", "QuantumStatus", "run_quantum"]
+
+_LOG = logging.getLogger(__name__)
+
+
+class QuantumStatus(StrEnum):
+    """How a quantum ended."""
+
+    SUCCEEDED = "succeeded"
+    NO_WORK = "no work"
+    """There was nothing to do; counts as a success without outputs."""
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    """Never ran: a quantum before it failed."""
+
+
+@dataclass(frozen=True)
+class QuantumJob:
+    """Everything that it takes to run a quantum in any process.
+
+    Parameters
+    ----------
+    node
+        The task.
+    quantum
+        What to run it on.
+    records
+        Files of the inputs that exist.
+    metadata_ref
+        Dataset for the metadata.
+    """
+
+    node: PipelineTaskNode
+    quantum: Quantum
+    records: Mapping[uuid.UUID, FileRecord]
+    metadata_ref: DatasetRef
+
+
+@dataclass(frozen=True)
+class QuantumReport:
+    """What became of a quantum.
+
+    Parameters
+    ----------
+    quantum
+        The quantum.
+    status
+        How it ended.
+    message
+        Reason, one line; empty for a success.
+    details
+        Traceback of a failure.
+    staged
+        Files that were written and wait to be registered.
+    """
+
+    quantum: Quantum
+    status: QuantumStatus
+    message: str = ""
+    details: str = ""
+    staged: tuple[tuple[DatasetRef, StagedFile], ...] = ()
+
+
+def run_quantum(job: QuantumJob, datastore: FileDatastore) -> QuantumReport:
+    """Run a quantum and return its report; a failure of the task raises nothing.
+
+    Parameters
+    ----------
+    job
+        What to run.
+    datastore
+        Where to read and write files.
+    """
+    context = QuantumContext(job.quantum, job.node.connections, datastore, job.records)
+    usage = _Usage()
+    try:
+        task = load_task(job.node.task_class_name)(config=job.node.config, name=job.node.label)
+        status, message = QuantumStatus.SUCCEEDED, ""
+        try:
+            _require_inputs(job, context)
+            task.runQuantum(context, context.input_refs(), context.output_refs())
+        except NoWorkFound as reason:
+            context.discard()
+            status, message = QuantumStatus.NO_WORK, str(reason)
+        metadata = _metadata(job, task.getFullMetadata(), usage, context, status, message)
+        context.staged.append((job.metadata_ref, datastore.stage(metadata, job.metadata_ref)))
+    except KeyboardInterrupt:
+        context.discard()
+        raise
+    except Exception as error:
+        context.discard()
+        kind = "" if isinstance(error, ButlerUserError) else f"{type(error).__name__}: "
+        lines = (str(error).strip() or type(error).__name__).splitlines()
+        _LOG.debug("%s failed", job.quantum, exc_info=True)
+        return QuantumReport(
+            job.quantum, QuantumStatus.FAILED, f"{kind}{lines[0]}", "".join(traceback.format_exception(error))
+        )
+    return QuantumReport(job.quantum, status, message, staged=tuple(context.staged))
+
+
+def _require_inputs(job: QuantumJob, context: QuantumContext) -> None:
+    """Raise `NoWorkFound` if quanta before this one left too few inputs."""
+    refs = context.input_refs()
+    for name, connection in job.node.connections.inputs.items():
+        given = refs.get(name, [])
+        count = len(given) if isinstance(given, list) else 1
+        if count < connection.minimum:
+            raise NoWorkFound(f"no {connection.name} was made")
+
+
+class _Usage:
+    """Clocks started when a quantum starts."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu, self._start = time.perf_counter(), time.process_time(), time.time()
+
+    def to_simple(self) -> dict[str, Any]:
+        """Return start (seconds since 1970 UTC), wall and CPU seconds, and peak memory in kiB."""
+        return {
+            "startUtc": self._start,
+            "wallTime": time.perf_counter() - self._wall,
+            "cpuTime": time.process_time() - self._cpu,
+            "maxResidentSetSize": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        }
+
+
+def _metadata(
+    job: QuantumJob,
+    task_metadata: Mapping[str, Any],
+    usage: _Usage,
+    context: QuantumContext,
+    status: QuantumStatus,
+    message: str,
+) -> dict[str, Any]:
+    """Return the metadata dataset: the task's own, and which datasets came from which."""
+    return {
+        **task_metadata,
+        "quantum": {
+            "id": str(job.quantum.id),
+            "status": status.value,
+            "message": message,
+            "inputs": {
+                name: [str(ref.id) for ref in refs if ref.id in job.records]
+                for name, refs in job.quantum.inputs.items()
+            },
+            "outputs": [str(ref.id) for ref, _ in context.staged],
+            **usage.to_simple(),
+        },
+    }
