@@ -106,6 +106,10 @@ class PipelineTaskConnections(BaseModel):
     dimensions: ClassVar[tuple[str, ...]] = ()
     defaultTemplates: ClassVar[Mapping[str, str]] = {}
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # Class keywords are for __pydantic_init_subclass__, which runs when the fields are known.
+        super().__init_subclass__()
+
     @classmethod
     def __pydantic_init_subclass__(
         cls,

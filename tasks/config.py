@@ -141,6 +141,10 @@ class PipelineTaskConfig(Config):
 
     connections: dict[str, str] = Field(default_factory=dict)
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # Class keywords are for __pydantic_init_subclass__, which runs when the fields are known.
+        super().__init_subclass__()
+
     @classmethod
     def __pydantic_init_subclass__(
         cls, *, pipelineConnections: type[PipelineTaskConnections] | None = None, **kwargs: Any

@@ -167,6 +167,15 @@ def test_patches_of_tract_9813(index, sequential, inner, outer):
     assert patch.tract_id == 9813
 
 
+def test_numbers_of_patches_and_tracts_are_whole():
+    """A fraction or a text is no index; nothing is rounded."""
+    for index in ((5.0, 4), "5,4", (1, 2, 3)):
+        with pytest.raises((TypeError, ValueError)):
+            HSC[9813].getPatchInfo(index)
+    with pytest.raises(TypeError):
+        HSC[9813.5]
+
+
 def test_region_of_patch_40():
     """The polygon of the outer box, as the registry stores it."""
     expected = [

@@ -1,0 +1,37 @@
+"""Coadd assembly: warps of many visits in, one deep image out."""
+
+from .assemble_coadd import AssembleCoaddTask
+from .assemble_coadd_config import AssembleCoaddConfig, AssembleCoaddConnections
+from .clip_decision import ClipDecision, ClipRule, ClipThresholds, decide_clip, overlap_fractions
+from .clip_record import ClipRow, clip_record_table, spans_of_row
+from .coadd_mask_planes import COADD_MASK_PLANES
+from .input_map import HealSparseInputMapConfig, HealSparseInputMapTask
+from .interp_image import InterpImageConfig, InterpImageTask
+from .safe_clip import SafeClipAssembleCoaddTask
+from .safe_clip_config import SafeClipAssembleCoaddConfig, SafeClipAssembleCoaddConnections
+from .scale_zero_point import ImageScaler, ScaleZeroPointConfig, ScaleZeroPointTask
+
+__all__ = [
+    "COADD_MASK_PLANES",
+    "AssembleCoaddConfig",
+    "AssembleCoaddConnections",
+    "AssembleCoaddTask",
+    "ClipDecision",
+    "ClipRow",
+    "ClipRule",
+    "ClipThresholds",
+    "HealSparseInputMapConfig",
+    "HealSparseInputMapTask",
+    "ImageScaler",
+    "InterpImageConfig",
+    "InterpImageTask",
+    "SafeClipAssembleCoaddConfig",
+    "SafeClipAssembleCoaddConnections",
+    "SafeClipAssembleCoaddTask",
+    "ScaleZeroPointConfig",
+    "ScaleZeroPointTask",
+    "clip_record_table",
+    "decide_clip",
+    "overlap_fractions",
+    "spans_of_row",
+]

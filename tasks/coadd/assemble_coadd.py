@@ -1,0 +1,423 @@
+"""AssembleCoaddTask: combine the warps of a patch into a coadd."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+
+from butler.images import (
+    Box2I,
+    CoaddPsf,
+    Exposure,
+    Image,
+    Mask,
+    MaskedImage,
+    PhotoCalib,
+    SpanSet,
+)
+from connections.errors import NoWorkFound
+
+from ..config import Config
+from ..errors import TaskError, WarpWeightError
+from ..kernels.stacking import Statistic, statistics_stack
+from ..struct import Struct
+from ..task import Task
+from .assemble_coadd_config import AssembleCoaddConfig
+from .box_tiling import row_strips, subregions
+from .coadd_base import CoaddBaseTask
+from .coadd_inputs import gather_coadd_inputs
+from .coadd_mask_planes import COADD_MASK_PLANES, common_mask_planes, set_coadd_edge_bits
+from .coadd_metadata import common_filter, input_cards
+from .input_map import CcdInputMap, HealSparseInputMapTask
+from .interp_image import InterpImageTask
+from .scale_zero_point import ImageScaler, ScaleZeroPointTask
+from .statistics_control import StatisticsControl
+from .warp_pixels import check_warp_geometry, check_warp_unit, describe_data_id, read_warp
+from .warp_weight import measure_weight
+
+__all__ = ["AltMaskSpans", "AssembleCoaddTask"]
+
+AltMaskSpans: TypeAlias = Mapping[str, Sequence[SpanSet]]
+"""Pixels to set in the mask of one warp, by plane."""
+
+
+class AssembleCoaddTask(CoaddBaseTask):
+    """Combines the warps of a patch, pixel by pixel, with one statistic.
+
+    Warps are read through their handles in strips of rows, as many rows as fit into a fixed amount of
+    memory, so that it does not grow with the number of visits.
+    """
+
+    ConfigClass: ClassVar[type[Config]] = AssembleCoaddConfig
+    _DefaultName: ClassVar[str] = "assembleCoadd"
+
+    interpImage: InterpImageTask
+    scaleZeroPoint: ScaleZeroPointTask
+    inputMapper: HealSparseInputMapTask
+
+    def __init__(
+        self, config: Any = None, *, name: str | None = None, parentTask: Task | None = None
+    ) -> None:
+        super().__init__(config, name=name, parentTask=parentTask)
+        self._apply_do_sigma_clip()
+        for subtask in ("interpImage", "scaleZeroPoint", "inputMapper"):
+            self.makeSubtask(subtask)
+
+    def _apply_do_sigma_clip(self) -> None:
+        if self.config.doSigmaClip and self.config.statistic != Statistic.MEANCLIP:
+            self.log.warning("doSigmaClip is deprecated; using statistic=MEANCLIP, which it stands for")
+            self.config = self.config.updated({"statistic": Statistic.MEANCLIP.value})
+
+    def runQuantum(self, butlerQC: Any, inputRefs: Mapping[str, Any], outputRefs: Mapping[str, Any]) -> None:
+        """Assemble the coadd of one patch and write it.
+
+        Raises
+        ------
+        NoWorkFound
+            Raised if no warp can be used; the message says why.
+        """
+        inputs = butlerQC.get(inputRefs)
+        data_id = butlerQC.quantum.dataId
+        skyInfo = self.getSkyInfo(inputs["skyMap"], data_id)
+        prepared = self.prepareInputs(inputs["inputWarps"], skyInfo.bbox)
+        if not prepared.tempExpRefList:
+            reasons = "; ".join(prepared.skipped) or "there are no warps"
+            raise NoWorkFound(f"no warp of {describe_data_id(data_id)} can be used: {reasons}")
+        result = self.run(skyInfo, prepared.tempExpRefList, prepared.imageScalerList, prepared.weightList)
+        coadd = result.coaddExposure
+        coadd.metadata = {**coadd.metadata, "NGIVEN": len(inputs["inputWarps"])}
+        self.processResults(coadd, data_id)
+        if self.config.doWrite:
+            butlerQC.put(result, outputRefs)
+
+    def prepareInputs(self, refList: Sequence[Any], bbox: Box2I | None = None) -> Struct:
+        """Choose the warps that can be used, and find their weights and scales.
+
+        The weight of a warp is the inverse of the clipped mean of its variance plane.
+
+        Parameters
+        ----------
+        refList
+            Handles of the warps; read one at a time.
+        bbox
+            Box that counts, the outer box of the patch; everything if None.
+
+        Returns
+        -------
+        result
+            ``tempExpRefList``, ``weightList`` (1/nJy²) and ``imageScalerList`` (None for warps in nJy) of
+            the warps that can be used, and ``skipped``: for each of the others its data ID and the reason.
+
+        Raises
+        ------
+        WarpGeometryError
+            Raised if a warp does not contain the box.
+        WarpUnitError
+            Raised if a warp is not in nJy, unless it is to be scaled.
+        """
+        result = Struct(tempExpRefList=[], weightList=[], imageScalerList=[], skipped=[])
+        for handle in refList:
+            warp = read_warp(handle, handle.get(component="bbox") if bbox is None else bbox)
+            scaler = None
+            if self.config.doScaleZeroPoint:
+                scaler = self.scaleZeroPoint.computeImageScaler(handle)
+                warp = scaler.scaled(warp)
+            else:
+                check_warp_unit(handle, warp.image)
+            weight = measure_weight(
+                warp,
+                self.config.badMaskPlanes,
+                num_sigma=self.config.sigmaClip,
+                num_iter=self.config.clipIter,
+            )
+            if weight.fault:
+                result.skipped.append(f"warp {describe_data_id(handle.dataId)} {weight.fault}")
+                self.log.warning("skipping %s", result.skipped[-1])
+                continue
+            result.tempExpRefList.append(handle)
+            result.weightList.append(weight.value)
+            result.imageScalerList.append(scaler)
+        return result
+
+    def prepareStats(self, mask: int | None = None, planes: Mapping[str, int] = COADD_MASK_PLANES) -> Struct:
+        """Return how pixels are combined: ``ctrl``, a `StatisticsControl`, and ``flags``, the statistic.
+
+        Parameters
+        ----------
+        mask
+            Bit mask of the planes whose pixels are left out; that of the config if None.
+        planes
+            Bit number of each mask plane.
+
+        Raises
+        ------
+        ConfigError
+            Raised if the config names a mask plane that does not exist.
+        """
+        thresholds = {
+            self.plane_bit(plane, planes): value
+            for plane, value in self.config.maskPropagationThresholds.items()
+        }
+        ctrl = StatisticsControl(
+            planes=planes,
+            and_mask=self.getBadPixelMask(planes) if mask is None else mask,
+            num_sigma=self.config.sigmaClip,
+            num_iter=self.config.clipIter,
+            calc_error_from_input_variance=self.config.calcErrorFromInputVariance,
+            mask_propagation_thresholds=thresholds,
+        )
+        return Struct(ctrl=ctrl, flags=Statistic.from_name(self.config.statistic))
+
+    def run(  # type: ignore[override]  # LSST's arguments have an order
+        self,
+        skyInfo: Struct,
+        tempExpRefList: Sequence[Any],
+        imageScalerList: Sequence[ImageScaler | None],
+        weightList: Sequence[float],
+        altMaskList: Sequence[AltMaskSpans | None] | None = None,
+        mask: int | None = None,
+    ) -> Struct:
+        """Assemble the coadd of a patch.
+
+        Parameters
+        ----------
+        skyInfo
+            Geometry of the patch, from `getSkyInfo`.
+        tempExpRefList, imageScalerList, weightList
+            Handles of the warps, their scalers and weights, from `prepareInputs`.
+        altMaskList
+            For each warp, pixels to set in its mask.
+        mask
+            Bit mask of the planes whose pixels are left out, on the bits of `common_mask_planes`; that of
+            the config if None.
+
+        Returns
+        -------
+        result
+            ``coaddExposure``, not interpolated yet; ``nImage``, the number of warps used in each pixel, and
+            ``inputMap``, if the config asks for them, else None; ``warpRefList``, ``imageScalerList`` and
+            ``weightList`` as given.
+
+        Raises
+        ------
+        WarpError
+            Raised for a warp that does not fit the patch, has no usable record of inputs, or whose weight
+            is not finite and positive; the message names its data ID.
+        TaskError
+            Raised if there are no warps.
+        """
+        self.check_inputs(skyInfo, tempExpRefList, weightList)
+        bbox: Box2I = skyInfo.bbox
+        stats = self.prepareStats(mask, common_mask_planes(tempExpRefList, bbox))
+        coadd = Exposure(MaskedImage.from_bbox(bbox, stats.ctrl.planes), wcs=skyInfo.wcs)
+        self.assembleMetadata(coadd, tempExpRefList, weightList)
+        nImage = Image.from_bbox(bbox, dtype=np.uint16) if self.config.doNImage else None
+        inputMap = None
+        if self.config.doInputMap and coadd.coaddInputs is not None:
+            ccds = coadd.coaddInputs.ccds
+            inputMap = self.inputMapper.build_ccd_input_map(bbox, skyInfo.wcs, ccds)
+        with self.timer("stack"):
+            for block in subregions(bbox, self.config.subregionSize):
+                self.assembleSubregion(
+                    coadd,
+                    block,
+                    tempExpRefList,
+                    imageScalerList,
+                    weightList,
+                    altMaskList,
+                    stats.flags,
+                    stats.ctrl,
+                    nImage,
+                    inputMap,
+                )
+        if inputMap is not None:
+            inputMap.finalize_ccd_input_map_mask()
+        self.setInexactPsf(coadd.mask)
+        if self.config.calcErrorFromInputVariance and stats.flags in (Statistic.MEAN, Statistic.MEANCLIP):
+            # The variance of other statistics is 0 where the inputs agree, or everywhere.
+            set_coadd_edge_bits(coadd.mask, coadd.variance)
+        return Struct(
+            coaddExposure=coadd,
+            nImage=nImage,
+            inputMap=None if inputMap is None else inputMap.ccd_input_map,
+            warpRefList=tempExpRefList,
+            imageScalerList=imageScalerList,
+            weightList=weightList,
+        )
+
+    def check_inputs(
+        self, skyInfo: Struct, tempExpRefList: Sequence[Any], weightList: Sequence[float]
+    ) -> None:
+        """Refuse warps that would make a wrong coadd, before anything is read in bulk.
+
+        Raises
+        ------
+        TaskError
+            Raised if there are no warps; as a `WarpError`, if one does not fit the patch or has no usable
+            weight.
+        """
+        if not tempExpRefList:
+            raise TaskError("there are no warps to combine")
+        for handle, weight in zip(tempExpRefList, weightList, strict=True):
+            if not (weight > 0 and np.isfinite(weight)):
+                where = describe_data_id(handle.dataId)
+                raise WarpWeightError(f"the weight of warp {where} is {weight}, not a positive number")
+        check_warp_geometry(tempExpRefList, skyInfo.bbox, skyInfo.wcs)
+
+    def assembleMetadata(
+        self, coaddExposure: Exposure, tempExpRefList: Sequence[Any], weightList: Sequence[float]
+    ) -> None:
+        """Give a coadd its filter, inputs, PSF, calibration and header cards, in place.
+
+        Raises
+        ------
+        WarpError
+            Raised if the warps have different bands, or one has no usable record of inputs.
+        """
+        if coaddExposure.wcs is None:
+            raise TaskError("a coadd needs a WCS")
+        coaddExposure.filter = common_filter(tempExpRefList)
+        coaddExposure.coaddInputs = gather_coadd_inputs(tempExpRefList, weightList)
+        coaddExposure.psf = CoaddPsf(coaddExposure.coaddInputs.ccds, coaddExposure.wcs)
+        cards: dict[str, Any] = {
+            "COADTASK": type(self).__name__,
+            "STATISTI": self.config.statistic,
+            "SIGCLIP": self.config.sigmaClip,
+            "CLIPITER": self.config.clipIter,
+            "BADPLANE": ",".join(self.config.badMaskPlanes),
+            "WEIGHTS": "inverse of clipped mean variance",
+        }
+        if self.config.doScaleZeroPoint:
+            coaddExposure.photoCalib = self.scaleZeroPoint.getPhotoCalib()
+        else:
+            coaddExposure.photoCalib = PhotoCalib(1.0)
+            cards["BUNIT"] = coaddExposure.image.unit = "nJy"
+            coaddExposure.variance.unit = "nJy**2"
+        cards |= input_cards(handle.get(component="visitInfo") for handle in tempExpRefList)
+        coaddExposure.metadata = {**coaddExposure.metadata, **cards}
+
+    def assembleSubregion(
+        self,
+        coaddExposure: Exposure,
+        bbox: Box2I,
+        tempExpRefList: Sequence[Any],
+        imageScalerList: Sequence[ImageScaler | None],
+        weightList: Sequence[float],
+        altMaskList: Sequence[AltMaskSpans | None] | None,
+        statsFlags: Statistic,
+        statsCtrl: StatisticsControl,
+        nImage: Image | None = None,
+        inputMap: CcdInputMap | None = None,
+    ) -> None:
+        """Combine one box of the coadd, in place.
+
+        Parameters
+        ----------
+        coaddExposure
+            The coadd.
+        bbox
+            The box, inside the coadd.
+        tempExpRefList, imageScalerList, weightList, altMaskList
+            The warps, as for `run`.
+        statsFlags, statsCtrl
+            The statistic and its options.
+        nImage
+            Gets the number of warps whose pixel is not left out, after `removeMaskPlanes`.
+        inputMap
+            Counts the pixels that are left out.
+        """
+        options = {**statsCtrl.stack_options(), "mask_map": self.setRejectedMaskMapping(statsCtrl)}
+        for strip in row_strips(bbox, len(tempExpRefList)):
+            warps = self.read_strip(strip, tempExpRefList, imageScalerList, altMaskList, statsCtrl.planes)
+            stacked = statistics_stack(
+                [warp.image.array for warp in warps],
+                [warp.variance.array for warp in warps],
+                [warp.mask.array for warp in warps],
+                weightList,
+                statistic=statsFlags,
+                **options,
+            )
+            target = coaddExposure.maskedImage[strip]
+            target.image.array[:] = stacked.image
+            target.variance.array[:] = stacked.variance
+            target.mask.array[:] = stacked.mask
+            if nImage is not None:
+                nImage[strip].array[:] = stacked.n_image
+            if inputMap is not None:
+                for handle, warp in zip(tempExpRefList, warps, strict=True):
+                    inputMap.mask_warp_bbox(strip, handle.dataId["visit"], warp.mask, statsCtrl.and_mask)
+
+    def read_strip(
+        self,
+        bbox: Box2I,
+        tempExpRefList: Sequence[Any],
+        imageScalerList: Sequence[ImageScaler | None],
+        altMaskList: Sequence[AltMaskSpans | None] | None,
+        planes: Mapping[str, int],
+    ) -> list[MaskedImage]:
+        """Read a box of all warps, scaled, with alternative masks applied and one set of mask planes."""
+        alternatives = altMaskList or [None] * len(tempExpRefList)
+        warps = []
+        for handle, scaler, spans in zip(tempExpRefList, imageScalerList, alternatives, strict=True):
+            warp = read_warp(handle, bbox)
+            warp.mask = warp.mask.conformed(planes)
+            if spans:
+                # The pixels may belong to a file that is mapped into memory, or to the caller.
+                warp.mask = Mask(warp.mask.array.copy(), warp.mask.xy0, warp.mask.planes)
+                self.applyAltMaskPlanes(warp.mask, spans)
+            self.removeMaskPlanes(warp)
+            warps.append(warp if scaler is None else scaler.scaled(warp))
+        return warps
+
+    def applyAltMaskPlanes(self, mask: Mask, altMaskSpans: AltMaskSpans) -> Mask:
+        """Set planes of a mask at given pixels, in place; pixels outside the mask are left out.
+
+        Returns
+        -------
+        mask
+            The same mask.
+        """
+        for plane, span_sets in altMaskSpans.items():
+            mask.addMaskPlane(plane)
+            for spans in span_sets:
+                spans.clippedTo(mask.bbox).setMask(mask, mask.getPlaneBitMask(plane))
+        return mask
+
+    def removeMaskPlanes(self, maskedImage: MaskedImage) -> None:
+        """Clear the planes of ``removeMaskPlanes``; the masked image gets a new mask if there are any."""
+        mask = maskedImage.mask
+        present = [name for name in self.config.removeMaskPlanes if name in mask.planes]
+        if present:
+            maskedImage.mask = Mask(mask.array.copy(), mask.xy0, mask.planes)
+            maskedImage.mask.clear(present)
+
+    @staticmethod
+    def setRejectedMaskMapping(statsCtrl: StatisticsControl) -> list[tuple[int, int]]:
+        """Return which planes of pixels that were left out become which planes of the coadd.
+
+        What was left out for another reason than EDGE, NO_DATA or CLIPPED is REJECTED; EDGE becomes
+        SENSOR_EDGE, and CLIPPED stays.
+        """
+        edge, no_data, clipped = (statsCtrl.bits([name]) for name in ("EDGE", "NO_DATA", "CLIPPED"))
+        return [
+            (statsCtrl.and_mask & ~(edge | no_data | clipped), statsCtrl.bits(["REJECTED"])),
+            (edge, statsCtrl.bits(["SENSOR_EDGE"])),
+            (clipped, clipped),
+        ]
+
+    def setInexactPsf(self, mask: Mask) -> None:
+        """Set INEXACT_PSF, in place, where a warp is missing, so that the CoaddPsf is not quite right."""
+        mask.addMaskPlane("INEXACT_PSF")
+        mask.set_where(
+            "INEXACT_PSF", mask.any_of(mask.known_bit_mask(["SENSOR_EDGE", "CLIPPED", "REJECTED"]))
+        )
+
+    def processResults(self, coaddExposure: Exposure, dataId: Mapping[str, Any] | None = None) -> None:
+        """Fill pixels without data, and make every variance that is not positive infinite; in place."""
+        if self.config.doInterp:
+            n_filled = self.interpImage.run(coaddExposure.maskedImage, planeName="NO_DATA")
+            self.log.info("filled %d pixels of %s", n_filled, describe_data_id(dataId or {}) or "the coadd")
+        variance = coaddExposure.variance.array
+        variance[~(variance > 0)] = np.inf

@@ -1,0 +1,333 @@
+"""SafeClipAssembleCoaddTask: leave artifacts of single visits out of a coadd, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from butler.images import Box2I, CoaddPsf, Exposure, Footprint, Image, Mask, MaskedImage, SpanSet
+
+from ..config import Config
+from ..detection import SourceDetectionTask
+from ..errors import TaskError
+from ..kernels.stacking import mean_and_meanclip_stack
+from ..struct import Struct
+from ..task import Task
+from .assemble_coadd import AssembleCoaddTask
+from .box_tiling import row_strips, subregions
+from .clip_decision import ClipRule, decide_clip, overlap_fractions
+from .clip_record import ClipRow, clip_record_table
+from .coadd_inputs import gather_coadd_inputs
+from .coadd_mask_planes import common_mask_planes
+from .safe_clip_config import SafeClipAssembleCoaddConfig
+from .scale_zero_point import ImageScaler
+from .warp_detections import DETECTION_PLANES, WarpDetections, count_overlaps
+
+__all__ = ["SafeClipAssembleCoaddTask"]
+
+_CLIPPED = "CLIPPED"
+
+
+class SafeClipAssembleCoaddTask(AssembleCoaddTask):
+    """Combines warps by their mean, without the artifacts of single visits.
+
+    A clipped mean loses the cores of stars on visits of unlike seeing, and with them its PSF. Here whole
+    objects are clipped instead of pixels: what stands out in the difference of mean and clipped mean, and
+    was detected on one or two visits only. Those visits are left out there, and the mean of the others has
+    the mean of their PSFs.
+    """
+
+    ConfigClass: ClassVar[type[Config]] = SafeClipAssembleCoaddConfig
+    _DefaultName: ClassVar[str] = "safeClipAssembleCoadd"
+
+    clipDetection: SourceDetectionTask
+
+    def __init__(
+        self, config: Any = None, *, name: str | None = None, parentTask: Task | None = None
+    ) -> None:
+        super().__init__(config, name=name, parentTask=parentTask)
+        self.makeSubtask("clipDetection")
+
+    def _apply_do_sigma_clip(self) -> None:
+        if self.config.doSigmaClip:
+            self.log.warning("doSigmaClip is ignored: SafeClip clips whole artifacts, not single pixels")
+
+    def run(
+        self,
+        skyInfo: Struct,
+        tempExpRefList: Sequence[Any],
+        imageScalerList: Sequence[ImageScaler | None],
+        weightList: Sequence[float],
+        *args: Any,
+        **kwargs: Any,
+    ) -> Struct:
+        """Assemble the coadd of a patch without the artifacts of single visits.
+
+        Parameters
+        ----------
+        skyInfo
+            Geometry of the patch, from `getSkyInfo`.
+        tempExpRefList, imageScalerList, weightList
+            Handles of the warps, their scalers and weights, from `prepareInputs`.
+        *args, **kwargs
+            Ignored: SafeClip makes its own alternative masks.
+
+        Returns
+        -------
+        result
+            As from `AssembleCoaddTask.run`, and ``clipRecord``, the table of what was clipped.
+
+        Raises
+        ------
+        TaskError
+            Raised as by `AssembleCoaddTask.run`.
+        """
+        bbox: Box2I = skyInfo.bbox
+        with self.timer("difference"):
+            difference = self.buildDifferenceImage(skyInfo, tempExpRefList, imageScalerList, weightList)
+        with self.timer("detectClip"):
+            clip = self.detectClip(difference, tempExpRefList)
+            planes = difference.mask.planes
+            self.detectClipBig(
+                clip.clipSpans,
+                clip.clipFootprints,
+                clip.clipIndices,
+                clip.detectionFootprints,
+                1 << planes[_CLIPPED],
+                1 << planes["DETECTED"],
+                bbox,
+            )
+        joined = [
+            {_CLIPPED: [_union(spans[_CLIPPED])]} if spans[_CLIPPED] else None for spans in clip.clipSpans
+        ]
+        bad = self.getBadPixelMask(planes) | 1 << planes[_CLIPPED]
+        del difference
+        result = super().run(skyInfo, tempExpRefList, imageScalerList, weightList, joined, bad)
+        result.clipRecord = self._record(clip, tempExpRefList, bbox)
+        return result
+
+    def buildDifferenceImage(
+        self,
+        skyInfo: Struct,
+        tempExpRefList: Sequence[Any],
+        imageScalerList: Sequence[ImageScaler | None],
+        weightList: Sequence[float],
+    ) -> Exposure:
+        """Return the mean minus the clipped mean of the warps, made in one pass over them.
+
+        Parameters
+        ----------
+        skyInfo, tempExpRefList, imageScalerList, weightList
+            As for `run`.
+
+        Returns
+        -------
+        difference
+            Exposure of the patch with the PSF of the coadd. Its variance is the sum of both variances,
+            although the two are nearly the same; its mask is the OR of both. Pixels without data are NaN.
+        """
+        self.check_inputs(skyInfo, tempExpRefList, weightList)
+        bbox: Box2I = skyInfo.bbox
+        ctrl = self.prepareStats(planes=common_mask_planes(tempExpRefList, bbox)).ctrl
+        difference = MaskedImage.from_bbox(bbox, ctrl.planes)
+        options = {**ctrl.stack_options(), "mask_map": self.setRejectedMaskMapping(ctrl)}
+        for block in subregions(bbox, self.config.subregionSize):
+            for strip in row_strips(block, len(tempExpRefList)):
+                warps = self.read_strip(strip, tempExpRefList, imageScalerList, None, ctrl.planes)
+                mean, clipped = mean_and_meanclip_stack(
+                    [warp.image.array for warp in warps],
+                    [warp.variance.array for warp in warps],
+                    [warp.mask.array for warp in warps],
+                    weightList,
+                    **options,
+                )
+                target = difference[strip]
+                np.subtract(mean.image, clipped.image, out=target.image.array)
+                np.add(mean.variance, clipped.variance, out=target.variance.array)
+                np.bitwise_or(mean.mask, clipped.mask, out=target.mask.array)
+        psf = CoaddPsf(gather_coadd_inputs(tempExpRefList, weightList).ccds, skyInfo.wcs)
+        return Exposure(difference, wcs=skyInfo.wcs, psf=psf)
+
+    def detectClip(self, exp: Exposure, tempExpRefList: Sequence[Any]) -> Struct:
+        """Find footprints in the difference, and the one or two visits whose artifacts they are.
+
+        Parameters
+        ----------
+        exp
+            The difference of mean and clipped mean; detections are marked in its mask.
+        tempExpRefList
+            Handles of the warps; of each one the mask inside the footprints is read.
+
+        Returns
+        -------
+        result
+            ``clipFootprints``, the footprints that are artifacts; ``clipIndices``, for each of them the
+            indices of its warps; ``clipSpans``, for each warp ``{"CLIPPED": [pixels of each footprint]}``;
+            ``detectionFootprints``, for each warp its own detections. Also ``footprints``, all that were
+            found, and for each of them ``overlaps`` and ``decisions``.
+
+        Raises
+        ------
+        TaskError
+            Raised if the detection task returns footprints that overlap each other.
+        """
+        footprints: list[Footprint] = self.clipDetection.detectFootprints(exp).merged
+        labels = _label_image(footprints, exp.bbox)
+        counts = [
+            count_overlaps(
+                handle, labels, len(footprints), self.config.badMaskPlanes, self.config.subregionSize
+            )
+            for handle in tempExpRefList
+        ]
+        if footprints and not any(n_detected.any() for _, n_detected in counts):
+            self.log.warning("no warp has anything in %s; nothing can be clipped", DETECTION_PLANES)
+        overlaps = [
+            overlap_fractions(
+                footprint.area,
+                [int(n_bad[i]) for n_bad, _ in counts],
+                [int(n_detected[i]) for _, n_detected in counts],
+            )
+            for i, footprint in enumerate(footprints)
+        ]
+        decisions = [decide_clip(overlap, self.config.thresholds) for overlap in overlaps]
+        clipped = [pair for pair in zip(footprints, decisions, strict=True) if pair[1].chosen]
+        self.log.info("%d of %d footprints are artifacts", len(clipped), len(footprints))
+        return Struct(
+            clipFootprints=[footprint for footprint, _ in clipped],
+            clipIndices=[list(decision.chosen) for _, decision in clipped],
+            clipSpans=[
+                {_CLIPPED: [footprint.spans for footprint, decision in clipped if i in decision.chosen]}
+                for i in range(len(tempExpRefList))
+            ],
+            detectionFootprints=WarpDetections(tempExpRefList, exp.bbox),
+            footprints=footprints,
+            overlaps=overlaps,
+            decisions=decisions,
+        )
+
+    def detectClipBig(
+        self,
+        clipList: Sequence[dict[str, list[SpanSet]]],
+        clipFootprints: Sequence[Footprint],
+        clipIndices: Sequence[Sequence[int]],
+        detectionFootprints: Sequence[Sequence[Footprint]],
+        maskClipValue: int,
+        maskDetValue: int,
+        coaddBBox: Box2I,
+    ) -> list[Footprint]:
+        """Clip whole detections of a visit of which clipped footprints cover a large part.
+
+        The difference shows only the parts of a large artifact where clipping took something away.
+
+        Parameters
+        ----------
+        clipList
+            For each warp ``{"CLIPPED": [...]}``; the pixels of big detections are appended, in place.
+        clipFootprints, clipIndices
+            Clipped footprints, and for each of them the indices of its warps.
+        detectionFootprints
+            For each warp its own detections.
+        maskClipValue, maskDetValue
+            Two bit masks without a common bit, for clipped and detected pixels.
+        coaddBBox
+            Box of the coadd.
+
+        Returns
+        -------
+        bigFootprintsCoadd
+            The detections that were appended.
+        """
+        big = []
+        for i, clips in enumerate(clipList):
+            own = [
+                footprint
+                for footprint, indices in zip(clipFootprints, clipIndices, strict=True)
+                if i in indices
+            ]
+            if not own:
+                continue
+            scratch = Mask.from_bbox(coaddBBox)
+            detections = detectionFootprints[i]
+            for footprints, value in ((own, maskClipValue), (detections, maskDetValue)):
+                for footprint in footprints:
+                    footprint.spans.setMask(scratch, value)
+            both = scratch.any_of(maskClipValue) & scratch.any_of(maskDetValue)
+            for footprint in detections:
+                if footprint.spans.count_where(both, scratch.xy0) > self.config.minBigOverlap:
+                    clips.setdefault(_CLIPPED, []).append(footprint.spans)
+                    big.append(footprint)
+        return big
+
+    def assembleMetadata(
+        self, coaddExposure: Exposure, tempExpRefList: Sequence[Any], weightList: Sequence[float]
+    ) -> None:
+        """Give a coadd what `AssembleCoaddTask.assembleMetadata` does, and the limits of clipping."""
+        super().assembleMetadata(coaddExposure, tempExpRefList, weightList)
+        coaddExposure.metadata = {
+            **coaddExposure.metadata,
+            "OVLONE": self.config.minClipFootOverlapSingle,
+            "OVLMANY": self.config.minClipFootOverlap,
+            "OVLTWO": self.config.minClipFootOverlapDouble,
+            "OVLREST": self.config.maxClipFootOverlapDouble,
+            "OVLBIG": self.config.minBigOverlap,
+        }
+
+    def _record(self, clip: Struct, handles: Sequence[Any], bbox: Box2I) -> Any:
+        """Return the table of what was clipped on each visit."""
+        rows = []
+        for i, handle in enumerate(handles):
+            own = [n for n, decision in enumerate(clip.decisions) if i in decision.chosen]
+            rows += [
+                ClipRow(
+                    handle.dataId,
+                    clip.decisions[n].rule,
+                    n,
+                    clip.overlaps[n][i],
+                    clip.decisions[n].runner_up,
+                    len(clip.overlaps[n]),
+                    clip.footprints[n].spans,
+                )
+                for n in own
+            ]
+            covered = _union([clip.footprints[n].spans for n in own])
+            rows += [
+                ClipRow(handle.dataId, ClipRule.BIG, -1, big.intersect(covered).area / big.area, 0.0, 1, big)
+                for big in clip.clipSpans[i][_CLIPPED][len(own) :]
+            ]
+        area = sum(footprint.area for footprint in clip.footprints)
+        meta = {
+            **self.config.model_dump(include=set(_THRESHOLD_FIELDS)),
+            "n_visits": len(handles),
+            "n_footprints": len(clip.footprints),
+            "footprint_fraction": area / bbox.area,
+        }
+        return clip_record_table(rows, meta)
+
+
+_THRESHOLD_FIELDS = (
+    "minClipFootOverlap",
+    "minClipFootOverlapSingle",
+    "minClipFootOverlapDouble",
+    "maxClipFootOverlapDouble",
+    "minBigOverlap",
+)
+
+
+def _label_image(footprints: Sequence[Footprint], bbox: Box2I) -> Image:
+    """Return the number of the footprint of each pixel, from 1; 0 where there is none."""
+    labels = Image.from_bbox(bbox, dtype=np.int32)
+    for number, footprint in enumerate(footprints, start=1):
+        labels.array[footprint.spans.indices(bbox.minimum)] = number
+    if np.count_nonzero(labels.array) != sum(footprint.area for footprint in footprints):
+        raise TaskError("the footprints of clipDetection overlap; its merged footprints must be disjoint")
+    return labels
+
+
+def _union(spans: Sequence[SpanSet]) -> SpanSet:
+    """Return the pixels of any of some sets."""
+    if not spans:
+        return SpanSet()
+    y, x0, x1 = (np.concatenate(arrays) for arrays in zip(*(s.to_arrays() for s in spans), strict=True))
+    return SpanSet.from_arrays(y, x0, x1)

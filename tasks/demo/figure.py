@@ -1,0 +1,78 @@
+"""The picture of first light: a visit, two coadds, the number of inputs, and the difference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from butler import Butler
+from butler.images import Image
+from butler.pictures import draw_image, new_figure_class, save_figure, scale_limits, sky_axes
+
+__all__ = ["draw_first_light"]
+
+
+def draw_first_light(butler: Butler, path: Path, *, tract: int, patch: int, band: str, visit: int) -> None:
+    """Draw one visit, the MEAN and SafeClip coadds, their difference, and the number of inputs.
+
+    Parameters
+    ----------
+    butler
+        Repository with the chains ``safeclip`` and ``mean``.
+    path
+        Picture to write.
+    tract, patch, band
+        Which coadd.
+    visit
+        Which visit.
+
+    Raises
+    ------
+    ButlerUserError
+        Raised if matplotlib is not installed.
+    """
+    key: dict[str, Any] = {"tract": tract, "patch": patch}
+    warp = butler.get("deepCoadd_directWarp", key, visit=visit, collections="safeclip")
+    mean = butler.get("deepCoadd", key, band=band, collections="mean")
+    clipped = butler.get("deepCoadd", key, band=band, collections="safeclip")
+    n_image = butler.get("deepCoadd_nImage", key, band=band, collections="safeclip")
+    figure = new_figure_class()(figsize=(15, 9.5), layout="constrained")
+    _mark_clipped(warp, butler.get("deepCoadd_clipped", key, band=band, collections="safeclip"), visit)
+    limits = scale_limits(clipped.image.array)
+    difference = Image(mean.image.array - clipped.image.array, mean.image.xy0, "nJy")
+    spread = 5 * float(np.sqrt(np.nanmedian(clipped.variance.array)))
+    panels: list[tuple[str, Image, dict[str, Any]]] = [
+        (f"visit {visit}, mask on top", warp.image, {"mask": warp.mask}),
+        ("MEAN coadd", mean.image, {"limits": limits}),
+        ("SafeClip coadd, mask on top", clipped.image, {"limits": limits, "mask": clipped.mask}),
+        ("number of inputs (nImage)", _as_float(n_image), {"cmap": "viridis", "limits": _range(n_image)}),
+        ("MEAN - SafeClip", difference, {"cmap": "RdBu_r", "limits": (-spread, spread)}),
+        ("SafeClip coadd", clipped.image, {"limits": limits}),
+    ]
+    for number, (title, image, options) in enumerate(panels, start=1):
+        axes = sky_axes(figure, (2, 3, number), clipped.wcs, image.xy0)
+        draw_image(figure, axes, image, **options)
+        axes.set_title(title, fontsize=10)
+    save_figure(figure, path)
+
+
+def _mark_clipped(warp: Any, record: Any, visit: int) -> None:
+    """Set CLIPPED in a warp's mask where the record says that the visit was clipped."""
+    from ..coadd import spans_of_row
+
+    warp.mask.addMaskPlane("CLIPPED")
+    for row in record:
+        if int(row["visit"]) == visit:
+            spans_of_row(row).clippedTo(warp.mask.bbox).setMask(
+                warp.mask, warp.mask.getPlaneBitMask("CLIPPED")
+            )
+
+
+def _as_float(image: Image) -> Image:
+    return Image(image.array.astype(np.float32), image.xy0, "visits")
+
+
+def _range(image: Image) -> tuple[float, float]:
+    return 0.0, float(max(1, image.array.max()))

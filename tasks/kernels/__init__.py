@@ -1,0 +1,29 @@
+"""Arrays in, arrays out: the numerical loops, which know nothing of datasets or exposures."""
+
+from .detect import DetectedSet, Detections, Polarity, ThresholdType, detect_footprints
+from .interpolate import fallback_value, interpolate_rows, kriging_weights
+from .label import component_areas, label_components, spans_of_labels
+from .resample import MaskedPlanes, lanczos_taps, map_nodes, resample, resample_image
+from .smooth import gaussian_kernel, kernel_width, smooth_gaussian
+
+__all__ = [
+    "DetectedSet",
+    "Detections",
+    "MaskedPlanes",
+    "Polarity",
+    "ThresholdType",
+    "component_areas",
+    "detect_footprints",
+    "fallback_value",
+    "gaussian_kernel",
+    "interpolate_rows",
+    "kernel_width",
+    "kriging_weights",
+    "label_components",
+    "lanczos_taps",
+    "map_nodes",
+    "resample",
+    "resample_image",
+    "smooth_gaussian",
+    "spans_of_labels",
+]

@@ -1,0 +1,272 @@
+"""Filling of bad pixels along rows.
+
+Bad pixels are predicted from the good ones beside them by ordinary kriging: the weights minimise the
+expected error under the constraint that they sum to 1 (Matheron 1963; Rybicki & Press 1992), for
+pixels whose covariance at a distance of d pixels is that of noise-free stars of sigma = 1 pixel,
+``exp(-d**2 / 4)``.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+__all__ = ["fallback_value", "interpolate_rows", "kriging_weights"]
+
+_REACH: Final = 6
+"""Pixels from the good data beyond which kriging has nothing more to say than their mean."""
+
+_LONG_RUN: Final = 11
+"""Length from which the two sides of a run no longer know of each other."""
+
+_SLOTS: Final = 2 * _REACH + 1
+"""Rows of the weight table for one run length; long runs share the middle one."""
+
+_MIN_FLOAT32: Final = float(np.finfo(np.float32).min)
+
+
+def fallback_value(image: NDArray[np.float32], *, negative_fallback_allowed: bool = False) -> float:
+    """Return the value for pixels far from any good one: the median of the finite pixels.
+
+    Parameters
+    ----------
+    image
+        Pixels ``(n_y, n_x)``.
+    negative_fallback_allowed
+        Whether the value may be negative; if not, 0 takes its place.
+
+    Returns
+    -------
+    value
+        The value; NaN if no pixel is finite.
+    """
+    finite = image[np.isfinite(image)]
+    if not finite.size:
+        return float("nan")
+    median = float(np.median(finite))
+    return median if negative_fallback_allowed else max(median, 0.0)
+
+
+def interpolate_rows(
+    image: NDArray[np.float32],
+    variance: NDArray[np.float32] | None,
+    bad: NDArray[np.bool_],
+    fallback: float,
+    *,
+    transpose: bool = False,
+) -> None:
+    """Replace bad pixels in place, from up to two good pixels on either side of each run.
+
+    Each maximal run of bad pixels of a row is filled on its own, from left to right:
+
+    - From the two pixels on each side with kriging weights; the outer one of a pair is left out if
+      it belongs to another run or lies outside the image.
+    - A result that is NaN (or below all float32 numbers) becomes the mean of the nearest pixels on
+      both sides.
+    - Runs of 11 pixels or more use each side's weights as if the other were infinitely far away.
+    - Of a run at an edge that is longer than 6 pixels, only the 6 next to good data are
+      interpolated; the rest is set to the fallback value first and serves as the other side.
+    - A row without good pixels is set to the fallback value.
+
+    Parameters
+    ----------
+    image
+        Pixels ``(n_y, n_x)``; changed.
+    variance
+        Variance ``(n_y, n_x)``, changed, or None. It is treated like the image: the same weights, not
+        squared, and the image's fallback value.
+    bad
+        Which pixels to replace, ``(n_y, n_x)``.
+    fallback
+        Value for pixels at an edge that are far from good ones.
+    transpose
+        Whether to run along columns.
+
+    Raises
+    ------
+    ValueError
+        Raised for arrays of different shapes or of types other than float32 and bool.
+
+    Notes
+    -----
+    The rules are those of LSST's interpolation task with its fallback at the edge, down to three
+    peculiarities: a run of 2 pixels with one usable pixel on each side is clamped at 0; a run that
+    ends at the last column uses the second pixel before it even if that one was filled before; and a
+    run that starts in column 1 takes the second pixel after it as NaN if it belongs to another run
+    (in coadds it is).
+    """
+    planes = [image] if variance is None else [image, variance]
+    for plane in planes:
+        if plane.shape != bad.shape or plane.dtype != np.float32 or bad.dtype != np.bool_ or bad.ndim != 2:
+            raise ValueError(
+                "interpolation needs float32 planes and a bool array of one shape (n_y, n_x), not "
+                f"{plane.dtype} {plane.shape} and {bad.dtype} {bad.shape}"
+            )
+    where = bad.T if transpose else bad
+    for plane in planes:
+        _fill_plane(plane.T if transpose else plane, where, float(fallback), _weight_table())
+
+
+def kriging_weights(n: int, i: int, n_left: int, n_right: int) -> NDArray[np.float64]:
+    """Return the weights of the good pixels beside a run, for one of its pixels.
+
+    Parameters
+    ----------
+    n
+        Length of the run; from 11 on, a side is infinitely far from the other side and from pixels
+        more than 6 away.
+    i
+        Index of the pixel in the run, 0 to n - 1.
+    n_left, n_right
+        Usable pixels on each side, 0 to 2 and at least one in all.
+
+    Returns
+    -------
+    weights
+        Weights ``(4,)`` of the pixels just before the run, one further, just after it, one further;
+        0 for those not usable. Their sum is 1.
+
+    Notes
+    -----
+    With points p, the pixel x and the Lagrange multiplier L, solves
+    ``sum_j C(p_i - p_j) w_j + L = C(p_i - x)`` and ``sum_j w_j = 1``.
+    """
+    near_left, near_right = i + 1.0, float(n - i)
+    if n >= _LONG_RUN:
+        near_left = near_left if near_left <= _REACH else np.inf
+        near_right = near_right if near_right <= _REACH and near_left == np.inf else np.inf
+    distances = np.array([near_left, near_left + 1, near_right, near_right + 1])
+    side = np.array([0, 0, 1, 1])
+    offset = np.array([0, 1, 0, 1])
+    across = n + 1.0 + offset[:, np.newaxis] + offset if n < _LONG_RUN else np.inf
+    between = np.where(side[:, np.newaxis] == side, np.abs(offset[:, np.newaxis] - offset), across)
+    usable = np.array([n_left > 0, n_left > 1, n_right > 0, n_right > 1])
+    size = int(usable.sum())
+    system = np.ones((size + 1, size + 1))
+    system[size, size] = 0.0
+    system[:size, :size] = _covariance(between[np.ix_(usable, usable)])
+    weights = np.zeros(4)
+    weights[usable] = np.linalg.solve(system, np.append(_covariance(distances[usable]), 1.0))[:size]
+    return weights
+
+
+def _covariance(distance: NDArray[np.float64]) -> NDArray[np.float64]:
+    covariance: NDArray[np.float64] = np.exp(-(distance**2) / 4.0)
+    return covariance
+
+
+@functools.cache
+def _weight_table() -> NDArray[np.float64]:
+    """Return all weights, by pixels on the left and on the right, length of run, and slot.
+
+    Runs from `_LONG_RUN` on share one entry, with the slots `_slot` says.
+    """
+    table = np.zeros((3, 3, _LONG_RUN + 1, _SLOTS, 4))
+    for n_left in range(3):
+        for n_right in range(3):
+            if n_left + n_right == 0:
+                continue
+            for n in range(1, _LONG_RUN):
+                for i in range(n):
+                    table[n_left, n_right, n, i] = kriging_weights(n, i, n_left, n_right)
+            for slot in range(_SLOTS):
+                table[n_left, n_right, _LONG_RUN, slot] = kriging_weights(_SLOTS, slot, n_left, n_right)
+    table.setflags(write=False)
+    return table
+
+
+@njit(cache=True)
+def _slot(n: int, i: int) -> int:
+    """Return the row of the weight table for pixel ``i`` of a run of ``n``."""
+    if n < _LONG_RUN or i < _REACH:
+        return i
+    return max(_SLOTS - (n - i), _REACH)
+
+
+@njit(cache=True)
+def _neighbours(
+    row: NDArray[np.float32], bad: NDArray[np.bool_], a: int, b: int, touches: tuple[bool, bool]
+) -> tuple[int, int, NDArray[np.float64]]:
+    """Return how many pixels beside the run [a, b] are usable on each side, and the values of all four.
+
+    ``touches`` says at which edges of the image the run lay before its far part was filled.
+    """
+    values = np.zeros(4)
+    n_left, n_right = min(a, 2), min(row.size - 1 - b, 2)
+    if n_left == 2 and bad[a - 2] and not (touches[0] or touches[1]):
+        n_left = 1
+    other_run = n_right == 2 and bad[b + 2] and not touches[1]
+    starts_in_column_1 = a == 1 and not touches[0]
+    if other_run and not starts_in_column_1:
+        n_right = 1
+    for k in range(n_left):
+        values[k] = row[a - 1 - k]
+    for k in range(n_right):
+        values[2 + k] = row[b + 1 + k]
+    if other_run and starts_in_column_1:
+        values[3] = np.nan
+    return n_left, n_right, values
+
+
+@njit(cache=True)
+def _fill_run(
+    row: NDArray[np.float32],
+    bad: NDArray[np.bool_],
+    a: int,
+    b: int,
+    fallback: float,
+    table: NDArray[np.float64],
+) -> None:
+    """Fill the run [a, b] of one row in place."""
+    touches = (a == 0, b == row.size - 1)
+    if touches[0] and touches[1]:
+        row[:] = fallback
+        return
+    if b - a + 1 > _REACH:
+        if touches[0]:
+            a = b - _REACH + 1
+            row[:a] = fallback
+        elif touches[1]:
+            b = a + _REACH - 1
+            row[b + 1 :] = fallback
+    n = b - a + 1
+    n_left, n_right, values = _neighbours(row, bad, a, b, touches)
+    if n_left == 0:
+        nearest = values[2]
+    elif n_right == 0:
+        nearest = values[0]
+    else:
+        nearest = 0.5 * (values[0] + values[2])
+    clamped = n == 2 and n_left == 1 and n_right == 1
+    for i in range(n):
+        weights = table[n_left, n_right, min(n, _LONG_RUN), _slot(n, i)]
+        value = 0.0
+        for k in range(4):
+            value += weights[k] * values[k]
+        if clamped and value < 0.0:
+            value = 0.0
+        if np.isnan(value) or value < _MIN_FLOAT32:
+            value = nearest
+        row[a + i] = value
+
+
+@njit(cache=True)
+def _fill_plane(
+    plane: NDArray[np.float32], bad: NDArray[np.bool_], fallback: float, table: NDArray[np.float64]
+) -> None:
+    """Fill every run of bad pixels of every row in place."""
+    n_y, n_x = plane.shape
+    for y in range(n_y):
+        x = 0
+        while x < n_x:
+            if not bad[y, x]:
+                x += 1
+                continue
+            a = x
+            while x < n_x and bad[y, x]:
+                x += 1
+            _fill_run(plane[y], bad[y], a, x - 1, fallback, table)

@@ -1,0 +1,257 @@
+"""Resampling of images, variances and masks through a coordinate map, as in warping a visit to a patch."""
+
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .resample_loops import (
+    Float64Array,
+    Int32Array,
+    MaskedPlanes,
+    resample_plane,
+    resample_planes,
+    spread_mask,
+)
+
+__all__ = ["MaskedPlanes", "lanczos_taps", "map_nodes", "resample", "resample_image"]
+
+_HALF_LENGTHS = {"bilinear": 1, "lanczos2": 2, "lanczos3": 3, "lanczos4": 4, "lanczos5": 5}
+_MASK_KERNELS = ("bilinear", "")
+_ALL_BITS = -1
+
+
+def map_nodes(n: int, step: int) -> Float64Array:
+    """Return the positions along one output axis at which a coordinate map has to be known.
+
+    They start one step before the first pixel and end at least one step after the last, so that cubic
+    interpolation has its four nodes everywhere.
+
+    Parameters
+    ----------
+    n
+        Length of the output axis, pixels.
+    step
+        Distance of the nodes, pixels.
+
+    Returns
+    -------
+    nodes
+        Output pixel positions -step, 0, step, ...; shape ``(ceil(n / step) + 3,)``.
+
+    Raises
+    ------
+    ValueError
+        Raised if ``n`` or ``step`` is below 1.
+    """
+    if n < 1 or step < 1:
+        raise ValueError(f"a map needs an axis length and a step of at least 1 pixel; got {n} and {step}")
+    n_cells = -(-n // step)
+    return step * np.arange(-1.0, n_cells + 2.0)
+
+
+def lanczos_taps(order: int, fraction: ArrayLike, *, normalized: bool = True) -> Float64Array:
+    """Return the taps of a Lanczos kernel, L(u) = sinc(u) sinc(u / order) with u = offset - fraction.
+
+    Parameters
+    ----------
+    order
+        Order m of the kernel, at least 1.
+    fraction
+        Sub-pixel part of the position, in [0, 1); any shape.
+    normalized
+        Whether to divide by the sum of the taps, so that a constant stays constant.
+
+    Returns
+    -------
+    taps
+        Taps at the offsets ``-m + 1`` to ``m``, shape ``(*fraction.shape, 2 m)``. For fraction 0 they are
+        exactly 0 but for the one at offset 0.
+
+    Raises
+    ------
+    ValueError
+        Raised if the order is below 1 or a fraction lies outside [0, 1).
+    """
+    f = np.asarray(fraction, dtype=np.float64)
+    if order < 1:
+        raise ValueError(f"the order of a Lanczos kernel is at least 1, not {order}")
+    if not np.all((f >= 0.0) & (f < 1.0)):
+        raise ValueError(f"fractions lie in [0, 1); split whole pixels off {fraction!r}")
+    u = np.arange(1 - order, order + 1) - f[..., np.newaxis]
+    taps = np.where(u == np.rint(u), u == 0.0, np.sinc(u) * np.sinc(u / order))
+    if normalized:
+        taps /= taps.sum(axis=-1, keepdims=True)
+    return taps
+
+
+def resample(
+    image: NDArray[np.floating],
+    variance: NDArray[np.floating],
+    mask: NDArray[np.integer],
+    map_x: Float64Array,
+    map_y: Float64Array,
+    *,
+    step: int,
+    out_shape: tuple[int, int],
+    no_data_bit: int,
+    grow_full_mask: int,
+    kernel: str = "lanczos3",
+    mask_kernel: str = "bilinear",
+) -> MaskedPlanes:
+    """Resample a masked image, conserving flux.
+
+    With w the separable kernel taps divided by their sum and A the source pixels that one output pixel
+    covers, the image is ``A sum(w v)`` and the variance ``A^2 sum(w^2 var)``; covariances are dropped. The
+    map and A come from bicubic interpolation between the nodes. Where a position lies within 1e-9 of a
+    pixel centre in x or in y, the other columns or rows have no weight and may hold anything.
+
+    Output pixels are NaN, +inf and ``no_data_bit`` where the kernel does not lie wholly inside the source,
+    or where the map is NaN within its 4 x 4 nodes. The same holds where the resampled value or variance is
+    not finite, but there the mask keeps the bits of the source as well.
+
+    Parameters
+    ----------
+    image, variance
+        Source planes, shape ``(n_y, n_x)``, any byte order; converted to native float32 if they are not.
+        They are not changed.
+    mask
+        Source mask words of at most 32 bits, shape ``(n_y, n_x)``.
+    map_x, map_y
+        Source positions in pixels of these arrays, 0 being the centre of the first, shape ``(nodes_y,
+        nodes_x)``: at the output rows ``map_nodes(out_shape[0], step)`` and the output columns
+        ``map_nodes(out_shape[1], step)``.
+    step
+        Distance of the nodes, output pixels. The error of the interpolated position is below
+        ``3/128 step^4`` times the fourth derivative of the map, per axis.
+    out_shape
+        Shape ``(n_y, n_x)`` of the output.
+    no_data_bit
+        Value, not number, of the mask bit for output pixels without data.
+    grow_full_mask
+        Mask bits that reach every output pixel whose kernel touches them, whatever the mask kernel.
+    kernel
+        ``bilinear`` or ``lanczos2`` to ``lanczos5``.
+    mask_kernel
+        ``bilinear``: an output mask is the OR of the 1, 2 or 4 source pixels that have a weight in a
+        bilinear interpolation. Empty: the OR of all pixels under the image kernel.
+
+    Returns
+    -------
+    planes
+        New image, variance and mask, shape ``out_shape``.
+
+    Raises
+    ------
+    ValueError
+        Raised for an unknown kernel, planes of different shapes, nodes that do not match ``out_shape`` and
+        ``step``, or mask values that do not fit.
+    TypeError
+        Raised for an image or variance that is not real, or a mask that is not of integers.
+    """
+    support = _support(kernel)
+    if mask_kernel not in _MASK_KERNELS:
+        raise ValueError(f"unknown mask kernel {mask_kernel!r}; allowed are {_MASK_KERNELS}")
+    if not (0 < no_data_bit < 2**31 and no_data_bit.bit_count() == 1):
+        raise ValueError(f"no_data_bit is the value of one of 31 mask bits, as 1 << 8, not {no_data_bit}")
+    if not 0 <= grow_full_mask < 2**31:
+        raise ValueError(f"grow_full_mask is an OR of 31 mask bits, in [0, 2**31), not {grow_full_mask}")
+    source = MaskedPlanes(_native(image, np.float32), _native(variance, np.float32), _native_mask(mask))
+    shapes = {plane.shape for plane in source}
+    if len(shapes) != 1 or source.image.ndim != 2:
+        raise ValueError(f"image, variance and mask need one shape (n_y, n_x); got {sorted(shapes)}")
+    nodes = _checked_nodes(map_x, map_y, step, out_shape)
+    wide_bits = grow_full_mask if mask_kernel else _ALL_BITS
+    wide_mask = spread_mask(source.mask, wide_bits, len(support) // 2)
+    out = MaskedPlanes(
+        np.empty(out_shape, dtype=np.float32),
+        np.empty(out_shape, dtype=np.float32),
+        np.empty(out_shape, dtype=np.int32),
+    )
+    resample_planes(source, wide_mask, nodes, support, no_data_bit, out)
+    return out
+
+
+def resample_image(
+    image: NDArray[np.floating],
+    map_x: Float64Array,
+    map_y: Float64Array,
+    *,
+    step: int,
+    out_shape: tuple[int, int],
+    kernel: str = "lanczos3",
+    scale_by_area: bool = True,
+) -> NDArray[np.floating]:
+    """Resample one plane that is 0 outside its array, such as the image of a PSF.
+
+    Parameters
+    ----------
+    image
+        Source, shape ``(n_y, n_x)``; not changed. NaN spreads to every pixel whose kernel touches it.
+    map_x, map_y, step, out_shape, kernel
+        As in `resample`; where the map is NaN the output is 0.
+    scale_by_area
+        Whether to multiply by the source pixels per output pixel. True conserves the sum, as for fluxes;
+        False conserves the level, as for fractions.
+
+    Returns
+    -------
+    resampled
+        New image, shape ``out_shape``; float32 if the source is, else float64.
+
+    Raises
+    ------
+    ValueError
+        Raised for an unknown kernel, an image without two axes, or nodes that do not match ``out_shape`` and
+        ``step``.
+    TypeError
+        Raised for an image that is not real.
+    """
+    support = _support(kernel)
+    source = np.asarray(image)
+    dtype = np.float32 if np.can_cast(source.dtype, np.float32) else np.float64
+    source = _native(source, dtype)
+    if source.ndim != 2:
+        raise ValueError(f"an image to resample has shape (n_y, n_x), not {source.shape}")
+    out: NDArray[np.floating] = np.empty(out_shape, dtype=dtype)
+    resample_plane(source, _checked_nodes(map_x, map_y, step, out_shape), support, scale_by_area, out)
+    return out
+
+
+def _support(kernel: str) -> tuple[int, ...]:
+    """Return a tuple of the length of a kernel, the form in which the compiled loops know that length."""
+    if kernel not in _HALF_LENGTHS:
+        raise ValueError(f"unknown resampling kernel {kernel!r}; allowed are {', '.join(_HALF_LENGTHS)}")
+    return (0,) * (2 * _HALF_LENGTHS[kernel])
+
+
+def _native(plane: NDArray[Any], dtype: type[np.floating]) -> NDArray[np.floating]:
+    """Return real pixels as C-contiguous native words, without a copy if they are that already."""
+    if np.asarray(plane).dtype.kind not in "fiu":
+        raise TypeError(f"image and variance are arrays of real numbers, not of {np.asarray(plane).dtype}")
+    return np.ascontiguousarray(plane, dtype=dtype)
+
+
+def _native_mask(mask: NDArray[np.integer]) -> Int32Array:
+    """Return mask words as C-contiguous native int32, without a copy if they are that already."""
+    dtype = np.asarray(mask).dtype
+    if dtype.kind not in "iu" or dtype.itemsize > 4:
+        raise TypeError(f"a mask is an array of integers of at most 32 bits, not of {dtype}")
+    return np.ascontiguousarray(mask, dtype=np.int32)
+
+
+def _checked_nodes(
+    map_x: Float64Array, map_y: Float64Array, step: int, out_shape: tuple[int, int]
+) -> tuple[Float64Array, Float64Array, int]:
+    """Return the map in the form of the compiled loops, or refuse one that does not fit the output."""
+    x = np.ascontiguousarray(map_x, dtype=np.float64)
+    y = np.ascontiguousarray(map_y, dtype=np.float64)
+    step = operator.index(step)
+    shape = (map_nodes(out_shape[0], step).size, map_nodes(out_shape[1], step).size)
+    if not x.shape == y.shape == shape:
+        raise ValueError(
+            f"map_x and map_y have shapes {x.shape} and {y.shape}; an output of shape {tuple(out_shape)} "
+            f"with a node every {step} pixels needs {shape}, the positions of map_nodes"
+        )
+    return x, y, step

@@ -1,0 +1,116 @@
+"""The stack itself, block by block along each row."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from .block import Block, load, new_block
+from .clipping import choose_within, set_next_interval, set_robust_interval
+from .evaluate import evaluate, is_clipped, is_ordered
+from .jit import part, source_digest
+from .moments import Moments, add_up, add_up_errors, choose_good, new_moments
+from .order import Order, new_order, sort_good
+from .output_mask import combine_masks
+from .planes import PlaneTable
+from .rules import StackRules
+
+_MAX_BLOCK = (
+    256  # pixels: long enough to hide the cost of a loop, short enough for a few tens of inputs in the cache
+)
+
+
+class Outputs(NamedTuple):
+    """The results, in arrays that the caller owns."""
+
+    image: npt.NDArray[np.float32]
+    """Values, shape ``(n_statistics, n_y, n_x)``."""
+
+    variance: npt.NDArray[np.float32]
+    """Variances, shape ``(n_statistics, n_y, n_x)``."""
+
+    mask: npt.NDArray[np.int32]
+    """Masks, shape ``(n_statistics, n_y, n_x)``."""
+
+    n_image: npt.NDArray[np.int32]
+    """Number of inputs that the mask lets through, shape ``(n_y, n_x)``."""
+
+
+def _compile_stack_rows(digest: str) -> Callable[..., str]:
+    """Compile the kernel, or find it compiled from sources with the same digest."""
+
+    @njit(cache=True, nogil=True, error_model="numpy")
+    def stack_rows(
+        planes: PlaneTable,
+        rules: StackRules,
+        codes: npt.NDArray[np.int64],
+        outputs: Outputs,
+        y_begin: int,
+        y_end: int,
+    ) -> str:
+        """Compute the statistics ``codes`` of rows ``y_begin`` up to, not including, ``y_end``.
+
+        A row is cut into blocks of equal width; the last one may repeat some pixels of the one before.
+        """
+        n, n_x = rules.weights.size, outputs.n_image.shape[1]
+        n_blocks = (n_x + _MAX_BLOCK - 1) // _MAX_BLOCK
+        width = (n_x + n_blocks - 1) // n_blocks
+        block, order, moments = new_block(rules, width), new_order(n, width), new_moments(n, width)
+        result = np.empty((2, width))
+        any_ordered = False
+        for code in codes:
+            any_ordered |= is_ordered(code)
+        for y in range(y_begin, y_end):
+            for i_block in range(n_blocks):
+                x = min(i_block * width, n_x - width)
+                load(block, planes, rules, y, x)
+                if any_ordered:
+                    sort_good(order, block, rules.nan_safe)
+                for k in range(codes.size):
+                    _summarize(codes[k], block, order, moments, rules)
+                    evaluate(codes[k], block, order, moments, rules.input_errors, result)
+                    _write(result, block, outputs, k, y, x)
+                    combine_masks(block, moments.n, rules, outputs.mask[k, y, x : x + width])
+        return digest
+
+    return stack_rows
+
+
+@part
+def _summarize(code: int, block: Block, order: Order, moments: Moments, rules: StackRules) -> None:
+    """Sum over all good inputs, or over those that the last clipping pass chooses if the statistic is clipped.
+
+    There are always as many passes as asked for, without a test for convergence.
+    """
+    clipped = is_clipped(code)
+    if clipped:
+        set_robust_interval(moments, order, rules.num_sigma)
+    else:
+        choose_good(moments, block)
+    for i_pass in range(rules.num_iter if clipped else 1):
+        if i_pass > 0:
+            set_next_interval(moments, block, rules.num_sigma)
+        if clipped:
+            choose_within(moments, block)
+        add_up(moments, block)
+    add_up_errors(moments, block)
+
+
+@part
+def _write(result: npt.NDArray[np.float64], block: Block, outputs: Outputs, k: int, y: int, x: int) -> None:
+    """Write values, variances and counts of a block; NaN where no input is good."""
+    n_good, n_unmasked, width = block.n_good, block.n_unmasked, block.n_good.size
+    image, variance = outputs.image[k, y, x : x + width], outputs.variance[k, y, x : x + width]
+    n_image = outputs.n_image[y, x : x + width]
+    for p in range(width):
+        # LSST keeps the error and squares it again; for equality in the last bit so must we.
+        error = np.sqrt(result[1, p])
+        image[p] = result[0, p] if n_good[p] > 0 else np.nan
+        variance[p] = error * error if n_good[p] > 0 else np.nan
+        n_image[p] = n_unmasked[p]
+
+
+stack_rows = _compile_stack_rows(source_digest())
+"""The compiled kernel; it returns the digest of the sources that it was compiled from."""

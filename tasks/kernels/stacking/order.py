@@ -1,0 +1,97 @@
+"""The good inputs of each pixel in ascending order, and their quartiles."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .block import Block
+from .jit import part
+
+
+class Order(NamedTuple):
+    """The good inputs of each pixel of a block sorted; scratch memory of one thread."""
+
+    values: npt.NDArray[np.float32]
+    """At each pixel the good inputs ascending, then infinities in place of the others; shape ``(n, width)``."""
+
+    quartiles: npt.NDArray[np.float64]
+    """The three quartiles, shape ``(3, width)``; infinity where no input is good."""
+
+
+@part
+def new_order(n: int, width: int) -> Order:
+    """Take the memory for ``n`` inputs of ``width`` pixels."""
+    return Order(values=np.empty((n, width), np.float32), quartiles=np.empty((3, width)))
+
+
+@part
+def sort_good(order: Order, block: Block, nan_safe: bool) -> None:
+    """Set ``order`` from the good inputs.
+
+    Unless ``nan_safe`` says that these are finite, a NaN may be among them. It has no place in an order, and makes
+    all values and quartiles of its pixel NaN.
+    """
+    values = order.values
+    for i in range(values.shape[0]):
+        value, good, row = block.value[i], block.good[i], values[i]
+        for p in range(row.size):
+            row[p] = value[p] if good[p] else np.float32(np.inf)
+    _sort_columns(values)
+    if not nan_safe:
+        for i in range(values.shape[0]):
+            for p in range(values.shape[1]):
+                if block.good[i, p] and np.isnan(block.value[i, p]):
+                    values[:, p] = np.nan
+    for j in range(3):
+        _interpolate(values, block.n_good, 0.25 * (j + 1), order.quartiles[j])
+
+
+@part
+def _sort_columns(rows: npt.NDArray[np.float32]) -> None:
+    """Sort every column by Batcher's merge exchange (Knuth, TAOCP vol. 3, 5.2.2, algorithm M).
+
+    Which pairs are exchanged does not depend on the data, so each exchange runs over two whole rows.
+    """
+    n = rows.shape[0]
+    top = 1
+    while top < n:
+        top *= 2
+    p = top // 2
+    while p > 0:
+        q, r, d = top // 2, 0, p
+        while d > 0:
+            for i in range(n - d):
+                if i & p == r:
+                    _exchange(rows[i], rows[i + d])
+            d, q, r = q - p, q // 2, p
+        p //= 2
+
+
+@part
+def _exchange(low: npt.NDArray[np.float32], high: npt.NDArray[np.float32]) -> None:
+    """Put the smaller of each pair into ``low``, the other into ``high``."""
+    for p in range(low.size):
+        a, b = low[p], high[p]
+        low[p] = b if b < a else a
+        high[p] = a if b < a else b
+
+
+@part
+def _interpolate(
+    values: npt.NDArray[np.float32],
+    n_good: npt.NDArray[np.int32],
+    fraction: float,
+    result: npt.NDArray[np.float64],
+) -> None:
+    """Interpolate linearly at rank ``fraction * (n_good - 1)``."""
+    for p in range(result.size):
+        if n_good[p] < 2:
+            result[p] = values[0, p]
+        else:
+            rank = fraction * (n_good[p] - 1)
+            below = int(rank)
+            share = rank - below
+            result[p] = (1.0 - share) * np.float64(values[below, p]) + share * np.float64(
+                values[below + 1, p]
+            )

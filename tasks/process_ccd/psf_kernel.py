@@ -1,0 +1,107 @@
+"""PSF kernel: the typical image of many stars."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+__all__ = ["STACK_MARGIN", "full_width_half_maximum", "recentred", "stack_stars"]
+
+STACK_MARGIN = 4
+_CLIP_SIGMA = 3.0
+_MAD_TO_SIGMA = 1.4826
+
+
+def recentred(
+    stamps: NDArray[np.float64], dx: NDArray[np.float64], dy: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Shift each star into the middle of its stamp.
+
+    Parameters
+    ----------
+    stamps
+        Images ``(n, n_y, n_x)`` of odd sides, without NaN.
+    dx, dy
+        Centres relative to the middle pixel, pixels ``(n,)``.
+
+    Returns
+    -------
+    shifted
+        Images, 4 pixels smaller on each side ``(n, n_y - 8, n_x - 8)``.
+    """
+    shifted = [
+        ndimage.shift(stamp, (-sy, -sx), order=5, mode="nearest")
+        for stamp, sx, sy in zip(stamps, dx, dy, strict=True)
+    ]
+    n, n_y, n_x = stamps.shape
+    return np.array(shifted).reshape(n, n_y, n_x)[:, STACK_MARGIN : n_y - STACK_MARGIN, STACK_MARGIN : n_x - STACK_MARGIN]
+
+
+def stack_stars(
+    stamps: NDArray[np.float64], flux: NDArray[np.float64], fwhm: float
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Combine centred stars into one image.
+
+    Each star is put on a pedestal of 0 (the median of the outermost ring) and divided by its flux. Stars
+    that differ from the median of all by more than most do are dropped, twice.
+
+    Parameters
+    ----------
+    stamps
+        Centred images ``(n, s, s)``, s odd.
+    flux
+        Flux of each star ``(n,)``.
+    fwhm
+        Typical full width at half maximum, pixels.
+
+    Returns
+    -------
+    kernel
+        Clipped median ``(s, s)``; its sum is 1.
+    used
+        Which stars it is made of, ``(n,)``.
+    """
+    half = stamps.shape[1] // 2
+    y, x = np.mgrid[-half : half + 1, -half : half + 1]
+    radius = np.hypot(x, y)
+    ring = (radius > half - 1.5) & (radius <= half + 0.5)
+    scaled = (stamps - np.median(stamps[:, ring], axis=1)[:, np.newaxis, np.newaxis]) / flux[
+        :, np.newaxis, np.newaxis
+    ]
+    core = radius <= fwhm
+    used = np.ones(len(stamps), dtype=bool)
+    for _ in range(2):
+        kernel = _clipped_median(scaled[used])
+        residual = np.sqrt(((scaled - kernel)[:, core] ** 2).mean(axis=1))
+        typical = np.median(residual[used])
+        spread = _MAD_TO_SIGMA * np.median(np.abs(residual[used] - typical))
+        used = residual <= typical + _CLIP_SIGMA * spread
+    kernel = _clipped_median(scaled[used])
+    return kernel / kernel.sum(), used
+
+
+def full_width_half_maximum(kernel: NDArray[np.float64]) -> float:
+    """Return the diameter in pixels of a circle with the area over which a PSF exceeds half its peak.
+
+    Parameters
+    ----------
+    kernel
+        PSF image ``(n_y, n_x)``, centred in its middle pixel.
+    """
+    finer = 8
+    n_y, n_x = kernel.shape
+    reach = [np.arange(-(n // 2) * finer, (n // 2) * finer + 1) / finer + n // 2 for n in (n_y, n_x)]
+    samples = ndimage.map_coordinates(kernel, np.meshgrid(*reach, indexing="ij"), order=3)
+    area = np.count_nonzero(samples >= 0.5 * kernel[n_y // 2, n_x // 2]) / finer**2
+    return 2.0 * math.sqrt(area / math.pi)
+
+
+def _clipped_median(stamps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the median over the first axis after clipping at 3 robust standard deviations."""
+    median = np.median(stamps, axis=0)
+    spread = _MAD_TO_SIGMA * np.median(np.abs(stamps - median), axis=0)
+    kept = np.where(np.abs(stamps - median) <= _CLIP_SIGMA * spread, stamps, np.nan)
+    return np.nanmedian(kept, axis=0)

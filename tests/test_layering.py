@@ -1,0 +1,182 @@
+"""The house: imports point one way, each outside library has one door, each file has a room."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("butler", "connections", "tasks")
+SOURCES = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
+
+# Inside a package, top to bottom: a room may import those below it.
+ROOMS = {
+    "butler": [
+        ["cli"],
+        ["ingest"],
+        ["butler"],
+        ["defaults", "writer"],
+        ["repository", "pictures"],
+        ["datastore"],
+        ["registry"],
+        ["formatters"],
+        ["skymaps"],
+        ["handles"],
+        ["datasets"],
+        ["dimensions"],
+        ["regions"],
+        ["images"],
+        ["errors"],
+    ],
+    "connections": [
+        ["builder"],
+        ["graph"],
+        ["quantum"],
+        ["pipeline"],
+        ["task_class"],
+        ["connections"],
+        ["errors"],
+    ],
+    "tasks": [
+        ["cli"],
+        ["demo"],
+        ["execution"],
+        ["coadd", "warp", "process_ccd"],
+        ["detection", "sky_info"],
+        ["task"],
+        ["config", "struct"],
+        ["errors"],
+        ["kernels"],
+    ],
+}
+
+# Where a library that is heavy, or could be swapped, may be imported.
+DOORS = {
+    "sqlalchemy": ["butler/registry/"],
+    "lsst": ["butler/regions.py"],
+    "astropy.io": ["butler/formatters/"],
+    "numba": ["tasks/kernels/"],
+    "lark": ["butler/registry/parser.py"],
+    "healsparse": ["butler/formatters/healsparse_map.py", "tasks/coadd/input_map.py"],
+    "hpgeom": ["tasks/coadd/input_map.py"],
+    "multiprocessing": ["tasks/execution/"],
+    "concurrent": ["tasks/execution/"],
+    "click": ["butler/cli.py", "tasks/cli.py"],
+    "tqdm": ["butler/cli.py", "tasks/cli.py"],
+    "matplotlib": ["butler/pictures.py"],
+    "sep": ["tasks/process_ccd/"],
+    "astroscrappy": ["tasks/process_ccd/"],
+    "sqlite3": [],
+    "pickle": [],
+}
+# The two rooms at the bottom know nothing of ours; errors are the floor of the house.
+BOTTOM = {"butler/images": {"butler.errors", "butler.images"}, "tasks/kernels": {"tasks.kernels"}}
+
+
+def imports_of(path: Path) -> set[str]:
+    """Return the absolute names of the modules that a file imports, also inside functions."""
+    package = ".".join(path.relative_to(ROOT).with_suffix("").parts[:-1])
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".") if node.level else []
+            base = parts[: len(parts) - node.level + 1] if node.level else []
+            module = ".".join([*base, *(node.module or "").split(".")]).strip(".")
+            found |= {module} if node.module else {f"{module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def room_of(module: str) -> tuple[str, str]:
+    """Return package and room of one of our modules; a package's own face is room ``__init__``."""
+    package, _, rest = module.partition(".")
+    return package, rest.split(".")[0] or "__init__"
+
+
+def floor_of(package: str, room: str) -> int | None:
+    """Return how far down a room lies."""
+    return next((i for i, floor in enumerate(ROOMS[package]) if room in floor), None)
+
+
+def module_of(path: Path) -> str:
+    parts = list(path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_file_has_a_room_and_imports_downwards(path: Path) -> None:
+    """Every file stands in a room of the plan, and imports only from rooms below its own."""
+    package, room = room_of(module_of(path))
+    if room == "__init__":
+        return
+    floor = floor_of(package, room)
+    assert floor is not None, f"{path} stands in no room: add {room!r} to the plan, or move the file"
+    for imported in imports_of(path):
+        other, other_room = room_of(imported)
+        if other not in PACKAGES:
+            continue
+        assert PACKAGES.index(other) <= PACKAGES.index(package), f"{path} imports upwards: {imported}"
+        if other == package and other_room not in (room, "__init__"):
+            below = floor_of(package, other_room)
+            assert below is not None, f"{path} imports {imported}, which has no room"
+            assert below > floor, f"{path} imports {imported}, which is not below it"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_outside_libraries_come_in_by_their_door(path: Path) -> None:
+    """A library with a door is imported nowhere else."""
+    relative = str(path.relative_to(ROOT))
+    for imported in imports_of(path):
+        for library, doors in DOORS.items():
+            if imported == library or imported.startswith(f"{library}."):
+                assert any(relative.startswith(door) for door in doors), f"{relative} imports {imported}"
+
+
+@pytest.mark.parametrize("room", BOTTOM)
+def test_bottom_rooms_know_nothing_of_ours(room: str) -> None:
+    """Images and kernels import nothing of the project but themselves and the errors."""
+    for path in (ROOT / room).rglob("*.py"):
+        for imported in imports_of(path):
+            if imported.split(".")[0] in PACKAGES:
+                allowed = any(imported == a or imported.startswith(f"{a}.") for a in BOTTOM[room])
+                assert allowed, f"{path} imports {imported}"
+
+
+def test_a_wrong_arrow_is_seen(tmp_path: Path) -> None:
+    """The reading of imports finds relative, absolute and lazy ones."""
+    source = "from ..errors import A\nfrom . import b\nimport butler.c\ndef f():\n    from ...x import y\n"
+    path = ROOT / "butler" / "images" / "not_there.py"
+    found: set[str] = set()
+    try:
+        path.write_text(source)
+        found = imports_of(path)
+    finally:
+        path.unlink()
+    assert found == {"butler.errors", "butler.images.b", "butler.c", "x"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_sizes_stay_readable(path: Path) -> None:
+    """No file over 500 lines, no function over 60 lines of code."""
+    text = path.read_text()
+    assert text.count("\n") <= 500, f"{path} has {text.count(chr(10))} lines"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            doc = ast.get_docstring(node, clean=False)
+            size = (node.end_lineno or 0) - node.lineno + 1 - (doc.count("\n") + 1 if doc else 0)
+            assert size <= 60, f"{path}:{node.lineno} {node.name} has {size} lines"
+
+
+@pytest.mark.parametrize(
+    "module", sorted({module_of(p) for p in SOURCES if p.name == "__init__.py"}), ids=str
+)
+def test_public_names_are_listed_and_sorted(module: str) -> None:
+    """Each package lists its public names, sorted, and has them all."""
+    loaded = importlib.import_module(module)
+    names = getattr(loaded, "__all__", [])
+    assert names == sorted(names, key=lambda n: (not n.isupper(), not n[0].isupper(), n)), module
+    assert all(hasattr(loaded, name) for name in names)

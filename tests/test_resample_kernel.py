@@ -1,0 +1,608 @@
+"""Tests of the resampling kernel of direct warps."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from astropy.wcs import WCS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from tasks.kernels import MaskedPlanes, lanczos_taps, map_nodes, resample, resample_image
+from tasks.kernels.resample_loops import map_row
+
+Transform = Callable[
+    [NDArray[np.float64], NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]
+]
+
+BAD, EDGE, NO_DATA = 1, 1 << 4, 1 << 8
+HALF_LENGTHS = {"bilinear": 1, "lanczos2": 2, "lanczos3": 3, "lanczos4": 4, "lanczos5": 5}
+
+
+def affine(matrix: tuple[float, float, float, float], x0: float, y0: float) -> Transform:
+    """Return output -> source for a matrix (xx, xy, yx, yy) and the source position of output pixel (0, 0)."""
+    xx, xy, yx, yy = matrix
+    return lambda i, j: (xx * i + xy * j + x0, yx * i + yy * j + y0)
+
+
+def rotation(angle: float, scale: float, centre: float, source_centre: float) -> Transform:
+    """Return a rotated and scaled map that takes (centre, centre) to (source_centre, source_centre)."""
+    c, s = scale * math.cos(angle), scale * math.sin(angle)
+    return affine((c, -s, s, c), source_centre - (c - s) * centre, source_centre - (c + s) * centre)
+
+
+def nodes_of(transform: Transform, shape: tuple[int, int], step: int) -> dict:
+    """Evaluate a map where the kernel wants it, as keyword arguments."""
+    j, i = np.meshgrid(map_nodes(shape[0], step), map_nodes(shape[1], step), indexing="ij")
+    x, y = transform(i, j)
+    return {"map_x": x, "map_y": y, "step": step, "out_shape": shape}
+
+
+def warp(
+    image: NDArray,
+    transform: Transform,
+    shape: tuple[int, int],
+    *,
+    variance: NDArray | None = None,
+    mask: NDArray | None = None,
+    step: int = 16,
+    **options: str,
+) -> MaskedPlanes:
+    """Resample with unit variance, an empty mask and the usual bits unless told otherwise."""
+    variance = np.ones(image.shape, dtype=np.float32) if variance is None else variance
+    mask = np.zeros(image.shape, dtype=np.int32) if mask is None else mask
+    nodes = nodes_of(transform, shape, step)
+    return resample(image, variance, mask, **nodes, no_data_bit=NO_DATA, grow_full_mask=EDGE, **options)
+
+
+def interpolated_map(transform: Transform, shape: tuple[int, int], step: int) -> NDArray[np.float64]:
+    """Return the x, y and area that the kernel interpolates at every output pixel, shape (3, n_y, n_x)."""
+    nodes = nodes_of(transform, shape, step)
+    planes = np.empty((3, *shape))
+    for row in range(shape[0]):
+        positions = np.empty((3, shape[1]))
+        map_row(nodes["map_x"], nodes["map_y"], step, row, positions)
+        planes[:, row] = positions
+    return planes
+
+
+def slow_taps(kernel: str, f: float) -> list[float]:
+    """Return the normalised taps straight from the definition, one at a time."""
+    half = HALF_LENGTHS[kernel]
+    taps = []
+    for offset in range(1 - half, half + 1):
+        u = offset - f
+        if kernel == "bilinear":
+            taps.append(1.0 - abs(u))
+        elif u == 0.0:
+            taps.append(1.0)
+        elif f == 0.0:
+            taps.append(0.0)
+        else:
+            taps.append(math.sin(math.pi * u) * math.sin(math.pi * u / half) * half / (math.pi * u) ** 2)
+    return [tap / math.fsum(taps) for tap in taps]
+
+
+def split(position: float) -> tuple[int, float]:
+    """Split a position into whole pixel and fraction, snapping to pixel centres within 1e-9."""
+    if abs(position - round(position)) <= 1e-9:
+        return round(position), 0.0
+    return math.floor(position), position - math.floor(position)
+
+
+def slow_pixel(
+    source: MaskedPlanes, x: float, y: float, area: float, kernel: str, mask_kernel: str
+) -> tuple[float, float, int]:
+    """Resample one pixel with plain loops over its support."""
+    half = HALF_LENGTHS[kernel]
+    n_y, n_x = source.image.shape
+    (ix, fx), (iy, fy) = split(x), split(y)
+    columns, rows = range(ix - half + 1, ix + half + 1), range(iy - half + 1, iy + half + 1)
+    if columns[0] < 0 or rows[0] < 0 or columns[-1] >= n_x or rows[-1] >= n_y:
+        return math.nan, math.inf, NO_DATA
+    value, variance, word = 0.0, 0.0, 0
+    for row, tap_y in zip(rows, slow_taps(kernel, fy), strict=True):
+        for column, tap_x in zip(columns, slow_taps(kernel, fx), strict=True):
+            bits = int(source.mask[row, column])
+            word |= bits & EDGE if mask_kernel else bits
+            if abs(column - x) < 1.0 - 1e-9 and abs(row - y) < 1.0 - 1e-9:
+                word |= bits
+            if tap_x * tap_y != 0.0:
+                value += area * tap_x * tap_y * float(source.image[row, column])
+                variance += (area * tap_x * tap_y) ** 2 * float(source.variance[row, column])
+    if not (math.isfinite(value) and math.isfinite(variance)):
+        return math.nan, math.inf, word | NO_DATA
+    return value, variance, word
+
+
+def gaussian(shape: tuple[int, int], x: float, y: float, sigma: float, flux: float) -> NDArray[np.float64]:
+    """Return a point-sampled round Gaussian star."""
+    j, i = np.indices(shape)
+    return flux / (2 * math.pi * sigma**2) * np.exp(-((i - x) ** 2 + (j - y) ** 2) / (2 * sigma**2))
+
+
+# --- map ---
+
+
+@pytest.mark.parametrize(("n", "step"), [(1, 1), (1, 64), (64, 64), (65, 64), (100, 7)])
+def test_nodes_surround_every_pixel(n: int, step: int) -> None:
+    """Nodes are a step apart and every pixel has two of them on either side, or lies on the second."""
+    nodes = map_nodes(n, step)
+    np.testing.assert_array_equal(np.diff(nodes), step)
+    assert nodes[1] == 0
+    assert nodes[-2] > n - 1
+    assert nodes[-3] <= n - 1
+
+
+def test_cubic_distortion_is_interpolated_exactly() -> None:
+    """A distortion of 1 % at 10 000 px, cubic in the radius, costs nothing but rounding."""
+
+    def distorted(i: NDArray[np.float64], j: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
+        x, y = i + 8000.3, j - 7000.1
+        r2 = x**2 + y**2
+        return x * (1 + 1e-10 * r2), y * (1 + 1e-10 * r2)
+
+    shape, step = (150, 500), 64
+    x, y, area = interpolated_map(distorted, shape, step)
+    j, i = np.indices(shape, dtype=np.float64)
+    exact_x, exact_y = distorted(i, j)
+    r2 = (i + 8000.3) ** 2 + (j - 7000.1) ** 2
+    assert np.abs(x - exact_x).max() < 1e-9
+    assert np.abs(y - exact_y).max() < 1e-9
+    # Radial and tangential stretch of r (1 + k r^2).
+    np.testing.assert_allclose(area, (1 + 3e-10 * r2) * (1 + 1e-10 * r2), rtol=1e-11)
+
+
+def tan_wcs(ra: float, dec: float, scale: float, angle: float, crpix: float) -> WCS:
+    """Return a gnomonic projection with pixels of ``scale`` arcsec, turned by ``angle`` degrees."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crval = [ra, dec]
+    wcs.wcs.crpix = [crpix, crpix]
+    c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    wcs.wcs.cd = scale / 3600 * np.array([[-c, s], [s, c]])
+    return wcs
+
+
+def test_map_between_rotated_tangent_planes() -> None:
+    """Between two tangent planes a degree apart, nodes every 128 px give 1e-7 px and area to 1e-9."""
+    patch, detector = tan_wcs(150.0, 2.0, 0.2, 0.0, 15000.0), tan_wcs(150.8, 2.6, 0.168, 31.0, 4000.0)
+
+    def between(i: NDArray[np.float64], j: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
+        return detector.all_world2pix(*patch.all_pix2world(i, j, 0), 0)
+
+    shape = (300, 1000)
+    x, y, area = interpolated_map(between, shape, 128)
+    j, i = np.indices(shape, dtype=np.float64)
+    exact_x, exact_y = between(i, j)
+    assert np.abs(x - exact_x).max() < 1e-7
+    assert np.abs(y - exact_y).max() < 1e-7
+    h = 4.0
+    (x_right, y_right), (x_left, y_left) = between(i + h, j), between(i - h, j)
+    (x_up, y_up), (x_down, y_down) = between(i, j + h), between(i, j - h)
+    determinant = (x_right - x_left) * (y_up - y_down) - (x_up - x_down) * (y_right - y_left)
+    np.testing.assert_allclose(area, np.abs(determinant) / (4 * h * h), rtol=1e-9)
+
+
+# --- taps ---
+
+
+@pytest.mark.parametrize(
+    ("order", "fraction", "taps", "total"),
+    [
+        (3, 0.5, [0.024317, -0.135095, 0.607927, 0.607927, -0.135095, 0.024317], 0.994299),
+        (3, 0.25, [0.030021, -0.132871, 0.890067, 0.270190, -0.067791, 0.007356], 0.996972),
+    ],
+)
+def test_raw_taps(order: int, fraction: float, taps: list[float], total: float) -> None:
+    """Taps equal values worked out by hand, and come with their sum when not normalised."""
+    raw = lanczos_taps(order, fraction, normalized=False)
+    np.testing.assert_allclose(raw, taps, atol=5e-7)
+    assert raw.sum() == pytest.approx(total, abs=5e-7)
+
+
+def test_normalized_taps() -> None:
+    """Normalised taps equal values worked out by hand and sum to 1 for arrays of fractions."""
+    np.testing.assert_allclose(lanczos_taps(2, 0.5), [-0.0625, 0.5625, 0.5625, -0.0625], atol=1e-15)
+    np.testing.assert_allclose(lanczos_taps(3, 0.5)[:3], [0.024457, -0.135870, 0.611413], atol=5e-7)
+    assert lanczos_taps(5, 0.5, normalized=False).sum() == pytest.approx(0.998746, abs=5e-7)
+    fractions = np.linspace(0, 0.99, 12).reshape(3, 4)
+    taps = lanczos_taps(4, fractions)
+    assert taps.shape == (3, 4, 8)
+    np.testing.assert_allclose(taps.sum(axis=-1), 1.0, rtol=1e-15)
+    np.testing.assert_array_equal(lanczos_taps(3, 0.0), [0, 0, 1, 0, 0, 0])
+
+
+@pytest.mark.parametrize(("order", "fraction"), [(0, 0.5), (3, 1.0), (3, -0.1), (3, math.nan)])
+def test_taps_refuse_nonsense(order: int, fraction: float) -> None:
+    """An order below 1 or a fraction outside [0, 1) is refused."""
+    with pytest.raises(ValueError, match=r"order|fraction"):
+        lanczos_taps(order, fraction)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    order=st.integers(2, 5),
+    fractions=st.tuples(*[st.floats(1.1e-9, 1 - 1.1e-9)] * 2),
+)
+def test_compiled_taps_equal_the_reference(order: int, fractions: tuple[float, float]) -> None:
+    """The compiled kernel applied to a unit impulse reads off the taps, however close to a pixel centre."""
+    size = 2 * order
+    transform = affine((1.0, 0.0, 0.0, 1.0), order - 1 + fractions[0], order - 1 + fractions[1])
+    taps_x, taps_y = (lanczos_taps(order, (order - 1 + f) - (order - 1)) for f in fractions)
+    for k in range(size):
+        impulse = np.zeros((size, size))
+        impulse[k, :] = 1.0
+        along_y = resample_image(impulse, **nodes_of(transform, (1, 1), 1), kernel=f"lanczos{order}")
+        along_x = resample_image(impulse.T.copy(), **nodes_of(transform, (1, 1), 1), kernel=f"lanczos{order}")
+        assert along_y[0, 0] == pytest.approx(taps_y[k], abs=2e-14)
+        assert along_x[0, 0] == pytest.approx(taps_x[k], abs=2e-14)
+
+
+# --- values ---
+
+
+@pytest.mark.parametrize("kernel", HALF_LENGTHS)
+def test_constant_stays_constant_times_area(kernel: str) -> None:
+    """A constant keeps its value but for the area factor, under rotation and scale."""
+    out = warp(np.full((80, 90), 7.5, dtype=np.float32), rotation(0.4, 0.84, 20, 40), (40, 40), kernel=kernel)
+    np.testing.assert_allclose(out.image, 7.5 * 0.84**2, rtol=1e-6)
+    assert not out.mask.any()
+
+
+def test_area_factor_of_a_finer_grid() -> None:
+    """From 0.2 to 0.168 arcsec pixels the area factor is 0.7056, squared for the variance."""
+    image, variance = np.full((20, 20), 100.0, dtype=np.float32), np.full((20, 20), 4.0, dtype=np.float32)
+    finer = affine((0.84, 0.0, 0.0, 0.84), 5.0, 5.0)
+    out = warp(image, finer, (1, 1), variance=variance, kernel="bilinear")
+    assert out.image[0, 0] == pytest.approx(70.56, rel=1e-6)
+    assert out.variance[0, 0] == pytest.approx(1.9915, abs=5e-5)
+
+
+def test_area_factor_of_a_coarser_grid() -> None:
+    """Pixels twice as large hold four times a constant; a mirrored map changes nothing about that."""
+    image = np.ones((40, 40), dtype=np.float32)
+    for xx in (2.0, -2.0):
+        out = warp(image, affine((xx, 0.0, 0.0, 2.0), 20.3, 10.2), (3, 3))
+        np.testing.assert_allclose(out.image, 4.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "half_phase", "mean"),
+    [
+        ("bilinear", 0.25, 4 / 9),
+        ("lanczos2", 0.4104, 0.669),
+        ("lanczos3", 0.6174, 0.798),
+        ("lanczos4", 0.6866, 0.836),
+        ("lanczos5", 0.7539, 0.873),
+    ],
+)
+def test_variance_factors(kernel: str, half_phase: float, mean: float) -> None:
+    """Unit variance drops to the known factors at phase one half and on average over phases."""
+    image = np.zeros((420, 420), dtype=np.float32)
+    out = warp(image, affine((1.0, 0.0, 0.0, 1.0), 10.5, 10.5), (2, 2), kernel=kernel)
+    np.testing.assert_allclose(out.variance, half_phase, atol=5e-5)
+    out = warp(image, rotation(0.3, 0.84, 150, 210), (300, 300), kernel=kernel)
+    assert out.variance.mean() / 0.84**4 == pytest.approx(mean, abs=6e-4)
+
+
+def test_star_keeps_flux_position_and_variance() -> None:
+    """A Gaussian of sigma 1.7 px, turned by 0.3 rad onto finer pixels, keeps its flux and its place."""
+    x, y = 60.3, 58.8
+    image = gaussian((120, 120), x, y, 1.7, 1000.0).astype(np.float32)
+    transform = rotation(0.3, 0.84, 50, 60)
+    out = warp(image, transform, (100, 100))
+    assert out.image.sum() == pytest.approx(1000.0, rel=1e-5)
+    j, i = np.indices(out.image.shape)
+    centroid = [np.array((out.image * axis).sum() / out.image.sum()) for axis in (i, j)]
+    back_x, back_y = transform(*centroid)
+    assert back_x == pytest.approx(x, abs=1e-4)
+    assert back_y == pytest.approx(y, abs=1e-4)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    angle=st.floats(-math.pi, math.pi),
+    scale=st.floats(0.75, 1.1),
+    x=st.floats(58, 62),
+    y=st.floats(58, 62),
+    kernel=st.sampled_from(["lanczos3", "lanczos4", "lanczos5"]),
+)
+def test_stars_anywhere(angle: float, scale: float, x: float, y: float, kernel: str) -> None:
+    """A star of FWHM 4 px keeps flux to 1e-4, weighted centroid to 0.01 px and size to 1e-3."""
+    sigma = 4.0 / math.sqrt(8 * math.log(2))
+    image = gaussian((120, 120), x, y, sigma, 1.0)
+    transform = rotation(angle, scale, 55, 60)
+    out = warp(image, transform, (111, 111), kernel=kernel).image.astype(np.float64)
+    j, i = np.indices(out.shape, dtype=np.float64)
+    source_x, source_y = transform(i, j)
+    # A Gaussian weight in the frame of the source: on a Gaussian, twice the offset and half the variance.
+    out = np.where(np.isfinite(out), out, 0.0)
+    weighted = out * np.exp(-((source_x - x) ** 2 + (source_y - y) ** 2) / (2 * sigma**2))
+    dx, dy = (2 * (weighted * d).sum() / weighted.sum() for d in (source_x - x, source_y - y))
+    size2 = (weighted * ((source_x - x) ** 2 + (source_y - y) ** 2)).sum() / weighted.sum()
+    assert out.sum() == pytest.approx(1.0, rel=1e-4)
+    assert math.hypot(dx, dy) < 0.01
+    assert math.sqrt(size2) == pytest.approx(sigma, rel=1e-3)
+
+
+# --- oracle ---
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    kernel=st.sampled_from(list(HALF_LENGTHS)),
+    mask_kernel=st.sampled_from(["bilinear", ""]),
+    step=st.sampled_from([1, 3, 8, 50]),
+    matrix=st.tuples(*[st.one_of(st.floats(-1.5, 1.5), st.sampled_from([-1.0, 0.0, 0.5, 1.0]))] * 4),
+    origin=st.tuples(*[st.one_of(st.floats(-2, 20), st.integers(-2, 20).map(float))] * 2),
+    shape=st.tuples(st.integers(1, 12), st.integers(1, 12)),
+)
+def test_against_plain_loops(
+    seed: int,
+    kernel: str,
+    mask_kernel: str,
+    step: int,
+    matrix: tuple[float, float, float, float],
+    origin: tuple[float, float],
+    shape: tuple[int, int],
+) -> None:
+    """Any affine map of an image with holes, infinite variances and masks agrees with the slow oracle."""
+    rng = np.random.default_rng(seed)
+    size = (int(rng.integers(1, 25)), int(rng.integers(1, 25)))
+    image = rng.normal(size=size).astype(np.float32)
+    variance = rng.uniform(0.5, 2.0, size=size).astype(np.float32)
+    image[rng.random(size) < 0.02] = np.nan
+    variance[rng.random(size) < 0.02] = np.inf
+    mask = (rng.random(size) < 0.1) * BAD + (rng.random(size) < 0.05) * EDGE
+    source = MaskedPlanes(image, variance, mask.astype(np.int32))
+    transform = affine(matrix, *origin)
+    out = warp(
+        image,
+        transform,
+        shape,
+        variance=variance,
+        mask=source.mask,
+        step=step,
+        kernel=kernel,
+        mask_kernel=mask_kernel,
+    )
+    positions = interpolated_map(transform, shape, step)
+    j, i = np.indices(shape, dtype=np.float64)
+    np.testing.assert_allclose(positions[:2], transform(i, j), atol=1e-11)
+    area = abs(matrix[0] * matrix[3] - matrix[1] * matrix[2])
+    np.testing.assert_allclose(positions[2], area, atol=1e-12)
+    for row, column in np.ndindex(shape):
+        x, y, _ = positions[:, row, column]
+        value, noise, word = slow_pixel(source, x, y, area, kernel, mask_kernel)
+        assert out.image[row, column] == pytest.approx(value, rel=2e-6, abs=2e-6, nan_ok=True)
+        assert out.variance[row, column] == pytest.approx(noise, rel=2e-6, abs=1e-12)
+        assert out.mask[row, column] == word
+
+
+# --- edges, holes, masks ---
+
+
+@pytest.mark.parametrize("kernel", HALF_LENGTHS)
+def test_edge_rule(kernel: str) -> None:
+    """Pixels m - 1 to W - 1 - m are defined under the identity; the others are NaN, +inf and NO_DATA."""
+    half = HALF_LENGTHS[kernel]
+    image = np.ones((60, 100), dtype=np.float32)
+    out = warp(image, affine((1.0, 0.0, 0.0, 1.0), 0.0, 0.0), (60, 100), kernel=kernel)
+    inside = np.zeros(image.shape, dtype=bool)
+    inside[half - 1 : 60 - half, half - 1 : 100 - half] = True
+    np.testing.assert_array_equal(np.isfinite(out.image), inside)
+    np.testing.assert_array_equal(out.variance == np.inf, ~inside)
+    np.testing.assert_array_equal(out.mask, np.where(inside, 0, NO_DATA))
+    if kernel == "lanczos3":
+        assert list(np.flatnonzero(inside[30])[[0, -1]]) == [2, 96]
+
+
+def test_source_smaller_than_the_kernel() -> None:
+    """A source smaller than the kernel gives only pixels without data, and no error."""
+    out = warp(np.ones((3, 4), dtype=np.float32), affine((0.1, 0.0, 0.0, 0.1), 1.0, 1.0), (8, 9))
+    assert np.isnan(out.image).all()
+    assert np.isposinf(out.variance).all()
+    assert (out.mask == NO_DATA).all()
+
+
+@pytest.mark.parametrize("kernel", HALF_LENGTHS)
+def test_integral_shift_copies_and_keeps_holes_small(kernel: str) -> None:
+    """A shift by whole pixels copies the planes bit for bit, and a NaN or infinite variance stays put."""
+    rng = np.random.default_rng(5)
+    image = rng.normal(1e3, 1e3, size=(150, 300)).astype(np.float32)
+    variance = rng.uniform(1, 2, size=image.shape).astype(np.float32)
+    mask = (rng.random(image.shape) < 0.2).astype(np.int32)
+    image[50, 60] = np.nan
+    variance[70, 80] = np.inf
+    mask[50, 60] = BAD
+    shift = affine((1.0, 0.0, 0.0, 1.0), 7.0, 11.0)
+    out = warp(image, shift, (130, 280), variance=variance, mask=mask, step=10, kernel=kernel)
+    cut = np.s_[11:141, 7:287]
+    hole = np.zeros(image.shape, dtype=bool)
+    hole[50, 60] = hole[70, 80] = True
+    np.testing.assert_array_equal(out.image, np.where(hole, np.float32(np.nan), image)[cut])
+    np.testing.assert_array_equal(out.variance, np.where(hole, np.float32(np.inf), variance)[cut])
+    np.testing.assert_array_equal(out.mask, np.where(hole, mask | NO_DATA, mask)[cut])
+
+
+def test_hole_spreads_over_the_support_of_a_true_shift() -> None:
+    """With fractions in x only, a NaN reaches the 6 columns of lanczos3 but a single row."""
+    image = np.ones((100, 100), dtype=np.float32)
+    image[50, 50] = np.nan
+    out = warp(image, affine((1.0, 0.0, 0.0, 1.0), 10.3, 10.0), (80, 80))
+    rows, columns = np.nonzero(np.isnan(out.image))
+    assert set(rows) == {40}
+    assert list(columns) == [37, 38, 39, 40, 41, 42]
+    assert (out.mask[rows, columns] == NO_DATA).all()
+    assert np.isposinf(out.variance[rows, columns]).all()
+
+
+@pytest.mark.parametrize(("fx", "fy", "n_pixels"), [(0.0, 0.0, 1), (0.3, 0.0, 2), (0.3, 0.7, 4)])
+def test_narrow_mask_takes_pixels_with_bilinear_weight(fx: float, fy: float, n_pixels: int) -> None:
+    """The bilinear mask kernel ORs 1, 2 or 4 source pixels."""
+    mask = (1 << np.arange(4, dtype=np.int32)).reshape(2, 2)
+    mask = np.pad(mask, 10).astype(np.int32) * 2**16
+    image = np.zeros(mask.shape, dtype=np.float32)
+    out = warp(image, affine((1.0, 0.0, 0.0, 1.0), 10 + fx, 10 + fy), (1, 1), mask=mask)
+    expected = {1: 0b0001, 2: 0b0011, 4: 0b1111}[n_pixels]
+    assert out.mask[0, 0] == expected << 16
+
+
+def test_grown_bits_cover_the_whole_support() -> None:
+    """A BAD pixel shifted by 0.3 px marks 2 x 1 pixels; an EDGE pixel, or an empty mask kernel, 6 x 6."""
+    image = np.zeros((100, 100), dtype=np.float32)
+    shift = affine((1.0, 0.0, 0.0, 1.0), 10.3, 10.0)
+    for bit, mask_kernel, n_rows, n_columns in [
+        (BAD, "bilinear", 1, 2),
+        (EDGE, "bilinear", 6, 6),
+        (BAD, "", 6, 6),
+    ]:
+        mask = np.zeros(image.shape, dtype=np.int32)
+        mask[50, 50] = bit
+        rows, columns = np.nonzero(warp(image, shift, (80, 80), mask=mask, mask_kernel=mask_kernel).mask)
+        assert (np.unique(rows).size, np.unique(columns).size, rows.size) == (
+            n_rows,
+            n_columns,
+            n_rows * n_columns,
+        )
+
+
+def test_unprojectable_sky_has_no_data() -> None:
+    """NaN or infinite nodes leave pixels without data only in the cells that use them."""
+    image = np.ones((200, 200), dtype=np.float32)
+    nodes = nodes_of(affine((1.0, 0.0, 0.0, 1.0), 10.2, 10.2), (100, 160), 10)
+    nodes["map_x"][:, 14:] = np.nan
+    nodes["map_y"][:2, :] = np.inf
+    out = resample(
+        image, image, np.zeros(image.shape, dtype=np.int32), **nodes, no_data_bit=NO_DATA, grow_full_mask=0
+    )
+    expected = np.zeros((100, 160), dtype=bool)
+    expected[:, 110:] = True
+    expected[:20] = True
+    np.testing.assert_array_equal(np.isnan(out.image), expected)
+    np.testing.assert_array_equal(out.mask, np.where(expected, NO_DATA, 0))
+
+
+def test_overflow_is_no_data() -> None:
+    """A value beyond float32 becomes NO_DATA rather than infinity."""
+    image = np.full((20, 20), 3e38, dtype=np.float32)
+    out = warp(image, affine((2.0, 0.0, 0.0, 2.0), 8.5, 8.5), (1, 1))
+    assert np.isnan(out.image[0, 0])
+    assert out.mask[0, 0] == NO_DATA
+
+
+def test_result_does_not_depend_on_step_or_byte_order() -> None:
+    """For an affine map any step gives the same warp; big-endian and strided sources too, left unchanged."""
+    rng = np.random.default_rng(9)
+    image = rng.normal(size=(90, 90)).astype(np.float32)
+    mask = rng.integers(0, 64, size=image.shape).astype(np.int32)
+    transform = rotation(0.7, 0.9, 35, 45)
+    expected = warp(image, transform, (70, 200), mask=mask, step=1)
+    assert np.isfinite(expected.image).any()
+    for step in (16, 1000):
+        out = warp(
+            image.astype(">f4"), transform, (70, 200), mask=np.asfortranarray(mask.astype(">i4")), step=step
+        )
+        np.testing.assert_allclose(out.image, expected.image, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(out.mask, expected.mask)
+        assert out.image.dtype == np.dtype("=f4")
+        assert out.mask.dtype == np.dtype("=i4")
+    readonly = image.copy()
+    readonly.flags.writeable = False
+    np.testing.assert_array_equal(
+        warp(readonly, transform, (70, 200), mask=mask, step=1).image, expected.image
+    )
+
+
+# --- single planes ---
+
+
+def test_single_plane_is_zero_outside() -> None:
+    """An image moved partly off its array is the same as the image padded with zeros and moved."""
+    rng = np.random.default_rng(3)
+    image = rng.normal(size=(15, 21))
+    transform, far = rotation(0.5, 0.8, 20, 9), affine((1.0, 0.0, 0.0, 1.0), 1e6, -1e300)
+    out = resample_image(image, **nodes_of(transform, (40, 40), 8))
+    padded = np.pad(image, 30)
+
+    def shifted(i: NDArray[np.float64], j: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
+        x, y = transform(i, j)
+        return x + 30, y + 30
+
+    expected = warp(padded, shifted, (40, 40), step=8)
+    assert out.dtype == np.float64
+    np.testing.assert_allclose(out, expected.image, rtol=1e-5, atol=1e-6)
+    assert out[20, 20] != 0.0
+    assert not resample_image(image, **nodes_of(far, (5, 5), 8)).any()
+
+
+def test_single_plane_conserves_sum_or_level() -> None:
+    """With the area factor the sum of a PSF is kept, without it a level; float32 stays float32."""
+    psf = gaussian((41, 41), 20.0, 20.0, 2.0, 1.0)
+    nodes = nodes_of(rotation(0.2, 0.8, 30, 20), (61, 61), 4)
+    assert resample_image(psf, **nodes).sum() == pytest.approx(1.0, rel=1e-5)
+    level = resample_image(
+        np.full((41, 41), 0.25, dtype=np.float32), **nodes, kernel="bilinear", scale_by_area=False
+    )
+    assert level.dtype == np.float32
+    np.testing.assert_allclose(level[20:40, 20:40], 0.25, rtol=1e-6)
+
+
+def test_single_plane_where_the_map_is_nan() -> None:
+    """Unprojectable positions read the zeros outside."""
+    nodes = nodes_of(affine((1.0, 0.0, 0.0, 1.0), 5.0, 5.0), (4, 4), 4)
+    nodes["map_x"][:] = np.nan
+    assert not resample_image(np.ones((20, 20)), **nodes).any()
+
+
+# --- refusals ---
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kernel": "lanczos7"}, r"'lanczos7'.*bilinear, lanczos2, lanczos3"),
+        ({"mask_kernel": "lanczos3"}, "mask kernel"),
+        ({"variance": np.ones((5, 6), dtype=np.float32)}, "one shape"),
+        ({"step": 0}, "at least 1"),
+        ({"step": 3}, "map_nodes"),
+        ({"out_shape": (0, 4)}, "at least 1"),
+        ({"out_shape": (40, 4)}, "map_nodes"),
+        ({"map_y": np.zeros((2, 2))}, "map_nodes"),
+        ({"no_data_bit": 0}, "no_data_bit"),
+        ({"no_data_bit": 3}, "no_data_bit"),
+        ({"no_data_bit": 1 << 31}, "no_data_bit"),
+        ({"grow_full_mask": -1}, "grow_full_mask"),
+    ],
+)
+def test_refuses_bad_values(change: dict, message: str) -> None:
+    """A wrong value is refused with a message that says what is allowed."""
+    arguments = {
+        "image": np.ones((10, 10), dtype=np.float32),
+        "variance": np.ones((10, 10), dtype=np.float32),
+        "mask": np.zeros((10, 10), dtype=np.int32),
+        **nodes_of(affine((1.0, 0.0, 0.0, 1.0), 0.0, 0.0), (4, 4), 4),
+        "no_data_bit": NO_DATA,
+        "grow_full_mask": EDGE,
+    }
+    with pytest.raises(ValueError, match=message):
+        resample(**(arguments | change))
+
+
+def test_refuses_bad_types() -> None:
+    """Complex images and masks of floats or of 64 bits are refused."""
+    good, identity = np.ones((10, 10), dtype=np.float32), affine((1.0, 0.0, 0.0, 1.0), 0.0, 0.0)
+    with pytest.raises(TypeError, match="complex"):
+        warp(good.astype(complex), identity, (4, 4))
+    with pytest.raises(TypeError, match="integers"):
+        warp(good, identity, (4, 4), mask=good)
+    with pytest.raises(TypeError, match="int64"):
+        warp(good, identity, (4, 4), mask=good.astype(np.int64))
+    with pytest.raises(TypeError, match="complex"):
+        resample_image(good.astype(complex), **nodes_of(identity, (4, 4), 4))
+    with pytest.raises(ValueError, match="shape"):
+        resample_image(good[0], **nodes_of(identity, (4, 4), 4))
