@@ -108,5 +108,9 @@ class RegistryDefaults:
                 values = self._registry.datasets.governor_values(runs, governor)
                 if len(values) == 1:
                     inferred[governor] = values[0]
-            self._governors = {**inferred, **self.given}
+            found = {**inferred, **self.given}
+            if len(found) < 2:
+                # What is still open may be decided by the next put.
+                return found
+            self._governors = found
         return self._governors

@@ -29,7 +29,7 @@ __all__ = ["SkyRegion"]
 # Nested unions are decoded by recursion, so the stack limits what may be decoded.
 _MAX_ENCODED_BYTES: Final = 65536
 
-# lsst.sphgeom takes circles less than 5e-8 apart for touching; their boxes must not part them.
+# lsst.sphgeom takes circles less than about 6e-8 apart for touching; their boxes must not part them.
 _BOX_PADDING: Final = 1e-7
 
 _HULL_TOLERANCE: Final = 1e-12

@@ -6,7 +6,7 @@ import string
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict
 
 from butler.errors import did_you_mean
 
@@ -128,17 +128,9 @@ class PipelineTaskConnections(BaseModel):
             raise ConnectionsError(f"{cls.__name__} needs dimensions=(...) as a class keyword")
         if shared := set(cls.defaultTemplates) & set(cls.model_fields):
             raise ConnectionsError(f"{cls.__name__}: template and connection share a name: {sorted(shared)}")
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        for field, connection in self.all():
-            if getattr(connection, "minimum", 0) > 1 and not connection.multiple:
-                raise ConnectionsError(f"connection {field}: minimum > 1 needs multiple=True")
-            for placeholder in _placeholders(connection.name):
-                if placeholder not in self.defaultTemplates:
-                    hint = did_you_mean(placeholder, self.defaultTemplates)
-                    raise ConnectionsError(f"connection {field}: no template {{{placeholder}}}{hint}")
-        return self
+        for name, field in cls.model_fields.items():
+            if isinstance(field.default, BaseConnection):
+                _check_connection(f"{cls.__name__}.{name}", field.default, cls.defaultTemplates)
 
     @classmethod
     def for_config(cls, config: Any) -> Self:
@@ -208,6 +200,12 @@ class PipelineTaskConnections(BaseModel):
         return {field: c for field, c in self.all() if isinstance(c, Output)}
 
 
-def _placeholders(template: str) -> list[str]:
-    """Return the ``{names}`` in a dataset type template."""
-    return [name for _, name, _, _ in string.Formatter().parse(template) if name]
+def _check_connection(where: str, connection: BaseConnection, templates: Mapping[str, str]) -> None:
+    """Refuse a declaration that cannot work."""
+    if getattr(connection, "minimum", 0) > 1 and not connection.multiple:
+        raise ConnectionsError(f"{where}: minimum > 1 needs multiple=True")
+    for _, placeholder, _, _ in string.Formatter().parse(connection.name):
+        if placeholder and placeholder not in templates:
+            raise ConnectionsError(
+                f"{where}: no template {{{placeholder}}}{did_you_mean(placeholder, templates)}"
+            )

@@ -130,8 +130,8 @@ def _mark(mask: Mask, plane: str, detected: DetectedSet | None, clear: bool) -> 
 def _mark_border(mask: Mask, border: int) -> None:
     """Set EDGE where the smoothing kernel leaves the image."""
     mask.addMaskPlane("EDGE")
-    outside = np.ones(mask.array.shape, dtype=bool)
-    n_y, n_x = outside.shape
+    n_y, n_x = mask.array.shape
+    outside = np.ones((n_y, n_x), dtype=bool)
     outside[border : max(n_y - border, 0), border : max(n_x - border, 0)] = False
     mask.set_where("EDGE", outside)
 

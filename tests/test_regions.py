@@ -198,6 +198,14 @@ def test_regions_that_touch_overlap():
     assert not west.overlaps(apart)
 
 
+def test_points_that_pass_as_touching_have_boxes_that_touch():
+    """Rounding lets points a hundredth of an arcsecond apart overlap; the registry must not lose them."""
+    first, second = SkyRegion.from_point(0, 0), SkyRegion.from_point(0, 0.01 / 3600)
+    assert first.overlaps(second)
+    assert first.bounding_vectors()[5] >= second.bounding_vectors()[4]
+    assert not first.overlaps(SkyRegion.from_point(0, 0.03 / 3600))
+
+
 def test_a_region_inside_another_overlaps_it():
     """Containing counts, both ways round, with no edge crossed."""
     outer, inner = SkyRegion.from_circle(50, 60, 5), SkyRegion.from_polygon([50, 51, 50], [60, 60, 60.5])
@@ -361,9 +369,9 @@ def test_region_of_pixels_off_the_sky_is_refused():
 def test_contains_takes_scalars_and_arrays():
     """The result has the common shape; NaN lies nowhere, whatever the kind of region."""
     regions = [
-        SkyRegion.from_polygon(*PATCH),
-        SkyRegion.from_circle(10, 0, 5),
-        SkyRegion.from_box(10, 0, 5, 5),
+        SkyRegion.from_polygon([-1, 11, 11, -1], [-1, -1, 1, 1]),
+        SkyRegion.from_circle(5, 0, 7),
+        SkyRegion.from_box(5, 0, 14, 5),
     ]
     for region in regions:
         assert region.contains(10.5, 0.5).shape == ()

@@ -108,7 +108,8 @@ def test_overlaps_of_large_footprints_do_not_wrap():
 
 # --- scenes -------------------------------------------------------------------------------------------
 
-STARS = [(60, 40, 900.0), (130, 50, 500.0), (75, 110, 1500.0), (140, 115, 300.0), (90, 75, 700.0)]
+# Position and flux; the last one lies beside the trail.
+STARS = [(60, 30, 900.0), (130, 32, 500.0), (75, 112, 1500.0), (140, 115, 300.0), (90, 75, 700.0)]
 SEEING = (1.6, 1.7, 2.0, 1.65, 2.6, 1.8, 1.75, 1.9)
 TRAIL = 3
 ROW = 62
@@ -183,28 +184,32 @@ def safe_clipped(survey):
 # --- the coadd ----------------------------------------------------------------------------------------
 
 
-def excess_along_trail(coadd):
-    """Return the mean of the pixels near the trail over its error, away from stars."""
+def excess_along_trail(coadd, twin):
+    """Return the mean difference to a twin without trail, near the trail and off stars, over its error."""
     near = trail_image(1.0) > 0.05
     for x, y, _ in STARS:
         v, u = pixel_grid(BBOX)
         near &= (u - x) ** 2 + (v - y) ** 2 > 14**2
     near &= np.isfinite(coadd.image.array)
-    return coadd.image.array[near].mean() / math.sqrt(coadd.variance.array[near].mean() / near.sum())
+    excess = (coadd.image.array - twin.image.array)[near].mean()
+    return excess / math.sqrt(coadd.variance.array[near].mean() / near.sum())
 
 
 def test_trail_is_gone_and_stars_stay(survey, safe_clipped):
-    """The trail, over 10 sigma in a plain mean, is below 2 sigma, and stars are those of the mean."""
+    """The trail, over 10 sigma in a plain mean, is below 1 sigma, and stars are those of the mean."""
     mean = run_mean(survey)
-    assert excess_along_trail(mean.coaddExposure) > 10
+    twin = run_mean(make_survey(trail=0.0)).coaddExposure
+    assert excess_along_trail(mean.coaddExposure, twin) > 10
     coadd = safe_clipped.coaddExposure
-    assert abs(excess_along_trail(coadd)) < 2
+    assert abs(excess_along_trail(coadd, twin)) < 1
     for x, y, _ in STARS:
+        # Seeing costs no visit a star; the trail may take one that touches it along, on its own visit.
         core = Box2I.from_corners((x - 2, y - 2), (x + 2, y + 2))
-        if not coadd.mask[core].isSet("CLIPPED").any():
+        for visit in range(1, len(survey) + 1):
+            lost = clipped_pixels(safe_clipped.clipRecord, visit)[core.slices_in(BBOX)].any()
+            assert not lost or (visit == TRAIL and abs(y - ROW) < 20)
+        if abs(y - ROW) >= 20:
             np.testing.assert_array_equal(coadd.image[core].array, mean.coaddExposure.image[core].array)
-    clipped_cores = [coadd.mask.isSet("CLIPPED")[y - BBOX.minY, x - BBOX.minX] for x, y, _ in STARS]
-    assert not any(clipped_cores)
 
 
 def run_mean(warps):

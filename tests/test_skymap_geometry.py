@@ -111,6 +111,14 @@ FEW_RINGS = {
 }
 
 
+def test_find_just_below_the_northern_edge():
+    """Where rounding puts a position beyond the last ring, the polar tract is in charge."""
+    sky_map = RingsSkyMap(RingsSkyMapConfig(numRings=3))
+    below, rounded, above = sky_map.findTractIdArray(0, [67.49, 67.49999999999999, 67.51])
+    assert sky_map.getRingIndices(int(below)) == (2, 0)
+    assert rounded == above == len(sky_map) - 1
+
+
 def test_find_all_at_a_tract_corner():
     """Four hsc tracts hold a position near the corner of one's inner region."""
     assert [tract.tract_id for tract in HSC.findAllTracts(150.98, 2.97)] == [9813, 9814, 10055, 10056]

@@ -170,7 +170,7 @@ class AssembleCoaddTask(CoaddBaseTask):
         )
         return Struct(ctrl=ctrl, flags=Statistic.from_name(self.config.statistic))
 
-    def run(  # type: ignore[override]  # LSST's arguments have an order
+    def run(
         self,
         skyInfo: Struct,
         tempExpRefList: Sequence[Any],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from butler.images import CoaddInputs
+from butler.images import CcdInput, CoaddInputs, VisitInput
 
 from ..errors import WarpInputsError
 from .warp_pixels import describe_data_id
@@ -30,7 +30,8 @@ def gather_coadd_inputs(handles: Sequence[Any], weights: Sequence[float]) -> Coa
         Raised if a warp's record is missing, has no detector, or has not exactly one visit, that of the
         data ID; or if two warps have the same visit.
     """
-    visits, ccds = [], []
+    visits: list[VisitInput] = []
+    ccds: list[CcdInput] = []
     for handle, weight in zip(handles, weights, strict=True):
         inputs: CoaddInputs | None = handle.get(component="coaddInputs")
         where = describe_data_id(handle.dataId)

@@ -88,8 +88,8 @@ def first_light(
     pipelines
         Gives a pipeline by name.
     data
-        Directory with exposures, whose ``bpm.fits`` there or beside it is the bad pixel mask; a simulated
-        survey if None.
+        Directory with exposures, beside which a ``bpm.fits`` may be the bad pixel mask; a simulated survey
+        if None.
     seed
         Seed of the simulated survey.
     processes
@@ -109,8 +109,8 @@ def first_light(
     _prepare(directory)
     if data is None:
         survey = simulate_survey(SurveyConfig(seed=seed))
-        data = directory / "survey"
-        write_survey(survey, data)
+        write_survey(survey, directory / "survey")
+        data = directory / "survey" / "exposures"
     repo = directory / "repo"
     Butler.makeRepo(repo)
     with Butler(repo, writeable=True) as butler:
@@ -137,15 +137,18 @@ def _prepare(directory: Path) -> None:
 
 
 def _ingest(butler: Butler, data: Path, progress: Callable[..., Any] | None) -> None:
-    masks = [path for path in (data / "bpm.fits", data.parent / "bpm.fits") if path.exists()]
-    paths = [path for path in expand_paths([data]) if path.name != "bpm.fits"]
+    mask = data.absolute().parent / "bpm.fits"
 
     def shown(items: Iterable[Path]) -> Iterable[Path]:
         bar: Iterable[Path] = items if progress is None else progress(items, desc="ingest")
         return bar
 
     report = ingest_exposures(
-        butler, paths, run="raw", bad_pixel_mask=masks[0] if masks else None, progress=shown
+        butler,
+        expand_paths([data]),
+        run="raw",
+        bad_pixel_mask=mask if mask.exists() else None,
+        progress=shown,
     )
     if report.failed:
         path, reason = report.failed[0]

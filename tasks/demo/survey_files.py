@@ -22,8 +22,8 @@ def write_survey(survey: SimulatedSurvey, directory: Path) -> list[Path]:
     survey
         The survey.
     directory
-        Where to; made if it does not exist. Beside one ``simcam_<visit>.fits`` (ADU) per visit it gets
-        ``bpm.fits`` (1 where a pixel is bad, else 0) and the truth under ``truth``: ``stars.ecsv``,
+        Where to; made if it does not exist. Beside one ``exposures/simcam_<visit>.fits`` (ADU) per visit it
+        gets ``bpm.fits`` (1 where a pixel is bad, else 0) and the truth under ``truth``: ``stars.ecsv``,
         ``galaxies.ecsv``, ``visits.ecsv`` (seeing, sky, zero point, artifacts) and ``masks.npz``: the visit
         numbers ``visit`` and, in their order, the boolean masks ``trail``, ``moving_object`` and
         ``cosmic_rays``, each ``(n_visits, n_y, n_x)``.
@@ -38,11 +38,12 @@ def write_survey(survey: SimulatedSurvey, directory: Path) -> list[Path]:
     OSError
         Raised if a file cannot be written.
     """
-    truth = directory / "truth"
+    truth, exposures = directory / "truth", directory / "exposures"
     truth.mkdir(parents=True, exist_ok=True)
+    exposures.mkdir(exist_ok=True)
     paths = []
     for visit in survey.visits:
-        path = directory / f"simcam_{visit.visit:04d}.fits"
+        path = exposures / f"simcam_{visit.visit:04d}.fits"
         write_plain_fits(path, visit.image, visit.cards)
         paths.append(path)
     write_plain_fits(directory / "bpm.fits", survey.bad_pixels.astype(np.uint8), {"OBJECT": "bad pixels"})

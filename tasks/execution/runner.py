@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from butler import Butler, DatasetRef, DatasetType
+from butler.errors import ConflictingDefinitionError
 from butler.registry import FileRecord
 from connections import GraphWalker, PipelineTaskNode, Quantum, QuantumGraph
 
@@ -121,8 +122,6 @@ def config_type(node: PipelineTaskNode) -> DatasetType:
 
 def _keep_config(node: PipelineTaskNode, run: str, butler: Butler) -> None:
     """Write the config of a task, or compare it with the one that the run has."""
-    from butler.errors import ConflictingDefinitionError
-
     kind, values = config_type(node), node.config.to_simple()
     if not butler.exists(kind, collections=run):
         butler.put({"task": node.task_class_name, "config": values}, kind, run=run)
@@ -196,9 +195,12 @@ class _Run:
 
 def _pool(processes: int) -> ProcessPoolExecutor:
     threads = max(1, (os.cpu_count() or 1) // processes)
+    # Workers are forked from a clean process that has imported this package, and so start in milliseconds.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([run_quantum.__module__])
     return ProcessPoolExecutor(
         processes,
-        mp_context=multiprocessing.get_context("spawn"),
+        mp_context=context,
         initializer=partial(_limit_threads, threads),
     )
 

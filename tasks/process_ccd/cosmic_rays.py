@@ -33,8 +33,8 @@ class FindCosmicRaysConfig(Config):
         default=0.9,
         gt=0,
         le=1,
-        description="a hit is sharper than a star: some pair of opposite neighbours of its peak is below this "
-        "part of what the PSF has there",
+        description="a hit is sharper than a star: some pair of opposite neighbours of its peak is below "
+        "this part of what the PSF has there",
     )
     starNoise: float = Field(
         default=3.0, ge=0, description="... by at least this many standard deviations of the noise"
@@ -48,8 +48,8 @@ class FindCosmicRaysTask(Task):
     """Finds cosmic rays by Laplacian edge detection, and spares what the PSF can explain.
 
     The search is L.A.Cosmic (van Dokkum 2001, PASP 113, 1420) as astroscrappy has it. It takes the cores of
-    undersampled stars for hits; so each hit must also be sharper than a star can be: its brightest pixel must exceed some pair of
-    opposite neighbours by more than any pixel of the PSF's core does.
+    undersampled stars for hits; so each hit must also be sharper than a star can be: its brightest pixel
+    must exceed some pair of opposite neighbours by more than any pixel of the PSF's core does.
     """
 
     ConfigClass: ClassVar[type[Config]] = FindCosmicRaysConfig
@@ -128,9 +128,7 @@ class FindCosmicRaysTask(Task):
             ratio = _sharpest_ratio(kernel, dy, dx)
             sides = [(y + 1 + sign * dy, x + 1 + sign * dx) for sign in (1, -1)]
             mean = 0.5 * sum(padded[side] for side in sides)
-            noise = np.sqrt(
-                0.25 * sum(padded_variance[side] for side in sides) + ratio**2 * variance[y, x]
-            )
+            noise = np.sqrt(0.25 * sum(padded_variance[side] for side in sides) + ratio**2 * variance[y, x])
             faintest = self.config.starSharpness * ratio * image[y, x] - self.config.starNoise * noise
             result[1:] |= mean < faintest
         return result
@@ -144,8 +142,9 @@ def _sharpest_ratio(kernel: NDArray[np.float64], dy: int, dx: int) -> float:
     """
     padded = np.pad(kernel, 1)
     n_y, n_x = kernel.shape
-    mean = 0.5 * sum(
+    one, other = (
         padded[1 + sign * dy : 1 + sign * dy + n_y, 1 + sign * dx : 1 + sign * dx + n_x] for sign in (1, -1)
     )
+    mean = 0.5 * (one + other)
     core = kernel > 0.5 * kernel.max()
     return float((mean[core] / kernel[core]).min())

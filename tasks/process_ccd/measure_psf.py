@@ -67,14 +67,14 @@ class MeasurePsfTask(Task):
         mask = maskedImage.mask
         bad = mask.any_of(mask.known_bit_mask(self.config.badMaskPlanes))
         bad |= ~(np.isfinite(maskedImage.image.array) & np.isfinite(maskedImage.variance.array))
-        stars = find_psf_stars(
-            maskedImage.image.array, maskedImage.variance.array, bad, self.config.stars
-        )
+        stars = find_psf_stars(maskedImage.image.array, maskedImage.variance.array, bad, self.config.stars)
         if len(stars) < self.config.minStars:
             return self._from_seeing(seeing, len(stars))
         return self._from_stars(np.where(bad, np.float32(0), maskedImage.image.array), stars)
 
-    def _from_stars(self, image: np.ndarray[tuple[int, ...], np.dtype[np.float32]], stars: PsfStars) -> Struct:
+    def _from_stars(
+        self, image: np.ndarray[tuple[int, ...], np.dtype[np.float32]], stars: PsfStars
+    ) -> Struct:
         width = FWHM_OF_SIGMA * stars.sigma
         half = math.ceil(self.config.kernelRadius * width) + STACK_MARGIN
         # Beyond the border of the image there is only sky, whose level is 0.
@@ -89,9 +89,9 @@ class MeasurePsfTask(Task):
     def _from_seeing(self, seeing: float | None, n_found: int) -> Struct:
         if seeing is None or not (math.isfinite(seeing) and seeing > 0):
             raise TaskError(
-                f"no PSF: {n_found} usable stars (at least {self.config.minStars} are needed) and no seeing in "
-                "the header; lower measurePsf.minStars or stars.minSignalToNoise, or map the seeing's card "
-                "in the camera's YAML"
+                f"no PSF: {n_found} usable stars (at least {self.config.minStars} are needed) and no seeing "
+                "in the header; lower measurePsf.minStars or measurePsf.stars.minSignalToNoise, or name the "
+                "seeing's card in the camera mapping"
             )
         self.log.info("PSF from the header's seeing, FWHM %.2f pixels: only %d stars", seeing, n_found)
         return Struct(psf=GaussianPsf(seeing / FWHM_OF_SIGMA), fwhm=float(seeing), n_stars=0)

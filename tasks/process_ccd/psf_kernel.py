@@ -37,7 +37,9 @@ def recentred(
         for stamp, sx, sy in zip(stamps, dx, dy, strict=True)
     ]
     n, n_y, n_x = stamps.shape
-    return np.array(shifted).reshape(n, n_y, n_x)[:, STACK_MARGIN : n_y - STACK_MARGIN, STACK_MARGIN : n_x - STACK_MARGIN]
+    return np.array(shifted).reshape(n, n_y, n_x)[
+        :, STACK_MARGIN : n_y - STACK_MARGIN, STACK_MARGIN : n_x - STACK_MARGIN
+    ]
 
 
 def stack_stars(

@@ -30,13 +30,17 @@ _DETECTION_SN: Final = 5.0
 class PsfStarConfig(Config):
     """Which stars may show the PSF."""
 
-    minSignalToNoise: float = Field(default=50.0, gt=0, description="smallest signal-to-noise ratio of a star")
+    minSignalToNoise: float = Field(
+        default=50.0, gt=0, description="smallest signal-to-noise ratio of a star"
+    )
     maxStars: int = Field(default=150, ge=1, description="number of stars used; the brightest are taken")
     isolationRadius: float = Field(
         default=2.0, ge=0, description="distance within which a neighbour matters, in units of the FWHM"
     )
     maxNeighbourRatio: float = Field(
-        default=0.1, ge=0, description="height of a neighbour that does not matter yet, in units of the star's"
+        default=0.1,
+        ge=0,
+        description="height of a neighbour that does not matter yet, in units of the star's",
     )
     maxSizeDeviation: float = Field(
         default=0.15, gt=0, description="largest deviation of a star's size from that of most, relative"
@@ -76,9 +80,7 @@ class _Peaks:
     signal_to_noise: NDArray[np.float32]
 
     def __getitem__(self, chosen: NDArray[np.bool_] | slice) -> _Peaks:
-        return _Peaks(
-            self.x[chosen], self.y[chosen], self.height[chosen], self.signal_to_noise[chosen]
-        )
+        return _Peaks(self.x[chosen], self.y[chosen], self.height[chosen], self.signal_to_noise[chosen])
 
 
 def find_psf_stars(
@@ -147,15 +149,13 @@ def _stellar_size(
     return float(np.exp(np.median(log_sigma[near])))
 
 
-def _find_peaks(
-    image: NDArray[np.float32], variance: NDArray[np.float32], sigma: float
-) -> _Peaks:
+def _find_peaks(image: NDArray[np.float32], variance: NDArray[np.float32], sigma: float) -> _Peaks:
     """Return the significant local maxima of an image smoothed with a Gaussian."""
     smooth, smooth_variance = smooth_gaussian(image, variance, sigma, kernel_width(sigma))
-    searched = np.where(np.isfinite(smooth) & (smooth_variance > 0), smooth, -np.inf)
+    searched = np.where(np.isfinite(smooth) & (smooth_variance > 0), smooth, np.float32(-np.inf))
     highest = ndimage.maximum_filter(searched, size=2 * math.ceil(1.5 * sigma) + 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        signal_to_noise = smooth / np.sqrt(smooth_variance)
+        signal_to_noise = np.asarray(smooth / np.sqrt(smooth_variance), dtype=np.float32)
     y, x = np.nonzero((searched == highest) & (signal_to_noise >= _DETECTION_SN))
     order = np.argsort(-smooth[y, x], kind="stable")
     y, x = y[order], x[order]

@@ -58,19 +58,20 @@ class Moments(NamedTuple):
 @part
 def new_moments(n: int, width: int) -> Moments:
     """Take the memory for ``n`` inputs of ``width`` pixels."""
+    rows = np.empty((10, width))
     return Moments(
         chosen=np.empty((n, width), np.bool_),
-        pivot=np.empty(width),
-        half_width=np.empty(width),
         n=np.empty(width, np.int32),
-        w=np.empty(width),
-        w2=np.empty(width),
-        wd=np.empty(width),
-        wd2=np.empty(width),
-        vw2=np.empty(width),
-        mean=np.empty(width),
-        spread=np.empty(width),
-        variance=np.empty(width),
+        pivot=rows[0],
+        half_width=rows[1],
+        w=rows[2],
+        w2=rows[3],
+        wd=rows[4],
+        wd2=rows[5],
+        vw2=rows[6],
+        mean=rows[7],
+        spread=rows[8],
+        variance=rows[9],
     )
 
 

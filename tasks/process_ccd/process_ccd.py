@@ -1,0 +1,174 @@
+"""ProcessCcdTask: from a flattened detector image to a calibrated exposure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+from astropy.time import TimeDelta
+
+from butler.images import Box2I, Exposure, FilterLabel, Image, MaskedImage, PhotoCalib, VisitInfo
+from butler.ingest import CameraMapping, CardRule
+from connections.errors import NoWorkFound
+
+from ..config import Config
+from ..detection import SourceDetectionTask
+from ..errors import TaskError
+from ..struct import Struct
+from ..task import PipelineTask, Task
+from .background import SubtractBackgroundTask
+from .cosmic_rays import FindCosmicRaysTask
+from .defects import MaskDefectsTask
+from .measure_psf import MeasurePsfTask
+from .process_ccd_config import ProcessCcdConfig
+from .repair import RepairTask
+from .variance import EstimateVarianceTask
+
+__all__ = ["ProcessCcdTask"]
+
+
+class ProcessCcdTask(PipelineTask):
+    """Gives a detector image variance, mask, PSF and calibration, and takes out background and defects."""
+
+    ConfigClass: ClassVar[type[Config]] = ProcessCcdConfig
+    _DefaultName: ClassVar[str] = "processCcd"
+
+    maskDefects: MaskDefectsTask
+    estimateVariance: EstimateVarianceTask
+    background: SubtractBackgroundTask
+    measurePsf: MeasurePsfTask
+    cosmicRays: FindCosmicRaysTask
+    repair: RepairTask
+    detection: SourceDetectionTask
+
+    def __init__(
+        self, config: Any = None, *, name: str | None = None, parentTask: Task | None = None
+    ) -> None:
+        super().__init__(config, name=name, parentTask=parentTask)
+        for subtask in (
+            "maskDefects",
+            "estimateVariance",
+            "background",
+            "measurePsf",
+            "cosmicRays",
+            "repair",
+            "detection",
+        ):
+            self.makeSubtask(subtask)
+
+    def runQuantum(self, butlerQC: Any, inputRefs: Mapping[str, Any], outputRefs: Mapping[str, Any]) -> None:
+        """Process one detector image; filter and time are found through the camera mapping.
+
+        Raises
+        ------
+        IngestError
+            Raised if the header lacks what the camera mapping looks for.
+        """
+        inputs = butlerQC.get(inputRefs)
+        camera = CameraMapping.parse(inputs["camera"], "the dataset camera")
+        inputs["camera"] = camera
+        inputs["inputExposure"] = _described(inputs["inputExposure"], camera, butlerQC.quantum.dataId)
+        butlerQC.put(self.run(**inputs), outputRefs)
+
+    def run(
+        self,
+        inputExposure: Exposure,
+        camera: CameraMapping,
+        defects: Image | None = None,
+        weight: Image | None = None,
+    ) -> Struct:
+        """Process one detector image.
+
+        Parameters
+        ----------
+        inputExposure
+            Image in counts with WCS, and header cards as metadata; not changed. Its variance is not used.
+        camera
+            Mapping that reads the header (its `detector_properties`).
+        defects
+            Image that is not 0 where the detector is bad; it covers the exposure.
+        weight
+            Inverse variance, 1/count², 0 where there are no data; it covers the exposure.
+
+        Returns
+        -------
+        result
+            ``outputExposure``: in nJy (PhotoCalib 1), with PSF, mask and variance. Its metadata are the cards
+            of the input and SEEING (FWHM of the PSF, pixels), SKYLEVEL and SKYNOISE (counts), NPSFSTAR, NCR
+            (number of cosmic rays) and MAGZP (AB magnitude of one count).
+
+        Raises
+        ------
+        IngestError
+            Raised if the header lacks what the camera mapping looks for.
+        TaskError
+            Raised if there is no WCS, no way to a PSF, or if defects or weight do not cover the exposure.
+        NoWorkFound
+            Raised if no pixel is good.
+        """
+        if inputExposure.wcs is None:
+            raise TaskError("the exposure has no WCS; solve its astrometry before processCcd")
+        detector = camera.detector_properties(inputExposure.metadata)
+        bbox = inputExposure.bbox
+        exposure = _copied(inputExposure)
+        masked_image = exposure.maskedImage
+        self.maskDefects.run(masked_image, detector.saturation, _cropped(defects, bbox, "defects image"))
+        self.estimateVariance.run(
+            masked_image,
+            gain=detector.gain,
+            read_noise=detector.read_noise,
+            weight=_cropped(weight, bbox, "weight map"),
+        )
+        if masked_image.mask.isSet(["BAD", "SAT", "NO_DATA"]).all():
+            raise NoWorkFound("no pixel of the detector image is good")
+        cards: dict[str, Any] = {}
+        if self.config.doSubtractBackground:
+            sky = self.background.run(masked_image)
+            cards |= {"SKYLEVEL": sky.level, "SKYNOISE": sky.noise}
+        measured = self.measurePsf.run(masked_image, detector.seeing)
+        exposure.psf = measured.psf
+        cards |= {"SEEING": measured.fwhm, "NPSFSTAR": measured.n_stars}
+        if self.config.doFindCosmicRays:
+            cards["NCR"] = self.cosmicRays.run(masked_image, measured.psf)
+        if self.config.doRepair:
+            self.repair.run(masked_image)
+        if self.config.doDetection:
+            self.detection.detectFootprints(exposure)
+        PhotoCalib.from_magnitude_zero_point(detector.zero_point).calibrate_in_place(masked_image)
+        exposure.photoCalib = PhotoCalib()
+        cards["MAGZP"] = detector.zero_point
+        self.metadata.update(cards)
+        exposure.metadata = {**inputExposure.metadata, **cards}
+        return Struct(outputExposure=exposure)
+
+
+def _copied(exposure: Exposure) -> Exposure:
+    """Return an exposure with pixels of its own, and zero variance."""
+    image = Image(np.array(exposure.image.array, dtype=np.float32, order="C"), exposure.image.xy0)
+    image.unit = exposure.image.unit
+    mask = replace(exposure.mask, array=exposure.mask.array.copy())
+    return replace(exposure, maskedImage=MaskedImage(image, mask, Image.from_bbox(image.bbox)))
+
+
+def _cropped(plane: Image | None, bbox: Box2I, what: str) -> Image | None:
+    """Return the part of a detector's image that belongs to an exposure."""
+    if plane is None:
+        return None
+    if not plane.bbox.contains(bbox):
+        raise TaskError(
+            f"the {what} covers {plane.bbox}, not all of the exposure {bbox}; give one of this detector"
+        )
+    return plane[bbox]
+
+
+def _described(exposure: Exposure, camera: CameraMapping, data_id: Mapping[str, Any]) -> Exposure:
+    """Return an exposure with filter and visit, as far as it has none."""
+    # What the data ID knows need not be found again: it may have come from the name of the file.
+    known = {name: CardRule(value=data_id[name]) for name in ("visit", "detector", "band") if name in data_id}
+    description = camera.model_copy(update=known).describe(exposure.metadata, "the exposure's header")
+    label = FilterLabel(description.band, str(data_id.get("physical_filter", description.physical_filter)))
+    middle = description.begin + TimeDelta(0.5 * description.exposure_time, format="sec")
+    visit = VisitInfo(description.visit, middle, description.exposure_time, description.instrument)
+    return replace(exposure, filter=exposure.filter or label, visitInfo=exposure.visitInfo or visit)

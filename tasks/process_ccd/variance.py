@@ -1,0 +1,61 @@
+"""EstimateVarianceTask: the noise of each pixel."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from butler.images import Image, MaskedImage
+
+from ..config import Config
+from ..task import Task
+
+__all__ = ["EstimateVarianceConfig", "EstimateVarianceTask"]
+
+
+class EstimateVarianceConfig(Config):
+    """What the variance is made from."""
+
+    useWeight: bool = Field(default=True, description="use the weight map of an exposure that has one")
+
+
+class EstimateVarianceTask(Task):
+    """Fills the variance plane, from a weight map or from counts, gain and read noise.
+
+    The photon noise is that of the pixel's own counts. A weighted mean whose weights come from single
+    pixels would therefore be biased low; weights must come from averages of the variance.
+    """
+
+    ConfigClass: ClassVar[type[Config]] = EstimateVarianceConfig
+    _DefaultName: ClassVar[str] = "estimateVariance"
+
+    def run(
+        self, maskedImage: MaskedImage, *, gain: float, read_noise: float, weight: Image | None = None
+    ) -> None:
+        """Fill the variance, in place; pixels without data become NaN with infinite variance.
+
+        Parameters
+        ----------
+        maskedImage
+            Pixels in counts, sky included; image, mask and variance are changed.
+        gain
+            Electrons per count.
+        read_noise
+            Electrons, rms.
+        weight
+            Inverse variance of the same box, 1/count²; where it is not finite and positive, NO_DATA is set.
+        """
+        image, mask = maskedImage.image.array, maskedImage.mask
+        mask.addMaskPlane("NO_DATA")
+        if weight is not None and self.config.useWeight:
+            known = np.isfinite(weight.array) & (weight.array > 0)
+            mask.set_where("NO_DATA", ~known)
+            variance = 1.0 / np.where(known, weight.array, 1.0)
+        else:
+            variance = np.maximum(np.nan_to_num(image), 0.0) / gain + (read_noise / gain) ** 2
+        no_data = mask.isSet("NO_DATA")
+        image[no_data] = np.nan
+        maskedImage.variance.array[:] = np.where(no_data, np.inf, variance)
+        maskedImage.variance.unit = f"{maskedImage.image.unit}**2" if maskedImage.image.unit else ""
