@@ -25,8 +25,8 @@ class RegistryDefaults:
     run
         RUN to put into.
     data_id
-        Values for ``instrument`` and ``skymap``; where one is missing and the collections hold only
-        one, that is used.
+        Values for ``instrument`` and ``skymap``; where one is missing and the collections, or the whole
+        repository, hold only one, that is used.
 
     Raises
     ------
@@ -106,6 +106,8 @@ class RegistryDefaults:
                 runs = []
             for governor in ("instrument", "skymap"):
                 values = self._registry.datasets.governor_values(runs, governor)
+                # Where the collections do not decide, a repository with only one leaves no doubt either.
+                values = values or [str(r[governor]) for r in self._registry.records.fetch_all(governor)]
                 if len(values) == 1:
                     inferred[governor] = values[0]
             found = {**inferred, **self.given}

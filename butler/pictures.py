@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,6 @@ MASK_COLORS: Final[Mapping[str, str]] = {
     "SAT": "#42d4f4",
     "BAD": "#911eb4",
     "STREAK": "#bfef45",
-    "NO_DATA": "#808080",
     "DETECTED": "#4363d8",
 }
 """Colours of the planes that a picture shows, those on top first."""
@@ -95,6 +94,7 @@ def draw_image(
     image: Image,
     *,
     mask: Mask | None = None,
+    planes: Collection[str] | None = None,
     limits: tuple[float, float] | None = None,
     cmap: str = "gray_r",
 ) -> None:
@@ -107,17 +107,22 @@ def draw_image(
     image
         Pixels.
     mask
-        Planes to lay over it.
+        Planes to lay over it; pixels with NO_DATA stay blank.
+    planes
+        Planes to show; all that have a colour if None.
     limits
         Values of the two ends of the colour scale; chosen from the noise if None.
     cmap
         Name of a matplotlib colour map.
     """
-    low, high = limits or scale_limits(image.array)
-    drawn = axes.imshow(image.array, origin="lower", vmin=low, vmax=high, cmap=cmap, interpolation="nearest")
+    shown = image.array.astype(np.float32)
+    if mask is not None and "NO_DATA" in mask.planes:
+        shown[mask.isSet("NO_DATA")] = np.nan
+    low, high = limits or scale_limits(shown)
+    drawn = axes.imshow(shown, origin="lower", vmin=low, vmax=high, cmap=cmap, interpolation="nearest")
     figure.colorbar(drawn, ax=axes, shrink=0.8, label=image.unit or "value")
     if mask is not None:
-        _overlay(axes, mask)
+        _overlay(axes, mask, MASK_COLORS if planes is None else planes)
 
 
 def scale_limits(array: NDArray[Any]) -> tuple[float, float]:
@@ -125,8 +130,8 @@ def scale_limits(array: NDArray[Any]) -> tuple[float, float]:
     finite = array[np.isfinite(array)]
     if not finite.size:
         return 0.0, 1.0
-    low, middle, high = np.percentile(finite, [16, 50, 84])
-    spread = float(max(middle - low, 1e-3 * (high - low))) or 1.0
+    low, middle = np.percentile(finite, [16, 50])
+    spread = float(middle - low) or 1.0
     return float(middle - 3 * spread), float(middle + 12 * spread)
 
 
@@ -147,7 +152,7 @@ def save_figure(figure: Any, path: Path) -> None:
         raise ButlerUserError(f"cannot draw {path}: {error}") from error
 
 
-def _overlay(axes: Any, mask: Mask) -> None:
+def _overlay(axes: Any, mask: Mask, planes: Collection[str]) -> None:
     """Colour the pixels of the known planes, and say which colour is which."""
     from matplotlib.colors import to_rgba
     from matplotlib.patches import Patch
@@ -155,7 +160,7 @@ def _overlay(axes: Any, mask: Mask) -> None:
     layer = np.zeros((*mask.array.shape, 4))
     entries = []
     for plane, color in reversed(MASK_COLORS.items()):
-        if plane not in mask.planes:
+        if plane not in mask.planes or plane not in planes:
             continue
         where = mask.isSet(plane)
         if where.any():

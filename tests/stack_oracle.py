@@ -1,6 +1,6 @@
 """A slow, obvious stack of one pixel at a time: the oracle for ``tasks.kernels.stacking``.
 
-Written from the formulas of the coadd semantics alone, in float64 scalars, with none of the kernel's block structure.
+Written from the formulas of the coadd semantics alone, in float64 scalars, without the kernel's blocks.
 """
 
 from collections.abc import Sequence

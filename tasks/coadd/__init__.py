@@ -4,22 +4,26 @@ from .assemble_coadd import AssembleCoaddTask
 from .assemble_coadd_config import AssembleCoaddConfig, AssembleCoaddConnections
 from .clip_decision import ClipDecision, ClipRule, ClipThresholds, decide_clip, overlap_fractions
 from .clip_record import ClipRow, clip_record_table, spans_of_row
+from .coadd_base import CoaddBaseTask
 from .coadd_mask_planes import COADD_MASK_PLANES
-from .input_map import HealSparseInputMapConfig, HealSparseInputMapTask
+from .input_map import CcdInputMap, HealSparseInputMapConfig, HealSparseInputMapTask
 from .interp_image import InterpImageConfig, InterpImageTask
 from .safe_clip import SafeClipAssembleCoaddTask
 from .safe_clip_config import SafeClipAssembleCoaddConfig, SafeClipAssembleCoaddConnections
 from .scale_zero_point import ImageScaler, ScaleZeroPointConfig, ScaleZeroPointTask
+from .statistics_control import StatisticsControl
 
 __all__ = [
     "COADD_MASK_PLANES",
     "AssembleCoaddConfig",
     "AssembleCoaddConnections",
     "AssembleCoaddTask",
+    "CcdInputMap",
     "ClipDecision",
     "ClipRow",
     "ClipRule",
     "ClipThresholds",
+    "CoaddBaseTask",
     "HealSparseInputMapConfig",
     "HealSparseInputMapTask",
     "ImageScaler",
@@ -30,6 +34,7 @@ __all__ = [
     "SafeClipAssembleCoaddTask",
     "ScaleZeroPointConfig",
     "ScaleZeroPointTask",
+    "StatisticsControl",
     "clip_record_table",
     "decide_clip",
     "overlap_fractions",

@@ -82,6 +82,7 @@ class AssembleCoaddTask(CoaddBaseTask):
         data_id = butlerQC.quantum.dataId
         skyInfo = self.getSkyInfo(inputs["skyMap"], data_id)
         prepared = self.prepareInputs(inputs["inputWarps"], skyInfo.bbox)
+        self.metadata["skippedWarps"] = prepared.skipped
         if not prepared.tempExpRefList:
             reasons = "; ".join(prepared.skipped) or "there are no warps"
             raise NoWorkFound(f"no warp of {describe_data_id(data_id)} can be used: {reasons}")

@@ -194,6 +194,7 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         decisions = [decide_clip(overlap, self.config.thresholds) for overlap in overlaps]
         clipped = [pair for pair in zip(footprints, decisions, strict=True) if pair[1].chosen]
         self.log.info("%d of %d footprints are artifacts", len(clipped), len(footprints))
+        self.metadata |= {"nFootprints": len(footprints), "nClippedFootprints": len(clipped)}
         return Struct(
             clipFootprints=[footprint for footprint, _ in clipped],
             clipIndices=[list(decision.chosen) for _, decision in clipped],

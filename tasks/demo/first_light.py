@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
 from collections.abc import Callable, Iterable
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 from butler import Butler, ButlerUserError, CollectionType
 from butler.ingest import expand_paths, ingest_exposures, observed_regions, register_sky_map
+from butler.regions import SkyRegion
 from butler.skymaps import discrete_sky_map_around
 from connections import Pipeline, build_graph
 
@@ -25,6 +27,8 @@ __all__ = ["FirstLight", "first_light"]
 MARKER: Final = ".first_light"
 """A file that says that a directory was made here and may be made anew."""
 SKY_MAP: Final = "first_light"
+LARGEST_PATCH: Final = 4000
+"""Side of a patch in pixels, as LSST has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +160,19 @@ def _ingest(butler: Butler, data: Path, progress: Callable[..., Any] | None) -> 
 
 
 def _sky_map(butler: Butler) -> Any:
-    """Return a sky map of one tract and one patch around all exposures, at the scale of the sharpest."""
-    scales = [
+    """Return a sky map of one tract around all exposures, with their smallest pixels; one patch if it fits."""
+    scale = min(
         butler.get("postISRCCD.wcs", ref.dataId, collections="raw").pixel_scale
         for ref in butler.query_datasets("postISRCCD", "raw")
-    ]
+    )
+    regions = observed_regions(butler)
+    _, _, radius = SkyRegion.convex_hull_of(regions).bounding_circle()
+    side = min(LARGEST_PATCH, 2 * math.ceil(radius * 3600 / scale) + 2)
     return discrete_sky_map_around(
-        observed_regions(butler),
-        pixel_scale=min(scales),
+        regions,
+        pixel_scale=scale,
         projection="TAN",
-        patch_inner_dimensions=(1200, 1200),
+        patch_inner_dimensions=(side, side),
         patch_border=50,
     )
 

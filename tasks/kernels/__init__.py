@@ -5,13 +5,23 @@ from .interpolate import fallback_value, interpolate_rows, kriging_weights
 from .label import component_areas, label_components, spans_of_labels
 from .resample import MaskedPlanes, lanczos_taps, map_nodes, resample, resample_image
 from .smooth import gaussian_kernel, kernel_width, smooth_gaussian
+from .stacking import (
+    StackResult,
+    Statistic,
+    clipped_mean,
+    mean_and_meanclip_stack,
+    statistics_stack,
+)
 
 __all__ = [
     "DetectedSet",
     "Detections",
     "MaskedPlanes",
     "Polarity",
+    "StackResult",
+    "Statistic",
     "ThresholdType",
+    "clipped_mean",
     "component_areas",
     "detect_footprints",
     "fallback_value",
@@ -22,8 +32,10 @@ __all__ = [
     "label_components",
     "lanczos_taps",
     "map_nodes",
+    "mean_and_meanclip_stack",
     "resample",
     "resample_image",
     "smooth_gaussian",
     "spans_of_labels",
+    "statistics_stack",
 ]

@@ -58,7 +58,6 @@ def new_block(rules: StackRules, width: int) -> Block:
     weight = np.empty((n, width))
     for i in range(n):
         weight[i].fill(rules.weights[i])
-    rows = np.empty((4, width), np.int32)
     return Block(
         words=words,
         value=words[0].view(np.float32),
@@ -66,10 +65,10 @@ def new_block(rules: StackRules, width: int) -> Block:
         mask=words[2].view(np.int32),
         weight=weight,
         good=np.empty((n, width), np.bool_),
-        n_good=rows[0],
-        n_unmasked=rows[1],
-        good_bits=rows[2],
-        any_bits=rows[3],
+        n_good=np.empty(width, np.int32),
+        n_unmasked=np.empty(width, np.int32),
+        good_bits=np.empty(width, np.int32),
+        any_bits=np.empty(width, np.int32),
         good_weight=np.empty(width),
         lost_weight=np.empty((rules.thresholds.size, width)),
     )

@@ -16,8 +16,8 @@ def clipped_mean(
 ) -> float:
     """Compute the sigma-clipped mean of the good pixels of a plane, all with the same weight.
 
-    The algorithm is that of the MEANCLIP of a stack, with float64 sums in row-major order. Of a variance plane it is
-    the number whose inverse weighs an image.
+    The algorithm is that of the MEANCLIP of a stack, with float64 sums in row-major order. Of a variance
+    plane it is the number whose inverse weighs an image.
 
     Parameters
     ----------

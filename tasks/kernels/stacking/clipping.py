@@ -13,7 +13,7 @@ IQR_TO_SIGMA = 0.741301109252802
 
 @part
 def set_robust_interval(moments: Moments, order: Order, num_sigma: float) -> None:
-    """Set the interval of the first pass: robust standard deviations about the median, whatever the weights."""
+    """Set the interval of the first pass: robust standard deviations about the median, without weights."""
     centre, half_width, quartiles = moments.pivot, moments.half_width, order.quartiles
     for p in range(centre.size):
         centre[p] = quartiles[1, p]
@@ -22,7 +22,7 @@ def set_robust_interval(moments: Moments, order: Order, num_sigma: float) -> Non
 
 @part
 def set_next_interval(moments: Moments, block: Block, num_sigma: float) -> None:
-    """Set the interval of a further pass from the mean and standard deviation of what the pass before it chose.
+    """Set the interval of a further pass from mean and standard deviation of what the last pass chose.
 
     A pixel with one good input has no standard deviation and keeps its half-width.
     """
@@ -36,7 +36,7 @@ def set_next_interval(moments: Moments, block: Block, num_sigma: float) -> None:
 
 @part
 def choose_within(moments: Moments, block: Block) -> None:
-    """Choose, from *all* good inputs, those in the interval, ends included; an interval with a NaN holds nothing."""
+    """Choose, from *all* good inputs, those in the interval, ends included; one with a NaN holds nothing."""
     centre, half_width = moments.pivot, moments.half_width
     for i in range(block.good.shape[0]):
         value, good, chosen = block.value[i], block.good[i], moments.chosen[i]

@@ -17,9 +17,7 @@ from .output_mask import combine_masks
 from .planes import PlaneTable
 from .rules import StackRules
 
-_MAX_BLOCK = (
-    256  # pixels: long enough to hide the cost of a loop, short enough for a few tens of inputs in the cache
-)
+_MAX_BLOCK = 256  # pixels: long enough to hide the cost of a loop, short enough to stay in the cache
 
 
 class Outputs(NamedTuple):
@@ -80,7 +78,7 @@ def _compile_stack_rows(digest: str) -> Callable[..., str]:
 
 @part
 def _summarize(code: int, block: Block, order: Order, moments: Moments, rules: StackRules) -> None:
-    """Sum over all good inputs, or over those that the last clipping pass chooses if the statistic is clipped.
+    """Sum over all good inputs or, if the statistic is clipped, over those that the last pass chooses.
 
     There are always as many passes as asked for, without a test for convergence.
     """

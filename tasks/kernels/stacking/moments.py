@@ -14,8 +14,8 @@ Row = npt.NDArray[np.float64]
 class Moments(NamedTuple):
     """Which inputs of each pixel of a block are chosen, and sums over them; scratch memory of one thread.
 
-    All but the first are of shape ``(width,)``; ``d`` is the distance ``x - pivot``. Products are formed in the order
-    written and added in list order, in float64: results are compared bit for bit.
+    All but the first are of shape ``(width,)``; ``d`` is the distance ``x - pivot``. Products are formed in
+    the order written and added in list order, in float64: results are compared bit for bit.
     """
 
     chosen: npt.NDArray[np.bool_]
@@ -58,20 +58,19 @@ class Moments(NamedTuple):
 @part
 def new_moments(n: int, width: int) -> Moments:
     """Take the memory for ``n`` inputs of ``width`` pixels."""
-    rows = np.empty((10, width))
     return Moments(
         chosen=np.empty((n, width), np.bool_),
+        pivot=np.empty(width),
+        half_width=np.empty(width),
         n=np.empty(width, np.int32),
-        pivot=rows[0],
-        half_width=rows[1],
-        w=rows[2],
-        w2=rows[3],
-        wd=rows[4],
-        wd2=rows[5],
-        vw2=rows[6],
-        mean=rows[7],
-        spread=rows[8],
-        variance=rows[9],
+        w=np.empty(width),
+        w2=np.empty(width),
+        wd=np.empty(width),
+        wd2=np.empty(width),
+        vw2=np.empty(width),
+        mean=np.empty(width),
+        spread=np.empty(width),
+        variance=np.empty(width),
     )
 
 
@@ -79,7 +78,8 @@ def new_moments(n: int, width: int) -> Moments:
 def choose_good(moments: Moments, block: Block) -> None:
     """Choose all good inputs, and set the pivot to the sum of their ``w x`` divided by their *number*.
 
-    That is near the mean only for weights near 1. The last bits of the result depend on it, so it stays as LSST has it.
+    That is near the mean only for weights near 1. The last bits of the result depend on it, so it stays as
+    LSST has it.
     """
     pivot, n_good = moments.pivot, block.n_good
     pivot.fill(0.0)

@@ -13,7 +13,7 @@ class Order(NamedTuple):
     """The good inputs of each pixel of a block sorted; scratch memory of one thread."""
 
     values: npt.NDArray[np.float32]
-    """At each pixel the good inputs ascending, then infinities in place of the others; shape ``(n, width)``."""
+    """At each pixel the good inputs ascending, then infinities for the others; shape ``(n, width)``."""
 
     quartiles: npt.NDArray[np.float64]
     """The three quartiles, shape ``(3, width)``; infinity where no input is good."""
@@ -29,8 +29,8 @@ def new_order(n: int, width: int) -> Order:
 def sort_good(order: Order, block: Block, nan_safe: bool) -> None:
     """Set ``order`` from the good inputs.
 
-    Unless ``nan_safe`` says that these are finite, a NaN may be among them. It has no place in an order, and makes
-    all values and quartiles of its pixel NaN.
+    Unless ``nan_safe`` says that these are finite, a NaN may be among them. It has no place in an order, and
+    makes all values and quartiles of its pixel NaN.
     """
     values = order.values
     for i in range(values.shape[0]):

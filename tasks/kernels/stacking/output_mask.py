@@ -14,9 +14,9 @@ def combine_masks(
 ) -> None:
     """Make the output mask of a block.
 
-    The order matters: bits of the good inputs, whether clipped later or not; bits that come back from rejected
-    inputs; no good input at all; clipping; and last the map, which acts where anything was rejected but then looks at
-    the bits of good inputs as well.
+    The order matters: bits of the good inputs, whether clipped later or not; bits that come back from
+    rejected inputs; no good input at all; clipping; and last the map, which acts where anything was rejected
+    but then looks at the bits of good inputs as well.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def _return_bit(
     bit: np.int32,
     threshold: float,
 ) -> None:
-    """Set a bit where too much weight was rejected with it; other rejected weight does not enter the share."""
+    """Set a bit where too much weight was rejected with it; other rejected weight is not in the share."""
     for p in range(mask.size):
         share = lost_weight[p] / (good_weight[p] + lost_weight[p])
         mask[p] |= bit if share > threshold else 0

@@ -1,12 +1,13 @@
-"""Planes of many images, read by compiled code where they lie: in memory or in a mapped file, in either byte order."""
+"""Planes of many images, read where they lie: in memory or in a mapped file, in either byte order."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray, types
+from numba import types
 from numba.extending import intrinsic
+from numba.np.numpy_support import carray
 
 from .jit import part
 
@@ -53,8 +54,8 @@ def readable_planes(planes: PlanesLike, kind: str, dtype: npt.DTypeLike) -> list
     Returns
     -------
     list of numpy.ndarray
-        Views of the planes. A plane with gaps between the pixels of a row, or with pixels off the word boundaries, is
-        copied.
+        The planes themselves. One with gaps between the pixels of a row, or with pixels off the word
+        boundaries, is copied.
 
     Raises
     ------
@@ -70,26 +71,27 @@ def readable_planes(planes: PlanesLike, kind: str, dtype: npt.DTypeLike) -> list
                 f"{kind} {i} has type {plane.dtype}, expected {np.dtype(dtype)}; convert it first"
             )
         in_place = plane.strides[1] == _WORD and plane.flags.aligned
-        checked.append(plane if in_place else np.ascontiguousarray(plane))
+        checked.append(plane if in_place else plane.copy())
     return checked
 
 
-@intrinsic
-def _word_pointer(typing_context: Any, address: Any) -> Any:
-    """Turn an address into a pointer to words."""
-    pointer_type = types.CPointer(types.uint32)
+def _cast_to_pointer(typing_context: Any, address: Any) -> Any:
+    """Define how numba turns an address into a pointer."""
 
-    def cast(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], context.get_value_type(pointer_type))
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
 
-    return pointer_type(address), cast
+    return types.voidptr(address), generate
+
+
+_pointer: Any = intrinsic(_cast_to_pointer)
 
 
 @part
 def read_words(table: PlaneTable, kind: int, i: int, y: int, x: int, words: npt.NDArray[np.uint32]) -> None:
-    """Copy pixels of row ``y`` of a plane, from column ``x`` on, into ``words`` in this machine's byte order."""
+    """Copy pixels of row ``y`` of a plane, from column ``x`` on, in this machine's byte order."""
     address = table.address[kind, i] + y * table.row_stride[kind, i] + x * _WORD
-    source = carray(_word_pointer(address), words.shape, np.uint32)
+    source = carray(_pointer(address), words.shape, np.uint32)
     if table.swapped[kind, i]:
         for p in range(words.size):
             word = source[p]

@@ -39,7 +39,7 @@ class StackRules(NamedTuple):
     """Values of the bits that may come back from rejected inputs, shape ``(n_thresholds,)``."""
 
     thresholds: npt.NDArray[np.float64]
-    """Share of the weight that the inputs rejected with a bit must exceed to set it, shape ``(n_thresholds,)``."""
+    """Share of the weight that inputs rejected with a bit must exceed; shape ``(n_thresholds,)``."""
 
     clipped: np.int32
     """Bits set where anything was clipped."""
@@ -113,7 +113,7 @@ def mask_value(option: str, value: int) -> np.int32:
     """Give the 32 bits of a mask value, which may be written signed or unsigned."""
     if not -(2**31) <= value < 2**32:
         raise ValueError(f"{option} must fit into 32 bits, got {value!r}")
-    return np.int32(((int(value) + 2**31) & 0xFFFFFFFF) - 2**31)
+    return np.int32(((operator.index(value) + 2**31) & 0xFFFFFFFF) - 2**31)
 
 
 def _rounded_weights(weights: npt.ArrayLike, n_images: int) -> npt.NDArray[np.float64]:
@@ -129,8 +129,8 @@ def _thresholds(
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
     """List bit values and thresholds.
 
-    LSST keeps thresholds as a list up to the highest bit named, with 1.0 for the others. A share of the weight can
-    exceed 1.0 only if weights are negative; without these, thresholds from 1.0 on are left out.
+    LSST keeps thresholds as a list up to the highest bit named, with 1.0 for the others. A share of the
+    weight can exceed 1.0 only if weights are negative; without these, thresholds from 1.0 on are left out.
     """
     for bit, threshold in thresholds.items():
         if not 0 <= bit < _MASK_BITS:

@@ -53,20 +53,22 @@ def statistics_stack(
 ) -> StackResult:
     """Stack images into one statistic of the good inputs of each pixel.
 
-    An input is good if its mask has no bit of ``and_mask`` and, with ``nan_safe``, its value is finite; its variance
-    is never tested. Sums are float64, in list order, and rounded to float32 once at the end, so that results equal
-    those of LSST's ``statisticsStack`` in every bit. Rows are shared out among ``numba.get_num_threads()`` threads.
+    An input is good if its mask has no bit of ``and_mask`` and, with ``nan_safe``, its value is finite; its
+    variance is never tested. Sums are float64, in list order, and rounded to float32 once at the end, so that
+    results equal those of LSST's ``statisticsStack`` in every bit. Rows are shared out among as many threads
+    as ``numba.get_num_threads`` says.
 
     Parameters
     ----------
     images, variances
-        The images to stack and their variances: float32 arrays of shape ``(n, n_y, n_x)``, or ``n`` arrays of shape
-        ``(n_y, n_x)``. They may be views into mapped files, of either byte order, and are read in place.
+        The images to stack and their variances: float32 arrays of shape ``(n, n_y, n_x)``, or ``n`` arrays of
+        shape ``(n_y, n_x)``. They may be views into mapped files, of either byte order, and are read in
+        place.
     masks
         Their masks, likewise, of type int32.
     weights
-        One weight per image, in list order; rounded to float32. None or an empty list gives each pixel the weight
-        1 / variance. Weights are not tested: a good input with weight 0 counts as an input.
+        One weight per image, in list order; rounded to float32. None or an empty list gives each pixel the
+        weight 1 / variance. Weights are not tested: a good input with weight 0 counts as an input.
     statistic
         Which statistic; see `Statistic`.
     num_sigma
@@ -82,13 +84,13 @@ def statistics_stack(
     calc_error_from_input_variance
         Whether the variance of a mean comes from the input variances, or else from the scatter of the inputs.
     mask_propagation_thresholds
-        For a bit *number*: set that bit in the output where the inputs rejected with it have more than this share of
-        the weight of themselves and the good inputs.
+        For a bit *number*: set that bit in the output where the inputs rejected with it have more than this
+        share of the weight of themselves and the good inputs.
     clipped
         Bits to set where clipping removed anything.
     mask_map
-        Pairs of bits (from, to): where any input is rejected, and any input, good or not, has bits of ``from``, set
-        the bits of ``to``.
+        Pairs of bits (from, to): where any input is rejected, and any input, good or not, has bits of
+        ``from``, set the bits of ``to``.
     no_good_pixels_mask
         Bits that a pixel without any good input has instead of those from good and rejected inputs.
 
@@ -100,8 +102,8 @@ def statistics_stack(
     Raises
     ------
     ValueError
-        If there are no images or no pixels, if numbers, shapes or types of planes and weights do not agree, if the
-        statistic is not one of `Statistic`, or if another option is out of its range.
+        If there are no images or no pixels, if numbers, shapes or types of planes and weights do not agree,
+        if the statistic is not one of `Statistic`, or if another option is out of its range.
     """
     planes = _matching_planes(images, variances, masks)
     rules = make_rules(
@@ -146,7 +148,8 @@ def mean_and_meanclip_stack(
     Returns
     -------
     mean, meanclip : StackResult
-        Equal in every bit to what two calls of `statistics_stack` give. ``n_image`` is one array, shared by both.
+        Equal in every bit to what two calls of `statistics_stack` give. ``n_image`` is one array, shared by
+        both.
     """
     planes = _matching_planes(images, variances, masks)
     rules = make_rules(

@@ -8,9 +8,9 @@ _REFUSED = ("NOTHING", "ERROR", "ORMASK")
 class Statistic(StrEnum):
     """One statistic of the good inputs of a pixel, by LSST's name.
 
-    In the formulas ``s^2`` is the weighted sample variance with the reliability debias ``W^2 / (W^2 - W2)``, where
-    ``W`` and ``W2`` are the sums of the weights and of their squares, and ``n`` is the number of good inputs. Of a
-    single input ``s^2`` is 0 / 0: NaN, or infinite where rounding leaves more than 0.
+    In the formulas ``s^2`` is the weighted sample variance with the reliability debias ``W^2 / (W^2 - W2)``,
+    where ``W`` and ``W2`` are the sums of the weights and of their squares, and ``n`` is the number of good
+    inputs. Of a single input ``s^2`` is 0 / 0: NaN, or infinite where rounding leaves more than 0.
     """
 
     MEAN = "MEAN"
