@@ -159,7 +159,7 @@ def _overlay(axes: Any, mask: Mask, planes: Collection[str]) -> None:
 
     layer = np.zeros((*mask.array.shape, 4))
     entries = []
-    for plane, color in reversed(MASK_COLORS.items()):
+    for plane, color in reversed(list(MASK_COLORS.items())):
         if plane not in mask.planes or plane not in planes:
             continue
         where = mask.isSet(plane)

@@ -327,7 +327,7 @@ def test_stars_anywhere(angle_and_scale: tuple[float, float], x: float, y: float
 # --- oracle ---
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     kernel=st.sampled_from(list(HALF_LENGTHS)),

@@ -1,10 +1,17 @@
 """The dimension universe, data IDs and dimension records."""
 
-from .data_coordinate import DataCoordinate, DataId, coerce_value
+from .data_coordinate import DataCoordinate, DataId
 from .elements import DimensionElement, Field
 from .records import DimensionRecord, record_columns
 from .timespan import Timespan, ns_to_time, time_to_ns
-from .universe import OBSERVATION_REGIONS, SKYMAP_REGIONS, UNIVERSE, DimensionGroup, DimensionUniverse
+from .universe import (
+    OBSERVATION_REGIONS,
+    SKYMAP_REGIONS,
+    UNIVERSE,
+    DimensionGroup,
+    DimensionUniverse,
+    coerce_value,
+)
 
 __all__ = [
     "OBSERVATION_REGIONS",

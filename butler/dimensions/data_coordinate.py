@@ -7,11 +7,10 @@ from typing import Any
 
 from ..errors import DataIdValueError, DimensionNameError, did_you_mean
 from .records import DimensionRecord
-from .universe import UNIVERSE, DimensionGroup
+from .universe import UNIVERSE, DataIdValue, DimensionGroup, coerce_value
 
-__all__ = ["DataCoordinate", "DataId", "coerce_value"]
+__all__ = ["DataCoordinate", "DataId"]
 
-DataIdValue = int | str
 DataId = Mapping[str, Any]
 
 
@@ -194,28 +193,3 @@ class DataCoordinate(Mapping[str, DataIdValue]):
     def __reduce__(self) -> tuple[object, ...]:
         # Records stay behind: workers need values only.
         return DataCoordinate, (self.dimensions, self._values)
-
-
-def coerce_value(name: str, value: Any) -> DataIdValue:
-    """Return a value as the key type of a dimension.
-
-    Raises
-    ------
-    DataIdValueError
-        Raised if the value is of another type; numbers are not read from text.
-    """
-    key = UNIVERSE[name].key
-    wanted: type = key.type if key else str
-    if wanted is int and not isinstance(value, bool):
-        try:
-            # numpy integers are integers; 1.0 and "1" are not.
-            return int(value.__index__())
-        except AttributeError:
-            pass
-    elif wanted is str and isinstance(value, str):
-        if "\0" in value or not value:
-            raise DataIdValueError(f"{name} cannot be {value!r}: give a non-empty text without NUL")
-        return str(value)
-    raise DataIdValueError(
-        f"{name} needs {'an integer' if wanted is int else 'a text'}, not {value!r} ({type(value).__name__})"
-    )

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
+
+from ..errors import DataIdValueError
 
 __all__ = ["ELEMENTS", "DimensionElement", "Field"]
 
 FieldType = type[int] | type[float] | type[str] | type[bool]
+
+_WORDS: Final[dict[type, str]] = {
+    int: "an integer",
+    float: "a number",
+    str: "a text",
+    bool: "True or False",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +29,35 @@ class Field:
     name: str
     type: FieldType
     nullable: bool = True
+
+    def coerce(self, value: Any, name: str) -> Any:
+        """Return a value as the type of this column; numbers are not read from text.
+
+        Parameters
+        ----------
+        value
+            Value, also of numpy's scalar types; NaN, like None, means that it is not known.
+        name
+            What to call it in an error.
+
+        Raises
+        ------
+        DataIdValueError
+            Raised if the value is of another type, or cannot be stored.
+        """
+        plain = value.item() if isinstance(value, np.generic) else value
+        if plain is None or (isinstance(plain, float) and math.isnan(plain)):
+            return None
+        accepted = (int, float) if self.type is float else self.type
+        if not isinstance(plain, accepted) or isinstance(plain, bool) is not (self.type is bool):
+            raise DataIdValueError(
+                f"{name} needs {_WORDS[self.type]}, not {value!r} ({type(value).__name__})"
+            )
+        if isinstance(plain, int) and not -(2**63) <= plain < 2**63:
+            raise DataIdValueError(f"{name} cannot be {plain}: it needs more than 64 bits")
+        if isinstance(plain, str) and not _is_storable(plain):
+            raise DataIdValueError(f"{name} cannot be {plain!r}: a text has no NUL and no half characters")
+        return self.type(plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +113,14 @@ class DimensionElement:
     def fields(self) -> tuple[Field, ...]:
         """Alternate keys and metadata."""
         return (*self.alternates, *self.metadata)
+
+
+def _is_storable(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
 
 
 def _text(*names: str) -> tuple[Field, ...]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import DimensionNameError, did_you_mean
+from ..errors import DataIdValueError, DimensionNameError, did_you_mean
 from ..regions import SkyRegion
 from .elements import DimensionElement
 from .timespan import Timespan
-from .universe import UNIVERSE
+from .universe import UNIVERSE, coerce_value
 
 __all__ = ["DimensionRecord"]
 
@@ -31,6 +31,8 @@ class DimensionRecord:
     ------
     DimensionNameError
         Raised for an unknown column or a missing key.
+    DataIdValueError
+        Raised for a value of another type than its column's.
     """
 
     __slots__ = ("_values", "definition")
@@ -50,7 +52,17 @@ class DimensionRecord:
         required |= {f.name for f in self.definition.fields if not f.nullable}
         if missing := [name for name in columns if name in required and given.get(name) is None]:
             raise DimensionNameError(f"a {self.definition.name} record needs {', '.join(missing)}")
-        self._values = {name: given.get(name) for name in columns}
+        self._values = {name: self._checked(name, given.get(name)) for name in columns}
+
+    def _checked(self, name: str, value: Any) -> Any:
+        """Return a value as the type of its column."""
+        kind = {"region": SkyRegion, "timespan": Timespan}.get(name)
+        if kind is not None:
+            if value is not None and not isinstance(value, kind):
+                raise DataIdValueError(f"{name} needs a {kind.__name__}, not {value!r}")
+            return value
+        field = next((f for f in self.definition.fields if f.name == name), None)
+        return coerce_value(name, value) if field is None else field.coerce(value, name)
 
     def toDict(self) -> dict[str, Any]:
         """Return the values by column."""

@@ -28,13 +28,15 @@ class Timespan:
     Raises
     ------
     ValueError
-        Raised if the span would be empty.
+        Raised if the span would be empty, or a time is further from 1970 than 292 years.
     """
 
     begin_ns: int | None
     end_ns: int | None
 
     def __post_init__(self) -> None:
+        if any(ns is not None and abs(ns) >= 2**63 for ns in (self.begin_ns, self.end_ns)):
+            raise ValueError(f"times must lie within 292 years of 1970, not {self.begin_ns} .. {self.end_ns} ns")
         if self.begin_ns is not None and self.end_ns is not None and self.begin_ns >= self.end_ns:
             raise ValueError(f"a timespan must end after it begins, not {self.begin_ns} .. {self.end_ns} ns")
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
-from ..errors import DimensionNameError, did_you_mean
+from ..errors import DataIdValueError, DimensionNameError, did_you_mean
 from .elements import ELEMENTS, DimensionElement
 
-__all__ = ["UNIVERSE", "DimensionGroup", "DimensionUniverse"]
+__all__ = ["UNIVERSE", "DataIdValue", "DimensionGroup", "DimensionUniverse", "coerce_value"]
+
+DataIdValue = int | str
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +88,8 @@ class DimensionGroup:
     def __reduce__(self) -> tuple[object, ...]:
         return self.universe.conform, (self.required,)
 
+
+_KEY_WORDS: Final[dict[type, str]] = {int: "an integer", str: "a text that is not empty"}
 
 OBSERVATION_REGIONS: Final = ("visit_detector_region", "visit")
 """Elements with regions of observations, finest first."""
@@ -179,3 +183,27 @@ class DimensionUniverse:
 
 UNIVERSE: Final = DimensionUniverse()
 """The universe that every repository uses."""
+
+
+def coerce_value(name: str, value: Any) -> DataIdValue:
+    """Return a value as the key type of a dimension.
+
+    Parameters
+    ----------
+    name
+        The dimension.
+    value
+        The value; numpy integers are integers, 1.0 and "1" are not.
+
+    Raises
+    ------
+    DataIdValueError
+        Raised if the value is of another type; None, an empty text or a number that needs more than 64 bits.
+    """
+    key = UNIVERSE[name].key
+    if key is None:
+        raise DimensionNameError(f"{name} is a table that joins dimensions, not a dimension")
+    found: DataIdValue | None = key.coerce(value, name)
+    if found is None or found == "":
+        raise DataIdValueError(f"{name} cannot be {value!r}: give {_KEY_WORDS[key.type]}")
+    return found

@@ -80,11 +80,6 @@ class Database:
         """Open, or make, a SQLite database file."""
         return cls(f"sqlite:///{path}", writeable=writeable)
 
-    @property
-    def is_sqlite(self) -> bool:
-        """Whether the database is SQLite."""
-        return self._engine.dialect.name == "sqlite"
-
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()

@@ -85,19 +85,6 @@ class FileRecordStore:
         """Return all records."""
         return {uuid.UUID(bytes=bytes(row.uuid)): _record(row) for row in self._db.query(self._all())}
 
-    def sharing(self, paths: Sequence[str]) -> dict[str, int]:
-        """Return how many datasets are kept in each of some files."""
-        table = self._schema.file_record
-        counts: dict[str, int] = {}
-        for start in range(0, len(paths), 500):
-            rows = self._db.query(
-                sa.select(table.c.path, sa.func.count())
-                .where(table.c.path.in_(paths[start : start + 500]))
-                .group_by(table.c.path)
-            )
-            counts |= {str(row[0]): int(row[1]) for row in rows}
-        return counts
-
     def _all(self) -> sa.Select[tuple[object, ...]]:
         table, layout, dataset = self._schema.file_record, self._schema.file_layout, self._schema.dataset
         return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +28,12 @@ class FindCosmicRaysConfig(Config):
     objlim: float = Field(
         default=5.0, gt=0, description="smallest contrast of the Laplacian to the fine structure"
     )
-    iterations: int = Field(default=4, ge=1, description="most passes of the search")
+    iterations: int = Field(default=2, ge=1, description="most passes of the search")
     starSharpness: float = Field(
         default=0.9,
         gt=0,
         le=1,
-        description="a hit is sharper than a star: some pair of opposite neighbours of its peak is below "
+        description="a pixel is sharper than a star if some pair of opposite neighbours is below "
         "this part of what the PSF has there",
     )
     starNoise: float = Field(
@@ -48,8 +48,9 @@ class FindCosmicRaysTask(Task):
     """Finds cosmic rays by Laplacian edge detection, and spares what the PSF can explain.
 
     The search is L.A.Cosmic (van Dokkum 2001, PASP 113, 1420) as astroscrappy has it. It takes the cores of
-    undersampled stars for hits; so each hit must also be sharper than a star can be: its brightest pixel
-    must exceed some pair of opposite neighbours by more than any pixel of the PSF's core does.
+    undersampled stars for hits. So only those of its pixels stay that are sharper than a star can be, or
+    touch one that is: a sharp pixel exceeds some pair of opposite neighbours by more than any pixel of the
+    PSF's core does.
     """
 
     ConfigClass: ClassVar[type[Config]] = FindCosmicRaysConfig
@@ -79,16 +80,16 @@ class FindCosmicRaysTask(Task):
         image = np.where(bad, np.float32(0), maskedImage.image.array)
         variance = maskedImage.variance.array
         variance = np.where(bad, np.median(variance[~bad]), variance)
-        found = self._sharp_pixels(image, variance, bad)
         x, y = maskedImage.bbox.center
-        labels, n_found = label_components(found)
-        is_hit = self._sharper_than_stars(image, variance, labels, n_found, psf.computeKernelImage(x=x, y=y))
-        mask.set_where("CR", is_hit[labels])
-        n_hits = int(is_hit.sum())
-        self.log.info("%d cosmic rays; %d star-like groups spared", n_hits, n_found - n_hits)
+        found = self._search(image, variance, bad)
+        sharp = found & self._is_sharper_than_stars(image, variance, psf.computeKernelImage(x=x, y=y))
+        hits = found & ndimage.binary_dilation(sharp, np.ones((3, 3)))
+        mask.set_where("CR", hits)
+        _, n_hits = label_components(hits)
+        self.log.info("%d cosmic rays; %d star-like pixels spared", n_hits, np.count_nonzero(found & ~hits))
         return n_hits
 
-    def _sharp_pixels(
+    def _search(
         self, image: NDArray[np.float32], variance: NDArray[np.float32], bad: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
         """Return the pixels that L.A.Cosmic takes for hits, ``(n_y, n_x)``."""
@@ -109,29 +110,30 @@ class FindCosmicRaysTask(Task):
         )
         return np.asarray(found, dtype=np.bool_)
 
-    def _sharper_than_stars(
-        self,
-        image: NDArray[np.float32],
-        variance: NDArray[np.float32],
-        labels: NDArray[np.int32],
-        n: int,
-        kernel: NDArray[np.float64],
+    def _is_sharper_than_stars(
+        self, image: NDArray[np.float32], variance: NDArray[np.float32], kernel: NDArray[np.float64]
     ) -> NDArray[np.bool_]:
-        """Tell which groups 1 to n are no stars, ``(n + 1,)``; entry 0 is False."""
-        result = np.zeros(n + 1, dtype=bool)
-        if n == 0:
-            return result
-        peaks = ndimage.maximum_position(image, labels, np.arange(1, n + 1))
-        y, x = np.array(peaks, dtype=np.int64).T
-        padded, padded_variance = (np.pad(plane, 1, mode="edge") for plane in (image, variance))
+        """Tell which pixels stand out more than any of a star can, ``(n_y, n_x)``."""
+        result = np.zeros(image.shape, dtype=bool)
         for dy, dx in _DIRECTIONS:
             ratio = _sharpest_ratio(kernel, dy, dx)
-            sides = [(y + 1 + sign * dy, x + 1 + sign * dx) for sign in (1, -1)]
-            mean = 0.5 * sum(padded[side] for side in sides)
-            noise = np.sqrt(0.25 * sum(padded_variance[side] for side in sides) + ratio**2 * variance[y, x])
-            faintest = self.config.starSharpness * ratio * image[y, x] - self.config.starNoise * noise
-            result[1:] |= mean < faintest
+            mean = _mean_of_opposite(image, dy, dx)
+            noise = np.sqrt(0.5 * _mean_of_opposite(variance, dy, dx) + ratio**2 * variance)
+            result |= mean < self.config.starSharpness * ratio * image - self.config.starNoise * noise
         return result
+
+
+def _mean_of_opposite(plane: NDArray[Any], dy: int, dx: int) -> NDArray[Any]:
+    """Return the mean of the neighbours ``(dy, dx)`` and ``(-dy, -dx)`` of each pixel, ``(n_y, n_x)``.
+
+    Beyond the border, the pixels of the border are repeated.
+    """
+    padded = np.pad(plane, 1, mode="edge")
+    n_y, n_x = plane.shape
+    one = padded[1 + dy : 1 + dy + n_y, 1 + dx : 1 + dx + n_x]
+    other = padded[1 - dy : 1 - dy + n_y, 1 - dx : 1 - dx + n_x]
+    mean: NDArray[Any] = 0.5 * (one + other)
+    return mean
 
 
 def _sharpest_ratio(kernel: NDArray[np.float64], dy: int, dx: int) -> float:
@@ -140,11 +142,5 @@ def _sharpest_ratio(kernel: NDArray[np.float64], dy: int, dx: int) -> float:
     Of all positions of a peaked PSF within a pixel, the middle gives the smallest ratio there, and no other
     pixel of the core has a smaller one; looking at all of them serves PSFs with more than one peak.
     """
-    padded = np.pad(kernel, 1)
-    n_y, n_x = kernel.shape
-    one, other = (
-        padded[1 + sign * dy : 1 + sign * dy + n_y, 1 + sign * dx : 1 + sign * dx + n_x] for sign in (1, -1)
-    )
-    mean = 0.5 * (one + other)
     core = kernel > 0.5 * kernel.max()
-    return float((mean[core] / kernel[core]).min())
+    return float((_mean_of_opposite(kernel, dy, dx)[core] / kernel[core]).min())
