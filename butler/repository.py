@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .datastore import DEFAULT_TEMPLATE, FileTemplate
-from .errors import FileFormatError, RepositoryNotFoundError
+from .errors import ButlerUserError, FileFormatError, RepositoryNotFoundError
 
 __all__ = ["CONFIG_NAME", "RepositoryConfig"]
 
@@ -47,29 +47,34 @@ class RepositoryConfig(BaseModel):
         ------
         RepositoryNotFoundError
             Raised if there is none.
+        ButlerUserError
+            Raised if it cannot be read.
         FileFormatError
             Raised if it is not understood.
         """
         path = root / CONFIG_NAME
         try:
-            text = path.read_text(encoding="utf-8")
+            content = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError) as error:
             raise RepositoryNotFoundError(
                 f"no repository at {root}: there is no {CONFIG_NAME}; make one with `butler create {root}`"
             ) from error
+        except OSError as error:
+            raise ButlerUserError(f"cannot read {path}: {error.strerror}") from error
         try:
-            values = yaml.safe_load(text)
-            return cls.model_validate(values)
+            return cls.model_validate(yaml.safe_load(content))
         except yaml.YAMLError as error:
-            raise FileFormatError(f"{path} is not YAML: {error}") from error
+            raise FileFormatError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
         except ValidationError as error:
             fault = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in fault["loc"])
             raise FileFormatError(f"{path}: {where or 'content'}: {fault['msg']}") from error
 
     def save(self, root: Path) -> None:
-        """Write the file of a repository."""
-        (root / CONFIG_NAME).write_text(yaml.safe_dump(self.model_dump(), sort_keys=False), encoding="utf-8")
+        """Write the file of a repository, whole or not at all."""
+        temporary = root / f".{CONFIG_NAME}.part"
+        temporary.write_text(yaml.safe_dump(self.model_dump(), sort_keys=False), encoding="utf-8")
+        temporary.replace(root / CONFIG_NAME)
 
     def file_templates(self) -> dict[str, FileTemplate]:
         """Return the path templates, checked."""

@@ -1,245 +1,27 @@
 """Tests of the resampling kernel of direct warps."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
-from astropy.wcs import WCS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-
-from tasks.kernels import MaskedPlanes, lanczos_taps, map_nodes, resample, resample_image
-from tasks.kernels.resample_loops import map_row
-
-Transform = Callable[
-    [NDArray[np.float64], NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]
-]
-
-BAD, EDGE, NO_DATA = 1, 1 << 4, 1 << 8
-HALF_LENGTHS = {"bilinear": 1, "lanczos2": 2, "lanczos3": 3, "lanczos4": 4, "lanczos5": 5}
-
-
-def affine(matrix: tuple[float, float, float, float], x0: float, y0: float) -> Transform:
-    """Return output -> source for a matrix (xx, xy, yx, yy) and the source of output pixel (0, 0)."""
-    xx, xy, yx, yy = matrix
-    return lambda i, j: (xx * i + xy * j + x0, yx * i + yy * j + y0)
-
-
-def rotation(angle: float, scale: float, centre: float, source_centre: float) -> Transform:
-    """Return a rotated and scaled map that takes (centre, centre) to (source_centre, source_centre)."""
-    c, s = scale * math.cos(angle), scale * math.sin(angle)
-    return affine((c, -s, s, c), source_centre - (c - s) * centre, source_centre - (c + s) * centre)
-
-
-def nodes_of(transform: Transform, shape: tuple[int, int], step: int) -> dict:
-    """Evaluate a map where the kernel wants it, as keyword arguments."""
-    j, i = np.meshgrid(map_nodes(shape[0], step), map_nodes(shape[1], step), indexing="ij")
-    x, y = transform(i, j)
-    return {"map_x": x, "map_y": y, "step": step, "out_shape": shape}
-
-
-def warp(
-    image: NDArray,
-    transform: Transform,
-    shape: tuple[int, int],
-    *,
-    variance: NDArray | None = None,
-    mask: NDArray | None = None,
-    step: int = 16,
-    **options: str,
-) -> MaskedPlanes:
-    """Resample with unit variance, an empty mask and the usual bits unless told otherwise."""
-    variance = np.ones(image.shape, dtype=np.float32) if variance is None else variance
-    mask = np.zeros(image.shape, dtype=np.int32) if mask is None else mask
-    nodes = nodes_of(transform, shape, step)
-    return resample(image, variance, mask, **nodes, no_data_bit=NO_DATA, grow_full_mask=EDGE, **options)
-
-
-def interpolated_map(transform: Transform, shape: tuple[int, int], step: int) -> NDArray[np.float64]:
-    """Return the x, y and area that the kernel interpolates at every output pixel, shape (3, n_y, n_x)."""
-    nodes = nodes_of(transform, shape, step)
-    planes = np.empty((3, *shape))
-    for row in range(shape[0]):
-        positions = np.empty((3, shape[1]))
-        map_row(nodes["map_x"], nodes["map_y"], step, row, positions)
-        planes[:, row] = positions
-    return planes
-
-
-def slow_taps(kernel: str, f: float) -> list[float]:
-    """Return the normalised taps straight from the definition, one at a time."""
-    half = HALF_LENGTHS[kernel]
-    taps = []
-    for offset in range(1 - half, half + 1):
-        u = offset - f
-        if kernel == "bilinear":
-            taps.append(1.0 - abs(u))
-        elif u == 0.0:
-            taps.append(1.0)
-        elif f == 0.0:
-            taps.append(0.0)
-        else:
-            taps.append(math.sin(math.pi * u) * math.sin(math.pi * u / half) * half / (math.pi * u) ** 2)
-    return [tap / math.fsum(taps) for tap in taps]
-
-
-def split(position: float) -> tuple[int, float]:
-    """Split a position into whole pixel and fraction, snapping to pixel centres within 1e-9."""
-    if abs(position - round(position)) <= 1e-9:
-        return round(position), 0.0
-    return math.floor(position), position - math.floor(position)
-
-
-def slow_pixel(
-    source: MaskedPlanes, x: float, y: float, area: float, kernel: str, mask_kernel: str
-) -> tuple[float, float, int]:
-    """Resample one pixel with plain loops over its support."""
-    half = HALF_LENGTHS[kernel]
-    n_y, n_x = source.image.shape
-    (ix, fx), (iy, fy) = split(x), split(y)
-    columns, rows = range(ix - half + 1, ix + half + 1), range(iy - half + 1, iy + half + 1)
-    if columns[0] < 0 or rows[0] < 0 or columns[-1] >= n_x or rows[-1] >= n_y:
-        return math.nan, math.inf, NO_DATA
-    value, variance, word = 0.0, 0.0, 0
-    for row, tap_y in zip(rows, slow_taps(kernel, fy), strict=True):
-        for column, tap_x in zip(columns, slow_taps(kernel, fx), strict=True):
-            bits = int(source.mask[row, column])
-            word |= bits & EDGE if mask_kernel else bits
-            if abs(column - x) < 1.0 - 1e-9 and abs(row - y) < 1.0 - 1e-9:
-                word |= bits
-            if tap_x * tap_y != 0.0:
-                value += area * tap_x * tap_y * float(source.image[row, column])
-                variance += (area * tap_x * tap_y) ** 2 * float(source.variance[row, column])
-    if not (math.isfinite(value) and math.isfinite(variance)):
-        return math.nan, math.inf, word | NO_DATA
-    return value, variance, word
-
-
-def gaussian(shape: tuple[int, int], x: float, y: float, sigma: float, flux: float) -> NDArray[np.float64]:
-    """Return a point-sampled round Gaussian star."""
-    j, i = np.indices(shape)
-    return flux / (2 * math.pi * sigma**2) * np.exp(-((i - x) ** 2 + (j - y) ** 2) / (2 * sigma**2))
-
-
-# --- map ---
-
-
-@pytest.mark.parametrize(("n", "step"), [(1, 1), (1, 64), (64, 64), (65, 64), (100, 7)])
-def test_nodes_surround_every_pixel(n: int, step: int) -> None:
-    """Nodes are a step apart and every pixel has two of them on either side, or lies on the second."""
-    nodes = map_nodes(n, step)
-    np.testing.assert_array_equal(np.diff(nodes), step)
-    assert nodes[1] == 0
-    assert nodes[-2] > n - 1
-    assert nodes[-3] <= n - 1
-
-
-def test_cubic_distortion_is_interpolated_exactly() -> None:
-    """A distortion of 1 % at 10 000 px, cubic in the radius, costs nothing but rounding."""
-
-    def distorted(i: NDArray[np.float64], j: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
-        x, y = i + 8000.3, j - 7000.1
-        r2 = x**2 + y**2
-        return x * (1 + 1e-10 * r2), y * (1 + 1e-10 * r2)
-
-    shape, step = (150, 500), 64
-    x, y, area = interpolated_map(distorted, shape, step)
-    j, i = np.indices(shape, dtype=np.float64)
-    exact_x, exact_y = distorted(i, j)
-    r2 = (i + 8000.3) ** 2 + (j - 7000.1) ** 2
-    assert np.abs(x - exact_x).max() < 1e-9
-    assert np.abs(y - exact_y).max() < 1e-9
-    # Radial and tangential stretch of r (1 + k r^2).
-    np.testing.assert_allclose(area, (1 + 3e-10 * r2) * (1 + 1e-10 * r2), rtol=1e-11)
-
-
-def tan_wcs(ra: float, dec: float, scale: float, angle: float, crpix: float) -> WCS:
-    """Return a gnomonic projection with pixels of ``scale`` arcsec, turned by ``angle`` degrees."""
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.crval = [ra, dec]
-    wcs.wcs.crpix = [crpix, crpix]
-    c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    wcs.wcs.cd = scale / 3600 * np.array([[-c, s], [s, c]])
-    return wcs
-
-
-def test_map_between_rotated_tangent_planes() -> None:
-    """Between two tangent planes a degree apart, nodes every 128 px give 1e-7 px and area to 1e-9."""
-    patch, detector = tan_wcs(150.0, 2.0, 0.2, 0.0, 15000.0), tan_wcs(150.8, 2.6, 0.168, 31.0, 4000.0)
-
-    def between(i: NDArray[np.float64], j: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
-        return detector.all_world2pix(*patch.all_pix2world(i, j, 0), 0)
-
-    shape = (300, 1000)
-    x, y, area = interpolated_map(between, shape, 128)
-    j, i = np.indices(shape, dtype=np.float64)
-    exact_x, exact_y = between(i, j)
-    assert np.abs(x - exact_x).max() < 1e-7
-    assert np.abs(y - exact_y).max() < 1e-7
-    h = 4.0
-    (x_right, y_right), (x_left, y_left) = between(i + h, j), between(i - h, j)
-    (x_up, y_up), (x_down, y_down) = between(i, j + h), between(i, j - h)
-    determinant = (x_right - x_left) * (y_up - y_down) - (x_up - x_down) * (y_right - y_left)
-    np.testing.assert_allclose(area, np.abs(determinant) / (4 * h * h), rtol=1e-9)
-
-
-# --- taps ---
-
-
-@pytest.mark.parametrize(
-    ("order", "fraction", "taps", "total"),
-    [
-        (3, 0.5, [0.024317, -0.135095, 0.607927, 0.607927, -0.135095, 0.024317], 0.994299),
-        (3, 0.25, [0.030021, -0.132871, 0.890067, 0.270190, -0.067791, 0.007356], 0.996972),
-    ],
+from resample_oracle import (
+    BAD,
+    EDGE,
+    HALF_LENGTHS,
+    NO_DATA,
+    affine,
+    gaussian,
+    interpolated_map,
+    nodes_of,
+    rotation,
+    slow_pixel,
+    warp,
 )
-def test_raw_taps(order: int, fraction: float, taps: list[float], total: float) -> None:
-    """Taps equal values worked out by hand, and come with their sum when not normalised."""
-    raw = lanczos_taps(order, fraction, normalized=False)
-    np.testing.assert_allclose(raw, taps, atol=5e-7)
-    assert raw.sum() == pytest.approx(total, abs=5e-7)
 
-
-def test_normalized_taps() -> None:
-    """Normalised taps equal values worked out by hand and sum to 1 for arrays of fractions."""
-    np.testing.assert_allclose(lanczos_taps(2, 0.5), [-0.0625, 0.5625, 0.5625, -0.0625], atol=1e-15)
-    np.testing.assert_allclose(lanczos_taps(3, 0.5)[:3], [0.024457, -0.135870, 0.611413], atol=5e-7)
-    assert lanczos_taps(5, 0.5, normalized=False).sum() == pytest.approx(0.998746, abs=5e-7)
-    fractions = np.linspace(0, 0.99, 12).reshape(3, 4)
-    taps = lanczos_taps(4, fractions)
-    assert taps.shape == (3, 4, 8)
-    np.testing.assert_allclose(taps.sum(axis=-1), 1.0, rtol=1e-15)
-    np.testing.assert_array_equal(lanczos_taps(3, 0.0), [0, 0, 1, 0, 0, 0])
-
-
-@pytest.mark.parametrize(("order", "fraction"), [(0, 0.5), (3, 1.0), (3, -0.1), (3, math.nan)])
-def test_taps_refuse_nonsense(order: int, fraction: float) -> None:
-    """An order below 1 or a fraction outside [0, 1) is refused."""
-    with pytest.raises(ValueError, match=r"order|fraction"):
-        lanczos_taps(order, fraction)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    order=st.integers(2, 5),
-    fractions=st.tuples(*[st.floats(1.1e-9, 1 - 1.1e-9)] * 2),
-)
-def test_compiled_taps_equal_the_reference(order: int, fractions: tuple[float, float]) -> None:
-    """The compiled kernel applied to a unit impulse reads off the taps, however close to a pixel centre."""
-    size = 2 * order
-    transform = affine((1.0, 0.0, 0.0, 1.0), order - 1 + fractions[0], order - 1 + fractions[1])
-    taps_x, taps_y = (lanczos_taps(order, (order - 1 + f) - (order - 1)) for f in fractions)
-    for k in range(size):
-        impulse = np.zeros((size, size))
-        impulse[k, :] = 1.0
-        along_y = resample_image(impulse, **nodes_of(transform, (1, 1), 1), kernel=f"lanczos{order}")
-        along_x = resample_image(impulse.T.copy(), **nodes_of(transform, (1, 1), 1), kernel=f"lanczos{order}")
-        assert along_y[0, 0] == pytest.approx(taps_y[k], abs=2e-14)
-        assert along_x[0, 0] == pytest.approx(taps_x[k], abs=2e-14)
-
+from tasks.kernels import MaskedPlanes, resample, resample_image
 
 # --- values ---
 

@@ -5,16 +5,42 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
-from ..errors import ButlerUserError, ReadOnlyButlerError, RepositoryCorruptionError
+from ..errors import (
+    ButlerError,
+    ButlerUserError,
+    InvalidQueryError,
+    ReadOnlyButlerError,
+    RepositoryCorruptionError,
+)
 
 __all__ = ["Database", "Transaction"]
 
-_BUSY_TIMEOUT_S = 60
+_BUSY_TIMEOUT_S: Final = 60
+_FAULTS: Final[tuple[tuple[tuple[str, ...], type[ButlerError], str], ...]] = (
+    (
+        ("readonly", "unable to open"),
+        ButlerUserError,
+        "cannot write the registry database: {}; check permissions",
+    ),
+    (
+        ("locked", "busy"),
+        ButlerUserError,
+        f"the registry is busy: another process has held it for {_BUSY_TIMEOUT_S} s; try again",
+    ),
+    (("is full", "disk I/O error"), ButlerUserError, "cannot write the registry database: {}"),
+    (("malformed", "not a database"), RepositoryCorruptionError, "the registry database is damaged: {}"),
+    (
+        ("too large", "stack overflow", "too many SQL variables", "too complex", "too big"),
+        InvalidQueryError,
+        "the query is too large for the database: {}; ask in several steps",
+    ),
+)
+"""What SQLite says, and what that means to a user."""
 
 
 class Transaction:
@@ -60,12 +86,12 @@ class Database:
     Parameters
     ----------
     url
-        SQLAlchemy URL of the database.
+        Where the database is.
     writeable
         Whether anything may be changed.
     """
 
-    def __init__(self, url: str, *, writeable: bool) -> None:
+    def __init__(self, url: sa.URL, *, writeable: bool) -> None:
         self.url = url
         self.writeable = writeable
         self._engine = sa.create_engine(url)
@@ -78,7 +104,7 @@ class Database:
     @classmethod
     def sqlite(cls, path: Path, *, writeable: bool) -> Database:
         """Open, or make, a SQLite database file."""
-        return cls(f"sqlite:///{path}", writeable=writeable)
+        return cls(sa.URL.create("sqlite", database=str(path)), writeable=writeable)
 
     def close(self) -> None:
         """Close all connections."""
@@ -167,19 +193,12 @@ def _configure_sqlite(connection: Any, record: Any) -> None:
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """Turn what a database says about its file into one clear error."""
+    """Turn what a database says about its file, or about a query's size, into one clear error."""
     try:
         yield
-    except OperationalError as error:
-        text = str(error.orig)
-        if "readonly" in text or "unable to open" in text:
-            raise ButlerUserError(f"cannot write the registry database: {text}; check permissions") from error
-        if "locked" in text or "busy" in text:
-            raise ButlerUserError(
-                f"the registry is busy: another process has held it for {_BUSY_TIMEOUT_S} s; try again"
-            ) from error
-        raise
     except DBAPIError as error:
-        if "malformed" in str(error.orig) or "not a database" in str(error.orig):
-            raise RepositoryCorruptionError(f"the registry database is damaged: {error.orig}") from error
+        text = str(error.orig)
+        for signs, kind, message in _FAULTS:
+            if any(sign in text for sign in signs):
+                raise kind(message.format(text)) from error
         raise

@@ -67,7 +67,7 @@ class Registry:
 
     def _check_version(self) -> None:
         if not self.database.has_tables():
-            raise RepositoryCorruptionError(f"there is no registry in {self.database.url}")
+            raise RepositoryCorruptionError(f"there is no registry in {self.database.url.database}")
         rows = self.database.query(sa.select(self.schema.attributes))
         versions = {row.name: row.value for row in rows}
         found = versions.get("schema_version")

@@ -53,7 +53,7 @@ class Schema:
             for element in UNIVERSE.elements.values()
             if element.has_table
         }
-        self._tags: dict[int, sa.Table] = {}
+        self._tags: dict[int, tuple[tuple[str, ...], sa.Table]] = {}
 
     def _define_collections(self) -> None:
         self.collection = sa.Table(
@@ -146,22 +146,25 @@ class Schema:
         All dataset types with the same required dimensions share one; its primary key is the index for
         every look-up by data ID.
         """
-        if group_id not in self._tags:
-            self._tags[group_id] = sa.Table(
-                f"dataset_tags_{group_id}",
-                self.metadata,
-                sa.Column("dataset_type_id", sa.ForeignKey("dataset_type.id"), primary_key=True),
-                sa.Column("collection_id", sa.ForeignKey("collection.id"), primary_key=True),
-                *[_key_column(name, primary=True) for name in dimensions.required],
-                sa.Column(
-                    "dataset_id",
-                    sa.ForeignKey("dataset.id", ondelete="CASCADE"),
-                    nullable=False,
-                    index=True,
-                ),
-                sqlite_with_rowid=False,
-            )
-        return self._tags[group_id]
+        known = self._tags.get(group_id)
+        if known is not None and known[0] == dimensions.required:
+            return known[1]
+        if known is not None:
+            # The transaction that gave this number to other dimensions was rolled back.
+            self.metadata.remove(known[1])
+        table = sa.Table(
+            f"dataset_tags_{group_id}",
+            self.metadata,
+            sa.Column("dataset_type_id", sa.ForeignKey("dataset_type.id"), primary_key=True),
+            sa.Column("collection_id", sa.ForeignKey("collection.id"), primary_key=True),
+            *[_key_column(name, primary=True) for name in dimensions.required],
+            sa.Column(
+                "dataset_id", sa.ForeignKey("dataset.id", ondelete="CASCADE"), nullable=False, index=True
+            ),
+            sqlite_with_rowid=False,
+        )
+        self._tags[group_id] = dimensions.required, table
+        return table
 
 
 def _key_column(name: str, *, primary: bool) -> sa.Column[object]:

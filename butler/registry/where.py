@@ -115,12 +115,24 @@ class Where:
         known
             Elements of the query; a bare field name is looked for in them.
         """
-        elements: set[str] = set()
-        for node in () if self.tree is None else walk(self.tree):
-            if isinstance(node, Identifier) and node.name not in self.bind and not _is_null(node):
-                elements.add(self._resolve(node, known)[0])
+        elements = {self._resolve(node, known)[0] for node in self._names()}
         dimensions = {name for element in elements for name in UNIVERSE[element].required}
         return dimensions, elements
+
+    def keys(self, known: Iterable[str]) -> list[str]:
+        """Return the dimensions whose key values the expression names; `known` as for `referenced`."""
+        columns = dict.fromkeys(self._resolve(node, known)[1] for node in self._names())
+        return [column for column in columns if column in UNIVERSE.names]
+
+    def mentions(self, element: str) -> bool:
+        """Tell whether the expression names an element or one of its fields."""
+        return any(node.name.split(".")[0] == element for node in self._names())
+
+    def _names(self) -> Iterator[Identifier]:
+        """Yield the identifiers that stand for columns."""
+        for node in () if self.tree is None else walk(self.tree):
+            if isinstance(node, Identifier) and node.name not in self.bind and not _is_constant(node):
+                yield node
 
     def compile(
         self, columns: ColumnSource, known: Iterable[str]
