@@ -183,7 +183,8 @@ def read_plane(path: Path, plane: PlaneLayout, bbox: Box2I | None = None) -> NDA
     Returns
     -------
     array
-        Pixels ``(n_y, n_x)`` in native byte order, the caller's own; scaled values are float32.
+        Pixels ``(n_y, n_x)`` in native byte order, the caller's own; scaled values are float32, but
+        unsigned integers stay what they are.
 
     Raises
     ------
@@ -210,13 +211,24 @@ def read_plane(path: Path, plane: PlaneLayout, bbox: Box2I | None = None) -> NDA
         ) as mapped:
             stored = np.frombuffer(mapped, dtype, count=length // dtype.itemsize, offset=first - start)
             stored = stored.reshape(-1, plane.n_x)[:, columns]
-            if plane.scale != 1.0 or plane.zero != 0.0:
-                values = (stored * plane.scale + plane.zero).astype(np.float32)
-            else:
-                values = stored.astype(dtype.newbyteorder("="))
+            values = _scaled(stored, plane)
             # The map cannot be closed while a view of it lives.
             del stored
     return values
+
+
+def _scaled(stored: NDArray[Any], plane: PlaneLayout) -> NDArray[Any]:
+    """Return a copy of stored numbers as the values that they mean, in native byte order."""
+    native = stored.astype(stored.dtype.newbyteorder("="))
+    if plane.scale == 1.0 and plane.zero == 0.0:
+        return native
+    bits = 8 * native.dtype.itemsize
+    if plane.scale == 1.0 and native.dtype.kind == "i" and plane.zero == 2.0 ** (bits - 1):
+        # FITS has no unsigned integers; by convention they are stored with the sign bit flipped.
+        unsigned = native.view(f"u{native.dtype.itemsize}")
+        unsigned ^= unsigned.dtype.type(1 << (bits - 1))
+        return unsigned
+    return (native * plane.scale + plane.zero).astype(np.float32)
 
 
 def write_hdus(path: Path, hdus: list[Any]) -> None:

@@ -17,7 +17,7 @@ from .output_mask import combine_masks
 from .planes import PlaneTable
 from .rules import StackRules
 
-_MAX_BLOCK = 256  # pixels: long enough to hide the cost of a loop, short enough to stay in the cache
+_MAX_BLOCK = 512  # pixels: long enough to hide the cost of a loop, short enough to stay in the cache
 
 
 class Outputs(NamedTuple):
