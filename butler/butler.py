@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,13 +18,16 @@ from .dimensions import UNIVERSE, DataCoordinate, DataId, DimensionGroup, Dimens
 from .errors import (
     ArtifactMissingError,
     ButlerUserError,
+    CollectionError,
     DatasetNotFoundError,
+    MissingDatasetTypeError,
     ReadOnlyButlerError,
+    RepositoryCorruptionError,
     RepositoryExistsError,
     UnknownComponentError,
 )
 from .handles import DeferredDatasetHandle
-from .registry import CollectionStore, Database, DatasetSearch, FileRecord, Registry, Where
+from .registry import Database, DatasetSearch, FileRecord, QuerySpec, Registry, Where
 from .repository import CONFIG_NAME, RepositoryConfig
 from .writer import DatasetWriter
 
@@ -48,10 +52,17 @@ class Butler:
     **data_id
         Default values for ``instrument`` and ``skymap``.
 
+    Attributes
+    ----------
+    registry, collections, datastore
+        What exists; its collections, to register, query and chain; where the files are.
+
     Raises
     ------
     RepositoryNotFoundError
         Raised if there is no repository.
+    ReadOnlyButlerError
+        Raised if it is to be changed, but cannot.
     """
 
     def __init__(
@@ -66,12 +77,15 @@ class Butler:
         path = Path(config)
         self.root = (path.parent if path.name == CONFIG_NAME else path).absolute()
         settings = RepositoryConfig.load(self.root)
-        self._writeable = run is not None if writeable is None else writeable
-        if self._writeable and not os.access(self.root, os.W_OK):
+        writeable = run is not None if writeable is None else writeable
+        if writeable and not os.access(self.root, os.W_OK):
             raise ReadOnlyButlerError(f"the directory {self.root} cannot be written")
-        self.registry = Registry(Database.sqlite(self.root / settings.registry, writeable=self._writeable))
-        self._datastore = FileDatastore(self.root, settings.file_templates(), settings.checksum)
-        self._writer = DatasetWriter(self.registry, self._datastore)
+        if not (self.root / settings.registry).is_file():
+            raise RepositoryCorruptionError(f"the registry {self.root / settings.registry} is gone")
+        self.registry = Registry(Database.sqlite(self.root / settings.registry, writeable=writeable))
+        self.collections = self.registry.collections
+        self.datastore = FileDatastore(self.root, settings.file_templates(), settings.checksum)
+        self._writer = DatasetWriter(self.registry, self.datastore)
         self.defaults = RegistryDefaults(self.registry, collections, run, data_id)
         if run is not None:
             self.registry.registerRun(run)
@@ -85,7 +99,7 @@ class Butler:
     def makeRepo(
         cls, root: str | os.PathLike[str], config: RepositoryConfig | None = None
     ) -> RepositoryConfig:
-        """Make an empty repository.
+        """Make a repository; a registry that has lost its ``butler.yaml`` is kept.
 
         Parameters
         ----------
@@ -108,41 +122,31 @@ class Butler:
             raise RepositoryExistsError(f"there is a repository at {directory} already")
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            # A registry without its butler.yaml is what a kill leaves here: it is made anew.
-            (directory / settings.registry).unlink(missing_ok=True)
             database = Database.sqlite(directory / settings.registry, writeable=True)
-            Registry.create(database)
-            database.close()
+            registry = Registry(database) if database.has_tables() else Registry.create(database)
+            registry.database.close()
             settings.save(directory)
         except OSError as error:
-            if isinstance(error, ButlerUserError):
-                raise
             raise ButlerUserError(f"cannot make a repository at {directory}: {error.strerror}") from error
         return settings
-
-    @property
-    def collections(self) -> CollectionStore:
-        """Collections: register, query, chain."""
-        return self.registry.collections
 
     @property
     def run(self) -> str | None:
         """RUN that datasets are put into when a call names none."""
         return self.defaults.run
 
-    @property
-    def datastore(self) -> FileDatastore:
-        """Where the files are."""
-        return self._datastore
-
     def isWriteable(self) -> bool:
         """Tell whether anything may be changed."""
-        return self._writeable
+        return self.registry.database.writeable
 
     def clone(self, *, collections: str | Iterable[str] | None = None, run: str | None = None) -> Butler:
-        """Open the same repository with other defaults."""
+        """Open the same repository with other defaults; what is not given stays as it is."""
         return type(self)(
-            self.root, collections=collections, run=run, writeable=self._writeable, **self.defaults.given
+            self.root,
+            collections=self.defaults.searched if collections is None else collections,
+            run=run or self.run,
+            writeable=self.isWriteable(),
+            **self.defaults.given,
         )
 
     def close(self) -> None:
@@ -211,7 +215,7 @@ class Butler:
         """Return a handle that reads a dataset, or parts of it, later; arguments as `get`."""
         ref = self._resolve(dataset, dataId, collections, kwargs)
         registered, component = self._named_type(ref.datasetType)
-        stored = self._datastore.stored(self._file_record(ref), registered, component)
+        stored = self.datastore.stored(self._file_record(ref), registered, component)
         return DeferredDatasetHandle(stored, ref, dict(parameters or {}))
 
     def find_dataset(
@@ -255,17 +259,15 @@ class Butler:
         """Tell whether a dataset is registered and its file is there."""
         try:
             ref = self._resolve(dataset, dataId, collections, kwargs)
-            return self._datastore.resolve(self._file_record(ref).path).exists()
-        except LookupError:
-            return False
-        except ArtifactMissingError:
+            return self.datastore.resolve(self._file_record(ref).path).exists()
+        except (CollectionError, MissingDatasetTypeError, DatasetNotFoundError, ArtifactMissingError):
             return False
 
     def getURI(self, dataset: DatasetName, /, dataId: DataId | None = None, **kwargs: Any) -> Path:
         """Return where the file of a dataset is; arguments as `get`."""
         collections = kwargs.pop("collections", None)
         ref = self._resolve(dataset, dataId, collections, kwargs)
-        return self._datastore.resolve(self._file_record(ref).path)
+        return self.datastore.resolve(self._file_record(ref).path)
 
     # Asking.
 
@@ -301,7 +303,7 @@ class Butler:
         order_by
             Names to sort by, ``-name`` for descending.
         limit
-            Most datasets to return.
+            Most datasets to return; 0 checks the query only, and ``-n`` logs if there are more than n.
         explain
             Whether an empty result is an error that says why.
 
@@ -315,15 +317,9 @@ class Butler:
         registered, component = self._named_type(dataset_type)
         if component:
             raise UnknownComponentError(f"components are not queried; ask for {registered.name!r}")
+        spec = self._spec(registered.dimensions, where, bind, {**(data_id or {}), **kwargs}, order_by, limit)
         search = self.registry.search(registered.name, self.defaults.path(collections))
-        return self.registry.query_datasets(
-            search,
-            where=Where.parse(where, bind),
-            data_id=self.defaults.query_values(registered.dimensions, {**(data_id or {}), **kwargs}),
-            order_by=[order_by] if isinstance(order_by, str) else list(order_by),
-            limit=limit,
-            explain=explain,
-        )
+        return self.registry.query_datasets(spec, search, explain=explain)
 
     def query_data_ids(
         self,
@@ -343,15 +339,8 @@ class Butler:
         Arguments as `query_datasets`; `joined` restricts to data IDs for which datasets exist.
         """
         group = UNIVERSE.conform([dimensions] if isinstance(dimensions, str) else dimensions)
-        return self.registry.query_data_ids(
-            group,
-            where=Where.parse(where, bind),
-            data_id=self.defaults.query_values(group, {**(data_id or {}), **kwargs}),
-            joined=joined,
-            order_by=[order_by] if isinstance(order_by, str) else list(order_by),
-            limit=limit,
-            explain=explain,
-        )
+        spec = self._spec(group, where, bind, {**(data_id or {}), **kwargs}, order_by, limit)
+        return self.registry.query_data_ids(replace(spec, joined=joined), explain=explain)
 
     def query_dimension_records(
         self,
@@ -367,14 +356,8 @@ class Butler:
     ) -> list[DimensionRecord]:
         """Return the records of a dimension element; arguments as `query_datasets`."""
         group = UNIVERSE.conform(UNIVERSE[element].required)
-        return self.registry.query_dimension_records(
-            element,
-            where=Where.parse(where, bind),
-            data_id=self.defaults.query_values(group, {**(data_id or {}), **kwargs}),
-            order_by=[order_by] if isinstance(order_by, str) else list(order_by),
-            limit=limit,
-            explain=explain,
-        )
+        spec = self._spec(group, where, bind, {**(data_id or {}), **kwargs}, order_by, limit)
+        return self.registry.query_dimension_records(spec, element, explain=explain)
 
     # Writing.
 
@@ -388,23 +371,16 @@ class Butler:
         run: str | None = None,
         **kwargs: Any,
     ) -> DatasetRef:
-        """Store an object as a new dataset.
+        """Store an object as a new dataset; return its ref with an expanded data ID.
 
         Parameters
         ----------
         obj
             The object; must fit the storage class.
-        dataset
-            Name, dataset type, or a ref that also gives run and UUID.
-        dataId
-            Data ID; keyword arguments add to it.
+        dataset, dataId
+            What it is, as for `get`; a ref also gives run and UUID.
         run
             RUN; the butler's own by default.
-
-        Returns
-        -------
-        ref
-            The dataset, with an expanded data ID.
 
         Raises
         ------
@@ -415,7 +391,6 @@ class Butler:
         NoDefaultCollectionError
             Raised if there is no run.
         """
-        self._require_writeable()
         if isinstance(dataset, DatasetRef):
             return self._writer.put(obj, dataset)
         registered, component = self._named_type(dataset)
@@ -432,13 +407,12 @@ class Butler:
         ConflictingDefinitionError
             Raised if one of the datasets exists; the files are removed.
         """
-        self._require_writeable()
         self._writer.store(datasets)
 
     def ingest(
         self, *datasets: FileDataset, transfer: str = "copy", skip_existing: bool = False
     ) -> list[DatasetRef]:
-        """Register files as datasets; dataset types and runs are made as needed.
+        """Register files as datasets, and return those; dataset types and runs are made as needed.
 
         Parameters
         ----------
@@ -449,11 +423,6 @@ class Butler:
         skip_existing
             Whether to leave out datasets that exist already.
 
-        Returns
-        -------
-        refs
-            The datasets that were ingested.
-
         Raises
         ------
         FileNotFoundError
@@ -463,7 +432,6 @@ class Butler:
         ConflictingDefinitionError
             Raised if a dataset exists already.
         """
-        self._require_writeable()
         return self._writer.ingest(datasets, transfer=transfer, skip_existing=skip_existing)
 
     def verify(self, *, repair: bool = False, checksums: bool = True) -> VerifyReport:
@@ -481,15 +449,23 @@ class Butler:
         report
             What was found, before the repair.
         """
-        if repair:
-            self._require_writeable()
         return self._writer.verify(repair=repair, checksums=checksums)
 
     # What the methods above share.
 
-    def _require_writeable(self) -> None:
-        if not self._writeable:
-            raise ReadOnlyButlerError("this butler is read-only; open it with writeable=True or run=...")
+    def _spec(
+        self,
+        dimensions: DimensionGroup,
+        where: str,
+        bind: Mapping[str, Any] | None,
+        data_id: DataId,
+        order_by: str | Iterable[str],
+        limit: int | None,
+    ) -> QuerySpec:
+        condition = Where.parse(where, bind)
+        values = self.defaults.query_values(dimensions, data_id, condition)
+        names = (order_by,) if isinstance(order_by, str) else tuple(order_by)
+        return QuerySpec(dimensions, condition, values, (), names, limit)
 
     def _named_type(self, name: str | DatasetType) -> tuple[DatasetType, str | None]:
         text = name.name if isinstance(name, DatasetType) else name

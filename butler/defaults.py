@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from .datasets import DatasetType
-from .dimensions import UNIVERSE, DataCoordinate, DataId, DimensionGroup
-from .errors import MissingCollectionError, NoDefaultCollectionError
-from .registry import Registry
+from .dimensions import UNIVERSE, DataCoordinate, DataId, DimensionGroup, coerce_value
+from .errors import DimensionNameError, MissingCollectionError, NoDefaultCollectionError
+from .registry import Registry, Where
 
 __all__ = ["RegistryDefaults"]
+
+_GOVERNORS: Final = ("instrument", "skymap")
 
 
 class RegistryDefaults:
@@ -31,7 +33,7 @@ class RegistryDefaults:
     Raises
     ------
     DimensionNameError
-        Raised for a data ID key that is no dimension.
+        Raised for a data ID key that is neither of the two.
     """
 
     def __init__(
@@ -43,10 +45,15 @@ class RegistryDefaults:
     ) -> None:
         self._registry = registry
         self.run = run
-        names = [collections] if isinstance(collections, str) else list(collections or ())
-        self.collections = tuple(names or ([run] if run else []))
-        checked = DataCoordinate.standardize(data_id, dimensions=UNIVERSE.conform(data_id))
-        self.given = {name: str(value) for name, value in checked.items()}
+        self.searched = (collections,) if isinstance(collections, str) else tuple(collections or ())
+        self.collections = self.searched or ((run,) if run else ())
+        for name in data_id:
+            if name not in _GOVERNORS:
+                raise DimensionNameError(
+                    f"a butler has no argument {name!r}, and data IDs have defaults for "
+                    f"{' and '.join(_GOVERNORS)} only"
+                )
+        self.given = {name: str(coerce_value(name, value)) for name, value in data_id.items()}
         self._governors: dict[str, Any] | None = None
 
     def path(self, collections: str | Iterable[str] | None) -> list[str]:
@@ -85,8 +92,8 @@ class RegistryDefaults:
         defaults = self.governors() if lacking else {}
         return DataCoordinate.standardize(given, dimensions=dimensions, defaults=defaults)
 
-    def query_values(self, dimensions: DimensionGroup, given: DataId) -> dict[str, Any]:
-        """Return the values that the rows of a query must have.
+    def query_values(self, dimensions: DimensionGroup, given: DataId, where: Where) -> dict[str, Any]:
+        """Return the values that the rows of a query must have; a condition takes the place of a default.
 
         Raises
         ------
@@ -94,7 +101,8 @@ class RegistryDefaults:
             Raised for a key that is no dimension.
         """
         UNIVERSE.conform(given)
-        return {**{k: v for k, v in self.given.items() if k in dimensions}, **given}
+        wanted = {k: v for k, v in self.given.items() if k in dimensions and not where.mentions(k)}
+        return {**wanted, **given}
 
     def governors(self) -> dict[str, Any]:
         """Return the instrument and sky map that are given, or the only ones of the collections."""
@@ -104,7 +112,7 @@ class RegistryDefaults:
                 runs = self._registry.collections.flatten(self.collections)
             except MissingCollectionError:
                 runs = []
-            for governor in ("instrument", "skymap"):
+            for governor in _GOVERNORS:
                 values = self._registry.datasets.governor_values(runs, governor)
                 # Where the collections do not decide, a repository with only one leaves no doubt either.
                 values = values or [str(r[governor]) for r in self._registry.records.fetch_all(governor)]

@@ -145,7 +145,7 @@ def save_figure(figure: Any, path: Path) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=150)
+        figure.savefig(path, dpi=110)
     except OSError as error:
         raise ButlerUserError(f"cannot write the picture {path}: {error.strerror or error}") from error
     except ValueError as error:

@@ -10,7 +10,7 @@ from typing import Any
 from .datasets import DatasetRef, FileDataset
 from .datastore import FileDatastore, StagedFile, VerifyReport, verify_files
 from .formatters import formatter_for, get_formatter
-from .registry import Registry
+from .registry import CollectionType, Registry
 
 __all__ = ["DatasetWriter"]
 
@@ -33,7 +33,10 @@ class DatasetWriter:
 
     def put(self, obj: Any, ref: DatasetRef) -> DatasetRef:
         """Write an object and register it; return the ref with an expanded data ID."""
+        self.registry.database.require_writeable()
         expanded = ref.expanded(self.registry.records.expand(ref.dataId))
+        # What is refused later, too, is refused before a large file is written.
+        self.registry.check_datasets(ref.run, [expanded])
         self.store([(expanded, self.datastore.stage(obj, expanded))])
         return expanded
 
@@ -54,8 +57,8 @@ class DatasetWriter:
                     numbers = self.registry.insert_datasets(run, [ref for ref, _ in members])
                     self.registry.files.insert({numbers[ref.id]: staged.record for ref, staged in members})
                 for _, staged in datasets:
-                    transaction.on_rollback(staged.retract)
                     staged.publish()
+                    transaction.on_rollback(staged.retract)
         except BaseException:
             for _, staged in datasets:
                 staged.discard()
@@ -73,6 +76,7 @@ class DatasetWriter:
                 ref = dataset.ref.expanded(self.registry.records.expand(dataset.ref.dataId))
                 found = self.registry.find_dataset(ref.datasetType.name, ref.dataId, [ref.run])
                 if found is None or not skip_existing:
+                    self.registry.check_datasets(ref.run, [ref])
                     wanted.append((ref, dataset))
             staged: list[tuple[DatasetRef, StagedFile]] = []
             try:
@@ -90,14 +94,15 @@ class DatasetWriter:
 
     def verify(self, *, repair: bool, checksums: bool) -> VerifyReport:
         """Compare the registry with the files, and remove what has no counterpart if asked."""
-        report = verify_files(self.datastore, self.registry.files.all(), checksums=checksums)
+        records = self.registry.files.all()
+        runs = set(self.registry.collections.query("*", CollectionType.RUN))
+        report = verify_files(self.datastore, records, runs, checksums=checksums)
         if repair:
             lost = [*report.missing, *report.damaged]
-            records = self.registry.files.get(lost)
             with self.registry.database.transaction() as transaction:
                 self.registry.datasets.remove(lost)
-                for record in records.values():
-                    transaction.on_commit(partial(self.datastore.remove, record))
+                for dataset_id in lost:
+                    transaction.on_commit(partial(self.datastore.remove, records[dataset_id]))
             for path in report.orphans:
                 path.unlink(missing_ok=True)
         return report

@@ -63,7 +63,6 @@ DOORS = {
     "healsparse": ["butler/formatters/healsparse_map.py", "tasks/coadd/input_map.py"],
     "hpgeom": ["tasks/coadd/input_map.py"],
     "multiprocessing": ["tasks/execution/"],
-    "concurrent": ["tasks/execution/"],
     "click": ["butler/cli.py", "tasks/cli.py"],
     "tqdm": ["butler/cli.py", "tasks/cli.py"],
     "matplotlib": ["butler/pictures.py"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..datasets import DatasetRef, DatasetType, StorageClass
-from ..errors import ArtifactMissingError, ButlerUserError, TemplateError
+from ..errors import ArtifactMissingError, ButlerUserError, FileFormatError, TemplateError
 from ..formatters import FileLayout, Formatter, formatter_for, get_formatter
 from ..handles import check_request
 from ..registry import FileRecord
@@ -46,9 +47,18 @@ class StagedFile:
     record: FileRecord
 
     def publish(self) -> None:
-        """Give the file its final name."""
-        if self.temporary is not None:
-            self.temporary.replace(self.final)
+        """Give the file its final name; under the lock of a transaction, so that no other can take it.
+
+        Raises
+        ------
+        TemplateError
+            Raised if another dataset has taken the name since this one was staged.
+        """
+        if self.temporary is None:
+            return
+        if os.path.lexists(self.final):
+            raise TemplateError(f"two datasets have the path {self.final}; add a dimension to the template")
+        self.temporary.replace(self.final)
 
     def discard(self) -> None:
         """Remove the file before it is published."""
@@ -111,8 +121,7 @@ class FileDatastore:
             Raised if the file cannot be written.
         """
         formatter = formatter_for(ref.datasetType.storageClass)
-        relative = self.path_for(ref, formatter)
-        final = self.resolve(relative)
+        relative, final = self._place(ref, formatter)
         temporary = _temporary_name(final)
         with _staging(temporary, f"cannot write {final}"):
             final.parent.mkdir(parents=True, exist_ok=True)
@@ -147,8 +156,7 @@ class FileDatastore:
             raise ArtifactMissingError(f"no file {source}")
         if transfer == "direct":
             return StagedFile(None, source, self._record(source, str(source.resolve()), formatter))
-        relative = self.path_for(ref, formatter)
-        final = self.resolve(relative)
+        relative, final = self._place(ref, formatter)
         temporary = _temporary_name(final)
         with _staging(temporary, f"cannot {transfer} {source} to {final}"):
             final.parent.mkdir(parents=True, exist_ok=True)
@@ -160,6 +168,17 @@ class FileDatastore:
             else:
                 temporary.hardlink_to(source)
             return StagedFile(temporary, final, self._record(temporary, relative, formatter))
+
+    def _place(self, ref: DatasetRef, formatter: Formatter) -> tuple[str, Path]:
+        """Return the path for a dataset, with its UUID if the plain one is taken.
+
+        Taken by a file that a kill left, or by a dataset whose values differ only in characters that have
+        no place in file names.
+        """
+        relative = self.path_for(ref, formatter)
+        if os.path.lexists(self.resolve(relative)):
+            relative = f"{relative.removesuffix(formatter.extension)}_{ref.id}{formatter.extension}"
+        return relative, self.resolve(relative)
 
     def _record(self, path: Path, recorded: str, formatter: Formatter) -> FileRecord:
         layout = formatter.layout(path)
@@ -199,12 +218,19 @@ class FileDatastore:
         ArtifactMissingError
             Raised if the file is gone.
         FileFormatError
-            Raised if it is broken.
+            Raised if it is broken, or not as long as when it was stored.
+        ButlerUserError
+            Raised if the system refuses to read it.
         """
         given = dict(parameters or {})
         check_request(storage_class, component, given)
         path = self.resolve(record.path)
         try:
+            size = path.stat().st_size
+            if size != record.size:
+                raise FileFormatError(
+                    f"{path} has {size} bytes, it had {record.size} when it was stored; `butler verify` tells more"
+                )
             return get_formatter(record.formatter).read(
                 path,
                 storage_class=storage_class,
@@ -216,12 +242,13 @@ class FileDatastore:
             raise ArtifactMissingError(
                 f"the file {path} is registered but gone; `butler verify --repair` removes such entries"
             ) from error
+        except OSError as error:
+            raise ButlerUserError(f"cannot read {path}: {error.strerror or error}") from error
 
     def remove(self, record: FileRecord) -> None:
-        """Remove a file, if it lies inside the repository; what was ingested in place stays."""
-        path = self.resolve(record.path)
-        if self.root in path.parents:
-            path.unlink(missing_ok=True)
+        """Remove a file, if it belongs to the repository; what was ingested in place stays."""
+        if not os.path.isabs(record.path):  # noqa: PTH117 (a text, not a Path)
+            self.resolve(record.path).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +269,11 @@ def file_checksum(path: Path) -> str:
     """Return the SHA-256 sum of a file in hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def is_temporary(path: Path) -> bool:
+    """Tell whether a file has the name of one that is not complete."""
+    return bool(re.fullmatch(r"\..+\.[0-9a-f]{32}" + re.escape(PART_SUFFIX), path.name))
 
 
 def _temporary_name(final: Path) -> Path:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..registry import FileRecord
-from .file_datastore import PART_SUFFIX, FileDatastore, file_checksum
+from .file_datastore import FileDatastore, file_checksum, is_temporary
 
 __all__ = ["VerifyReport", "verify_files"]
-
-_OWN_FILES = frozenset({"butler.yaml"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +24,7 @@ class VerifyReport:
     damaged
         Datasets whose file has another size or checksum, with the reason.
     orphans
-        Files in the repository that belong to no dataset, partial ones among them.
+        Partial files, and files in the directories of runs that belong to no dataset.
     n_checked
         Number of datasets looked at.
     """
@@ -43,7 +41,11 @@ class VerifyReport:
 
 
 def verify_files(
-    datastore: FileDatastore, records: Mapping[uuid.UUID, FileRecord], *, checksums: bool = True
+    datastore: FileDatastore,
+    records: Mapping[uuid.UUID, FileRecord],
+    runs: Set[str],
+    *,
+    checksums: bool = True,
 ) -> VerifyReport:
     """Compare records with files.
 
@@ -53,6 +55,9 @@ def verify_files(
         Where the files are.
     records
         What the registry says.
+    runs
+        RUN collections; only in their directories a file without record is taken for an orphan, so that
+        whatever else somebody keeps in the directory of the repository is left alone.
     checksums
         Whether to read all files and compare their sums; sizes are always compared.
     """
@@ -68,17 +73,18 @@ def verify_files(
             damaged[dataset_id] = f"{path} has {size} bytes, not {record.size}"
         elif checksums and record.checksum and file_checksum(path) != record.checksum:
             damaged[dataset_id] = f"{path} has another checksum than when it was stored"
-    known = {datastore.resolve(record.path) for record in records.values()}
-    return VerifyReport(tuple(missing), damaged, tuple(_orphans(datastore.root, known)), len(records))
+    root = datastore.root.resolve()
+    known = {root / record.path for record in records.values()}
+    return VerifyReport(tuple(missing), damaged, tuple(_orphans(root, known, runs)), len(records))
 
 
-def _orphans(root: Path, known: set[Path]) -> list[Path]:
-    """Return files below the root that no record names; the repository's own files are none."""
+def _orphans(root: Path, known: set[Path], runs: Set[str]) -> list[Path]:
+    """Return partial files, and files in the directories of runs that no record names."""
     found = []
     for path in sorted(root.rglob("*")):
-        if path.is_dir() or path in known:
+        if path in known or path.is_dir():
             continue
-        own = path.parent == root and (path.name in _OWN_FILES or ".sqlite3" in path.name)
-        if not own or path.name.endswith(PART_SUFFIX):
+        folders = [parent.relative_to(root).as_posix() for parent in path.parents if root in parent.parents]
+        if is_temporary(path) or any(folder in runs for folder in folders):
             found.append(path)
     return found

@@ -36,7 +36,9 @@ class Timespan:
 
     def __post_init__(self) -> None:
         if any(ns is not None and abs(ns) >= 2**63 for ns in (self.begin_ns, self.end_ns)):
-            raise ValueError(f"times must lie within 292 years of 1970, not {self.begin_ns} .. {self.end_ns} ns")
+            raise ValueError(
+                f"times must lie within 292 years of 1970, not {self.begin_ns} .. {self.end_ns} ns"
+            )
         if self.begin_ns is not None and self.end_ns is not None and self.begin_ns >= self.end_ns:
             raise ValueError(f"a timespan must end after it begins, not {self.begin_ns} .. {self.end_ns} ns")
 

@@ -3,7 +3,7 @@
 from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database, Transaction
 from .file_store import FileRecord, FileRecordStore
-from .queries import DatasetSearch
+from .queries import DatasetSearch, QuerySpec
 from .registry import Registry
 from .where import Where
 
@@ -15,6 +15,7 @@ __all__ = [
     "DatasetSearch",
     "FileRecord",
     "FileRecordStore",
+    "QuerySpec",
     "Registry",
     "Transaction",
     "Where",

@@ -102,15 +102,21 @@ class CollectionStore:
             raise CollectionError(
                 f"a collection is named with letters, digits and _-+.:@ in parts separated by /, not {name!r}"
             )
-        existing = self._find([name])
-        if existing:
-            if existing[0].type is not type:
-                raise CollectionTypeError(f"collection {name!r} exists as {existing[0].type}, not {type}")
+        if self._is_registered(name, type):
             return False
         with self._db.transaction():
+            # Another process may have been faster: look again under the lock.
+            if self._is_registered(name, type):
+                return False
             row = {"name": name, "type": type.value, "doc": doc}
             self._db.execute(self._schema.collection.insert(), [row])
         return True
+
+    def _is_registered(self, name: str, type: CollectionType) -> bool:
+        existing = self._find([name])
+        if existing and existing[0].type is not type:
+            raise CollectionTypeError(f"collection {name!r} exists as {existing[0].type}, not {type}")
+        return bool(existing)
 
     def get_info(self, name: str) -> CollectionInfo:
         """Return a collection by name.

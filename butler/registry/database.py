@@ -110,6 +110,17 @@ class Database:
         """Close all connections."""
         self._engine.dispose()
 
+    def require_writeable(self) -> None:
+        """Refuse what would change something.
+
+        Raises
+        ------
+        ReadOnlyButlerError
+            Raised if the database was opened for reading only.
+        """
+        if not self.writeable:
+            raise ReadOnlyButlerError("this butler is read-only; open it with writeable=True or run=...")
+
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Run a block that is kept whole or undone whole; an inner block is undone alone.
@@ -119,8 +130,7 @@ class Database:
         ReadOnlyButlerError
             Raised if the database was opened for reading only.
         """
-        if not self.writeable:
-            raise ReadOnlyButlerError("this butler is read-only; open it with writeable=True or run=...")
+        self.require_writeable()
         outer = self._transaction
         self._transaction = Transaction(outer)
         try:

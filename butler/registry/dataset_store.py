@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -57,15 +57,12 @@ class DatasetStore:
         ConflictingDefinitionError
             Raised if the name is registered with another definition.
         """
-        existing = self.find_type(dataset_type.name)
-        if existing is not None:
-            if existing.type != dataset_type:
-                raise ConflictingDefinitionError(
-                    f"dataset type {dataset_type.name!r} is registered as <{existing.type}>, "
-                    f"which differs from <{dataset_type}>"
-                )
+        if self._is_registered(dataset_type):
             return False
         with self._db.transaction():
+            # Another process may have been faster: look again under the lock.
+            if self._is_registered(dataset_type):
+                return False
             group_id = self._tag_group(dataset_type)
             row = {
                 "name": dataset_type.name,
@@ -75,6 +72,15 @@ class DatasetStore:
             }
             self._db.execute(self._schema.dataset_type.insert(), [row])
         return True
+
+    def _is_registered(self, dataset_type: DatasetType) -> bool:
+        existing = self.find_type(dataset_type.name)
+        if existing is not None and existing.type != dataset_type:
+            raise ConflictingDefinitionError(
+                f"dataset type {dataset_type.name!r} is registered as <{existing.type}>, "
+                f"which differs from <{dataset_type}>"
+            )
+        return existing is not None
 
     def _tag_group(self, dataset_type: DatasetType) -> int:
         """Return the number of the tag table for these required dimensions; make it if needed."""
@@ -133,17 +139,15 @@ class DatasetStore:
         Raises
         ------
         ConflictingDefinitionError
-            Raised if the run has a dataset of the same type and data ID, or the UUID is taken.
+            Raised as by `check`.
         """
         table = self._schema.dataset
         now = time.time_ns()
         numbers: dict[uuid.UUID, int] = {}
-        ordered = sorted(refs, key=lambda ref: ref.datasetType.name)
         with self._db.transaction():
-            for name, group in groupby(ordered, key=lambda ref: ref.datasetType.name):
-                members = list(group)
+            self.check(run, refs)
+            for name, members in _by_type(refs):
                 registered = self.get_type(name)
-                self._refuse_existing(run, registered, members)
                 rows = [
                     {
                         "uuid": ref.id.bytes,
@@ -170,26 +174,42 @@ class DatasetStore:
                 numbers |= found
         return numbers
 
-    def _refuse_existing(
-        self, run: CollectionInfo, registered: RegisteredType, refs: Sequence[DatasetRef]
-    ) -> None:
-        seen: set[DataCoordinate] = set()
-        for ref in refs:
-            existing = self.find(registered, [run], ref.dataId)
-            if existing is not None or ref.dataId in seen:
-                which = f" as {existing.id}" if existing else " twice in one call"
-                raise ConflictingDefinitionError(
-                    f"{ref.datasetType.name} {ref.dataId} exists in run {run.name!r}{which}; "
-                    "use another run or remove it first"
-                )
-            seen.add(ref.dataId)
-        if self._numbers([ref.id for ref in refs]):
-            raise ConflictingDefinitionError("a dataset with the same UUID exists already")
+    def check(self, run: CollectionInfo, refs: Sequence[DatasetRef]) -> None:
+        """Refuse datasets that cannot be inserted into a run.
+
+        Raises
+        ------
+        MissingDatasetTypeError
+            Raised if a dataset type is not registered.
+        ConflictingDefinitionError
+            Raised if it is registered otherwise, if the run has a dataset of the same type and data ID, or
+            if a UUID is taken.
+        """
+        for name, members in _by_type(refs):
+            registered = self.get_type(name)
+            seen: set[DataCoordinate] = set()
+            for ref in members:
+                if ref.datasetType != registered.type:
+                    raise ConflictingDefinitionError(
+                        f"dataset type {name!r} is registered as <{registered.type}>, not as <{ref.datasetType}>"
+                    )
+                existing = self.find(registered, [run], ref.dataId)
+                if existing is not None or ref.dataId in seen:
+                    which = f" as {existing.id}" if existing else " twice in one call"
+                    raise ConflictingDefinitionError(
+                        f"{name} {ref.dataId} exists in run {run.name!r}{which}; use another run or remove it first"
+                    )
+                seen.add(ref.dataId)
+        if taken := self._known_ids([ref.id for ref in refs]):
+            raise ConflictingDefinitionError(f"a dataset with the UUID {taken[0]} exists already")
 
     def find(
         self, registered: RegisteredType, runs: Iterable[CollectionInfo], data_id: DataCoordinate
     ) -> DatasetRef | None:
         """Return the dataset of a data ID in the first of the runs that has it."""
+        if not data_id.hasRecords():
+            # Implied values are what a caller says, not what the registry knows.
+            data_id = DataCoordinate(data_id.dimensions, data_id.required_values)
         tags, dataset = registered.tags, self._schema.dataset
         for run in runs:
             rows = self._db.query(
@@ -235,14 +255,12 @@ class DatasetStore:
         rows = self._db.query(sa.select(table.c.uuid).where(table.c.run_id == run.id).order_by(table.c.id))
         return [uuid.UUID(bytes=bytes(row.uuid)) for row in rows]
 
-    def _numbers(self, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:
-        table = self._schema.dataset
-        found: dict[uuid.UUID, int] = {}
+    def _known_ids(self, ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
+        column = self._schema.dataset.c.uuid
+        found: list[uuid.UUID] = []
         for chunk in _chunks(ids):
-            rows = self._db.query(
-                sa.select(table.c.id, table.c.uuid).where(table.c.uuid.in_([i.bytes for i in chunk]))
-            )
-            found |= {uuid.UUID(bytes=bytes(row.uuid)): int(row.id) for row in rows}
+            rows = self._db.query(sa.select(column).where(column.in_([i.bytes for i in chunk])))
+            found += [uuid.UUID(bytes=bytes(row.uuid)) for row in rows]
         return found
 
     def types_in(self, runs: Sequence[CollectionInfo]) -> list[str]:
@@ -267,6 +285,13 @@ class DatasetStore:
                 )
                 found |= {str(row[0]) for row in rows}
         return sorted(found, key=str)
+
+
+def _by_type(refs: Iterable[DatasetRef]) -> Iterator[tuple[str, list[DatasetRef]]]:
+    """Yield refs by the name of their dataset type."""
+    ordered = sorted(refs, key=lambda ref: ref.datasetType.name)
+    for name, group in groupby(ordered, key=lambda ref: ref.datasetType.name):
+        yield name, list(group)
 
 
 def _chunks(ids: Sequence[uuid.UUID], size: int = 500) -> Iterable[Sequence[uuid.UUID]]:

@@ -112,6 +112,13 @@ class DimensionRecordStore:
         order = [table.c[name] for name in definition.required]
         return [record_from_row(definition, row) for row in self._db.query(sa.select(table).order_by(*order))]
 
+    def known_values(self, dimension: str, *, limit: int) -> list[Any]:
+        """Return different values of a dimension that have records, sorted, at most `limit`."""
+        stored = dimension if UNIVERSE[dimension].has_table else "physical_filter"
+        column = self._schema.elements[stored].c[dimension]
+        rows = self._db.query(sa.select(column).distinct().order_by(column).limit(limit))
+        return [row[0] for row in rows]
+
     def expand(self, data_id: DataCoordinate) -> DataCoordinate:
         """Attach the records of all elements, and the implied values in them.
 

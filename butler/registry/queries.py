@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -29,6 +30,8 @@ from .schema import BOUND_COLUMNS, Schema
 from .where import Where
 
 __all__ = ["DatasetSearch", "QueryBuilder", "QuerySpec"]
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class QuerySpec:
     order_by
         Names to sort by, ``-name`` for descending.
     limit
-        Most rows to return; all if None.
+        Most rows to return; all if None. With a negative one, ``-n``, it is logged if there are more than n.
     """
 
     dimensions: DimensionGroup
@@ -129,19 +132,25 @@ class QueryBuilder:
         extra = select.region_columns()
         statement = sa.select(*columns, *extra).select_from(select.source).where(*select.conditions)
         statement = statement.distinct() if select.may_repeat else statement
-        order = [*select.order(), *([] if spec.order_by else columns[: len(spec.dimensions.required)])]
         if select.may_repeat:
             # DISTINCT can only be ordered by what is selected.
-            extra_order = [o for i, o in enumerate(select.order_columns()) if i < len(spec.order_by)]
-            statement = statement.add_columns(*[c.label(f"_o{i}") for i, c in enumerate(extra_order)])
-        statement = statement.order_by(*order)
+            sorted_by = [c.label(f"_o{i}") for i, c in enumerate(select.order_columns())]
+            statement = statement.add_columns(*sorted_by)
+        statement = statement.order_by(*select.order(), *columns[: len(spec.dimensions.required)])
         if spec.limit is not None and not extra:
-            statement = statement.limit(spec.limit)
+            # One more row tells whether a negative limit cuts.
+            statement = statement.limit(abs(spec.limit) + (spec.limit < 0))
         rows = self._db.query(statement)
-        if not extra:
-            return list(rows)
-        kept = _unique(select.exact(rows), len(columns))
-        return kept if spec.limit is None else kept[: spec.limit]
+        return _cut(_unique(select.exact(rows), len(columns)) if extra else list(rows), spec.limit)
+
+
+def _cut(rows: list[sa.Row[Any]], limit: int | None) -> list[sa.Row[Any]]:
+    """Return the first rows; a negative limit that cuts is logged."""
+    if limit is None or len(rows) <= abs(limit):
+        return rows
+    if limit < 0:
+        _LOG.warning("more than %d results; the others are left out", -limit)
+    return rows[: abs(limit)]
 
 
 def _unique(rows: Iterable[sa.Row[Any]], n_columns: int) -> list[sa.Row[Any]]:
@@ -189,9 +198,10 @@ class _Select:
         self.spatial_join = self._spatial_join(groups)
         for joined in searches:
             self._join_datasets(joined, identify=joined is search)
-        ordered = {n.lstrip("-").split(".")[0] for n in spec.order_by}
-        self._join_elements({*used, *tables, *(self.spatial_join or ()), *(ordered & set(UNIVERSE.elements))})
-        compiled, self.spatial_terms = spec.where.compile(self, self.group.elements)
+        self._order = [self._order_name(name) for name in spec.order_by]
+        ordered = {element for element, _ in self._order}
+        self._join_elements({*used, *tables, *(self.spatial_join or ()), *ordered})
+        compiled, self.spatial_terms = spec.where.compile(self, base.elements)
         self.conditions += compiled
         self._add_spatial_bounds()
         for name, value in spec.data_id.items():
@@ -212,24 +222,20 @@ class _Select:
         """Return a column of an element's table."""
         return self.tables[element].c[column]
 
+    def _order_name(self, name: str) -> tuple[str, str]:
+        """Return the element and column to sort by; others than the result's could repeat its rows."""
+        element, column = Where.parse_name(name.removeprefix("-")).resolve_name(self.spec.dimensions.elements)
+        if element not in self.spec.dimensions.elements:
+            hint = did_you_mean(name, self.spec.dimensions.names)
+            raise InvalidQueryError(f"cannot order by {name!r}: it is not part of the result{hint}")
+        return element, column
+
     def order_columns(self) -> list[sa.ColumnElement[Any]]:
         """Return the columns to sort by, as `QuerySpec.order_by` names them."""
-        found = []
-        for name in self.spec.order_by:
-            where = Where.parse(f"{name.lstrip('-')} IS NULL")
-            _, elements = where.referenced(self.group.elements)
-            element = elements.pop()
-            plain = name.lstrip("-").split(".", 1)[-1].replace("timespan.", "timespan_")
-            if plain in self.columns:
-                found.append(self.columns[plain])
-            elif element in self.tables and plain in self.tables[element].c:
-                found.append(self.tables[element].c[plain])
-            elif element in self.columns:
-                found.append(self.columns[element])
-            else:
-                hint = did_you_mean(name, self.columns)
-                raise InvalidQueryError(f"cannot order by {name!r}: not part of the result{hint}")
-        return found
+        return [
+            self.columns[column] if element == column else self.tables[element].c[column]
+            for element, column in self._order
+        ]
 
     def order(self) -> list[sa.ColumnElement[Any]]:
         """Return the sort columns with their direction."""

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 
 from ..datasets import DatasetRef, DatasetType
 from ..dimensions import UNIVERSE, DataCoordinate, DataId, DimensionGroup, DimensionRecord
 from ..errors import (
+    CollectionTypeError,
     DataIdValueError,
     DimensionNameError,
     EmptyQueryResultError,
-    MissingCollectionError,
     RepositoryCorruptionError,
     did_you_mean,
 )
-from .collections import CollectionStore, CollectionType
+from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database
 from .dataset_store import DatasetStore
 from .dimension_store import DimensionRecordStore
@@ -28,6 +29,11 @@ from .schema import SCHEMA_VERSION, Schema
 from .where import Where
 
 __all__ = ["Registry"]
+
+_Found = TypeVar("_Found")
+_TRUE: Final = Where.parse("")
+_MAX_TOLD: Final = 30
+"""Most values of a dimension that an explanation lists."""
 
 
 class Registry:
@@ -111,10 +117,17 @@ class Registry:
 
     def insert_datasets(self, run: str, refs: Sequence[DatasetRef]) -> dict[uuid.UUID, int]:
         """Insert datasets into a run; see `DatasetStore.insert`."""
-        info = self.collections.get_info(run)
+        return self.datasets.insert(self._run(run), refs)
+
+    def check_datasets(self, run: str, refs: Sequence[DatasetRef]) -> None:
+        """Refuse datasets that `insert_datasets` would refuse; see `DatasetStore.check`."""
+        self.datasets.check(self._run(run), refs)
+
+    def _run(self, name: str) -> CollectionInfo:
+        info = self.collections.get_info(name)
         if info.type is not CollectionType.RUN:
-            raise MissingCollectionError(f"{run!r} is a {info.type} collection; datasets go into a RUN")
-        return self.datasets.insert(info, refs)
+            raise CollectionTypeError(f"{name!r} is a {info.type} collection; datasets go into a RUN")
+        return info
 
     def find_dataset(
         self, dataset_type: str, data_id: DataCoordinate, collections: Sequence[str]
@@ -128,96 +141,76 @@ class Registry:
         runs = self.collections.flatten(collections)
         return DatasetSearch(self.datasets.get_type(dataset_type), runs)
 
-    def query_data_ids(
-        self,
-        dimensions: Iterable[str] | DimensionGroup,
-        *,
-        where: Where,
-        data_id: DataId | None = None,
-        joined: Sequence[DatasetSearch] = (),
-        order_by: Sequence[str] = (),
-        limit: int | None = None,
-        explain: bool = True,
-    ) -> list[DataCoordinate]:
+    def query_data_ids(self, spec: QuerySpec, *, explain: bool = True) -> list[DataCoordinate]:
         """Return data IDs that exist; see `Butler.query_data_ids`."""
-        spec = QuerySpec(UNIVERSE.conform(dimensions), where, data_id or {}, joined, order_by, limit)
-        found = self._queries.data_ids(spec)
-        if not found and explain:
-            raise EmptyQueryResultError(self._why_empty(spec))
-        return found
+        return self._explained(self._queries.data_ids, spec, explain)
 
     def query_datasets(
-        self,
-        search: DatasetSearch,
-        *,
-        where: Where,
-        data_id: DataId | None = None,
-        order_by: Sequence[str] = (),
-        limit: int | None = None,
-        explain: bool = True,
+        self, spec: QuerySpec, search: DatasetSearch, *, explain: bool = True
     ) -> list[DatasetRef]:
         """Return datasets; see `Butler.query_datasets`."""
-        dimensions = search.registered.type.dimensions
-        spec = QuerySpec(dimensions, where, data_id or {}, (), order_by, limit)
-        found = self._queries.datasets(spec, search)
-        if not found and explain:
-            joined = QuerySpec(dimensions, where, data_id or {}, (search,))
-            raise EmptyQueryResultError(self._why_empty(joined))
-        return found
+        return self._explained(lambda asked: self._queries.datasets(asked, search), spec, explain, search)
 
     def query_dimension_records(
-        self,
-        element: str,
-        *,
-        where: Where,
-        data_id: DataId | None = None,
-        order_by: Sequence[str] = (),
-        limit: int | None = None,
-        explain: bool = True,
+        self, spec: QuerySpec, element: str, *, explain: bool = True
     ) -> list[DimensionRecord]:
         """Return dimension records; see `Butler.query_dimension_records`."""
-        definition = UNIVERSE[element]
-        spec = QuerySpec(UNIVERSE.conform(definition.required), where, data_id or {}, (), order_by, limit)
-        found = self._queries.records(spec, element)
-        if not found and explain:
-            raise EmptyQueryResultError(self._why_empty(spec))
-        return found
+        return self._explained(lambda asked: self._queries.records(asked, element), spec, explain)
 
-    def _why_empty(self, spec: QuerySpec) -> str:
-        """Say which part of a query removes all rows."""
-        free = Where.parse("")
-        for joined in spec.joined:
-            name = joined.registered.type.name
-            path = ", ".join(run.name for run in joined.runs) or "no run at all"
-            alone = QuerySpec(joined.registered.type.dimensions, free, {}, (joined,), limit=1)
-            if not self._queries.data_ids(alone):
-                return f"no dataset of type {name!r} in {path}"
-        for term in spec.where.terms:
-            only = Where(spec.where.text, term, spec.where.bind)
-            if not self._matches(spec, only, {}):
-                return f"nothing fulfils {spec.where.text!r}{self._known_values(only)}"
-        for key, value in spec.data_id.items():
-            if not self._matches(spec, free, {key: value}):
-                return f"nothing has {key}={value!r}{self._values_hint(key, value)}"
-        if not self._matches(spec, free, {}):
-            return f"nothing exists with {spec.dimensions}: records are missing, or nothing overlaps"
-        return "each condition is fulfilled by something, but nothing fulfils all of them together"
+    def _explained(
+        self,
+        find: Callable[[QuerySpec], list[_Found]],
+        spec: QuerySpec,
+        explain: bool,
+        search: DatasetSearch | None = None,
+    ) -> list[_Found]:
+        """Run a query; if it finds nothing, say why."""
+        found = find(spec)
+        if found or not explain or spec.limit == 0:
+            return found
+        searches = [*spec.joined, *([search] if search else [])]
+        raise EmptyQueryResultError(self._missing_datasets(searches) or _why_empty(find, spec, self.records))
 
-    def _matches(self, spec: QuerySpec, where: Where, data_id: DataId) -> bool:
-        probe = QuerySpec(spec.dimensions, where, data_id, spec.joined, limit=1)
-        return bool(self._queries.data_ids(probe))
+    def _missing_datasets(self, searches: Sequence[DatasetSearch]) -> str:
+        """Name a dataset type of which there is nothing at all; empty if there is none such."""
+        for search in searches:
+            dimensions = search.registered.type.dimensions
+            if not self._queries.data_ids(QuerySpec(dimensions, _TRUE, {}, (search,), limit=1)):
+                path = ", ".join(run.name for run in search.runs) or "no run at all"
+                return f"no dataset of type {search.registered.type.name!r} in {path}"
+        return ""
 
-    def _known_values(self, where: Where) -> str:
-        """Return the known values of the dimensions in a condition, if there are few."""
-        dimensions, _ = where.referenced(())
-        told = [self._values_hint(name, None) for name in sorted(dimensions) if name in where.text]
-        return "".join(told)
 
-    def _values_hint(self, name: str, value: Any) -> str:
-        known = sorted({str(record[name]) for record in self.records.fetch_all(name)})
-        if len(known) > 30:
-            return ""
-        return f"; {name} is one of: {', '.join(known)}" if known else f"; there is no {name} record"
+def _why_empty(
+    find: Callable[[QuerySpec], Sequence[Any]], spec: QuerySpec, records: DimensionRecordStore
+) -> str:
+    """Say which part of a query removes all rows, by asking again with one part at a time."""
+    alone = replace(spec, where=_TRUE, data_id={}, order_by=(), limit=1)
+    if not find(alone):
+        return f"nothing exists with {spec.dimensions}: records are missing, or nothing overlaps"
+    for key, value in spec.data_id.items():
+        if not find(replace(alone, data_id={key: value})):
+            return f"nothing has {key}={value!r}{_known_values(records, [key])}"
+    terms = spec.where.terms
+    for term in terms:
+        only = replace(spec.where, tree=term)
+        if not find(replace(alone, where=only)):
+            which = f"the condition at column {term.position + 1} of " if len(terms) > 1 else ""
+            keys = only.keys(spec.dimensions.elements)
+            return f"nothing fulfils {which}{spec.where.text!r}{_known_values(records, keys)}"
+    return "each condition is fulfilled by something, but nothing fulfils all of them together"
+
+
+def _known_values(records: DimensionRecordStore, dimensions: Iterable[str]) -> str:
+    """Return the values that some dimensions have, those that have few."""
+    told = []
+    for name in dimensions:
+        known = records.known_values(name, limit=_MAX_TOLD + 1)
+        if not known:
+            told.append(f"; there is no {name} record")
+        elif len(known) <= _MAX_TOLD:
+            told.append(f"; {name} is one of: {', '.join(map(str, known))}")
+    return "".join(told)
 
 
 def as_record(element: str, row: Mapping[str, Any] | DimensionRecord) -> DimensionRecord:

@@ -27,6 +27,8 @@ __all__ = ["FirstLight", "first_light"]
 MARKER: Final = ".first_light"
 """A file that says that a directory was made here and may be made anew."""
 SKY_MAP: Final = "first_light"
+SAME_WEIGHTS: Final = {"assembleCoadd": {"sigmaClip": 1.5, "clipIter": 3}}
+"""Have MEAN weigh visits as SafeClip does, so that the coadds differ only where something was clipped."""
 LARGEST_PATCH: Final = 4000
 """Side of a patch in pixels, as LSST has it."""
 
@@ -74,7 +76,7 @@ class FirstLight:
 
 def first_light(
     directory: Path,
-    pipelines: Callable[[str], Pipeline],
+    pipelines: Callable[..., Pipeline],
     *,
     data: Path | None = None,
     seed: int = 1,
@@ -90,7 +92,7 @@ def first_light(
     directory
         Where to; what an earlier call made there is replaced.
     pipelines
-        Gives a pipeline by name.
+        Gives a pipeline by its name and config overrides.
     data
         Directory with exposures, beside which a ``bpm.fits`` may be the bad pixel mask; a simulated survey
         if None.
@@ -122,7 +124,7 @@ def first_light(
         register_sky_map(butler, SKY_MAP, _sky_map(butler))
         plan = _Plan(butler, processes, progress)
         plan.run(pipelines("from-exposures"), ["raw", "skymaps"], "safeclip")
-        plan.run(pipelines("coadd-direct#assembleCoadd"), ["safeclip"], "mean")
+        plan.run(pipelines("coadd-direct#assembleCoadd", SAME_WEIGHTS), ["safeclip"], "mean")
         record = _most_clipped(butler, visit)
         picture = directory / "first_light.png" if draw else None
         if picture is not None:
@@ -160,7 +162,7 @@ def _ingest(butler: Butler, data: Path, progress: Callable[..., Any] | None) -> 
 
 
 def _sky_map(butler: Butler) -> Any:
-    """Return a sky map of one tract around all exposures, with their smallest pixels; one patch if it fits."""
+    """Return a sky map of one tract around all exposures, of one patch if it fits."""
     scale = min(
         butler.get("postISRCCD.wcs", ref.dataId, collections="raw").pixel_scale
         for ref in butler.query_datasets("postISRCCD", "raw")

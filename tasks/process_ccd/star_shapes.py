@@ -85,7 +85,7 @@ def measure_shapes(stamps: NDArray[np.float64]) -> StarShapes:
     """
     n, n_y, n_x = stamps.shape
     y, x = np.mgrid[:n_y, :n_x].reshape(2, -1).astype(float) - np.array([[n_y // 2], [n_x // 2]])
-    values = np.where(np.isfinite(stamps), stamps, 0.0).reshape(n, -1)
+    values = np.where(np.isfinite(stamps), stamps, 0.0).reshape(n, n_y * n_x)
     fit = np.tile([0.0, 0.0, _FIRST_VARIANCE, 0.0, _FIRST_VARIANCE, np.nan], (n, 1))
     active, done = np.arange(n), np.zeros(n, dtype=bool)
     reach = min(n_y, n_x) / 2.0

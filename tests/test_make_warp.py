@@ -1,0 +1,540 @@
+"""Tests of the task that resamples the detector images of a visit onto a patch."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from ccd_frames import add_gaussian_star, box, make_camera, make_frame, make_wcs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from butler.handles import InMemoryDatasetHandle
+from butler.images import (
+    DEFAULT_MASK_PLANES,
+    Box2I,
+    CoaddPsf,
+    Exposure,
+    FilterLabel,
+    GaussianPsf,
+    Image,
+    Mask,
+    MaskedImage,
+    PhotoCalib,
+    SkyWcs,
+    VisitInfo,
+)
+from butler.skymaps import DiscreteSkyMap, DiscreteSkyMapConfig
+from connections.errors import ConfigError, NoWorkFound
+from tasks.process_ccd import ProcessCcdTask
+from tasks.sky_info import make_sky_info
+from tasks.struct import Struct
+from tasks.warp import MakeDirectWarpConfig, MakeDirectWarpTask, Warper, WarperConfig
+from tasks.warp.covered_box import covered_box
+from tasks.warp.visit_warp import VisitWarp
+
+VISIT = 7
+
+
+def make_calexp(
+    image: np.ndarray,
+    wcs: SkyWcs,
+    *,
+    variance: float | np.ndarray = 1.0,
+    planes: Mapping[str, int] = DEFAULT_MASK_PLANES,
+    xy0: tuple[int, int] = (0, 0),
+) -> Exposure:
+    """Make a calibrated exposure with a Gaussian PSF."""
+    bbox = box(image.shape[1], image.shape[0], *xy0)
+    noise = np.broadcast_to(np.asarray(variance, dtype=np.float32), image.shape).copy()
+    pixels = MaskedImage(
+        Image(image.astype(np.float32), bbox.minimum, "nJy"),
+        Mask.from_bbox(bbox, planes),
+        Image(noise, bbox.minimum, "nJy**2"),
+    )
+    return Exposure(
+        pixels,
+        wcs=wcs,
+        psf=GaussianPsf(1.7),
+        photoCalib=PhotoCalib(),
+        filter=FilterLabel("r", "TEST-r"),
+        visitInfo=VisitInfo(VISIT, instrument="TESTCAM"),
+    )
+
+
+@dataclass
+class WatchedHandle:
+    """A handle that remembers which boxes of pixels were read."""
+
+    exposure: Exposure
+    detector: int = 0
+    boxes: list[Box2I] = field(default_factory=list)
+
+    @property
+    def dataId(self) -> dict[str, Any]:
+        """Data ID."""
+        return {"instrument": "TESTCAM", "visit": VISIT, "detector": self.detector}
+
+    def get(self, *, component: str | None = None, parameters: Mapping[str, Any] | None = None) -> Any:
+        """Read the exposure or a part of it."""
+        if component is None:
+            self.boxes.append((parameters or {}).get("bbox", self.exposure.bbox))
+        handle = InMemoryDatasetHandle(self.exposure, self.dataId, "ExposureF")
+        return handle.get(component=component, parameters=parameters)
+
+
+def patch(wcs: SkyWcs, bbox: Box2I) -> Struct:
+    """Make the geometry of a patch."""
+    return Struct(wcs=wcs, bbox=bbox)
+
+
+def make_warp(exposures: list[Exposure], skyInfo: Struct, config: dict[str, Any] | None = None) -> Exposure:
+    """Warp exposures, numbered as detectors 0, 1, ..."""
+    handles = [WatchedHandle(exposure, detector) for detector, exposure in enumerate(exposures)]
+    task = MakeDirectWarpTask(MakeDirectWarpConfig().updated(config or {}))
+    warp: Exposure = task.run(handles, skyInfo, VISIT).warp
+    return warp
+
+
+def has_data(warp: Exposure) -> np.ndarray:
+    """Return where a warp has data; all planes must agree."""
+    there = ~warp.mask.isSet("NO_DATA")
+    np.testing.assert_array_equal(np.isfinite(warp.image.array), there)
+    np.testing.assert_array_equal(np.isfinite(warp.variance.array), there)
+    return there
+
+
+def gaussian_centroid(image: np.ndarray, x: float, y: float, sigma: float) -> tuple[float, float]:
+    """Return a star's centre, by iterated Gaussian weights."""
+    rows, columns = np.indices(image.shape)
+    for _ in range(30):
+        weight = image * np.exp(-0.5 * ((columns - x) ** 2 + (rows - y) ** 2) / sigma**2)
+        dx, dy = ((weight * (axis - c)).sum() / weight.sum() for axis, c in ((columns, x), (rows, y)))
+        x, y = x + 2 * dx, y + 2 * dy
+    return x, y
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    rotation=st.floats(-3.1, 3.1),
+    scale=st.floats(0.7, 1.2),
+    dx=st.floats(-0.5, 0.5),
+    dy=st.floats(-0.5, 0.5),
+)
+def test_stars_keep_flux_and_place(rotation: float, scale: float, dx: float, dy: float) -> None:
+    """The pixels of a star sum to the same flux, and its centre is where the WCS say."""
+    scene = np.zeros((91, 91))
+    add_gaussian_star(scene, 45 + dx, 45 + dy, 5000.0, 4.5)
+    wcs = make_wcs(crpix=(45.0, 45.0))
+    target_wcs = make_wcs(crpix=(60.3, 58.8), rotation=rotation, scale=scale)
+    warp = make_warp([make_calexp(scene, wcs)], patch(target_wcs, box(121, 121)))
+    image = np.nan_to_num(warp.image.array)
+    assert image.sum() == pytest.approx(5000.0, rel=1e-4)
+    x, y = (float(v) for v in target_wcs.skyToPixel(*wcs.pixelToSky(45 + dx, 45 + dy)))
+    assert gaussian_centroid(image, x, y, 1.9 / scale) == pytest.approx((x, y), abs=0.01)
+
+
+def test_variance_describes_the_noise_of_a_warp() -> None:
+    """The variance plane is that of single pixels: the mean over positions of a Lanczos-3 kernel's."""
+    scene = np.random.default_rng(0).normal(0.0, 3.0, (300, 300))
+    target_wcs = make_wcs(crpix=(120.0, 110.0), rotation=0.3)
+    warp = make_warp([make_calexp(scene, make_wcs(), variance=9.0)], patch(target_wcs, box(300, 300)))
+    there = has_data(warp)
+    assert warp.variance.array[there].mean() == pytest.approx(9.0 * 0.798, rel=0.01)
+    pull = (warp.image.array / np.sqrt(warp.variance.array))[there]
+    assert pull.std() == pytest.approx(1.0, abs=0.02)
+
+
+def test_fluxes_of_larger_pixels() -> None:
+    """A constant sky is multiplied by the area of the new pixels, its variance by the square."""
+    scene = np.full((200, 200), 10.0)
+    warp = make_warp(
+        [make_calexp(scene, make_wcs(), variance=4.0)], patch(make_wcs(scale=0.84), box(150, 150))
+    )
+    there = has_data(warp)
+    np.testing.assert_allclose(warp.image.array[there], 7.056, rtol=1e-4)
+    assert warp.variance.array[there].max() <= 4.0 * 0.7056**2 * (1 + 1e-3)
+
+
+def test_only_the_needed_box_is_read() -> None:
+    """Of a large image only what falls on the patch is read, and the warp is that of the whole image."""
+    rng = np.random.default_rng(1)
+    exposure = make_calexp(rng.normal(size=(500, 600)), make_wcs(crpix=(300.0, 250.0)))
+    exposure.mask.set_where("BAD", rng.random((500, 600)) < 0.01)
+    exposure.mask.set_where("EDGE", rng.random((500, 600)) < 0.001)
+    target_wcs = make_wcs(crpix=(40.0, 30.0), rotation=0.5)
+    bbox = box(80, 60)
+    handle = WatchedHandle(exposure)
+    warp = MakeDirectWarpTask().run([handle], patch(target_wcs, bbox), VISIT).warp
+    assert len(handle.boxes) == 1
+    assert handle.boxes[0].area < 0.06 * exposure.bbox.area
+    whole = Warper(WarperConfig()).warp(exposure.maskedImage, exposure.wcs, target_wcs, bbox)
+    assert has_data(warp).all()
+    np.testing.assert_allclose(warp.image.array, whole.image.array, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(warp.variance.array, whole.variance.array, rtol=1e-6)
+    np.testing.assert_array_equal(warp.mask.array, whole.mask.array)
+
+
+def test_parent_coordinates_of_both_sides_are_used() -> None:
+    """An image and a patch that begin elsewhere than at (0, 0) meet on the sky."""
+    scene = np.zeros((90, 100))
+    add_gaussian_star(scene, 40, 50, 100.0, 4.0)
+    wcs = make_wcs(crpix=(1040.0, 2050.0))
+    target_wcs = make_wcs(crpix=(3333.0, 4444.0))
+    exposure = make_calexp(scene, wcs, xy0=(1000, 2000))
+    warp = make_warp([exposure], patch(target_wcs, box(60, 70, 3300, 4400)))
+    assert np.unravel_index(np.nanargmax(warp.image.array), (70, 60)) == (44, 33)
+    np.testing.assert_allclose(warp.image.array[34:55, 23:44], scene[40:61, 30:51], atol=1e-4)
+
+
+def test_warp_knows_its_history() -> None:
+    """A warp has the patch's WCS, nJy, CoaddPsf, filter, visit and the records of its inputs."""
+    exposure = make_calexp(np.ones((120, 100)), make_wcs(crpix=(50.0, 60.0)))
+    target_wcs = make_wcs(crpix=(80.0, 80.0))
+    warp = make_warp([exposure], patch(target_wcs, box(160, 160)))
+    there = has_data(warp)
+    assert warp.wcs == target_wcs
+    assert (warp.image.unit, warp.variance.unit, warp.photoCalib) == ("nJy", "nJy**2", PhotoCalib())
+    assert (warp.filter, warp.visitInfo) == (exposure.filter, exposure.visitInfo)
+    assert warp.coaddInputs is not None
+    (visit,), (ccd,) = warp.coaddInputs.visits, warp.coaddInputs.ccds
+    assert (visit.visit, visit.bbox, visit.filter) == (VISIT, warp.bbox, "TEST-r")
+    assert np.isnan(visit.weight)
+    assert visit.goodpix == ccd.goodpix == there.sum()
+    assert (ccd.visit, ccd.ccd, ccd.weight, ccd.filter) == (VISIT, 0, 1.0, "TEST-r")
+    assert (ccd.bbox, ccd.wcs, ccd.psf) == (exposure.bbox, exposure.wcs, exposure.psf)
+    assert isinstance(warp.psf, CoaddPsf)
+    assert warp.psf.computeShape(x=80, y=80) == pytest.approx(1.7, rel=0.01)
+
+
+def test_edges_of_the_image_are_lost() -> None:
+    """Where the kernel leaves the image there are no data: of an unmoved image, 2 and 3 pixels a side."""
+    exposure = make_calexp(np.ones((60, 50)), make_wcs())
+    warp = make_warp([exposure], patch(make_wcs(), box(70, 80, -10, -10)))
+    there = has_data(warp)
+    rows, columns = np.nonzero(there)
+    # A position that rounding puts a hair below a pixel needs one pixel more on that side.
+    assert columns.min() - 10 in (2, 3)
+    assert columns.max() - 10 in (46, 47)
+    assert rows.min() - 10 in (2, 3)
+    assert rows.max() - 10 in (56, 57)
+    assert there[12:66, 13:56].all()
+
+
+def two_detectors() -> tuple[list[Exposure], Struct]:
+    """Two images of one visit that overlap by about 20 columns; the second one has less noise."""
+    first = make_calexp(np.full((80, 80), 1.0), make_wcs(crpix=(75.0, 40.0)), variance=4.0)
+    second = make_calexp(np.full((80, 80), 2.0), make_wcs(crpix=(5.3, 40.2)), variance=1.0)
+    return [first, second], patch(make_wcs(crpix=(80.0, 45.0)), box(170, 90))
+
+
+def test_overlapping_detectors_share_no_pixel() -> None:
+    """In the overlap the detector of lower variance has all pixels, and each pixel is counted once."""
+    exposures, skyInfo = two_detectors()
+    warp = make_warp(exposures, skyInfo)
+    alone = [make_warp([exposure], skyInfo) for exposure in exposures]
+    has_first, has_second = (has_data(single) for single in alone)
+    assert (has_first & has_second).sum() > 200
+    np.testing.assert_array_equal(has_data(warp), has_first | has_second)
+    np.testing.assert_allclose(warp.image.array[has_second], 2.0, rtol=1e-4)
+    np.testing.assert_allclose(warp.image.array[has_first & ~has_second], 1.0, rtol=1e-4)
+    np.testing.assert_array_equal(warp.variance.array[has_second], alone[1].variance.array[has_second])
+    assert warp.coaddInputs is not None
+    assert [ccd.goodpix for ccd in warp.coaddInputs.ccds] == [
+        (has_first & ~has_second).sum(),
+        has_second.sum(),
+    ]
+    assert warp.coaddInputs.visits[0].goodpix == has_data(warp).sum()
+
+
+def test_order_of_the_detectors_does_not_matter() -> None:
+    """The warp is the same however the handles are ordered; detectors are sorted by number."""
+    exposures, skyInfo = two_detectors()
+    # With equal variances, it is the number that decides.
+    exposures[0].variance.array[:] = 1.0
+    exposures.append(make_calexp(np.full((80, 80), 3.0), make_wcs(crpix=(30.0, 40.0))))
+    handles = [WatchedHandle(exposure, detector) for detector, exposure in enumerate(exposures)]
+    warps = [
+        MakeDirectWarpTask().run(list(order), skyInfo, VISIT).warp
+        for order in itertools.permutations(handles)
+    ]
+    for warp in warps[1:]:
+        np.testing.assert_array_equal(warp.image.array, warps[0].image.array)
+        np.testing.assert_array_equal(warp.mask.array, warps[0].mask.array)
+        assert warp.coaddInputs == warps[0].coaddInputs
+    assert [ccd.ccd for ccd in warps[0].coaddInputs.ccds] == [0, 1, 2]
+
+
+def test_detectors_without_pixels_leave_no_record() -> None:
+    """A detector that is hidden by better ones is not among the inputs."""
+    exposures, skyInfo = two_detectors()
+    hidden = make_calexp(np.full((80, 80), 9.0), make_wcs(crpix=(5.3, 40.2)), variance=100.0)
+    warp = make_warp([*exposures, hidden], skyInfo)
+    assert warp.coaddInputs is not None
+    assert [ccd.ccd for ccd in warp.coaddInputs.ccds] == [0, 1]
+
+
+def test_mask_planes_are_carried_by_name() -> None:
+    """Detectors that number their planes differently agree in the warp, new planes included."""
+    exposures, skyInfo = two_detectors()
+    swapped = {**DEFAULT_MASK_PLANES, "BAD": DEFAULT_MASK_PLANES["CR"], "CR": DEFAULT_MASK_PLANES["BAD"]}
+    second = make_calexp(exposures[1].image.array, exposures[1].wcs, planes={**swapped, "GHOST": 20})
+    middle = np.zeros((80, 80), dtype=bool)
+    middle[40, 40] = True
+    exposures[0].mask.set_where("CR", middle)
+    second.mask.set_where("CR", middle)
+    second.mask.set_where("GHOST", middle)
+    warp = make_warp([exposures[0], second], skyInfo)
+    assert warp.mask.planes["CR"] == DEFAULT_MASK_PLANES["CR"]
+    rows, columns = np.nonzero(warp.mask.isSet("CR"))
+    assert sorted({int(x) for x in columns}) in ([45, 114, 115], [44, 45, 114, 115], [45, 46, 114, 115])
+    assert {int(y) for y in rows} <= {44, 45, 46}
+    assert not warp.mask.isSet("BAD").any()
+    ghosts = np.nonzero(warp.mask.isSet("GHOST"))[1]
+    assert ghosts.size
+    assert ghosts.min() > 100
+
+
+def test_edge_reaches_as_far_as_the_kernel() -> None:
+    """A bad pixel marks the pixels next to it; EDGE marks all that the Lanczos kernel mixes it into."""
+    exposure = make_calexp(np.ones((60, 60)), make_wcs())
+    spot = np.zeros((60, 60), dtype=bool)
+    spot[30, 30] = True
+    exposure.mask.set_where(["BAD", "EDGE"], spot)
+    warp = make_warp([exposure], patch(make_wcs(crpix=(100.4, 100.3)), box(60, 60)))
+    assert warp.mask.isSet("BAD").sum() == 4
+    assert warp.mask.isSet("EDGE").sum() == 36
+
+
+def test_pixels_without_value_have_no_data() -> None:
+    """A NaN leaves a hole as large as the kernel, marked NO_DATA, and is not counted."""
+    exposure = make_calexp(np.ones((60, 60)), make_wcs())
+    whole = has_data(make_warp([exposure], patch(make_wcs(crpix=(100.4, 100.3)), box(50, 50))))
+    exposure.image.array[30, 30] = np.nan
+    warp = make_warp([exposure], patch(make_wcs(crpix=(100.4, 100.3)), box(50, 50)))
+    hole = whole & ~has_data(warp)
+    assert hole.sum() == 36
+    assert warp.coaddInputs is not None
+    assert warp.coaddInputs.visits[0].goodpix == whole.sum() - 36
+
+
+def test_infinite_variance_is_no_data() -> None:
+    """A pixel of unknown variance leaves a hole too, though its value is finite."""
+    exposure = make_calexp(np.ones((60, 60)), make_wcs())
+    exposure.variance.array[30, 30] = np.inf
+    warp = make_warp([exposure], patch(make_wcs(crpix=(100.4, 100.3)), box(40, 40, 10, 10)))
+    assert (~has_data(warp)).sum() == 36
+
+
+@pytest.mark.parametrize(
+    "wcs",
+    [make_wcs(crpix=(5000.0, 100.0)), make_wcs(crval=(150.0, 60.0)), make_wcs(crval=(330.0, -2.0))],
+    ids=["beside", "elsewhere", "behind"],
+)
+def test_image_off_the_patch_is_no_work(wcs: SkyWcs) -> None:
+    """An exposure that does not reach the patch makes no warp, and none of its pixels is read."""
+    handle = WatchedHandle(make_calexp(np.ones((100, 100)), wcs))
+    with pytest.raises(NoWorkFound, match="none of the 1 detector images of visit 7"):
+        MakeDirectWarpTask().run([handle], patch(make_wcs(), box(200, 200)), VISIT)
+    assert handle.boxes == []
+
+
+def test_image_that_only_touches_the_patch_is_no_work() -> None:
+    """An exposure whose usable pixels end before the patch makes no warp."""
+    exposure = make_calexp(np.ones((100, 100)), make_wcs(crpix=(100.0, 50.0)))
+    with pytest.raises(NoWorkFound):
+        make_warp([exposure], patch(make_wcs(crpix=(1.0, 50.0)), box(80, 80)))
+
+
+def test_no_exposure_is_no_work() -> None:
+    """An empty list is no error."""
+    with pytest.raises(NoWorkFound, match="none of the 0"):
+        make_warp([], patch(make_wcs(), box(10, 10)))
+
+
+@pytest.mark.parametrize(
+    ("component", "name"), [("wcs", "WCS"), ("psf", "PSF"), ("photoCalib", "photometric")]
+)
+def test_incomplete_detectors_are_left_out(
+    component: str, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A detector without WCS, PSF or calibration is skipped with a warning; the others make the warp."""
+    exposures, skyInfo = two_detectors()
+    exposures[0] = replace(exposures[0], **{component: None})
+    with caplog.at_level(logging.WARNING):
+        warp = make_warp(exposures, skyInfo)
+    assert f"detector 0 has no {name}" in caplog.text
+    assert warp.coaddInputs is not None
+    assert [ccd.ccd for ccd in warp.coaddInputs.ccds] == [1]
+
+
+def test_counts_are_calibrated() -> None:
+    """Pixels whose calibration is not 1 become nJy on the way; the input keeps its counts."""
+    exposure = replace(make_calexp(np.full((60, 60), 2.0), make_wcs()), photoCalib=PhotoCalib(5.0))
+    warp = make_warp([exposure], patch(make_wcs(crpix=(90.0, 90.0)), box(40, 40)))
+    np.testing.assert_allclose(warp.image.array[has_data(warp)], 10.0, rtol=1e-5)
+    np.testing.assert_allclose(np.max(warp.variance.array[has_data(warp)]), 25.0, rtol=1e-4)
+    assert exposure.image.array.max() == 2.0
+
+
+def test_border_grows_the_warp() -> None:
+    """With a border the warp's box is larger than the patch's; the common pixels are the same."""
+    exposure = make_calexp(np.random.default_rng(3).normal(size=(120, 120)), make_wcs())
+    skyInfo = patch(make_wcs(rotation=0.2), box(40, 40, 70, 70))
+    plain, grown = make_warp([exposure], skyInfo), make_warp([exposure], skyInfo, {"border": 16})
+    assert grown.bbox == skyInfo.bbox.dilatedBy(16)
+    np.testing.assert_allclose(grown[skyInfo.bbox].image.array, plain.image.array, atol=1e-5)
+
+
+def test_sparse_nodes_are_as_good_as_dense_ones() -> None:
+    """With a node every 64 pixels the warp is that with a node at every pixel."""
+    scene = np.random.default_rng(4).normal(size=(400, 400))
+    exposure = make_calexp(scene, make_wcs(crpix=(200.0, 200.0), rotation=0.7))
+    skyInfo = patch(make_wcs(crpix=(3000.0, -2000.0), crval=(150.3, 2.2)), box(300, 300, 6500, 200))
+    skyInfo.bbox = covered_box(
+        exposure.bbox, exposure.wcs, skyInfo.wcs, margin=0, limits=box(10**5, 10**5, -50_000, -50_000)
+    )
+    sparse = make_warp([exposure], skyInfo)
+    dense = make_warp([exposure], skyInfo, {"warper.interpLength": 1})
+    there = has_data(sparse)
+    assert there.sum() > 100_000
+    assert (there != has_data(dense)).sum() < 10
+    both = there & has_data(dense)
+    np.testing.assert_allclose(sparse.image.array[both], dense.image.array[both], atol=1e-4)
+
+
+def test_kernel_is_configurable() -> None:
+    """A bilinear warp of a smooth image loses half a pixel at the edge only; nonsense is refused."""
+    exposure = make_calexp(np.ones((50, 50)), make_wcs())
+    skyInfo = patch(make_wcs(crpix=(100.5, 100.5)), box(60, 60))
+    assert has_data(make_warp([exposure], skyInfo, {"warper.warpingKernelName": "bilinear"})).sum() == 49**2
+    assert has_data(make_warp([exposure], skyInfo, {"warper.warpingKernelName": "lanczos5"})).sum() == 41**2
+    with pytest.raises(ConfigError, match="warpingKernelName"):
+        MakeDirectWarpConfig().updated({"warper.warpingKernelName": "sinc"})
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    rotation=st.floats(-3.1, 3.1),
+    scale=st.floats(0.5, 2.0),
+    x=st.integers(-300, 300),
+    y=st.integers(-300, 300),
+    margin=st.integers(0, 4),
+)
+def test_covered_box_holds_every_pixel(rotation: float, scale: float, x: int, y: int, margin: int) -> None:
+    """The box is the smallest one that holds all pixels of the image in the other frame, clipped."""
+    bbox = box(60, 40, x, y)
+    wcs, other = make_wcs(), make_wcs(crpix=(130.0, 70.0), rotation=rotation, scale=scale)
+    limits = box(200, 150)
+    found = covered_box(bbox, wcs, other, margin=margin, limits=limits)
+    rows, columns = np.mgrid[bbox.minY - 0.5 : bbox.maxY + 0.6 : 0.5, bbox.minX - 0.5 : bbox.maxX + 0.6 : 0.5]
+    other_x, other_y = other.skyToPixel(*wcs.pixelToSky(columns.ravel(), rows.ravel()))
+    low = np.floor([other_x.min() - margin, other_y.min() - margin]).astype(int)
+    high = np.ceil([other_x.max() + margin, other_y.max() + margin]).astype(int)
+    expected = Box2I.from_corners((low[0], low[1]), (high[0], high[1]))
+    if found is None:
+        assert not expected.dilatedBy(-1).overlaps(limits)
+    else:
+        near = expected.clippedTo(limits)
+        assert (
+            max(
+                abs(found.minX - near.minX),
+                abs(found.maxX - near.maxX),
+                abs(found.minY - near.minY),
+                abs(found.maxY - near.maxY),
+            )
+            <= 1
+        )
+
+
+def test_empty_visit_warp_has_no_inputs() -> None:
+    """Before anything is added there are no records, and all pixels are without data."""
+    warp = VisitWarp(VISIT, box(5, 4))
+    assert (warp.coadd_inputs.visits, warp.coadd_inputs.ccds) == ((), ())
+    assert warp.masked_image.mask.isSet("NO_DATA").all()
+
+
+def small_sky_map() -> DiscreteSkyMap:
+    """Make a sky map with patches of 100 pixels around (150, 2)."""
+    return DiscreteSkyMap(
+        DiscreteSkyMapConfig(
+            raList=[150.0],
+            decList=[2.0],
+            radiusList=[0.02],
+            pixelScale=0.3,
+            projection="TAN",
+            patchInnerDimensions=(100, 100),
+            patchBorder=20,
+            tractOverlap=0.0,
+        )
+    )
+
+
+def test_sky_info_is_that_of_the_patch() -> None:
+    """The geometry of a patch has its tract's WCS and its outer box."""
+    skyMap = small_sky_map()
+    skyInfo = make_sky_info(skyMap, 0, 5)
+    assert skyInfo.tractInfo.getId() == 0
+    assert skyInfo.patchInfo.getSequentialIndex() == 5
+    assert skyInfo.wcs == skyMap[0].getWcs()
+    assert skyInfo.bbox == skyMap[0].getPatchInfo(5).getOuterBBox()
+    with pytest.raises(LookupError, match="no patch 999"):
+        make_sky_info(skyMap, 0, 999)
+
+
+def test_quantum_finds_its_patch() -> None:
+    """In a quantum, the patch comes from sky map and data ID."""
+    skyMap = small_sky_map()
+    index = len(skyMap[0]) // 2
+    written: dict[str, Exposure] = {}
+    context = SimpleNamespace(
+        quantum=SimpleNamespace(dataId={"tract": 0, "patch": index, "visit": VISIT}),
+        get=lambda refs: {
+            "sky_map": skyMap,
+            "calexp_list": [WatchedHandle(make_calexp(np.ones((500, 500)), make_wcs(crpix=(250.0, 250.0))))],
+        },
+        put=lambda values, refs: written.update(values.getDict()),
+    )
+    MakeDirectWarpTask().runQuantum(context, {}, {})
+    assert written["warp"].bbox == skyMap[0].getPatchInfo(index).getOuterBBox()
+    assert has_data(written["warp"]).mean() > 0.5
+
+
+def test_connections() -> None:
+    """Dataset types follow the name of the coadd."""
+    connections = MakeDirectWarpConfig(connections={"coaddName": "good"}).resolved_connections()
+    assert connections.dimensions == ("tract", "patch", "skymap", "instrument", "visit")
+    assert connections.inputs["calexp_list"].multiple
+    assert connections.inputs["calexp_list"].deferLoad
+    assert {name: c.name for name, c in connections.all()} == {
+        "calexp_list": "calexp",
+        "sky_map": "skyMap",
+        "warp": "goodCoadd_directWarp",
+    }
+
+
+def test_cosmic_ray_does_not_spread_in_the_warp() -> None:
+    """A hit in a raw image is flagged in the warp, and around the flagged pixels there is only noise."""
+    frame = make_frame(20)
+    twin = frame.image.copy()
+    quiet = (frame.truth - frame.sky) < 1.0
+    rows, columns = np.nonzero(quiet[20:-20, 20:-20])
+    row, column = rows[len(rows) // 3] + 20, columns[len(rows) // 3] + 20
+    frame.image[row : row + 2, column] += 20_000.0
+    warps = []
+    for image in (frame.image, twin):
+        calexp = ProcessCcdTask().run(replace(frame, image=image).exposure(), make_camera()).outputExposure
+        warps.append(make_warp([calexp], patch(make_wcs(rotation=0.3), box(330, 330, -40, -40))))
+    hit, clean = warps
+    cr = hit.mask.isSet("CR")
+    assert 2 <= cr.sum() <= 16
+    assert hit.mask.isSet("INTRP")[cr].all()
+    difference = np.abs(hit.image.array - clean.image.array) / np.sqrt(clean.variance.array)
+    assert np.nanmax(difference) < 6.0
+    assert np.nanmax(difference[~cr]) < 3.0

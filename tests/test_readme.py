@@ -1,0 +1,71 @@
+"""The README: its Python runs as it is printed, its commands exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+import butler.cli
+import tasks.cli
+from tasks.demo import SurveyConfig, simulate_survey, write_survey
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def code_block(language: str, containing: str) -> str:
+    """Return the one fenced block of a language that contains a text."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    (found,) = [block for block in blocks if containing in block]
+    return found
+
+
+def test_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines create, ingest, query, read a box, run a task and put, word for word."""
+    survey = simulate_survey(SurveyConfig(n_visits=3))
+    write_survey(survey, tmp_path / "demo" / "survey")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(code_block("python", "makeRepo"), names)
+    assert len(names["refs"]) == 3
+    assert names["stamp"].array.shape == (64, 64)
+    assert names["butler"].get("calexp", visit=101, detector=0).image.unit == "nJy"
+
+
+def test_commands_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command lines go from exposures to a picture of the coadd, in the order printed."""
+    survey = simulate_survey(SurveyConfig(n_visits=4, n_x=200, n_y=200, n_stars=80))
+    write_survey(survey, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    programs = {"butler": butler.cli.main, "pipetask": tasks.cli.main}
+    lines = code_block("sh", "butler create").strip().splitlines()
+    assert len(lines) == 6
+    for line in lines:
+        program, *words = line.split()
+        result = CliRunner().invoke(programs[program], words)
+        assert result.exit_code == 0, f"{line}\n{result.output}"
+    assert (tmp_path / "coadd.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_camera_page_is_a_valid_mapping() -> None:
+    """The mapping printed in the documentation is one that is understood."""
+    import yaml
+
+    from butler.ingest import CameraMapping
+
+    page = (ROOT / "docs" / "cameras.md").read_text()
+    text = re.search(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert text is not None
+    mapping = CameraMapping.parse(yaml.safe_load(text[1]), "docs/cameras.md")
+    assert mapping.instrument == "MyCam"
+
+
+def test_make_targets_exist() -> None:
+    """The two commands of the README are targets of the Makefile."""
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)$", code_block("sh", "make demo\nmake test"), re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

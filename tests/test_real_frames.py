@@ -1,0 +1,142 @@
+"""Real exposures of a crowded field, through the public commands alone."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click import Command
+from click.testing import CliRunner
+from scipy.ndimage import maximum_filter
+
+import butler.cli
+import tasks.cli
+from butler import Butler
+from butler.formatters import get_formatter, write_plain_fits
+from butler.images import Exposure
+from tasks.demo.measures import expected_n_image
+
+DATA = Path(__file__).parents[1] / ".." / "shared" / "data" / "saao_mb13475"
+FRAMES = (56, 61, 65, 70, 72, 77)
+HIT_FRAME = 72
+KEY = {"tract": 0, "patch": 0, "band": "I"}
+BAD_PLANES = ("NO_DATA", "BAD", "SAT", "EDGE", "CR")
+
+pytestmark = pytest.mark.skipif(
+    not DATA.exists(), reason="needs the exposures of ../shared/data/saao_mb13475"
+)
+
+
+def command(group: Command, *words: object) -> str:
+    """Run a command line; return what it said."""
+    result = CliRunner().invoke(group, [str(word) for word in words])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def coadd_frames(repo: Path, frames: Path) -> Butler:
+    """Go from files to a coadd with the commands of the documentation."""
+    command(butler.cli.main, "create", repo)
+    command(butler.cli.main, "ingest-exposures", repo, frames, "--bad-pixel-mask", DATA / "bpm.fits")
+    command(
+        butler.cli.main,
+        *("register-skymap", repo, "--discrete", "--pixel-scale", 0.31),
+        *("--patch-inner-dimensions", 800, 800),
+    )
+    command(
+        tasks.cli.main, *("run", "-b", repo, "-p", "from-exposures", "-i", "raw/all,skymaps", "-o", "first")
+    )
+    return Butler(repo, collections="first")
+
+
+def read_frame(path: Path) -> Exposure:
+    frame: Exposure = get_formatter("CameraImageFits").read_whole(path)
+    return frame
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("frames")
+    for frame in FRAMES:
+        shutil.copy(DATA / "images" / f"AKB13475I{frame:04d}.fits", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def coadded(frames: Path, tmp_path_factory: pytest.TempPathFactory) -> Butler:
+    return coadd_frames(tmp_path_factory.mktemp("real") / "repo", frames)
+
+
+def empty_sky(array: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> tuple[int, int]:
+    """Return the middle ``(y, x)`` of the darkest square of 15 pixels, away from the borders."""
+    height = maximum_filter(array, 15)[60:-60, 60:-60]
+    y, x = np.unravel_index(int(np.argmin(height)), height.shape)
+    return int(y) + 60, int(x) + 60
+
+
+def test_every_frame_is_calibrated_and_warped(coadded: Butler) -> None:
+    """Each visit has a calexp in nJy with a PSF, its planes, and a warp with data."""
+    assert [ref.dataId["visit"] for ref in coadded.query_datasets("deepCoadd_directWarp")] == list(FRAMES)
+    for ref in coadded.query_datasets("calexp"):
+        calexp = coadded.get(ref)
+        assert calexp.image.unit == "nJy"
+        assert calexp.psf is not None
+        assert all(calexp.mask.isSet(plane).any() for plane in ("BAD", "SAT", "CR", "INTRP", "DETECTED"))
+        assert (calexp.variance.array[~calexp.mask.isSet(["BAD", "SAT", "NO_DATA"])] > 0).all()
+        bad = calexp.mask.isSet(["BAD", "SAT", "CR"])
+        assert calexp.mask.isSet("INTRP")[bad].all(), "bad pixels are interpolated and keep their planes"
+
+
+def test_photometry_is_on_one_scale(coadded: Butler) -> None:
+    """Bright pixels of the visits agree, though their zero points differ."""
+    warps = [coadded.get(ref) for ref in coadded.query_datasets("deepCoadd_directWarp")]
+    usable = np.ones(warps[0].image.array.shape, dtype=bool)
+    for warp in warps:
+        usable &= ~warp.mask.isSet(["NO_DATA", "SAT", "BAD", "CR"])
+    coadd = coadded.get("deepCoadd", KEY).image.array
+    bright = usable & (coadd > np.percentile(coadd[usable], 95))
+    sums = np.array([warp.image.array[bright].sum(dtype=float) for warp in warps])
+    assert np.ptp(sums) / sums.mean() < 0.1
+
+
+def test_n_image_counts_what_was_used(coadded: Butler) -> None:
+    """The number of inputs is that of the warps less the masked and clipped ones, at every pixel."""
+    n_image = coadded.get("deepCoadd_nImage", KEY)
+    warps = [coadded.getDeferred(ref) for ref in coadded.query_datasets("deepCoadd_directWarp")]
+    expected = expected_n_image(warps, coadded.get("deepCoadd_clipped", KEY), BAD_PLANES, n_image)
+    np.testing.assert_array_equal(n_image.array, expected)
+
+
+def test_crowding_is_reported(coadded: Butler) -> None:
+    """The clip record says how many footprints there were and how much they cover."""
+    meta = coadded.get("deepCoadd_clipped", KEY).meta
+    assert meta["n_visits"] == len(FRAMES)
+    assert meta["n_footprints"] >= 1
+    assert 0 < meta["footprint_fraction"] < 1
+
+
+def test_an_injected_cosmic_ray_is_not_in_the_coadd(coadded: Butler, frames: Path, tmp_path: Path) -> None:
+    """A track of 6 pixels put into one frame is flagged there, and leaves no trace in the coadd."""
+    folder = tmp_path / "frames"
+    shutil.copytree(frames, folder)
+    path = folder / f"AKB13475I{HIT_FRAME:04d}.fits"
+    frame = read_frame(path)
+    y, x = empty_sky(frame.image.array)
+    rows, columns = y + np.array([0, 0, 1, 1, 2, 2]), x + np.arange(6)
+    frame.image.array[rows, columns] += 6000
+    cards = {k: v for k, v in frame.metadata.items() if k not in ("BZERO", "BSCALE", "BITPIX")}
+    write_plain_fits(path, frame.image.array, cards)
+    again = coadd_frames(tmp_path / "repo", folder)
+    calexp = again.get("calexp", visit=HIT_FRAME, detector=0)
+    assert calexp.mask.isSet("CR")[rows, columns].all()
+    hit, clean = again.get("deepCoadd", KEY), coadded.get("deepCoadd", KEY)
+    u, v = hit.wcs.skyToPixel(*calexp.wcs.pixelToSky(columns, rows))
+    at = np.rint(v).astype(int) - hit.image.xy0.y, np.rint(u).astype(int) - hit.image.xy0.x
+    difference = np.abs(hit.image.array[at] - clean.image.array[at])
+    assert (difference < 3 * np.sqrt(hit.variance.array[at])).all()
+    weight = next(row.weight for row in hit.coaddInputs.visits if row.visit == HIT_FRAME)
+    share = weight / sum(row.weight for row in hit.coaddInputs.visits)
+    scale = 10 ** (-0.4 * (frame.metadata["MAGZERO"] - 31.4))
+    assert 6000 * scale * share > 10 * np.sqrt(hit.variance.array[at]).max(), "the hit would have been seen"
