@@ -13,7 +13,7 @@ import click
 import yaml
 from tqdm import tqdm
 
-from .errors import ButlerUserError
+from .errors import ButlerError, ButlerUserError
 
 __all__ = ["ErrorsInOneLine", "main", "repository_argument"]
 
@@ -30,19 +30,21 @@ _collections = click.option("--collections", multiple=True, help="Collections to
 
 
 class ErrorsInOneLine(click.Group):
-    """A group of commands whose user errors are printed as one message, without a traceback."""
+    """A group of commands whose foreseen errors are printed as one message, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; exit with status 1 on a user's mistake."""
+        """Run a command; exit with status 1 on such an error."""
         try:
             return super().invoke(ctx)
-        except ButlerUserError as error:
+        except ButlerError as error:
             notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
             raise click.ClickException(f"{error}{notes}") from None
         except BrokenPipeError:
             # The reader of our output, for example ``head``, has seen enough.
             sys.stderr.close()
             ctx.exit(0)
+        except OSError as error:
+            raise click.ClickException(str(error)) from None
 
 
 @click.group(cls=ErrorsInOneLine, context_settings={"help_option_names": ["-h", "--help"]})
@@ -92,12 +94,10 @@ def ingest_exposures(
     from . import ingest
     from .butler import Butler
 
-    paths = ingest.expand_paths(locations)
-    own = {bad_pixel_mask.resolve()} if bad_pixel_mask else set()
     with Butler(repo, writeable=True) as butler:
         report = ingest.ingest_exposures(
             butler,
-            [path for path in paths if path.resolve() not in own],
+            ingest.expand_paths(locations),
             run=output_run,
             camera=None if camera is None else ingest.CameraMapping.load(camera),
             transfer=transfer,
@@ -148,7 +148,8 @@ def register_skymap(
                 sky_map: Any = discrete_sky_map_around(observed_regions(butler, where), **geometry)
         else:
             config = _load_yaml(config_file)
-            name = name or config.pop("skymap_name", None)
+            stored = config.pop("skymap_name", None)
+            name = name or (stored and str(stored))
             with _as_user_error(f"{config_file}"):
                 sky_map = make_sky_map(config)
         name = name or "discrete"
@@ -190,7 +191,8 @@ def collection_chain(repo: Path, parent: str, children: tuple[str, ...], mode: s
 
     names = [name for child in children for name in child.split(",")]
     with Butler(repo, writeable=True) as butler, butler.transaction():
-        butler.collections.register(parent, CollectionType.CHAINED)
+        if mode != "remove":
+            butler.collections.register(parent, CollectionType.CHAINED)
         edit = {
             "redefine": butler.collections.redefine_chain,
             "extend": butler.collections.extend_chain,
@@ -311,7 +313,7 @@ def query_dimension_records(
 @click.option("--repair", is_flag=True, help="Remove orphaned files, and datasets without their file.")
 @click.option("--checksums/--no-checksums", default=True, help="Whether to read every file.")
 def verify(repo: Path, repair: bool, checksums: bool) -> None:
-    """Compare the registry with the files."""
+    """Compare the registry with the files; while nothing else writes."""
     with _open(repo, writeable=repair) as butler:
         report = butler.verify(repair=repair, checksums=checksums)
     for dataset_id in report.missing:
@@ -405,11 +407,11 @@ def _progress(description: str) -> Callable[[Iterable[Any]], Iterable[Any]]:
 
 def _load_yaml(path: Path | None) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(Path(str(path)).read_text(encoding="utf-8"))
+        values = yaml.safe_load(Path(str(path)).read_bytes())
     except OSError as error:
         raise ButlerUserError(f"cannot read {path}: {error.strerror}") from error
     except yaml.YAMLError as error:
-        raise ButlerUserError(f"{path} is not YAML: {error}") from error
+        raise ButlerUserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
         raise ButlerUserError(f"{path} holds no mapping of fields to values")
     return values
@@ -434,7 +436,7 @@ def _print_rows(header: Sequence[str], rows: Sequence[Sequence[Any]], style: str
         click.echo(json.dumps([dict(zip(header, row, strict=True)) for row in rows], indent=1, default=str))
         return
     if style == "csv":
-        writer = csv.writer(sys.stdout)
+        writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
         return

@@ -229,7 +229,7 @@ class FileDatastore:
             size = path.stat().st_size
             if size != record.size:
                 raise FileFormatError(
-                    f"{path} has {size} bytes, it had {record.size} when it was stored; `butler verify` tells more"
+                    f"{path} has {size} bytes, it had {record.size} when it was stored; see `butler verify`"
                 )
             return get_formatter(record.formatter).read(
                 path,

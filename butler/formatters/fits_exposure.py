@@ -12,7 +12,7 @@ from astropy.io import fits
 from ..datasets import StorageClass
 from ..errors import FileFormatError, StorageClassError
 from ..images import ORIGIN, Box2I, CoaddInputs, Exposure, Extent2I, Image, Mask, MaskedImage, Psf, SkyWcs
-from .fits_file import HduInfo, file_fault, plane_layout, read_plane, walk_hdus, write_hdus
+from .fits_file import HduInfo, broken_file, plane_layout, read_plane, walk_hdus, write_hdus
 from .fits_header import (
     header_values,
     mask_plane_cards,
@@ -52,6 +52,10 @@ class MaskedImageFormatter(Formatter):
 
     def layout(self, path: Path) -> FileLayout:
         """Find the three planes."""
+        with broken_file(path):
+            return self._layout(path)
+
+    def _layout(self, path: Path) -> FileLayout:
         hdus = walk_hdus(path)
         if len(hdus) < 4 or not all(hdu.is_image for hdu in hdus[1:4]):
             raise FileFormatError(f"{path} has no image, mask and variance planes in units 1 to 3")
@@ -120,12 +124,14 @@ class ExposureFormatter(MaskedImageFormatter):
         write_hdus(path, hdus)
 
     def _read_all(self, path: Path, layout: FileLayout, box: Box2I | None) -> Exposure:
-        exposure = _Components(path).exposure()
+        with broken_file(path):
+            exposure = _Components(path).exposure()
         exposure.maskedImage = read_masked_image(path, layout, box)
         return exposure
 
     def _read_component(self, path: Path, component: str) -> Any:
-        return getattr(_Components(path), component)
+        with broken_file(path):
+            return getattr(_Components(path), component)
 
 
 class _Components:
@@ -190,11 +196,8 @@ class _Components:
         """Return the rows of a table unit, None if there is none of that name."""
         for index, hdu in enumerate(self._hdus):
             if index > 3 and hdu.header.get("EXTNAME") == name:
-                try:
-                    with fits.open(self._path, memmap=False) as opened:
-                        return opened[index].data
-                except (OSError, ValueError, fits.VerifyError) as error:
-                    raise file_fault(self._path, error) from error
+                with fits.open(self._path, memmap=False) as opened:
+                    return opened[index].data
         return None
 
 

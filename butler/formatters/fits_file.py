@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import mmap
 import os
-import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -14,13 +14,14 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from ..errors import FileFormatError
+from ..errors import BoxError, ButlerUserError, FileFormatError, StorageClassError
 from ..images import Box2I
+from .fits_header import set_cards
 from .formatter import PlaneLayout
 
 __all__ = [
     "HduInfo",
-    "file_fault",
+    "broken_file",
     "plane_layout",
     "read_plane",
     "walk_hdus",
@@ -63,6 +64,8 @@ class HduInfo:
         axes = [_integer(self.header, f"NAXIS{i + 1}") for i in range(_integer(self.header, "NAXIS"))]
         if not axes:
             return 0
+        if min(axes) < 0:
+            raise FileFormatError(f"a FITS axis cannot have {min(axes)} pixels")
         groups = _integer(self.header, "GCOUNT", 1)
         heap = _integer(self.header, "PCOUNT", 0)
         return abs(_integer(self.header, "BITPIX")) // 8 * groups * (heap + math.prod(axes))
@@ -82,16 +85,8 @@ def walk_hdus(path: Path) -> list[HduInfo]:
     FileFormatError
         Raised if the file is no FITS file, is cut short, or promises more than it holds.
     """
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as stream:
-            return list(_walk(stream, size, path))
-    except FileNotFoundError:
-        raise
-    except (OSError, fits.VerifyError, ValueError, KeyError) as error:
-        if isinstance(error, FileFormatError):
-            raise
-        raise FileFormatError(f"cannot read {path} as FITS: {error}") from error
+    with broken_file(path), path.open("rb") as stream:
+        return list(_walk(stream, os.fstat(stream.fileno()).st_size, path))
 
 
 def _walk(stream: BinaryIO, size: int, path: Path) -> Iterator[HduInfo]:
@@ -124,9 +119,7 @@ def _header_text(stream: BinaryIO, path: Path, *, first: bool) -> str | None:
         blocks.append(block)
         if len(block) < _BLOCK:
             break
-        if re.search(rb"(?:^|\s)END {77}", block) and any(
-            block[i : i + 80].rstrip() == b"END" for i in range(0, _BLOCK, 80)
-        ):
+        if any(block[i : i + 80].rstrip() == b"END" for i in range(0, _BLOCK, 80)):
             return b"".join(blocks).decode("ascii", "replace")
     raise FileFormatError(f"{path} has a header without END; the file is truncated or broken")
 
@@ -163,6 +156,7 @@ def plane_layout(
         y0=xy0[1],
         scale=float(header.get("BSCALE", 1.0)),
         zero=float(header.get("BZERO", 0.0)),
+        blank=_integer(header, "BLANK") if bitpix > 0 and "BLANK" in header else None,
         unit=str(header.get("BUNIT") or ""),
         mask_planes=dict(mask_planes or {}),
     )
@@ -183,8 +177,8 @@ def read_plane(path: Path, plane: PlaneLayout, bbox: Box2I | None = None) -> NDA
     Returns
     -------
     array
-        Pixels ``(n_y, n_x)`` in native byte order, the caller's own; scaled values are float32, but
-        unsigned integers stay what they are.
+        Pixels ``(n_y, n_x)`` in native byte order, the caller's own; scaled values are float32, NaN
+        where a number stands for no value, but unsigned integers stay what they are.
 
     Raises
     ------
@@ -220,15 +214,19 @@ def read_plane(path: Path, plane: PlaneLayout, bbox: Box2I | None = None) -> NDA
 def _scaled(stored: NDArray[Any], plane: PlaneLayout) -> NDArray[Any]:
     """Return a copy of stored numbers as the values that they mean, in native byte order."""
     native = stored.astype(stored.dtype.newbyteorder("="))
-    if plane.scale == 1.0 and plane.zero == 0.0:
-        return native
-    bits = 8 * native.dtype.itemsize
-    if plane.scale == 1.0 and native.dtype.kind == "i" and plane.zero == 2.0 ** (bits - 1):
-        # FITS has no unsigned integers; by convention they are stored with the sign bit flipped.
-        unsigned = native.view(f"u{native.dtype.itemsize}")
-        unsigned ^= unsigned.dtype.type(1 << (bits - 1))
-        return unsigned
-    return (native * plane.scale + plane.zero).astype(np.float32)
+    if plane.scale == 1.0 and plane.blank is None:
+        if plane.zero == 0.0:
+            return native
+        n_bytes = native.dtype.itemsize
+        top_bit = 1 << (8 * n_bytes - 1)
+        # FITS has unsigned bytes and signed larger integers; the others are stored with the top bit flipped.
+        other, zero = ("i", -top_bit) if n_bytes == 1 else ("u", top_bit)
+        if native.dtype.kind in "iu" and plane.zero == zero:
+            return (native.view(f"u{n_bytes}") ^ top_bit).view(f"{other}{n_bytes}")
+    values = (native * plane.scale + plane.zero).astype(np.float32)
+    if plane.blank is not None:
+        values[native == plane.blank] = np.nan
+    return values
 
 
 def write_hdus(path: Path, hdus: list[Any]) -> None:
@@ -251,8 +249,7 @@ def write_plain_fits(path: Path, array: NDArray[Any], cards: Mapping[str, Any]) 
         Header cards.
     """
     header = fits.Header()
-    for key, value in cards.items():
-        header[key] = value
+    set_cards(header, cards)
     temporary = path.with_name(f".{path.name}.part")
     try:
         write_hdus(temporary, [fits.PrimaryHDU(array, header)])
@@ -261,6 +258,16 @@ def write_plain_fits(path: Path, array: NDArray[Any], cards: Mapping[str, Any]) 
         temporary.unlink(missing_ok=True)
 
 
-def file_fault(path: Path, error: Exception) -> FileFormatError:
-    """Return the error that says a file cannot be read, and why."""
-    return FileFormatError(f"cannot read {path}: {str(error).strip() or type(error).__name__}")
+@contextmanager
+def broken_file(path: Path) -> Iterator[None]:
+    """Turn what parsing a broken header or table raises into a FileFormatError that names the file."""
+    try:
+        yield
+    except (ArithmeticError, LookupError, OSError, TypeError, ValueError, fits.VerifyError) as error:
+        # An OSError with a number is the system's: the file is gone, or may not be read.
+        if isinstance(error, BoxError | StorageClassError) or getattr(error, "errno", None) is not None:
+            raise
+        reason = " ".join(str(error).split())
+        named = isinstance(error, ButlerUserError)
+        told = reason if named else f"{type(error).__name__}: {reason}"
+        raise FileFormatError(told if str(path) in told else f"cannot read {path}: {told}") from error

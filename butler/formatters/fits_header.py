@@ -11,7 +11,7 @@ from typing import Any, Final
 from astropy.io import fits
 from astropy.time import Time
 
-from ..errors import FileFormatError
+from ..errors import FileFormatError, StorageClassError
 from ..images import Exposure, FilterLabel, PhotoCalib, VisitInfo
 from ..images.photo_calib import AB_ZERO_POINT_NJY
 
@@ -54,24 +54,49 @@ _COMPONENT: Final = frozenset(
 
 
 def set_cards(header: fits.Header, cards: Mapping[str, Any]) -> None:
-    """Add cards to a header; what is not finite is left out, names over 8 characters are HIERARCH."""
+    """Add cards to a header; what is not finite is left out, names over 8 characters are HIERARCH.
+
+    Raises
+    ------
+    StorageClassError
+        Raised for a name or value that cannot stand in a FITS header.
+    """
     for key, value in cards.items():
         if value is None or (isinstance(value, float) and not math.isfinite(value)):
             continue
         plain = value.item() if hasattr(value, "item") else value
         if isinstance(plain, str):
-            plain = plain.encode("ascii", "backslashreplace").decode("ascii")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", fits.verify.VerifyWarning)
-            header[key.upper()] = plain
+            plain = "".join(c if " " <= c <= "~" else c.encode("unicode_escape").decode() for c in plain)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", fits.verify.VerifyWarning)
+                header[key.upper()] = plain
+            if isinstance(plain, float) and len(key) <= 8:
+                header.remove(key)
+                header.append(_exact_card(key.upper(), plain))
+        except (ValueError, TypeError) as error:
+            raise StorageClassError(f"cannot write {key!r} = {value!r} as a FITS card: {error}") from error
+
+
+def _exact_card(key: str, value: float) -> fits.Card:
+    """Return a card with all digits of a number: astropy cuts them to fit 20 columns."""
+    mantissa, exponent_sign, exponent = str(value).upper().partition("E")
+    point = "" if "." in mantissa else ".0"
+    return fits.Card.fromstring(f"{key:<8}= {mantissa + point + exponent_sign + exponent:>20}")
 
 
 def header_values(header: fits.Header) -> dict[str, Any]:
-    """Return the values of all cards but comments; of a repeated card the first."""
+    """Return the values of all cards but comments; of a repeated card the first.
+
+    Cards without a value, or with one that breaks the rules of FITS, are left out.
+    """
     values: dict[str, Any] = {}
     for card in header.cards:
         if card.keyword not in ("", "COMMENT", "HISTORY", "END") and card.keyword not in values:
-            value = card.value
+            try:
+                value = card.value
+            except fits.VerifyError:
+                continue
             if not isinstance(value, fits.card.Undefined):
                 values[card.keyword] = value
     return values
@@ -106,7 +131,18 @@ def origin_from_header(header: fits.Header) -> tuple[int, int]:
 
 
 def mask_plane_cards(planes: Mapping[str, int]) -> dict[str, int]:
-    """Return the ``MP_<PLANE>`` cards, in alphabetical order."""
+    """Return the ``MP_<PLANE>`` cards, in alphabetical order.
+
+    Raises
+    ------
+    StorageClassError
+        Raised for a name with other characters than FITS keywords have.
+    """
+    for name in planes:
+        if not re.fullmatch(r"[A-Z0-9_-]{1,60}", name):
+            raise StorageClassError(
+                f"cannot write the mask plane {name!r}: FITS knows capital letters, digits, _ and - only"
+            )
     return {f"MP_{name}": planes[name] for name in sorted(planes)}
 
 
@@ -116,18 +152,21 @@ def planes_from_header(header: fits.Header) -> dict[str, int]:
     Raises
     ------
     FileFormatError
-        Raised if two planes share a bit, or a bit is no number from 0 to 31.
+        Raised if two planes share a bit, if one has two, or if a bit is no number from 0 to 31.
     """
-    planes = {card.keyword[3:]: card.value for card in header.cards if card.keyword.startswith("MP_")}
-    bits = list(planes.values())
-    if not all(isinstance(bit, int) and 0 <= bit < 32 for bit in bits) or len(set(bits)) != len(bits):
-        raise FileFormatError(f"the mask planes of the header contradict each other: {planes}")
+    cards = {(card.keyword[3:], card.value) for card in header.cards if card.keyword.startswith("MP_")}
+    planes = dict(cards)
+    bits = set(planes.values())
+    if not all(isinstance(bit, int) and 0 <= bit < 32 for bit in bits) or not (
+        len(bits) == len(planes) == len(cards)
+    ):
+        raise FileFormatError(f"the mask planes of the header contradict each other: {sorted(cards)}")
     return planes
 
 
 def primary_cards(exposure: Exposure) -> dict[str, Any]:
     """Return the cards of the primary header: metadata, filter, calibration and visit."""
-    cards: dict[str, Any] = metadata_from_cards(exposure.metadata)
+    cards = metadata_from_cards({key.upper(): value for key, value in exposure.metadata.items()})
     if exposure.filter is not None:
         cards |= {"FILTER": exposure.filter.physical, "BAND": exposure.filter.band}
     if exposure.photoCalib is not None:

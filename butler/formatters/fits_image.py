@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from astropy.io import fits
@@ -12,9 +12,9 @@ from astropy.io import fits
 from ..datasets import StorageClass
 from ..errors import FileFormatError, StorageClassError
 from ..handles import read_part
-from ..images import Box2I, Exposure, Image, Mask, MaskedImage, SkyWcs
+from ..images import Box2I, Exposure, Extent2I, Image, Mask, MaskedImage, SkyWcs
 from .fits_exposure import image_hdu
-from .fits_file import file_fault, plane_layout, read_plane, walk_hdus, write_hdus
+from .fits_file import broken_file, plane_layout, read_plane, walk_hdus, write_hdus
 from .fits_header import (
     header_values,
     mask_plane_cards,
@@ -27,6 +27,9 @@ from .formatter import FileLayout, Formatter
 
 __all__ = ["CameraImageFormatter", "ImageFormatter", "MaskFormatter", "read_camera_header"]
 
+_PIXEL_TYPES: Final = frozenset({"i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"})
+_WITH_PIXELS: Final = (None, "image", "mask", "variance", "maskedImage")
+
 
 class ImageFormatter(Formatter):
     """One image in the first unit that has pixels, with its unit and parent offset."""
@@ -38,19 +41,23 @@ class ImageFormatter(Formatter):
         """Write an image."""
         if not isinstance(obj, Image):
             raise StorageClassError(f"cannot write a {type(obj).__name__} as an Image")
+        if obj.array.dtype.str[1:] not in _PIXEL_TYPES:
+            raise StorageClassError(f"FITS has no pixels of type {obj.array.dtype}")
+        if not obj.array.size:
+            raise StorageClassError("an image without pixels cannot be written")
         hdu = fits.PrimaryHDU(obj.array)
         set_cards(hdu.header, {**origin_cards(obj.xy0), "BUNIT": obj.unit or None})
         write_hdus(path, [hdu])
 
     def layout(self, path: Path) -> FileLayout | None:
         """Find the pixels; None if they are compressed."""
-        hdu = image_hdu(walk_hdus(path))
-        if hdu is None:
-            return None
-        planes = planes_from_header(hdu.header)
-        return FileLayout(
-            {"image": plane_layout(hdu, xy0=origin_from_header(hdu.header), mask_planes=planes)}
-        )
+        with broken_file(path):
+            hdu = image_hdu(walk_hdus(path))
+            if hdu is None:
+                return None
+            planes = planes_from_header(hdu.header)
+            plane = plane_layout(hdu, xy0=origin_from_header(hdu.header), mask_planes=planes)
+            return FileLayout({"image": plane})
 
     def read_whole(self, path: Path) -> Any:
         """Read everything."""
@@ -142,7 +149,13 @@ class CameraImageFormatter(ImageFormatter):
         local = getattr(parameters.get("origin"), "name", parameters.get("origin")) == "LOCAL"
         if known is None or local:
             return read_part(self.read_whole(path), component, parameters)
-        return read_part(self._from_layout(path, known, parameters.get("bbox")), component, {})
+        plane = known.planes["image"]
+        if component == "bbox":
+            return plane.bbox
+        box = parameters.get("bbox")
+        if component not in _WITH_PIXELS:
+            box = Box2I(plane.bbox.minimum, Extent2I(1, 1))
+        return read_part(self._from_layout(path, known, box), component, {})
 
     def _from_layout(self, path: Path, layout: FileLayout, box: Box2I | None) -> Exposure:
         plane = layout.planes["image"]
@@ -159,11 +172,12 @@ def read_camera_header(path: Path) -> dict[str, Any]:
     FileFormatError
         Raised if the file is broken or has no image.
     """
-    hdus = walk_hdus(path)
-    chosen = image_hdu(hdus) or next((h for h in hdus if h.header.get("ZIMAGE") is True), None)
-    if chosen is None:
-        raise FileFormatError(f"{path} has no image of two axes")
-    return {**header_values(hdus[0].header), **header_values(chosen.header)}
+    with broken_file(path):
+        hdus = walk_hdus(path)
+        chosen = image_hdu(hdus) or next((h for h in hdus if h.header.get("ZIMAGE") is True), None)
+        if chosen is None:
+            raise FileFormatError(f"{path} has no image of two axes")
+        return {**header_values(hdus[0].header), **header_values(chosen.header)}
 
 
 def _merged(path: Path, header: fits.Header) -> dict[str, Any]:
@@ -178,11 +192,8 @@ def _camera_exposure(image: Image, cards: dict[str, Any], xy0: tuple[int, int] =
 
 def _read_compressed(path: Path) -> tuple[Any, fits.Header]:
     """Read the first unit with pixels through astropy."""
-    try:
-        with fits.open(path, memmap=False) as hdus:
-            for hdu in hdus:
-                if hdu.data is not None and hdu.data.ndim == 2:
-                    return hdu.data, hdu.header
-    except (OSError, ValueError, fits.VerifyError) as error:
-        raise file_fault(path, error) from error
+    with broken_file(path), fits.open(path, memmap=False) as hdus:
+        for hdu in hdus:
+            if hdu.is_image and hdu.data is not None and hdu.data.ndim == 2:
+                return hdu.data, hdu.header
     raise FileFormatError(f"{path} has no image of two axes")

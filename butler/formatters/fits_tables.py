@@ -136,8 +136,8 @@ def _table(name: str, rows: Sequence[Row]) -> Any:
     for key, first in rows[0].items():
         values = [row[key] for row in rows]
         if isinstance(first, str):
-            width = max(1, *(len(v) for v in values)) if len(values) > 1 else max(1, len(first))
-            columns.append(fits.Column(key, f"{width}A", array=np.array(values, dtype=f"U{width}")))
+            texts = np.array([v.encode("ascii", "backslashreplace") for v in values], dtype=bytes)
+            columns.append(fits.Column(key, f"{max(1, texts.itemsize)}A", array=texts))
         elif isinstance(first, np.ndarray):
             arrays = np.empty(len(values), dtype=object)
             arrays[:] = values

@@ -32,6 +32,8 @@ class PlaneLayout:
         Parent coordinates of the first pixel.
     scale, zero
         The pixel's value is ``stored * scale + zero``.
+    blank
+        The stored integer that stands for no value.
     unit
         Unit of the values.
     mask_planes
@@ -46,6 +48,7 @@ class PlaneLayout:
     y0: int = 0
     scale: float = 1.0
     zero: float = 0.0
+    blank: int | None = None
     unit: str = ""
     mask_planes: Mapping[str, int] = field(default_factory=dict)
 

@@ -25,7 +25,7 @@ class JsonFormatter(Formatter):
             raise StorageClassError(f"cannot write a {type(obj).__name__} as a dictionary")
         try:
             text = json.dumps(obj, indent=1)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise StorageClassError(f"cannot write this dictionary as JSON: {error}") from error
         path.write_text(text, encoding="utf-8")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from astropy.table import Table
+from yaml import YAMLError
 
 from ..errors import FileFormatError, StorageClassError
 from .formatter import Formatter
@@ -23,7 +24,10 @@ class TableFormatter(Formatter):
         """Write a table."""
         if not isinstance(obj, Table):
             raise StorageClassError(f"cannot write a {type(obj).__name__} as a table")
-        obj.write(path, format="ascii.ecsv", overwrite=True)
+        try:
+            obj.write(path, format="ascii.ecsv", overwrite=True)
+        except (ValueError, TypeError, YAMLError) as error:
+            raise StorageClassError(f"cannot write this table as ECSV: {error}") from error
 
     def read_whole(self, path: Path) -> Table:
         """Read a table."""

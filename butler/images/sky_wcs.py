@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+from astropy.coordinates import FK5, ICRS
 from astropy.wcs import WCS, FITSFixedWarning, WcsError
-from astropy.wcs.utils import proj_plane_pixel_scales
+from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import FileFormatError
 
 __all__ = ["SkyWcs"]
+
+_NUMERIC: Final = re.compile(
+    r"(CRVAL|CRPIX|CDELT|CROTA)\d|(CD|PC|PV)\d_\d+|LONPOLE|LATPOLE|EQUINOX|(A|B|AP|BP)_\w+"
+)
+_FOREIGN_PROJECTIONS: Final = ("TNX", "ZPX")
 
 
 class SkyWcs:
@@ -30,7 +37,7 @@ class SkyWcs:
     Raises
     ------
     FileFormatError
-        Raised if the cards do not hold a finite two-dimensional celestial WCS.
+        Raised if the cards do not hold a finite two-dimensional equatorial WCS.
 
     Notes
     -----
@@ -39,6 +46,7 @@ class SkyWcs:
 
     def __init__(self, header: Mapping[str, Any], xy0: tuple[int, int] = (0, 0)) -> None:
         wcs = _parse(header)
+        self._poles = _explicit_poles(header, wcs)
         wcs.wcs.crpix = wcs.wcs.crpix + np.asarray(xy0, dtype=float)
         if wcs.sip is not None:
             # astropy keeps the reference pixel of SIP terms apart from that of the linear part.
@@ -88,12 +96,14 @@ class SkyWcs:
 
     def pixelToSky(self, x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return right ascension and declination (ICRS degrees) of parent positions; NaN where undefined."""
-        ra, dec = self._wcs.all_pix2world(x, y, 0)
+        sky = self._wcs.all_pix2world(x, y, 0)
+        ra, dec = sky[self._wcs.wcs.lng], sky[self._wcs.wcs.lat]
         return np.asarray(ra, dtype=float), np.asarray(dec, dtype=float)
 
     def skyToPixel(self, ra: ArrayLike, dec: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return parent positions of sky positions (ICRS degrees); NaN where undefined."""
-        x, y = self._wcs.all_world2pix(ra, dec, 0, quiet=True)
+        sky = (ra, dec) if self._wcs.wcs.lng == 0 else (dec, ra)
+        x, y = self._wcs.all_world2pix(*sky, 0, quiet=True)
         return np.asarray(x, dtype=float), np.asarray(y, dtype=float)
 
     @property
@@ -122,7 +132,7 @@ class SkyWcs:
                 cards.pop(f"PC{i}_{j}", None)
                 cards[f"CD{i}_{j}"] = float(scale[i - 1, j - 1])
         cards.setdefault("RADESYS", "ICRS")
-        return cards
+        return cards | self._poles
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SkyWcs):
@@ -143,16 +153,25 @@ class SkyWcs:
 
 
 def _parse(header: Mapping[str, Any]) -> WCS:
-    """Parse WCS cards; refuse what is not a finite celestial WCS of two axes."""
+    """Parse WCS cards; refuse what is not a finite equatorial WCS of two axes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
         try:
-            wcs = WCS(_plain_cards(header), naxis=2)
-        except (WcsError, ValueError, KeyError, MemoryError) as error:
-            raise FileFormatError(f"cannot read a WCS: {str(error).strip()}") from error
-    if not wcs.has_celestial:
-        axes = [str(header.get(f"CTYPE{i}", "")).strip() or "nothing" for i in (1, 2)]
+            wcs = WCS(_card_images(header), naxis=2)
+            frame = wcs_to_celestial_frame(wcs) if wcs.has_celestial else None
+        except (WcsError, ValueError, KeyError, TypeError, MemoryError) as error:
+            if isinstance(error, FileFormatError):
+                raise
+            raise FileFormatError(f"cannot read a WCS: {' '.join(str(error).split())}") from error
+    axes = [str(header.get(f"CTYPE{i}", "")).strip() or "nothing" for i in (1, 2)]
+    if frame is None:
         raise FileFormatError(f"no celestial WCS: CTYPE1 and CTYPE2 are {axes[0]} and {axes[1]}")
+    if not isinstance(frame, ICRS) and not (isinstance(frame, FK5) and frame.equinox.jyear == 2000.0):
+        raise FileFormatError(
+            f"the WCS is in the frame {frame.name} ({axes[0]}, {axes[1]}); it must be ICRS or FK5 of 2000"
+        )
+    if axes[0][5:8] in _FOREIGN_PROJECTIONS:
+        raise FileFormatError(f"a WCS with {axes[0]} is IRAF's own; refit it as TPV or TAN-SIP")
     numbers = np.concatenate([wcs.wcs.crval, wcs.wcs.crpix, wcs.pixel_scale_matrix.ravel()])
     if not np.all(np.isfinite(numbers)):
         raise FileFormatError("the WCS has values that are not finite")
@@ -161,13 +180,46 @@ def _parse(header: Mapping[str, Any]) -> WCS:
     return wcs
 
 
-def _plain_cards(header: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the cards that a WCS can be made of: no comments, no undefined values."""
-    return {
-        key: header[key]
-        for key in header
-        if key not in ("", "COMMENT", "HISTORY") and isinstance(header[key], (str, int, float, bool))
-    }
+def _card_images(header: Mapping[str, Any]) -> str:
+    """Return the cards that a WCS can be made of as FITS text, numbers with all their digits."""
+    has_sip = "A_ORDER" in header and "B_ORDER" in header
+    images = []
+    for key in header:
+        value = header[key]
+        if isinstance(value, np.generic):
+            value = value.item()
+        if not re.fullmatch(r"[A-Z0-9_-]{1,8}", key) or not isinstance(value, str | int | float):
+            continue
+        _check_card(key, value)
+        if isinstance(value, str):
+            if has_sip and re.fullmatch(r"CTYPE[12]", key) and not value.rstrip().endswith("-SIP"):
+                # Astropy applies the polynomials in any case, and says so at length.
+                value = f"{value.rstrip()}-SIP"
+            text = "'{}'".format(value.replace("'", "''").ljust(8))
+        else:
+            text = "FT"[value] if isinstance(value, bool) else repr(value).upper()
+        image = f"{key:<8}= {text:>20}"
+        if len(image) <= 80 and image.isascii() and image.isprintable():
+            images.append(image.ljust(80))
+    return "".join(images)
+
+
+def _check_card(key: str, value: str | int | float) -> None:
+    if re.fullmatch(r"(A|B|AP|BP)_ORDER", key):
+        if value not in range(10):
+            raise FileFormatError(f"the WCS card {key} is {value!r}, it must be an order from 0 to 9")
+    elif _NUMERIC.fullmatch(key) and (isinstance(value, str) or not math.isfinite(value)):
+        raise FileFormatError(f"the WCS card {key} is {value!r}, it must be a finite number")
+
+
+def _explicit_poles(header: Mapping[str, Any], wcs: WCS) -> dict[str, float]:
+    """Return LONPOLE and LATPOLE if the header gives values other than those that follow from the rest."""
+    if "LONPOLE" not in header and "LATPOLE" not in header:
+        return {}
+    default = _parse({key: header[key] for key in header if key not in ("LONPOLE", "LATPOLE")})
+    poles = {"LONPOLE": float(wcs.wcs.lonpole), "LATPOLE": float(wcs.wcs.latpole)}
+    plain = (float(default.wcs.lonpole), float(default.wcs.latpole))
+    return {} if tuple(poles.values()) == plain else poles
 
 
 def _moved_sip(sip: Any, crpix: NDArray[np.float64]) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import yaml
 from astropy.time import Time
@@ -26,6 +26,9 @@ __all__ = [
 ]
 
 Scalar = str | int | float
+
+_POSITIVE: Final = math.ulp(0.0)
+"""The smallest number above 0."""
 
 
 class CardRule(BaseModel):
@@ -59,8 +62,13 @@ class CardRule(BaseModel):
     def _one_source(self) -> Self:
         if sum(source is not None for source in (self.card, self.file, self.value)) != 1:
             raise ValueError("give exactly one of card, file and value")
-        if self.file is not None and re.compile(self.file).groups != 1:
-            raise ValueError(f"the file pattern {self.file!r} needs exactly one group")
+        if self.file is not None:
+            try:
+                n_groups = re.compile(self.file).groups
+            except re.error as error:
+                raise ValueError(f"{self.file!r} is not a regular expression: {error}") from error
+            if n_groups != 1:
+                raise ValueError(f"the file pattern {self.file!r} needs exactly one group, not {n_groups}")
         return self
 
     def find(self, cards: Mapping[str, Any], file_name: str) -> Any:
@@ -188,11 +196,11 @@ class CameraMapping(BaseModel):
             Raised if there is no such file, or it is not a mapping.
         """
         try:
-            return cls.parse(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
+            return cls.parse(yaml.safe_load(path.read_bytes()), str(path))
         except OSError as error:
             raise IngestError(f"cannot read the camera mapping {path}: {error.strerror}") from error
         except yaml.YAMLError as error:
-            raise IngestError(f"{path} is not YAML: {error}") from error
+            raise IngestError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
 
     @classmethod
     def parse(cls, values: Any, source: str) -> Self:
@@ -243,11 +251,11 @@ class CameraMapping(BaseModel):
         """
         seeing = None
         if self.seeing is not None and (self.seeing.card is None or cards.get(self.seeing.card) is not None):
-            seeing = self._number("seeing", cards, source, low=0.0)
+            seeing = self._number("seeing", cards, source, low=_POSITIVE)
         return DetectorProperties(
-            gain=self._number("gain", cards, source, low=0.0),
+            gain=self._number("gain", cards, source, low=_POSITIVE),
             read_noise=self._number("read_noise", cards, source, low=0.0),
-            saturation=self._number("saturation", cards, source, low=0.0),
+            saturation=self._number("saturation", cards, source, low=_POSITIVE),
             zero_point=self._number("zero_point", cards, source),
             seeing=seeing,
         )
@@ -268,16 +276,22 @@ class CameraMapping(BaseModel):
         except (TypeError, ValueError):
             number = math.nan
         if not math.isfinite(number) or number < low:
-            raise IngestError(
-                f"{source}: {quantity} is {found!r} {self._from(quantity)}; it must be a number"
-            )
+            bound = {-math.inf: "a number", 0.0: "a number of at least 0"}.get(low, "a positive number")
+            raise IngestError(f"{source}: {quantity} is {found!r} {self._from(quantity)}; it must be {bound}")
         return number
 
     def _integer(self, quantity: str, cards: Mapping[str, Any], source: str) -> int:
-        number = self._number(quantity, cards, source, low=0.0)
-        if number != int(number):
-            raise IngestError(f"{source}: {quantity} is {number} {self._from(quantity)}, not a whole number")
-        return int(number)
+        found = self._find(quantity, cards, source)
+        # Not by way of a float: visit numbers of 17 digits would change.
+        digits = isinstance(found, str) and re.fullmatch(r"\+?\d{1,19}", found, re.ASCII)
+        if digits or (isinstance(found, float) and found.is_integer()):
+            found = int(found)
+        if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found < 2**63:
+            raise IngestError(
+                f"{source}: {quantity} is {found!r} {self._from(quantity)}; it must be a whole number of "
+                "at least 0"
+            )
+        return found
 
     def _date(self, cards: Mapping[str, Any], source: str) -> Time:
         found = self._find("date", cards, source)

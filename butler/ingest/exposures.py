@@ -92,11 +92,11 @@ def ingest_exposures(
     butler
         A writeable butler.
     paths
-        Files.
+        Files; the bad pixel mask and weights among them are no exposures.
     run
         RUN for the datasets.
     camera
-        How headers are read; a shipped mapping that recognises the first header if None.
+        How headers are read; the shipped mapping that recognises the first of the headers if None.
     transfer
         ``copy``, ``symlink``, ``hardlink`` or ``direct``.
     bad_pixel_mask
@@ -114,15 +114,18 @@ def ingest_exposures(
     Raises
     ------
     IngestError
-        Raised if no camera mapping fits.
+        Raised if there is no exposure, if no camera mapping fits, or if the bad pixel mask cannot be read.
     ConflictingDefinitionError
         Raised if the instrument is known with another mapping.
     """
-    mapping = camera or find_camera(read_camera_header(paths[0]), str(paths[0]))
+    exposures = _without_others(paths, bad_pixel_mask, weight_name)
+    mapping = camera or _find_camera(exposures)
+    if bad_pixel_mask is not None:
+        _check_bad_pixel_mask(bad_pixel_mask)
     _register_camera(butler, mapping, run)
     report = IngestReport()
     detectors: set[int] = set()
-    for path in progress(paths):
+    for path in progress(exposures):
         try:
             description, region = _read_header(path, mapping)
             weight = None if weight_name is None else weight_name(path)
@@ -141,6 +144,37 @@ def ingest_exposures(
     return report
 
 
+def _without_others(
+    paths: Sequence[Path], bad_pixel_mask: Path | None, weight_name: Callable[[Path], Path] | None
+) -> list[Path]:
+    """Return the files that are exposures."""
+    others = {bad_pixel_mask.resolve()} if bad_pixel_mask is not None else set()
+    if weight_name is not None:
+        others |= {weight_name(path).resolve() for path in paths}
+    exposures = [path for path in paths if path.resolve() not in others]
+    if not exposures:
+        raise IngestError("there is no exposure to ingest")
+    return exposures
+
+
+def _find_camera(paths: Sequence[Path]) -> CameraMapping:
+    """Return the mapping for the first file that can be read and is recognised."""
+    faults: list[Exception] = []
+    for path in paths:
+        try:
+            return find_camera(read_camera_header(path), str(path))
+        except (ButlerUserError, OSError) as error:
+            faults.append(error)
+    raise IngestError(str(faults[0])) from faults[0]
+
+
+def _check_bad_pixel_mask(path: Path) -> None:
+    try:
+        get_formatter("ImageFits").layout(path)
+    except OSError as error:
+        raise IngestError(f"cannot read the bad pixel mask {path}: {error.strerror or error}") from error
+
+
 def _register_camera(butler: Butler, camera: CameraMapping, run: str) -> None:
     """Keep the mapping in the repository, and see that it does not change."""
     registry = butler.registry
@@ -149,7 +183,7 @@ def _register_camera(butler: Butler, camera: CameraMapping, run: str) -> None:
         registry.registerRun(run)
         for dataset_type in (EXPOSURE, WEIGHT, DEFECTS, CAMERA):
             registry.registerDatasetType(dataset_type)
-        registry.syncDimensionData("instrument", {"name": camera.instrument})
+        registry.insertDimensionData("instrument", {"name": camera.instrument}, skip_existing=True)
         if not butler.exists(CAMERA, instrument=camera.instrument, collections=run):
             butler.put(values, CAMERA, instrument=camera.instrument, run=run)
         elif butler.get(CAMERA, instrument=camera.instrument, collections=run) != values:
@@ -212,17 +246,22 @@ def _insert_records(butler: Butler, description: ExposureDescription, region: Sk
 def _records(description: ExposureDescription, region: SkyRegion) -> Iterator[tuple[str, dict[str, Any]]]:
     camera = {"instrument": description.instrument}
     number = description.visit
-    day_obs = int(description.begin.strftime("%Y%m%d"))
-    end = description.begin + TimeDelta(description.exposure_time, format="sec")
+    try:
+        day_obs = int(description.begin.strftime("%Y%m%d"))
+        end = description.begin + TimeDelta(description.exposure_time, format="sec")
+        timespan = Timespan.from_times(description.begin, end)
+        night = Timespan.from_day_obs(day_obs)
+    except (ValueError, OverflowError) as error:
+        raise IngestError(f"the date is {description.begin}: {error}") from error
     common = {
         "physical_filter": description.physical_filter,
         "day_obs": day_obs,
         "exposure_time": description.exposure_time,
         "target_name": description.target_name,
-        "timespan": Timespan.from_times(description.begin, end),
+        "timespan": timespan,
     }
     yield "physical_filter", {**camera, "name": description.physical_filter, "band": description.band}
-    yield "day_obs", {**camera, "id": day_obs, "timespan": Timespan.from_day_obs(day_obs)}
+    yield "day_obs", {**camera, "id": day_obs, "timespan": night}
     yield "group", {**camera, "name": str(number)}
     detector = description.detector
     yield "detector", {**camera, "id": detector, "full_name": f"{detector:02d}", "purpose": "SCIENCE"}
@@ -247,7 +286,6 @@ def _visit_region(butler: Butler, description: ExposureDescription, region: SkyR
 def _ingest_defects(
     butler: Butler, camera: CameraMapping, path: Path, detectors: Sequence[int], run: str, transfer: str
 ) -> list[DatasetRef]:
-    get_formatter("ImageFits").layout(path)
     refs = []
     for detector in detectors:
         data_id = {"instrument": camera.instrument, "detector": detector}

@@ -191,13 +191,13 @@ class DatasetStore:
             for ref in members:
                 if ref.datasetType != registered.type:
                     raise ConflictingDefinitionError(
-                        f"dataset type {name!r} is registered as <{registered.type}>, not as <{ref.datasetType}>"
+                        f"dataset type {name!r} is registered as <{registered.type}>, not <{ref.datasetType}>"
                     )
                 existing = self.find(registered, [run], ref.dataId)
                 if existing is not None or ref.dataId in seen:
-                    which = f" as {existing.id}" if existing else " twice in one call"
+                    which = f"as {existing.id}" if existing else "twice in one call"
                     raise ConflictingDefinitionError(
-                        f"{name} {ref.dataId} exists in run {run.name!r}{which}; use another run or remove it first"
+                        f"{name} {ref.dataId} exists in run {run.name!r} {which}; use another run"
                     )
                 seen.add(ref.dataId)
         if taken := self._known_ids([ref.id for ref in refs]):

@@ -22,6 +22,7 @@ FWHM_OF_SIGMA: Final = 2.0 * math.sqrt(2.0 * math.log(2.0))
 """Full width at half maximum of a Gaussian in units of its sigma."""
 
 _FIRST_SIGMA: Final = 1.5
+_FIRST_WINDOW: Final = 7
 _FIRST_HALF: Final = 20
 _MIN_SIGMA: Final = 0.5
 _DETECTION_SN: Final = 5.0
@@ -115,7 +116,7 @@ def find_psf_stars(
     if math.isnan(sigma):
         return _no_stars()
     fwhm = FWHM_OF_SIGMA * sigma
-    peaks = _find_peaks(clean, noise, sigma)
+    peaks = _find_peaks(clean, noise, sigma, 3)
     wanted = (peaks.signal_to_noise >= config.minSignalToNoise) & _is_isolated(peaks, fwhm, config)
     peaks = _without_bad(peaks[wanted], bad, 1.5 * fwhm)[: 4 * config.maxStars]
     shapes = measure_shapes(cut_stamps(image, peaks.x, peaks.y, math.ceil(1.5 * fwhm)))
@@ -137,7 +138,7 @@ def _stellar_size(
     image: NDArray[np.float32], variance: NDArray[np.float32], bad: NDArray[np.bool_], config: PsfStarConfig
 ) -> float:
     """Return the size at which those of bright sources pile up, pixels; NaN if there are none."""
-    peaks = _find_peaks(image, variance, _FIRST_SIGMA)
+    peaks = _find_peaks(image, variance, _FIRST_SIGMA, _FIRST_WINDOW)
     peaks = peaks[peaks.signal_to_noise >= config.minSignalToNoise]
     peaks = _without_bad(peaks, bad, 2.0 * _FIRST_SIGMA)[: config.maxStars]
     shapes = measure_shapes(cut_stamps(image, peaks.x, peaks.y, min(_FIRST_HALF, min(image.shape) // 2)))
@@ -149,11 +150,13 @@ def _stellar_size(
     return float(np.exp(np.median(log_sigma[near])))
 
 
-def _find_peaks(image: NDArray[np.float32], variance: NDArray[np.float32], sigma: float) -> _Peaks:
-    """Return the significant local maxima of an image smoothed with a Gaussian."""
+def _find_peaks(
+    image: NDArray[np.float32], variance: NDArray[np.float32], sigma: float, window: int
+) -> _Peaks:
+    """Return the significant maxima, among ``window`` x ``window`` pixels, of an image smoothed with a Gaussian."""
     smooth, smooth_variance = smooth_gaussian(image, variance, sigma, kernel_width(sigma))
     searched = np.where(np.isfinite(smooth) & (smooth_variance > 0), smooth, np.float32(-np.inf))
-    highest = ndimage.maximum_filter(searched, size=2 * math.ceil(1.5 * sigma) + 1)
+    highest = ndimage.maximum_filter(searched, size=window)
     with np.errstate(divide="ignore", invalid="ignore"):
         signal_to_noise = np.asarray(smooth / np.sqrt(smooth_variance), dtype=np.float32)
     y, x = np.nonzero((searched == highest) & (signal_to_noise >= _DETECTION_SN))

@@ -107,9 +107,7 @@ class MakeDirectWarpTask(PipelineTask):
             return None
         target: Box2I = warp.masked_image.bbox
         box = covered_box(bbox, wcs, skyInfo.wcs, margin=0, limits=target)
-        # One pixel more than the kernel reaches, for what the outline misses between its points.
-        margin = self.warper.reach + 1
-        source = box and covered_box(box, skyInfo.wcs, wcs, margin=margin, limits=bbox)
+        source = box and covered_box(box, skyInfo.wcs, wcs, margin=self.warper.reach, limits=bbox)
         if box is None or source is None:
             self.log.debug("visit %d, detector %d lies beside the patch", warp.visit, detector)
             return None

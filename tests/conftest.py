@@ -1,0 +1,35 @@
+"""Fixtures that many tests share; what they hold is drawn in `small_repository`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from small_repository import make_repository
+
+from butler import Butler
+
+
+@pytest.fixture(scope="session")
+def repository_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a repository to be read or copied, never changed."""
+    root = tmp_path_factory.mktemp("template") / "repository"
+    make_repository(root)
+    return root
+
+
+@pytest.fixture
+def repository(repository_template: Path, tmp_path: Path) -> Path:
+    """Return the root of an own copy of the small repository."""
+    root = tmp_path / "repository"
+    shutil.copytree(repository_template, root)
+    return root
+
+
+@pytest.fixture
+def butler(repository: Path) -> Iterator[Butler]:
+    """Return a writeable butler of the small repository, with run, instrument and sky map as defaults."""
+    with Butler(repository, run="run", instrument="CAM", skymap="sky") as opened:
+        yield opened
