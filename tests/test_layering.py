@@ -17,6 +17,7 @@ ROOMS = {
     "butler": [
         ["cli"],
         ["ingest"],
+        ["transfer"],
         ["butler"],
         ["defaults", "writer"],
         ["repository", "pictures"],

@@ -1,0 +1,5 @@
+"""The front door of the package."""
+
+from .butler import Butler
+
+__all__ = ["Butler"]

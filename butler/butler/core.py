@@ -1,0 +1,197 @@
+"""ButlerCore: an open repository, and what all verbs of the butler share."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from ..datasets import DatasetRef, DatasetType
+from ..datastore import FileDatastore
+from ..defaults import RegistryDefaults
+from ..dimensions import DataId
+from ..errors import (
+    ArtifactMissingError,
+    ButlerUserError,
+    DatasetNotFoundError,
+    ReadOnlyButlerError,
+    RepositoryCorruptionError,
+    RepositoryExistsError,
+)
+from ..registry import Database, FileRecord, Registry
+from ..repository import CONFIG_NAME, RepositoryConfig
+from ..writer import DatasetWriter
+
+__all__ = ["ButlerCore", "DatasetName"]
+
+DatasetName = str | DatasetType | DatasetRef
+
+
+class ButlerCore:
+    """An open repository.
+
+    The parameters are those of `Butler`.
+    """
+
+    def __init__(
+        self,
+        config: str | os.PathLike[str],
+        *,
+        collections: str | Iterable[str] | None = None,
+        run: str | None = None,
+        writeable: bool | None = None,
+        **data_id: str,
+    ) -> None:
+        path = Path(config)
+        self.root = (path.parent if path.name == CONFIG_NAME else path).absolute()
+        settings = RepositoryConfig.load(self.root)
+        writeable = run is not None if writeable is None else writeable
+        if writeable and not os.access(self.root, os.W_OK):
+            raise ReadOnlyButlerError(f"the directory {self.root} cannot be written")
+        if not (self.root / settings.registry).is_file():
+            raise RepositoryCorruptionError(f"the registry {self.root / settings.registry} is gone")
+        self.registry = Registry(Database.sqlite(self.root / settings.registry, writeable=writeable))
+        self.collections = self.registry.collections
+        self.datastore = FileDatastore(self.root, settings.file_templates(), settings.checksum)
+        self._writer = DatasetWriter(self.registry, self.datastore)
+        self.defaults = RegistryDefaults(self.registry, collections, run, data_id)
+        if run is not None:
+            self.registry.registerRun(run)
+
+    @classmethod
+    def from_config(cls, config: str | os.PathLike[str], **kwargs: Any) -> Self:
+        """Open a repository; the same as the constructor."""
+        return cls(config, **kwargs)
+
+    @classmethod
+    def makeRepo(
+        cls, root: str | os.PathLike[str], config: RepositoryConfig | None = None
+    ) -> RepositoryConfig:
+        """Make a repository; a registry that has lost its ``butler.yaml`` is kept.
+
+        Parameters
+        ----------
+        root
+            Directory; made if needed.
+        config
+            Settings other than the defaults.
+
+        Raises
+        ------
+        RepositoryExistsError
+            Raised if there is a repository.
+        ButlerUserError
+            Raised if the directory cannot be written.
+        """
+        directory = Path(root).absolute()
+        settings = config or RepositoryConfig()
+        settings.file_templates()
+        if (directory / CONFIG_NAME).exists():
+            raise RepositoryExistsError(f"there is a repository at {directory} already")
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            database = Database.sqlite(directory / settings.registry, writeable=True)
+            registry = Registry(database) if database.has_tables() else Registry.create(database)
+            registry.database.close()
+            settings.save(directory)
+        except OSError as error:
+            raise ButlerUserError(f"cannot make a repository at {directory}: {error.strerror}") from error
+        return settings
+
+    @property
+    def run(self) -> str | None:
+        """RUN that datasets are put into when a call names none."""
+        return self.defaults.run
+
+    def isWriteable(self) -> bool:
+        """Tell whether anything may be changed."""
+        return self.registry.database.writeable
+
+    def clone(self, *, collections: str | Iterable[str] | None = None, run: str | None = None) -> Self:
+        """Open the same repository with other defaults; what is not given stays as it is."""
+        return type(self)(
+            self.root,
+            collections=self.defaults.searched if collections is None else collections,
+            run=run or self.run,
+            writeable=self.isWriteable(),
+            **self.defaults.given,
+        )
+
+    def close(self) -> None:
+        """Close the registry's connections."""
+        self.registry.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Run a block whose rows and files are kept whole or undone whole; blocks may nest."""
+        with self.registry.database.transaction():
+            yield
+
+    def find_dataset(
+        self,
+        dataset_type: str | DatasetType,
+        data_id: DataId | None = None,
+        *,
+        collections: str | Iterable[str] | None = None,
+        **kwargs: Any,
+    ) -> DatasetRef | None:
+        """Return the first dataset of a data ID along the search path, None if there is none."""
+        registered, component = self._named_type(dataset_type)
+        coordinate = self.defaults.data_id(registered, {**(data_id or {}), **kwargs})
+        ref = self.registry.find_dataset(registered.name, coordinate, self.defaults.path(collections))
+        return ref.makeComponentRef(component) if ref is not None and component else ref
+
+    def get_dataset(self, id: uuid.UUID) -> DatasetRef | None:
+        """Return a dataset by UUID, None if there is none."""
+        return self.registry.datasets.get(id)
+
+    def get_dataset_type(self, name: str) -> DatasetType:
+        """Return a dataset type by name, also of a component.
+
+        Raises
+        ------
+        MissingDatasetTypeError
+            Raised if there is none.
+        """
+        registered, component = self._named_type(name)
+        return registered.makeComponentDatasetType(component) if component else registered
+
+    def _named_type(self, name: str | DatasetType) -> tuple[DatasetType, str | None]:
+        text = name.name if isinstance(name, DatasetType) else name
+        parent, _, component = text.partition(".")
+        return self.registry.datasets.get_type(parent).type, component or None
+
+    def _resolve(
+        self,
+        dataset: DatasetName,
+        data_id: DataId | None,
+        collections: str | Iterable[str] | None,
+        kwargs: Mapping[str, Any],
+    ) -> DatasetRef:
+        if isinstance(dataset, DatasetRef):
+            return dataset
+        found = self.find_dataset(dataset, data_id, collections=collections, **kwargs)
+        if found is None:
+            name = dataset if isinstance(dataset, str) else dataset.name
+            path = ", ".join(self.defaults.path(collections))
+            shown = {**(data_id or {}), **kwargs}
+            raise DatasetNotFoundError(f"no {name} with data ID {shown} in {path}")
+        return found
+
+    def _file_record(self, ref: DatasetRef) -> FileRecord:
+        record = self.registry.files.get([ref.id]).get(ref.id)
+        if record is None:
+            raise ArtifactMissingError(f"{ref} has no stored file")
+        return record

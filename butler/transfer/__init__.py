@@ -1,0 +1,1 @@
+"""Between repositories: LSST's export YAML, and transfers."""
