@@ -1,7 +1,7 @@
 """A light Gen3 butler: a registry of what exists, a datastore of bytes, and handles that read regions."""
 
-from .butler import Butler
-from .datasets import DatasetRef, DatasetType, FileDataset, StorageClass
+from .butler import Butler, DatasetExistence
+from .datasets import DatasetIdGenEnum, DatasetRef, DatasetType, FileDataset, StorageClass
 from .dimensions import DataCoordinate, DimensionRecord, Timespan
 from .errors import ButlerError, ButlerUserError
 from .handles import DeferredDatasetHandle, InMemoryDatasetHandle
@@ -14,6 +14,8 @@ __all__ = [
     "ButlerUserError",
     "CollectionType",
     "DataCoordinate",
+    "DatasetExistence",
+    "DatasetIdGenEnum",
     "DatasetRef",
     "DatasetType",
     "DeferredDatasetHandle",

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import time
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from .dimensions import UNIVERSE, DataCoordinate, DataId, DimensionGroup
 from .errors import DatasetTypeError, StorageClassError, UnknownComponentError, did_you_mean
 
 __all__ = [
+    "DATASET_NAMESPACE",
     "STORAGE_CLASSES",
+    "DatasetIdGenEnum",
     "DatasetRef",
     "DatasetType",
     "FileDataset",
     "StorageClass",
+    "derive_dataset_id",
     "get_storage_class",
     "make_dataset_id",
 ]
@@ -91,10 +96,14 @@ _EXPOSURE: Final = (
 STORAGE_CLASSES: Final[dict[str, StorageClass]] = {
     sc.name: sc
     for sc in (
+        StorageClass("Exposure", "butler.images:Exposure", _EXPOSURE, _BOX),
         StorageClass("ExposureF", "butler.images:Exposure", _EXPOSURE, _BOX),
+        StorageClass("MaskedImage", "butler.images:MaskedImage", _PLANES, _BOX),
         StorageClass("MaskedImageF", "butler.images:MaskedImage", _PLANES, _BOX),
+        StorageClass("Image", "butler.images:Image", (("bbox", "Box2I"),), _BOX),
         StorageClass("ImageF", "butler.images:Image", (("bbox", "Box2I"),), _BOX),
         StorageClass("ImageU", "butler.images:Image", (("bbox", "Box2I"),), _BOX),
+        StorageClass("Mask", "butler.images:Mask", (("bbox", "Box2I"),), _BOX),
         StorageClass("MaskX", "butler.images:Mask", (("bbox", "Box2I"),), _BOX),
         StorageClass("Box2I", "butler.images:Box2I"),
         StorageClass("Wcs", "butler.images:SkyWcs"),
@@ -107,6 +116,7 @@ STORAGE_CLASSES: Final[dict[str, StorageClass]] = {
         StorageClass("SkyMap", "butler.skymaps:SkyMap"),
         StorageClass("HealSparseMap", "healsparse:HealSparseMap"),
         StorageClass("ArrowAstropy", "astropy.table:Table"),
+        StorageClass("SourceCatalog", "astropy.table:Table"),
         StorageClass("StructuredDataDict", "builtins:dict"),
         StorageClass("Config", "builtins:dict"),
         StorageClass("TaskMetadata", "builtins:dict"),
@@ -142,6 +152,8 @@ class DatasetType:
         Group, or names that are closed into one.
     storageClass_name
         Name of a known storage class.
+    isCalibration
+        Whether its datasets may be given ranges of validity.
 
     Raises
     ------
@@ -152,9 +164,14 @@ class DatasetType:
     name: str
     dimensions: DimensionGroup
     storageClass_name: str
+    isCalibration: bool
 
     def __init__(
-        self, name: str, dimensions: Iterable[str] | DimensionGroup, storageClass: str | StorageClass
+        self,
+        name: str,
+        dimensions: Iterable[str] | DimensionGroup,
+        storageClass: str | StorageClass,
+        isCalibration: bool = False,
     ) -> None:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?", name) or len(name) > 128:
             raise DatasetTypeError(
@@ -166,6 +183,7 @@ class DatasetType:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "dimensions", UNIVERSE.conform(dimensions))
         object.__setattr__(self, "storageClass_name", storage_class.name)
+        object.__setattr__(self, "isCalibration", isCalibration)
 
     @property
     def storageClass(self) -> StorageClass:
@@ -186,13 +204,49 @@ class DatasetType:
             Raised if the storage class has no such component.
         """
         part = self.storageClass.component(component)
-        return DatasetType(f"{self.name}.{component}", self.dimensions, part)
+        return DatasetType(f"{self.name}.{component}", self.dimensions, part, self.isCalibration)
 
     def __str__(self) -> str:
-        return f"{self.name} {self.dimensions} {self.storageClass_name}"
+        calibration = " calibration" if self.isCalibration else ""
+        return f"{self.name} {self.dimensions} {self.storageClass_name}{calibration}"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return DatasetType, (self.name, self.dimensions, self.storageClass_name)
+        return DatasetType, (self.name, self.dimensions, self.storageClass_name, self.isCalibration)
+
+
+class DatasetIdGenEnum(Enum):
+    """How the UUID of a dataset comes about."""
+
+    UNIQUE = 0
+    """New and ordered by time: version 7."""
+    DATAID_TYPE = 1
+    """From dataset type and data ID alone; the same in every run and repository."""
+    DATAID_TYPE_RUN = 2
+    """From run, dataset type and data ID; the same in every repository."""
+
+
+DATASET_NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_DNS, "dataset-id.coadd-butler")
+"""Namespace of the UUIDs that follow from what a dataset is."""
+
+
+def derive_dataset_id(dataset_type: str, data_id: DataCoordinate, run: str | None = None) -> uuid.UUID:
+    """Return the UUID of version 5 (RFC 9562) that belongs to a dataset type and data ID.
+
+    Its name in `DATASET_NAMESPACE` is the JSON text of a list without blanks: the dataset type, the
+    required dimensions with their values in the order of the universe, and the run if it counts.
+
+    Parameters
+    ----------
+    dataset_type
+        Name of the dataset type.
+    data_id
+        Data ID; implied values do not count.
+    run
+        RUN collection; None if it shall not count.
+    """
+    parts: list[Any] = [dataset_type, list(data_id.required.items())]
+    name = json.dumps(parts if run is None else [*parts, run], separators=(",", ":"))
+    return uuid.uuid5(DATASET_NAMESPACE, name)
 
 
 def make_dataset_id() -> uuid.UUID:
@@ -215,7 +269,9 @@ class DatasetRef:
     run
         RUN collection.
     id
-        UUID; a new one if not given.
+        UUID; one is made if not given.
+    id_generation_mode
+        How it is made.
     """
 
     datasetType: DatasetType
@@ -224,14 +280,25 @@ class DatasetRef:
     id: uuid.UUID
 
     def __init__(
-        self, datasetType: DatasetType, dataId: DataId, run: str, id: uuid.UUID | None = None
+        self,
+        datasetType: DatasetType,
+        dataId: DataId,
+        run: str,
+        id: uuid.UUID | None = None,
+        id_generation_mode: DatasetIdGenEnum = DatasetIdGenEnum.UNIQUE,
     ) -> None:
         if not isinstance(dataId, DataCoordinate):
             dataId = DataCoordinate.standardize(dataId, dimensions=datasetType.dimensions)
         object.__setattr__(self, "datasetType", datasetType)
         object.__setattr__(self, "dataId", dataId)
         object.__setattr__(self, "run", run)
-        object.__setattr__(self, "id", id or make_dataset_id())
+        object.__setattr__(self, "id", id or self._make_id(id_generation_mode))
+
+    def _make_id(self, mode: DatasetIdGenEnum) -> uuid.UUID:
+        if mode is DatasetIdGenEnum.UNIQUE:
+            return make_dataset_id()
+        run = self.run if mode is DatasetIdGenEnum.DATAID_TYPE_RUN else None
+        return derive_dataset_id(self.datasetType.name, self.dataId, run)
 
     def expanded(self, data_id: DataCoordinate) -> DatasetRef:
         """Return this ref with a data ID that knows more."""

@@ -15,6 +15,7 @@
     │   ├── DatasetTypeError            (ValueError) a dataset type that cannot be
     │   │   └── MissingDatasetTypeError   (LookupError) no dataset type of that name
     │   ├── DatasetNotFoundError        (LookupError) no dataset for that data ID
+    │   ├── ArtifactExistsError         (FileExistsError) refusing to overwrite a file
     │   ├── ArtifactMissingError        (FileNotFoundError) registered, but its file is gone
     │   ├── ConflictingDefinitionError  (ValueError) exists already, with another definition
     │   ├── OrphanedRecordError         (ValueError) something else still needs it
@@ -27,6 +28,7 @@
     │   ├── BoxError                    (ValueError) a pixel box outside its image
     │   ├── FileFormatError             (ValueError) a file that is broken or not what it says
     │   ├── IngestError                 (ValueError) an exposure that cannot be described
+    │   ├── PruneError                  (TypeError) options of a deletion that contradict each other
     │   └── TemplateError               (ValueError) a path that would leave the repository
     └── RepositoryCorruptionError       the repository contradicts itself; run ``butler verify``
 """
@@ -37,6 +39,7 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "ArtifactExistsError",
     "ArtifactMissingError",
     "BoxError",
     "ButlerError",
@@ -57,6 +60,7 @@ __all__ = [
     "MissingDatasetTypeError",
     "NoDefaultCollectionError",
     "OrphanedRecordError",
+    "PruneError",
     "ReadOnlyButlerError",
     "RepositoryCorruptionError",
     "RepositoryExistsError",
@@ -124,6 +128,10 @@ class DatasetNotFoundError(ButlerUserError, LookupError):
     """No dataset matches."""
 
 
+class ArtifactExistsError(ButlerUserError, FileExistsError):
+    """A file would be overwritten."""
+
+
 class ArtifactMissingError(ButlerUserError, FileNotFoundError):
     """The dataset is registered but its file is not there."""
 
@@ -170,6 +178,10 @@ class FileFormatError(ButlerUserError, ValueError):
 
 class IngestError(ButlerUserError, ValueError):
     """An exposure cannot be ingested."""
+
+
+class PruneError(ButlerUserError, TypeError):
+    """The options of a deletion contradict each other, or ask for nothing."""
 
 
 class TemplateError(ButlerUserError, ValueError):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from .datasets import DatasetRef, FileDataset
 from .datastore import FileDatastore, StagedFile, VerifyReport, verify_files
+from .errors import ConflictingDefinitionError
 from .formatters import formatter_for, get_formatter
 from .registry import CollectionType, Registry
 
@@ -40,25 +42,76 @@ class DatasetWriter:
         self.store([(expanded, self.datastore.stage(obj, expanded))])
         return expanded
 
-    def store(self, datasets: Sequence[tuple[DatasetRef, StagedFile]]) -> None:
-        """Register files that are complete under temporary names, all or none.
+    def put_again(self, obj: Any, ref: DatasetRef) -> DatasetRef:
+        """Write the file of a registered dataset that has none.
 
         Raises
         ------
         ConflictingDefinitionError
-            Raised if one of the datasets exists; the files are removed.
+            Raised if it has got one in the meantime.
+        """
+        expanded = ref.expanded(self.registry.records.expand(ref.dataId))
+        staged = self.datastore.stage(obj, expanded)
+        try:
+            with self.registry.database.transaction() as transaction:
+                if self.registry.files.get([ref.id]):
+                    raise ConflictingDefinitionError(f"{ref} is stored already")
+                self.registry.files.insert({self.registry.datasets.numbers([ref.id])[ref.id]: staged.record})
+                staged.publish()
+                transaction.on_rollback(staged.retract)
+        except BaseException:
+            staged.discard()
+            raise
+        return expanded
+
+    def put_many(self, datasets: Sequence[tuple[Any, DatasetRef]]) -> list[DatasetRef]:
+        """Write objects and register them, all or none; return the refs with expanded data IDs."""
+        self.registry.database.require_writeable()
+        expanded = [(obj, ref.expanded(self.registry.records.expand(ref.dataId))) for obj, ref in datasets]
+        for run in {ref.run for _, ref in expanded}:
+            self.registry.check_datasets(run, [ref for _, ref in expanded if ref.run == run])
+        staged: list[tuple[DatasetRef, StagedFile]] = []
+        try:
+            for obj, ref in expanded:
+                staged.append((ref, self.datastore.stage(obj, ref)))
+        except BaseException:
+            for _, file in staged:
+                file.discard()
+            raise
+        self.store(staged)
+        return [ref for ref, _ in staged]
+
+    def store(
+        self, datasets: Sequence[tuple[DatasetRef, StagedFile]], *, registered: Set[uuid.UUID] = frozenset()
+    ) -> None:
+        """Register files that are complete under temporary names, all or none.
+
+        Parameters
+        ----------
+        datasets
+            Datasets and their files.
+        registered
+            Datasets that have a row already, and get nothing but their file.
+
+        Raises
+        ------
+        ConflictingDefinitionError
+            Raised if one of the other datasets exists; the files are removed.
         """
         try:
             with self.registry.database.transaction() as transaction:
-                by_run: dict[str, list[tuple[DatasetRef, StagedFile]]] = {}
-                for ref, staged in datasets:
-                    by_run.setdefault(ref.run, []).append((ref, staged))
+                numbers = self.registry.datasets.numbers(sorted(registered))
+                by_run: dict[str, list[DatasetRef]] = {}
+                for ref, _ in datasets:
+                    if ref.id not in registered:
+                        by_run.setdefault(ref.run, []).append(ref)
                 for run, members in by_run.items():
-                    numbers = self.registry.insert_datasets(run, [ref for ref, _ in members])
-                    self.registry.files.insert({numbers[ref.id]: staged.record for ref, staged in members})
+                    numbers |= self.registry.insert_datasets(run, members)
+                self.registry.files.insert({numbers[ref.id]: staged.record for ref, staged in datasets})
                 for _, staged in datasets:
                     staged.publish()
                     transaction.on_rollback(staged.retract)
+                    transaction.on_commit(staged.finish)
         except BaseException:
             for _, staged in datasets:
                 staged.discard()

@@ -33,3 +33,11 @@ def butler(repository: Path) -> Iterator[Butler]:
     """Return a writeable butler of the small repository, with run, instrument and sky map as defaults."""
     with Butler(repository, run="run", instrument="CAM", skymap="sky") as opened:
         yield opened
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Butler]:
+    """Return a writeable butler of an empty repository."""
+    Butler.makeRepo(tmp_path / "empty")
+    with Butler(tmp_path / "empty", writeable=True) as opened:
+        yield opened

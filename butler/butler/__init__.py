@@ -1,5 +1,6 @@
 """The front door of the package."""
 
 from .butler import Butler
+from .existence import DatasetExistence
 
-__all__ = ["Butler"]
+__all__ = ["Butler", "DatasetExistence"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .moving import MovingButler
 from .querying import QueryingButler
 from .reading import ReadingButler
 from .writing import WritingButler
@@ -9,7 +10,7 @@ from .writing import WritingButler
 __all__ = ["Butler"]
 
 
-class Butler(ReadingButler, QueryingButler, WritingButler):
+class Butler(ReadingButler, QueryingButler, WritingButler, MovingButler):
     """Finds and keeps datasets.
 
     Parameters

@@ -23,6 +23,7 @@ from ..errors import (
     RepositoryExistsError,
 )
 from ..registry import Database, FileRecord, Registry
+from ..remover import DatasetRemover
 from ..repository import CONFIG_NAME, RepositoryConfig
 from ..writer import DatasetWriter
 
@@ -58,6 +59,7 @@ class ButlerCore:
         self.collections = self.registry.collections
         self.datastore = FileDatastore(self.root, settings.file_templates(), settings.checksum)
         self._writer = DatasetWriter(self.registry, self.datastore)
+        self._remover = DatasetRemover(self.registry, self.datastore)
         self.defaults = RegistryDefaults(self.registry, collections, run, data_id)
         if run is not None:
             self.registry.registerRun(run)
@@ -156,6 +158,10 @@ class ButlerCore:
     def get_dataset(self, id: uuid.UUID) -> DatasetRef | None:
         """Return a dataset by UUID, None if there is none."""
         return self.registry.datasets.get(id)
+
+    def get_many_datasets(self, ids: Iterable[uuid.UUID]) -> list[DatasetRef]:
+        """Return the datasets that exist among some UUIDs, by dataset type."""
+        return self.registry.datasets.get_many(list(ids))
 
     def get_dataset_type(self, name: str) -> DatasetType:
         """Return a dataset type by name, also of a component.

@@ -1,16 +1,14 @@
-"""Writing: put, ingest, verify."""
+"""Writing: put, ingest, remove, verify."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..datasets import DatasetRef, FileDataset
 from ..datastore import StagedFile, VerifyReport
 from ..dimensions import DataId
-from ..errors import (
-    UnknownComponentError,
-)
+from ..errors import DatasetTypeError, PruneError, UnknownComponentError
 from .core import ButlerCore, DatasetName
 
 __all__ = ["WritingButler"]
@@ -36,7 +34,8 @@ class WritingButler(ButlerCore):
         obj
             The object; must fit the storage class.
         dataset, dataId
-            What it is, as for `get`; a ref also gives run and UUID.
+            What it is, as for `get`; a ref also gives run and UUID, and may be of a dataset that was
+            registered before but has no file any more.
         run
             RUN; the butler's own by default.
 
@@ -50,12 +49,39 @@ class WritingButler(ButlerCore):
             Raised if there is no run.
         """
         if isinstance(dataset, DatasetRef):
+            if self._is_unstored(dataset):
+                return self._writer.put_again(obj, dataset)
             return self._writer.put(obj, dataset)
         registered, component = self._named_type(dataset)
         if component:
             raise UnknownComponentError(f"components cannot be put; put the whole {registered.name!r}")
         data_id = self.defaults.data_id(registered, {**(dataId or {}), **kwargs})
         return self._writer.put(obj, DatasetRef(registered, data_id, self.defaults.run_or(run)))
+
+    def _is_unstored(self, ref: DatasetRef) -> bool:
+        known = self.registry.datasets.get(ref.id)
+        return known is not None and known == ref and ref.id not in self.registry.files.get([ref.id])
+
+    def put_many(self, datasets: Iterable[tuple[Any, DatasetRef]]) -> list[DatasetRef]:
+        """Store objects as new datasets, all or none; return their refs with expanded data IDs.
+
+        The registry is asked and changed once for all of them.
+
+        Parameters
+        ----------
+        datasets
+            Objects, each with the ref that says what it is, in which run, under which UUID.
+
+        Raises
+        ------
+        ConflictingDefinitionError
+            Raised if a run has one of the datasets already.
+        DataIdValueError
+            Raised if a dimension record is missing.
+        """
+        pairs = list(datasets)
+        _require_whole([ref for _, ref in pairs], "put")
+        return self._writer.put_many(pairs)
 
     def store_staged(self, datasets: Sequence[tuple[DatasetRef, StagedFile]]) -> None:
         """Register files that workers wrote under temporary names, all or none.
@@ -68,7 +94,7 @@ class WritingButler(ButlerCore):
         self._writer.store(datasets)
 
     def ingest(
-        self, *datasets: FileDataset, transfer: str = "copy", skip_existing: bool = False
+        self, *datasets: FileDataset, transfer: str = "auto", skip_existing: bool = False
     ) -> list[DatasetRef]:
         """Register files as datasets, and return those; dataset types and runs are made as needed.
 
@@ -77,7 +103,9 @@ class WritingButler(ButlerCore):
         *datasets
             Files and what they are.
         transfer
-            ``copy``, ``symlink``, ``hardlink``, or ``direct``: the file stays where it is.
+            ``copy``; ``hardlink``, ``symlink``, ``relsymlink``, or ``link``: the first of these that works;
+            ``move``: the file is removed from where it is, once all is registered; ``direct``: it stays
+            there, and is never removed; ``auto``: ``direct`` for a file in the repository, else ``link``.
         skip_existing
             Whether to leave out datasets that exist already.
 
@@ -91,6 +119,78 @@ class WritingButler(ButlerCore):
             Raised if a dataset exists already.
         """
         return self._writer.ingest(datasets, transfer=transfer, skip_existing=skip_existing)
+
+    def pruneDatasets(
+        self,
+        refs: Iterable[DatasetRef],
+        *,
+        disassociate: bool = True,
+        unstore: bool = False,
+        tags: Iterable[str] = (),
+        purge: bool = False,
+    ) -> None:
+        """Remove datasets from TAGGED collections, from storage, or altogether.
+
+        All happens or nothing; files are deleted once the outermost transaction is committed. A file that
+        another dataset shares stays, and so does one that was ingested in place.
+
+        Parameters
+        ----------
+        refs
+            The datasets; ones that are gone already are no error.
+        disassociate
+            Whether to take them out of the collections named in `tags`.
+        unstore
+            Whether to delete their files.
+        tags
+            TAGGED collections.
+        purge
+            Whether they shall not be registered any more either; needs `unstore` and `disassociate`.
+
+        Raises
+        ------
+        PruneError
+            Raised if nothing is asked for, or if `purge` is not allowed to do what belongs to it.
+        DatasetTypeError
+            Raised for a component.
+        CollectionTypeError
+            Raised if a collection in `tags` is not TAGGED.
+        """
+        self.registry.database.require_writeable()
+        names = [tags] if isinstance(tags, str) else list(tags)
+        doomed = list(refs)
+        _check_prune(names, disassociate=disassociate, unstore=unstore, purge=purge)
+        _require_whole(doomed, "pruned")
+        ids = [ref.id for ref in doomed]
+        with self.transaction():
+            for name in names:
+                self.registry.disassociate(name, doomed)
+            if purge:
+                self._remover.purge(ids)
+            elif unstore:
+                self._remover.unstore(ids)
+
+    def removeRuns(self, names: str | Iterable[str], *, unlink_from_chains: bool = False) -> None:
+        """Remove runs with all datasets, tags and files in them; all of them or none.
+
+        Parameters
+        ----------
+        names
+            RUN collections.
+        unlink_from_chains
+            Whether to take them out of the chains that they are part of.
+
+        Raises
+        ------
+        MissingCollectionError
+            Raised if one does not exist.
+        CollectionTypeError
+            Raised if one is no RUN.
+        OrphanedRecordError
+            Raised if one is part of a chain and `unlink_from_chains` is not set.
+        """
+        runs = [names] if isinstance(names, str) else list(names)
+        self._remover.remove_runs(runs, unlink_from_chains=unlink_from_chains)
 
     def verify(self, *, repair: bool = False, checksums: bool = True) -> VerifyReport:
         """Compare the registry with the files.
@@ -108,3 +208,25 @@ class WritingButler(ButlerCore):
             What was found, before the repair.
         """
         return self._writer.verify(repair=repair, checksums=checksums)
+
+
+def _require_whole(refs: Iterable[DatasetRef], verb: str) -> None:
+    for ref in refs:
+        whole, component = ref.datasetType.nameAndComponent()
+        if component:
+            raise DatasetTypeError(f"components cannot be {verb} alone; {ref} is part of a {whole}")
+
+
+def _check_prune(tags: Sequence[str], *, disassociate: bool, unstore: bool, purge: bool) -> None:
+    """Refuse options that contradict each other, or that ask for nothing."""
+    if purge and not (unstore and disassociate):
+        raise PruneError(
+            "purge removes datasets with their files and tags: it needs unstore=True, and disassociate=True"
+        )
+    if tags and not disassociate:
+        raise PruneError("tags are given, but disassociate=False")
+    if not (tags or unstore):
+        raise PruneError(
+            "nothing to do: give tags=[...] to take datasets out of TAGGED collections, unstore=True to "
+            "delete their files, or purge=True, unstore=True to remove them altogether"
+        )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,11 +17,12 @@ from ..errors import ArtifactMissingError, ButlerUserError, FileFormatError, Tem
 from ..formatters import FileLayout, Formatter, formatter_for, get_formatter
 from ..handles import check_request
 from ..registry import FileRecord
+from .bringing import LINK_MODES, bring_file, flush
 from .templates import FileTemplate
 
 __all__ = ["TRANSFER_MODES", "FileDatastore", "StagedFile", "StoredDataset"]
 
-TRANSFER_MODES: Final = ("copy", "symlink", "hardlink", "direct")
+TRANSFER_MODES: Final = ("auto", "move", *LINK_MODES, "direct")
 """How `FileDatastore.stage_file` brings files in."""
 PART_SUFFIX: Final = ".part"
 """End of the names of files that are not complete."""
@@ -40,11 +40,14 @@ class StagedFile:
         The name it gets.
     record
         What the registry will know about it.
+    moved_from
+        The file that it takes the place of, if any.
     """
 
     temporary: Path | None
     final: Path
     record: FileRecord
+    moved_from: Path | None = None
 
     def publish(self) -> None:
         """Give the file its final name; under the lock of a transaction, so that no other can take it.
@@ -64,6 +67,11 @@ class StagedFile:
         """Remove the file before it is published."""
         if self.temporary is not None:
             self.temporary.unlink(missing_ok=True)
+
+    def finish(self) -> None:
+        """Remove what the file takes the place of; once nothing can be undone any more."""
+        if self.moved_from is not None:
+            self.moved_from.unlink(missing_ok=True)
 
     def retract(self) -> None:
         """Remove the file after it was published."""
@@ -126,7 +134,7 @@ class FileDatastore:
         with _staging(temporary, f"cannot write {final}"):
             final.parent.mkdir(parents=True, exist_ok=True)
             formatter.write(obj, temporary)
-            _flush(temporary)
+            flush(temporary)
             return StagedFile(temporary, final, self._record(temporary, relative, formatter))
 
     def stage_file(self, source: Path, ref: DatasetRef, formatter: Formatter, transfer: str) -> StagedFile:
@@ -141,7 +149,9 @@ class FileDatastore:
         formatter
             What reads it.
         transfer
-            ``copy``, ``symlink``, ``hardlink``, or ``direct``: the file stays where it is.
+            One of `LINK_MODES`; ``direct``: the file stays where it is, and is never removed; ``move``: it
+            is removed once the dataset is registered; ``auto``: ``direct`` for a file in the repository,
+            else ``link``.
 
         Raises
         ------
@@ -154,20 +164,72 @@ class FileDatastore:
             raise ButlerUserError(f"transfer is one of {', '.join(TRANSFER_MODES)}, not {transfer!r}")
         if not source.is_file():
             raise ArtifactMissingError(f"no file {source}")
+        if transfer == "auto":
+            inside = source.resolve().is_relative_to(self.root.resolve())
+            transfer = "direct" if inside else "link"
         if transfer == "direct":
             return StagedFile(None, source, self._record(source, str(source.resolve()), formatter))
         relative, final = self._place(ref, formatter)
         temporary = _temporary_name(final)
         with _staging(temporary, f"cannot {transfer} {source} to {final}"):
             final.parent.mkdir(parents=True, exist_ok=True)
-            if transfer == "copy":
-                shutil.copyfile(source, temporary)
-                _flush(temporary)
-            elif transfer == "symlink":
-                temporary.symlink_to(source.resolve())
-            else:
-                temporary.hardlink_to(source)
-            return StagedFile(temporary, final, self._record(temporary, relative, formatter))
+            bring_file(source, temporary, "copy" if transfer == "move" else transfer)
+            record = self._record(temporary, relative, formatter)
+            return StagedFile(temporary, final, record, source if transfer == "move" else None)
+
+    def stage_in_place(self, path: str, formatter: Formatter) -> StagedFile:
+        """Take a file that lies below the root as it is.
+
+        Parameters
+        ----------
+        path
+            Relative to the root.
+        formatter
+            What reads it.
+
+        Raises
+        ------
+        TemplateError
+            Raised if the path is not that of a file in a folder below the root.
+        ArtifactMissingError
+            Raised if there is no such file.
+        """
+        place = self.resolve(path)
+        relative = Path(path)
+        # In the root itself lie the registry and the configuration.
+        if relative.is_absolute() or len(relative.parts) < 2 or relative.as_posix() != path:
+            raise TemplateError(f"{path!r} is no path of a file in a folder of the repository {self.root}")
+        if not place.is_file():
+            raise ArtifactMissingError(f"no file {place}")
+        return StagedFile(None, place, self._record(place, path, formatter))
+
+    def send(self, record: FileRecord, target: Path, transfer: str) -> None:
+        """Bring a stored file out of the repository; an older file in its place is replaced.
+
+        Parameters
+        ----------
+        record
+            The file.
+        target
+            The name it gets.
+        transfer
+            One of `LINK_MODES`.
+
+        Raises
+        ------
+        ArtifactMissingError
+            Raised if the file is gone.
+        ButlerUserError
+            Raised if the target cannot be written.
+        """
+        source = self.resolve(record.path)
+        if not source.is_file():
+            raise ArtifactMissingError(f"the file {source} is registered but gone; see `butler verify`")
+        temporary = _temporary_name(target)
+        with _staging(temporary, f"cannot {transfer} {source} to {target}"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            bring_file(source, temporary, transfer)
+            temporary.replace(target)
 
     def _place(self, ref: DatasetRef, formatter: Formatter) -> tuple[str, Path]:
         """Return the path for a dataset, with its UUID if the plain one is taken.
@@ -290,12 +352,3 @@ def _staging(temporary: Path, message: str) -> Iterator[None]:
         if isinstance(error, OSError) and not isinstance(error, ButlerUserError):
             raise ButlerUserError(f"{message}: {error.strerror or error}") from error
         raise
-
-
-def _flush(path: Path) -> None:
-    """Have the operating system put a file on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

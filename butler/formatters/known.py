@@ -32,14 +32,19 @@ FORMATTERS: Final[dict[str, Formatter]] = {
 """Formatters by name; a repository can only name these."""
 
 _BY_STORAGE_CLASS: Final[dict[str, str]] = {
+    "Exposure": "ExposureFits",
     "ExposureF": "ExposureFits",
+    "MaskedImage": "MaskedImageFits",
     "MaskedImageF": "MaskedImageFits",
+    "Image": "ImageFits",
     "ImageF": "ImageFits",
     "ImageU": "ImageFits",
+    "Mask": "MaskFits",
     "MaskX": "MaskFits",
     "SkyMap": "SkyMapJson",
     "HealSparseMap": "HealSparse",
     "ArrowAstropy": "TableEcsv",
+    "SourceCatalog": "TableEcsv",
     "StructuredDataDict": "Json",
     "Config": "Json",
     "TaskMetadata": "Json",

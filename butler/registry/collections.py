@@ -1,11 +1,11 @@
-"""Collections: RUNs that own datasets, and CHAINs that search others in order."""
+"""Collections: RUNs own datasets, TAGGED ones refer to them, CHAINs search others in order."""
 
 from __future__ import annotations
 
 import fnmatch
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from ..errors import (
 )
 from .database import Database
 from .schema import Schema
+from .summaries import CollectionSummaries
 
 __all__ = ["CollectionInfo", "CollectionStore", "CollectionType"]
 
@@ -29,6 +30,8 @@ class CollectionType(StrEnum):
 
     RUN = "RUN"
     """Owns datasets; each dataset belongs to one."""
+    TAGGED = "TAGGED"
+    """Refers to datasets of RUNs, one of each type and data ID."""
     CHAINED = "CHAINED"
     """Searches other collections in order."""
 
@@ -49,6 +52,10 @@ class CollectionInfo:
         What it is for.
     children
         Names in search order, of a chain.
+    parents
+        Chains that it is a direct child of; None if not asked for.
+    dataset_types
+        Names of the dataset types that it, or its children, hold; None if not asked for.
     """
 
     id: int
@@ -56,6 +63,8 @@ class CollectionInfo:
     type: CollectionType
     doc: str
     children: tuple[str, ...] = ()
+    parents: tuple[str, ...] | None = None
+    dataset_types: tuple[str, ...] | None = None
 
 
 class CollectionStore:
@@ -70,6 +79,7 @@ class CollectionStore:
     def __init__(self, database: Database, schema: Schema) -> None:
         self._db = database
         self._schema = schema
+        self._summaries = CollectionSummaries(database, schema)
 
     def register(self, name: str, type: CollectionType = CollectionType.RUN, doc: str = "") -> bool:
         """Make a collection unless it exists.
@@ -157,13 +167,43 @@ class CollectionStore:
             Raised for a missing name.
         """
         wanted = _as_types(collection_types)
-        infos = self.query_info(expression)
+        infos = self._matching(expression)
         if flatten_chains:
             infos = self.flatten([info.name for info in infos])
         return [info.name for info in infos if info.type in wanted]
 
-    def query_info(self, expression: str | Iterable[str] = "*") -> list[CollectionInfo]:
-        """Return the collections that match a name, a glob or several."""
+    def query_info(
+        self,
+        expression: str | Iterable[str] = "*",
+        *,
+        include_parents: bool = False,
+        include_summary: bool = False,
+    ) -> list[CollectionInfo]:
+        """Return the collections that match a name, a glob or several.
+
+        Parameters
+        ----------
+        expression
+            As for `query`.
+        include_parents
+            Whether to tell the chains that each is a direct child of.
+        include_summary
+            Whether to tell which dataset types each holds.
+
+        Raises
+        ------
+        MissingCollectionError
+            Raised for a missing name.
+        """
+        infos = self._matching(expression)
+        if include_parents:
+            parents = self._parents()
+            infos = [replace(info, parents=tuple(parents.get(info.name, ()))) for info in infos]
+        if include_summary:
+            infos = self._with_summaries(infos)
+        return infos
+
+    def _matching(self, expression: str | Iterable[str]) -> list[CollectionInfo]:
         patterns = [expression] if isinstance(expression, str) else list(expression)
         found: dict[str, CollectionInfo] = {}
         for pattern in patterns:
@@ -176,8 +216,23 @@ class CollectionStore:
                 found.setdefault(info.name, info)
         return list(found.values())
 
+    def _parents(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for chain in self._find(None):
+            for child in chain.children:
+                found.setdefault(child, []).append(chain.name)
+        return found
+
+    def _with_summaries(self, infos: Sequence[CollectionInfo]) -> list[CollectionInfo]:
+        members = {info.name: [member.id for member in self.flatten([info.name])] for info in infos}
+        held = self._summaries.dataset_types({number for ids in members.values() for number in ids})
+        return [
+            replace(info, dataset_types=tuple(sorted({t for n in members[info.name] for t in held[n]})))
+            for info in infos
+        ]
+
     def flatten(self, names: Iterable[str]) -> list[CollectionInfo]:
-        """Return the RUNs of a search path, depth first, each at its first occurrence.
+        """Return the RUN and TAGGED collections of a path, depth first, each at its first occurrence.
 
         Raises
         ------
@@ -234,7 +289,7 @@ class CollectionStore:
             self._write_chain(info, dict.fromkeys(c for c in info.children if c not in names))
 
     def remove(self, name: str) -> None:
-        """Remove an empty RUN or a chain.
+        """Remove an empty RUN, a chain, or a TAGGED collection; what a TAGGED one refers to stays.
 
         Raises
         ------
@@ -254,11 +309,26 @@ class CollectionStore:
         with self._db.transaction():
             if self._db.query(sa.select(dataset.c.id).where(dataset.c.run_id == info.id).limit(1)):
                 raise OrphanedRecordError(f"run {name!r} holds datasets; use removeRuns")
+            for tags in self._summaries.tag_tables().values():
+                self._db.execute(tags.delete().where(tags.c.collection_id == info.id))
             self._db.execute(table.delete().where(table.c.id == info.id))
 
     def parents(self, name: str) -> list[str]:
         """Return the chains that a collection is a direct child of."""
-        return [info.name for info in self._find(None) if name in info.children]
+        return self._parents().get(name, [])
+
+    def set_doc(self, name: str, doc: str) -> None:
+        """Say what a collection is for; an empty text removes what was said.
+
+        Raises
+        ------
+        MissingCollectionError
+            Raised if it does not exist.
+        """
+        table = self._schema.collection
+        with self._db.transaction():
+            info = self.get_info(name)
+            self._db.execute(table.update().where(table.c.id == info.id).values(doc=doc))
 
     def _write_chain(self, parent: CollectionInfo, children: Iterable[str]) -> None:
         if parent.type is not CollectionType.CHAINED:

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -18,8 +18,11 @@ from ..errors import ConflictingDefinitionError, MissingDatasetTypeError, did_yo
 from .collections import CollectionInfo
 from .database import Database
 from .schema import Schema
+from .summaries import CollectionSummaries
 
-__all__ = ["DatasetStore", "RegisteredType"]
+__all__ = ["DatasetStore", "HeldDataset", "RegisteredType"]
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,14 @@ class RegisteredType:
     id: int
     type: DatasetType
     tags: sa.Table
+
+
+@dataclass(frozen=True, slots=True)
+class HeldDataset:
+    """Row number and UUID of a dataset."""
+
+    number: int
+    id: uuid.UUID
 
 
 class DatasetStore:
@@ -43,6 +54,7 @@ class DatasetStore:
     def __init__(self, database: Database, schema: Schema) -> None:
         self._db = database
         self._schema = schema
+        self._summaries = CollectionSummaries(database, schema)
 
     def register_type(self, dataset_type: DatasetType) -> bool:
         """Register a dataset type.
@@ -69,6 +81,7 @@ class DatasetStore:
                 "tag_group_id": group_id,
                 "dimensions": " ".join(dataset_type.dimensions.names),
                 "storage_class": dataset_type.storageClass_name,
+                "is_calibration": dataset_type.isCalibration,
             }
             self._db.execute(self._schema.dataset_type.insert(), [row])
         return True
@@ -124,7 +137,7 @@ class DatasetStore:
         return sa.select(self._schema.dataset_type)
 
     def _registered(self, row: sa.Row[Any]) -> RegisteredType:
-        dataset_type = DatasetType(row.name, row.dimensions.split(), row.storage_class)
+        dataset_type = DatasetType(row.name, row.dimensions.split(), row.storage_class, row.is_calibration)
         tags = self._schema.tags(row.tag_group_id, dataset_type.dimensions)
         return RegisteredType(row.id, dataset_type, tags)
 
@@ -187,60 +200,105 @@ class DatasetStore:
         """
         for name, members in _by_type(refs):
             registered = self.get_type(name)
-            seen: set[DataCoordinate] = set()
+            held = self.held(registered, run, [ref.dataId.required_values for ref in members])
+            seen: set[tuple[Any, ...]] = set()
             for ref in members:
                 if ref.datasetType != registered.type:
                     raise ConflictingDefinitionError(
                         f"dataset type {name!r} is registered as <{registered.type}>, not <{ref.datasetType}>"
                     )
-                existing = self.find(registered, [run], ref.dataId)
-                if existing is not None or ref.dataId in seen:
-                    which = f"as {existing.id}" if existing else "twice in one call"
+                key = ref.dataId.required_values
+                if key in held or key in seen:
+                    which = f"as {held[key].id}" if key in held else "twice in one call"
                     raise ConflictingDefinitionError(
                         f"{name} {ref.dataId} exists in run {run.name!r} {which}; use another run"
                     )
-                seen.add(ref.dataId)
-        if taken := self._known_ids([ref.id for ref in refs]):
-            raise ConflictingDefinitionError(f"a dataset with the UUID {taken[0]} exists already")
+                seen.add(key)
+        if taken := self.numbers([ref.id for ref in refs]):
+            raise ConflictingDefinitionError(f"a dataset with the UUID {min(taken)} exists already")
+
+    def held(
+        self, registered: RegisteredType, collection: CollectionInfo, keys: Sequence[tuple[Any, ...]]
+    ) -> dict[tuple[Any, ...], HeldDataset]:
+        """Return the datasets that a RUN or TAGGED collection holds for some data IDs.
+
+        Parameters
+        ----------
+        registered
+            Their dataset type.
+        collection
+            Where to look.
+        keys
+            Required values of the data IDs.
+        """
+        tags, dataset = registered.tags, self._schema.dataset
+        names = registered.type.dimensions.required
+        columns: list[Any] = [dataset.c.id, dataset.c.uuid, *[tags.c[name] for name in names]]
+        statement = (
+            sa.select(*columns)
+            .join_from(tags, dataset, tags.c.dataset_id == dataset.c.id)
+            .where(tags.c.dataset_type_id == registered.id, tags.c.collection_id == collection.id)
+        )
+        found: dict[tuple[Any, ...], HeldDataset] = {}
+        for chunk in _chunks(keys):
+            # A joined list is looked up in the primary key row by row; "(a, b) IN (...)" is not.
+            asked = [
+                sa.select(*[sa.literal(v).label(n) for n, v in zip(names, key, strict=True)]) for key in chunk
+            ]
+            for row in self._db.query(_joined(statement, tags, names, asked)):
+                found[tuple(row[2:])] = HeldDataset(int(row.id), uuid.UUID(bytes=bytes(row.uuid)))
+        return found
 
     def find(
-        self, registered: RegisteredType, runs: Iterable[CollectionInfo], data_id: DataCoordinate
+        self, registered: RegisteredType, collections: Iterable[CollectionInfo], data_id: DataCoordinate
     ) -> DatasetRef | None:
-        """Return the dataset of a data ID in the first of the runs that has it."""
+        """Return the dataset of a data ID in the first of the RUN or TAGGED collections that has it."""
         if not data_id.hasRecords():
             # Implied values are what a caller says, not what the registry knows.
             data_id = DataCoordinate(data_id.dimensions, data_id.required_values)
-        tags, dataset = registered.tags, self._schema.dataset
-        for run in runs:
+        tags, dataset, owner = registered.tags, self._schema.dataset, self._schema.collection
+        for collection in collections:
             rows = self._db.query(
-                sa.select(dataset.c.uuid)
+                sa.select(dataset.c.uuid, owner.c.name)
                 .join_from(tags, dataset, tags.c.dataset_id == dataset.c.id)
-                .where(tags.c.dataset_type_id == registered.id, tags.c.collection_id == run.id)
+                .join(owner, dataset.c.run_id == owner.c.id)
+                .where(tags.c.dataset_type_id == registered.id, tags.c.collection_id == collection.id)
                 .where(*[tags.c[name] == value for name, value in data_id.required.items()])
             )
             if rows:
-                return DatasetRef(registered.type, data_id, run.name, uuid.UUID(bytes=bytes(rows[0].uuid)))
+                found = uuid.UUID(bytes=bytes(rows[0].uuid))
+                return DatasetRef(registered.type, data_id, rows[0].name, found)
         return None
 
     def get(self, dataset_id: uuid.UUID) -> DatasetRef | None:
         """Return a dataset by UUID, None if there is none."""
-        dataset, types, collection = self._schema.dataset, self._schema.dataset_type, self._schema.collection
-        rows = self._db.query(
-            sa.select(dataset.c.id, types.c.name, collection.c.name.label("run"))
-            .join_from(dataset, types, dataset.c.dataset_type_id == types.c.id)
-            .join(collection, dataset.c.run_id == collection.c.id)
-            .where(dataset.c.uuid == dataset_id.bytes)
-        )
-        if not rows:
-            return None
-        registered = self.get_type(rows[0].name)
-        names = registered.type.dimensions.required
-        columns = [registered.tags.c[name] for name in names] or [registered.tags.c.dataset_id]
-        values = self._db.query(sa.select(*columns).where(registered.tags.c.dataset_id == rows[0].id))
-        data_id = DataCoordinate.standardize(
-            dict(zip(names, values[0], strict=False)), dimensions=registered.type.dimensions
-        )
-        return DatasetRef(registered.type, data_id, rows[0].run, dataset_id)
+        found = self.get_many([dataset_id])
+        return found[0] if found else None
+
+    def get_many(self, ids: Sequence[uuid.UUID]) -> list[DatasetRef]:
+        """Return the datasets that exist among some UUIDs, by dataset type."""
+        dataset, types, owner = self._schema.dataset, self._schema.dataset_type, self._schema.collection
+        found: list[DatasetRef] = []
+        for chunk in _chunks(list(dict.fromkeys(ids))):
+            wanted = dataset.c.uuid.in_([i.bytes for i in chunk])
+            held = sa.select(dataset.c.dataset_type_id).where(wanted)
+            types_held = self._type_query().where(types.c.id.in_(held)).order_by(types.c.name)
+            for registered in map(self._registered, self._db.query(types_held)):
+                tags, dimensions = registered.tags, registered.type.dimensions
+                columns: list[Any] = [tags.c[name] for name in dimensions.required]
+                rows = self._db.query(
+                    sa.select(dataset.c.uuid, owner.c.name, *columns)
+                    .join_from(dataset, owner, dataset.c.run_id == owner.c.id)
+                    .join(tags, tags.c.dataset_id == dataset.c.id)
+                    .where(wanted, dataset.c.dataset_type_id == registered.id)
+                    .where(tags.c.collection_id == dataset.c.run_id)
+                )
+                for row in rows:
+                    data_id = DataCoordinate(dimensions, tuple(row[2:]))
+                    found.append(
+                        DatasetRef(registered.type, data_id, row.name, uuid.UUID(bytes=bytes(row.uuid)))
+                    )
+        return found
 
     def remove(self, ids: Sequence[uuid.UUID]) -> None:
         """Remove datasets; ones that do not exist are no error."""
@@ -255,36 +313,38 @@ class DatasetStore:
         rows = self._db.query(sa.select(table.c.uuid).where(table.c.run_id == run.id).order_by(table.c.id))
         return [uuid.UUID(bytes=bytes(row.uuid)) for row in rows]
 
-    def _known_ids(self, ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
-        column = self._schema.dataset.c.uuid
-        found: list[uuid.UUID] = []
+    def numbers(self, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:
+        """Return the row numbers of the datasets that exist."""
+        table = self._schema.dataset
+        found: dict[uuid.UUID, int] = {}
         for chunk in _chunks(ids):
-            rows = self._db.query(sa.select(column).where(column.in_([i.bytes for i in chunk])))
-            found += [uuid.UUID(bytes=bytes(row.uuid)) for row in rows]
+            wanted = table.c.uuid.in_([i.bytes for i in chunk])
+            rows = self._db.query(sa.select(table.c.uuid, table.c.id).where(wanted))
+            found |= {uuid.UUID(bytes=bytes(row.uuid)): int(row.id) for row in rows}
         return found
 
-    def types_in(self, runs: Sequence[CollectionInfo]) -> list[str]:
-        """Return the names of the dataset types that any of the runs holds, sorted."""
-        types, dataset = self._schema.dataset_type, self._schema.dataset
-        held = sa.select(dataset.c.dataset_type_id).where(dataset.c.run_id.in_([run.id for run in runs]))
-        rows = self._db.query(sa.select(types.c.name).where(types.c.id.in_(held)).order_by(types.c.name))
-        return [row.name for row in rows]
+    def count(self, run: CollectionInfo) -> int:
+        """Return the number of datasets of a run."""
+        table = self._schema.dataset
+        counted = sa.select(sa.func.count()).select_from(table).where(table.c.run_id == run.id)
+        return int(self._db.query(counted)[0][0])
 
-    def governor_values(self, runs: Sequence[CollectionInfo], governor: str) -> list[str]:
-        """Return the values of instrument or skymap among the datasets of some runs."""
+    def governor_values(self, collections: Sequence[CollectionInfo], governor: str) -> list[str]:
+        """Return the values of instrument or skymap among the datasets of RUN and TAGGED collections."""
+        ids = [collection.id for collection in collections]
         found: set[str] = set()
-        for name in self.types_in(runs):
+        for name in {name for names in self._summaries.dataset_types(ids).values() for name in names}:
             registered = self.get_type(name)
             if governor in registered.type.dimensions.required:
                 column = registered.tags.c[governor]
                 rows = self._db.query(
                     sa.select(column)
                     .where(registered.tags.c.dataset_type_id == registered.id)
-                    .where(registered.tags.c.collection_id.in_([run.id for run in runs]))
+                    .where(registered.tags.c.collection_id.in_(ids))
                     .distinct()
                 )
                 found |= {str(row[0]) for row in rows}
-        return sorted(found, key=str)
+        return sorted(found)
 
 
 def _by_type(refs: Iterable[DatasetRef]) -> Iterator[tuple[str, list[DatasetRef]]]:
@@ -294,6 +354,16 @@ def _by_type(refs: Iterable[DatasetRef]) -> Iterator[tuple[str, list[DatasetRef]
         yield name, list(group)
 
 
-def _chunks(ids: Sequence[uuid.UUID], size: int = 500) -> Iterable[Sequence[uuid.UUID]]:
-    for start in range(0, len(ids), size):
-        yield ids[start : start + size]
+def _joined(
+    statement: sa.Select[Any], tags: sa.Table, names: Sequence[str], asked: Sequence[sa.Select[Any]]
+) -> sa.Select[Any]:
+    """Restrict a query of a tag table to the data IDs of a list."""
+    if not names:
+        return statement
+    wanted = sa.union_all(*asked).subquery("wanted")
+    return statement.join(wanted, sa.and_(*[tags.c[name] == wanted.c[name] for name in names]))
+
+
+def _chunks(items: Sequence[_Item], size: int = 500) -> Iterable[Sequence[_Item]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

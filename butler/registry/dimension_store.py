@@ -101,8 +101,13 @@ class DimensionRecordStore:
         rows = self._db.query(sa.select(table).where(*_matches(table, keys, definition)))
         return record_from_row(definition, rows[0]) if rows else None
 
-    def fetch_all(self, element: str) -> list[DimensionRecord]:
-        """Return all records of an element, in the order of their keys."""
+    def existing(self, element: str, records: Sequence[DimensionRecord]) -> list[DimensionRecord]:
+        """Return the records, among those given, whose keys are taken."""
+        known = self._existing(_stored(element), records) if records else set()
+        return [record for record in records if _key(record) in known]
+
+    def fetch_all(self, element: str, keys: Mapping[str, Any] | None = None) -> list[DimensionRecord]:
+        """Return the records of an element that have some key values, in the order of their keys."""
         definition = UNIVERSE[element]
         if not definition.has_table:
             column = self._schema.elements["physical_filter"].c.band
@@ -110,7 +115,9 @@ class DimensionRecordStore:
             return [DimensionRecord(definition, {"band": row[0]}) for row in rows]
         table = self._schema.elements[element]
         order = [table.c[name] for name in definition.required]
-        return [record_from_row(definition, row) for row in self._db.query(sa.select(table).order_by(*order))]
+        matches = [table.c[name] == value for name, value in (keys or {}).items()]
+        rows = self._db.query(sa.select(table).where(*matches).order_by(*order))
+        return [record_from_row(definition, row) for row in rows]
 
     def known_values(self, dimension: str, *, limit: int) -> list[Any]:
         """Return different values of a dimension that have records, sorted, at most `limit`."""

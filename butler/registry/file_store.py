@@ -81,6 +81,33 @@ class FileRecordStore:
             found |= {uuid.UUID(bytes=bytes(row.uuid)): _record(row) for row in rows}
         return found
 
+    def remove(self, ids: Sequence[uuid.UUID]) -> None:
+        """Remove the records of datasets; ones that have none are no error."""
+        table, dataset = self._schema.file_record, self._schema.dataset
+        with self._db.transaction():
+            for start in range(0, len(ids), 500):
+                chunk = [i.bytes for i in ids[start : start + 500]]
+                numbers = sa.select(dataset.c.id).where(dataset.c.uuid.in_(chunk))
+                self._db.execute(table.delete().where(table.c.dataset_id.in_(numbers)))
+
+    def paths_in_use(self, paths: Sequence[str]) -> set[str]:
+        """Return those of some paths that a record names."""
+        column = self._schema.file_record.c.path
+        found: set[str] = set()
+        for start in range(0, len(paths), 500):
+            rows = self._db.query(sa.select(column).where(column.in_(paths[start : start + 500])))
+            found |= {str(row.path) for row in rows}
+        return found
+
+    def taken(self, paths: Sequence[str]) -> set[str]:
+        """Return the recorded paths among those given."""
+        column = self._schema.file_record.c.path
+        found: set[str] = set()
+        for start in range(0, len(paths), 500):
+            rows = self._db.query(sa.select(column).where(column.in_(paths[start : start + 500])))
+            found |= {str(row.path) for row in rows}
+        return found
+
     def all(self) -> dict[uuid.UUID, FileRecord]:
         """Return all records."""
         return {uuid.UUID(bytes=bytes(row.uuid)): _record(row) for row in self._db.query(self._all())}

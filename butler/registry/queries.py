@@ -36,7 +36,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DatasetSearch:
-    """A dataset type to be found in runs, searched in order."""
+    """A dataset type to be found in RUN and TAGGED collections, searched in order."""
 
     registered: RegisteredType
     runs: Sequence[CollectionInfo]
@@ -268,7 +268,7 @@ class _Select:
             first = sa.func.row_number().over(partition_by=columns or [sa.literal(1)], order_by=rank)
             statement = (
                 statement.join_from(tags, dataset, tags.c.dataset_id == dataset.c.id)
-                .join(collection, tags.c.collection_id == collection.c.id)
+                .join(collection, dataset.c.run_id == collection.c.id)
                 .add_columns(dataset.c.uuid, collection.c.name.label("run"), first.label("rank"))
             )
         elif len(search.runs) > 1:

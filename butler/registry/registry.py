@@ -26,6 +26,7 @@ from .dimension_store import DimensionRecordStore
 from .file_store import FileRecordStore
 from .queries import DatasetSearch, QueryBuilder, QuerySpec
 from .schema import SCHEMA_VERSION, Schema
+from .tag_store import TagStore
 from .where import Where
 
 __all__ = ["Registry"]
@@ -56,6 +57,7 @@ class Registry:
         self._check_version()
         self.collections = CollectionStore(database, self.schema)
         self.datasets = DatasetStore(database, self.schema)
+        self.tags = TagStore(database, self.schema, self.datasets)
         self.records = DimensionRecordStore(database, self.schema)
         self.files = FileRecordStore(database, self.schema)
         self._queries = QueryBuilder(database, self.schema)
@@ -114,6 +116,22 @@ class Registry:
         if isinstance(data_id, DataCoordinate) and dimensions is None and not kwargs:
             return self.records.expand(data_id)
         return self.records.expand(DataCoordinate.standardize(given, dimensions=group))
+
+    def associate(self, collection: str, refs: Iterable[DatasetRef]) -> None:
+        """Put datasets into a TAGGED collection; see `TagStore.associate`."""
+        self.tags.associate(self.collections.get_info(collection), refs)
+
+    def disassociate(self, collection: str, refs: Iterable[DatasetRef]) -> None:
+        """Take datasets out of a TAGGED collection; see `TagStore.disassociate`."""
+        self.tags.disassociate(self.collections.get_info(collection), refs)
+
+    def getCollectionDocumentation(self, collection: str) -> str:
+        """Return what a collection is for; empty if nobody said."""
+        return self.collections.get_info(collection).doc
+
+    def setCollectionDocumentation(self, collection: str, doc: str) -> None:
+        """Say what a collection is for; see `CollectionStore.set_doc`."""
+        self.collections.set_doc(collection, doc)
 
     def insert_datasets(self, run: str, refs: Sequence[DatasetRef]) -> dict[uuid.UUID, int]:
         """Insert datasets into a run; see `DatasetStore.insert`."""

@@ -87,6 +87,7 @@ class Schema:
             sa.Column("tag_group_id", sa.ForeignKey("tag_group.id"), nullable=False),
             sa.Column("dimensions", sa.String, nullable=False),
             sa.Column("storage_class", sa.String, nullable=False),
+            sa.Column("is_calibration", sa.Boolean, nullable=False),
         )
         self.dataset = sa.Table(
             "dataset",
@@ -109,7 +110,7 @@ class Schema:
             "file_record",
             self.metadata,
             sa.Column("dataset_id", sa.ForeignKey("dataset.id", ondelete="CASCADE"), primary_key=True),
-            sa.Column("path", sa.String, nullable=False),
+            sa.Column("path", sa.String, nullable=False, index=True),
             sa.Column("formatter", sa.String, nullable=False),
             sa.Column("size", sa.BigInteger, nullable=False),
             sa.Column("checksum", sa.String),

@@ -27,6 +27,10 @@ _REGION_CLASSES: Final = {
     b"i": "IntersectionRegion",
 }
 """Class of a region by the first byte of its encoding."""
+_MAX_DEPTH: Final = 50
+"""Deepest nesting that is read; an export has about 6 levels, and the C loader overflows the stack."""
+_MAX_GROWTH: Final = 10
+"""How much larger a document may become by its aliases."""
 
 # The C implementation where PyYAML has it: an export of a survey has millions of lines.
 _BaseLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -39,6 +43,12 @@ class AstroTime(int):
 
 class _Loader(_BaseLoader):  # type: ignore[misc]
     """A safe loader that knows the tags, and makes nothing but values."""
+
+    def flatten_mapping(self, node: Any) -> None:
+        """Refuse merge keys: no export has them, and nested ones grow without bound."""
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(None, None, "merge keys are not read", key.start_mark)
 
 
 class _Dumper(_BaseDumper):  # type: ignore[misc]
@@ -65,13 +75,44 @@ def load_export(stream: TextIO, source: str) -> Any:
         Raised if the text is not YAML, or has a tag that an export does not have.
     """
     try:
-        return yaml.load(stream, Loader=_Loader)
+        text = stream.read()
+        _check_shape(text)
+        return yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
+        told = " ".join(str(error).split())
+        raise FileFormatError(f"cannot read the export file {source}: {told}") from error
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise FileFormatError(f"cannot read the export file {source}: {error}") from error
-    except (ValueError, RecursionError) as error:
-        raise FileFormatError(
-            f"cannot read the export file {source}: {error or 'nested too deeply'}"
-        ) from error
+
+
+def _check_shape(text: str) -> None:
+    """Refuse a document that is nested too deeply, or that aliases make much larger than it looks."""
+    sizes: dict[str, int] = {}
+    open_nodes: list[tuple[str | None, int]] = []
+    size = n_events = 0
+    for event in yaml.parse(text, Loader=_BaseLoader):
+        n_events += 1
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in sizes:
+                raise ValueError(f"the alias *{event.anchor} stands for nothing, or for what holds it")
+            size += sizes[event.anchor]
+        elif isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append((event.anchor, size))
+            if event.anchor:
+                sizes.pop(event.anchor, None)
+            if len(open_nodes) > _MAX_DEPTH:
+                raise ValueError(f"nested more than {_MAX_DEPTH} levels deep")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_nodes.pop()
+            size += 1
+            if anchor:
+                sizes[anchor] = size - before
+        elif isinstance(event, yaml.ScalarEvent):
+            size += 1
+            if event.anchor:
+                sizes[event.anchor] = 1
+    if size > _MAX_GROWTH * n_events:
+        raise ValueError(f"its aliases stand for {size} values in {n_events}")
 
 
 def dump_export(values: Any, stream: TextIO) -> None:

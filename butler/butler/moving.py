@@ -1,0 +1,193 @@
+"""Moving: export, import, and transfers between repositories."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from ..datasets import DatasetRef
+from ..dimensions import UNIVERSE
+from ..errors import ArtifactMissingError, ButlerUserError, FileFormatError
+from ..transfer import (
+    DEFAULT_NAME,
+    ExportContents,
+    ImportReport,
+    RepositoryExport,
+    departures,
+    import_contents,
+    read_export,
+    settle,
+)
+from .core import ButlerCore
+
+__all__ = ["MovingButler"]
+
+_Path = str | os.PathLike[str]
+
+
+class MovingButler(ButlerCore):
+    """The part of the butler that moves datasets between repositories."""
+
+    @contextmanager
+    def export(
+        self, *, directory: _Path | None = None, filename: _Path | None = None, transfer: str | None = None
+    ) -> Iterator[RepositoryExport]:
+        """Export what a block saves; the file is written at its end, unless the block fails.
+
+        Parameters
+        ----------
+        directory
+            Where files go; a relative `filename` lies there, too.
+        filename
+            The export file; ``export.yaml`` in the directory if not given.
+        transfer
+            ``copy``, ``link``, ``hardlink``, ``symlink`` or ``relsymlink`` files into the directory;
+            ``direct``: name them where they are, absolutely; None: the same, relative to the repository.
+
+        Raises
+        ------
+        ButlerUserError
+            Raised if neither directory nor filename is given, or something cannot be written.
+        ArtifactMissingError
+            Raised if the file of a dataset is gone.
+        """
+        if directory is None and filename is None:
+            raise ButlerUserError("an export needs a directory or a filename")
+        folder = None if directory is None else Path(directory)
+        export = RepositoryExport(self.registry, self.datastore, folder, transfer)
+        yield export
+        export.write((folder or Path()) / (filename or DEFAULT_NAME))
+
+    def import_(
+        self,
+        *,
+        directory: _Path | None = None,
+        filename: _Path | TextIO | None = None,
+        transfer: str | None = None,
+        skip_dimensions: Iterable[str] | None = None,
+        without_datastore: bool = False,
+    ) -> ImportReport:
+        """Import an export of ours or LSST's, whole or not at all.
+
+        Dimension records that exist are kept as they are, even if the file's differ; datasets that exist
+        under the same UUID are left alone; chains get the children that they have in the file.
+
+        Parameters
+        ----------
+        directory
+            Where the export and its files lie.
+        filename
+            The export file, looked for in the directory and then in the current one, or an open one;
+            ``export.yaml`` if not given.
+        transfer
+            How files come, as for `Butler.ingest`; None: they are in their places in this repository already.
+        skip_dimensions
+            Dimension elements whose records are left out.
+        without_datastore
+            Whether to register the datasets without their files.
+
+        Returns
+        -------
+        report
+            What was new, and which records differ.
+
+        Raises
+        ------
+        FileNotFoundError
+            Raised if there is no such file.
+        FileFormatError
+            Raised if the export or a data file is broken.
+        ConflictingDefinitionError
+            Raised if something exists with another definition.
+        DataIdValueError
+            Raised if a dimension record is missing.
+        """
+        self.registry.database.require_writeable()
+        folder = None if directory is None else Path(directory)
+        skipped = [UNIVERSE[name].name for name in skip_dimensions or ()]
+        return import_contents(
+            self._writer,
+            _read(filename or DEFAULT_NAME, folder),
+            directory=folder,
+            transfer=transfer,
+            skip_dimensions=skipped,
+            without_datastore=without_datastore,
+        )
+
+    def transfer_from(
+        self,
+        source: ButlerCore,
+        refs: Iterable[DatasetRef],
+        transfer: str = "copy",
+        skip_missing: bool = True,
+        register_dataset_types: bool = False,
+        transfer_dimensions: bool = False,
+        dry_run: bool = False,
+    ) -> list[DatasetRef]:
+        """Bring datasets of another repository in, with their UUIDs; those that are here already stay.
+
+        Parameters
+        ----------
+        source
+            Where they are.
+        refs
+            The datasets.
+        transfer
+            How files come, as for `Butler.ingest`, but not ``move``; ``direct``: they stay in the other
+            repository.
+        skip_missing
+            Whether datasets without a file stay behind; if not, they are registered without one.
+        register_dataset_types, transfer_dimensions
+            Whether dataset types, and dimension records with all they refer to, come too.
+        dry_run
+            Whether to change nothing, and only say what would come.
+
+        Returns
+        -------
+        refs
+            The datasets, also those that were here before.
+
+        Raises
+        ------
+        MissingDatasetTypeError
+            Raised if a dataset type is missing here and may not be registered.
+        DataIdValueError
+            Raised if a dimension record is missing here and may not come.
+        ConflictingDefinitionError
+            Raised if a dataset is here under another UUID, or something exists with another definition.
+        """
+        self.registry.database.require_writeable()
+        arrivals = departures(source.registry, source.datastore, refs, skip_missing=skip_missing)
+        settle(
+            self._writer,
+            source.registry,
+            arrivals,
+            transfer=transfer,
+            register_dataset_types=register_dataset_types,
+            transfer_dimensions=transfer_dimensions,
+            dry_run=dry_run,
+        )
+        return [arrival.ref for arrival in arrivals]
+
+
+def _read(filename: _Path | TextIO, directory: Path | None) -> ExportContents:
+    """Read an export file, given by name or open."""
+    if isinstance(filename, str | os.PathLike):
+        given = Path(filename)
+        here = [] if directory is None else [directory / given]
+        path = next((p for p in (*here, given) if p.is_file()), None)
+        if path is None:
+            raise ArtifactMissingError(
+                f"no export file {' or '.join(map(str, dict.fromkeys([*here, given])))}"
+            )
+        try:
+            with path.open(encoding="utf-8") as stream:
+                return read_export(stream, str(path))
+        except UnicodeDecodeError as error:
+            raise FileFormatError(f"{path} is no text: {error}") from error
+        except OSError as error:
+            raise ButlerUserError(f"cannot read {path}: {error.strerror}") from error
+    return read_export(filename, str(getattr(filename, "name", "the stream")))

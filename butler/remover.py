@@ -1,0 +1,108 @@
+"""DatasetRemover: rows first, files once the rows are gone for good."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from .datastore import FileDatastore
+from .errors import CollectionTypeError, OrphanedRecordError
+from .registry import CollectionInfo, CollectionType, FileRecord, Registry, Transaction
+
+__all__ = ["DatasetRemover"]
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRemover:
+    """Removes datasets in an order that a kill cannot spoil.
+
+    Files go after the outermost transaction is committed. What a kill can leave is a file without a row,
+    which `verify` finds, never a row without its file.
+
+    Parameters
+    ----------
+    registry, datastore
+        Those of one repository.
+    """
+
+    registry: Registry
+    datastore: FileDatastore
+
+    def unstore(self, ids: Sequence[uuid.UUID]) -> None:
+        """Remove the files of datasets; the datasets stay registered."""
+        with self.registry.database.transaction() as transaction:
+            records = self.registry.files.get(ids)
+            self.registry.files.remove(ids)
+            self._remove_files(transaction, records.values())
+
+    def purge(self, ids: Sequence[uuid.UUID]) -> None:
+        """Remove datasets with their tags and files; ones that do not exist are no error."""
+        with self.registry.database.transaction() as transaction:
+            records = self.registry.files.get(ids)
+            self.registry.datasets.remove(ids)
+            self._remove_files(transaction, records.values())
+
+    def remove_runs(self, names: Iterable[str], *, unlink_from_chains: bool) -> None:
+        """Remove runs with all that they hold.
+
+        Raises
+        ------
+        MissingCollectionError
+            Raised if one does not exist.
+        CollectionTypeError
+            Raised if one is no RUN.
+        OrphanedRecordError
+            Raised if one is part of a chain and must not be taken out of it.
+        """
+        collections = self.registry.collections
+        with self.registry.database.transaction():
+            runs = [collections.get_info(name) for name in dict.fromkeys(names)]
+            self._check_runs(runs, unlink_from_chains)
+            for run in runs:
+                for parent in collections.parents(run.name):
+                    collections.remove_from_chain(parent, run.name)
+                self.purge(self.registry.datasets.in_run(run))
+                collections.remove(run.name)
+
+    def _check_runs(self, runs: Sequence[CollectionInfo], unlink_from_chains: bool) -> None:
+        chains: list[str] = []
+        for run in runs:
+            if run.type is not CollectionType.RUN:
+                raise CollectionTypeError(
+                    f"{run.name!r} is a {run.type} collection, which owns no datasets; remove the collection"
+                )
+            if parents := self.registry.collections.parents(run.name):
+                chains.append(f"{run.name!r} is part of {', '.join(parents)}")
+        if chains and not unlink_from_chains:
+            raise OrphanedRecordError(
+                f"{'; '.join(chains)}; nothing was removed: take the runs out of their chains first"
+            )
+
+    def _remove_files(self, transaction: Transaction, records: Iterable[FileRecord]) -> None:
+        """Have files removed that no other dataset shares, once this is committed."""
+        by_path = {record.path: record for record in records}
+        shared = self.registry.files.paths_in_use(list(by_path))
+        doomed = [record for path, record in by_path.items() if path not in shared]
+        if doomed:
+            transaction.on_commit(partial(self._delete, doomed))
+
+    def _delete(self, records: Sequence[FileRecord]) -> None:
+        """Delete files; the registry knows nothing of them any more, so one that resists stops nothing."""
+        failed = []
+        for record in records:
+            try:
+                self.datastore.remove(record)
+            except OSError as error:
+                failed.append(f"{record.path}: {error.strerror or error}")
+        if failed:
+            _LOG.warning(
+                "%d files of removed datasets could not be deleted; `butler verify --repair` can: %s",
+                len(failed),
+                "; ".join(failed[:5]),
+            )

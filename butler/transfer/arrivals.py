@@ -1,0 +1,147 @@
+"""Arrivals: datasets that keep their UUID on the way into a repository."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..datasets import DatasetRef
+from ..datastore import StagedFile
+from ..dimensions import DimensionRecord
+from ..errors import ConflictingDefinitionError
+from ..formatters import Formatter
+from ..registry import Registry
+from ..writer import DatasetWriter
+
+__all__ = ["Arrival", "take_in_datasets", "take_in_records"]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A dataset, and its file if that comes too.
+
+    Parameters
+    ----------
+    ref
+        The dataset, of a type and RUN that are registered.
+    path
+        Its file; relative to the root of the repository if it is there already. None without file.
+    formatter
+        What reads the file.
+    """
+
+    ref: DatasetRef
+    path: str | None = None
+    formatter: Formatter | None = None
+
+
+def take_in_records(
+    registry: Registry, records: Mapping[str, Sequence[DimensionRecord]]
+) -> tuple[int, list[DimensionRecord]]:
+    """Insert the dimension records that do not exist; those that do are kept as they are.
+
+    Returns
+    -------
+    n_inserted
+        Number of new records.
+    differing
+        Records that exist with other values.
+    """
+    n_inserted = 0
+    differing = []
+    with registry.database.transaction():
+        for element, members in records.items():
+            existing = registry.records.existing(element, members)
+            differing += [r for r in existing if registry.records.fetch_one(element, r) != r]
+            registry.records.insert(element, members, skip_existing=True)
+            n_inserted += len(members) - len(existing)
+    return n_inserted, differing
+
+
+def take_in_datasets(writer: DatasetWriter, arrivals: Sequence[Arrival], transfer: str | None) -> int:
+    """Register datasets under their UUIDs, and bring in their files; all or none.
+
+    Datasets that are there already are left alone; one that has no file yet gets it.
+
+    Parameters
+    ----------
+    writer
+        Of the repository.
+    arrivals
+        The datasets.
+    transfer
+        As of `FileDatastore.stage_file`; None for files that are in their places.
+
+    Returns
+    -------
+    n_new
+        Number of datasets that were not there.
+
+    Raises
+    ------
+    ConflictingDefinitionError
+        Raised if a UUID belongs to another dataset, or a data ID to another UUID.
+    DataIdValueError
+        Raised if a dimension record is missing.
+    """
+    registry = writer.registry
+    with registry.database.transaction():
+        known = registry.datasets.numbers([arrival.ref.id for arrival in arrivals]).keys()
+        filed = registry.files.get(sorted(known))
+        without_file: dict[str, list[DatasetRef]] = {}
+        with_file: list[tuple[DatasetRef, Arrival]] = []
+        for arrival in arrivals:
+            if arrival.ref.id in known:
+                _require_same(registry, arrival.ref)
+                if arrival.path is None or arrival.ref.id in filed:
+                    continue
+            ref = arrival.ref.expanded(registry.records.expand(arrival.ref.dataId))
+            if arrival.path is None:
+                without_file.setdefault(ref.run, []).append(ref)
+            else:
+                with_file.append((ref, arrival))
+        for run, refs in without_file.items():
+            registry.insert_datasets(run, refs)
+        writer.store(_staged(writer, with_file, transfer), registered=known & {r.id for r, _ in with_file})
+    return len(arrivals) - len(known)
+
+
+def _require_same(registry: Registry, ref: DatasetRef) -> None:
+    existing = registry.datasets.get(ref.id)
+    assert existing is not None
+    if (existing.datasetType, existing.dataId, existing.run) != (ref.datasetType, ref.dataId, ref.run):
+        raise ConflictingDefinitionError(f"the UUID {ref.id} belongs to {existing}, not to {ref}")
+
+
+def _staged(
+    writer: DatasetWriter, datasets: Iterable[tuple[DatasetRef, Arrival]], transfer: str | None
+) -> list[tuple[DatasetRef, StagedFile]]:
+    """Bring files in under temporary names; if one fails, remove the others."""
+    staged: list[tuple[DatasetRef, StagedFile]] = []
+    try:
+        if transfer is None:
+            _require_free(writer.registry, [arrival.path or "" for _, arrival in datasets])
+        for ref, arrival in datasets:
+            assert arrival.path is not None
+            assert arrival.formatter is not None
+            if transfer is None:
+                file = writer.datastore.stage_in_place(arrival.path, arrival.formatter)
+            else:
+                file = writer.datastore.stage_file(Path(arrival.path), ref, arrival.formatter, transfer)
+            staged.append((ref, file))
+    except BaseException:
+        for _, file in staged:
+            file.discard()
+        raise
+    return staged
+
+
+def _require_free(registry: Registry, paths: Sequence[str]) -> None:
+    """Refuse a file that two datasets would own: it would go with the first that is removed."""
+    taken = registry.files.taken(paths)
+    seen: set[str] = set()
+    for path in paths:
+        if path in taken or path in seen:
+            raise ConflictingDefinitionError(f"the file {path!r} belongs to another dataset already")
+        seen.add(path)
