@@ -336,16 +336,17 @@ def test_stars_are_no_cosmic_rays(fwhm: float) -> None:
     assert not image.mask.isSet("CR").any()
 
 
-def test_thick_hits_are_flagged_to_the_middle() -> None:
-    """The middle of a hit of 3 x 3 pixels is not sharper than its neighbours, but it is flagged with them."""
+def test_faint_flanks_of_a_hit_are_flagged_with_it() -> None:
+    """Pixels that a track only grazes are not sharp by themselves, but they are flagged beside it."""
     frame = make_frame(14, n_stars=0)
     image = frame.image - frame.sky
-    image[99:102, 99:102] += 5000.0
+    image[95:106, 100] += 8000.0
+    image[95:106, 101] += 1500.0
     counts = masked(image, counts_variance(image + frame.sky))
     psf = np.zeros((41, 41))
     add_gaussian_star(psf, 20, 20, 1.0, 5.0)
     assert FindCosmicRaysTask().run(counts, KernelPsf(psf)) == 1
-    assert counts.mask.isSet("CR")[99:102, 99:102].all()
+    assert counts.mask.isSet("CR")[96:105, 100:102].all()
 
 
 @pytest.mark.parametrize("fwhm", [1.7, 3.0])
@@ -482,8 +483,6 @@ def test_repair_takes_the_shorter_way() -> None:
     scene = np.exp(-((x - 25) ** 2 + (y - 20) ** 2) / 60.0) * 1000 + rng.normal(0, 1, (40, 50))
     bad = np.zeros(scene.shape, dtype=bool)
     bad[12, 8:40] = bad[25:33, 20] = bad[30, 30:33] = True
-    # A high and a wide defect, so near that one is the other's second neighbour.
-    bad[2:9, 40] = bad[5, 42:49] = True
     spoilt = np.where(bad, 1e6, scene)
     filled = []
     for image, where in ((spoilt, bad), (spoilt.T, bad.T)):
@@ -494,6 +493,16 @@ def test_repair_takes_the_shorter_way() -> None:
     np.testing.assert_array_equal(filled[0], filled[1].T)
     np.testing.assert_array_equal(filled[0][~bad], scene.astype(np.float32)[~bad])
     assert np.abs(filled[0] - scene)[bad].max() < 60.0
+
+
+def test_repair_does_not_take_bad_pixels_for_neighbours() -> None:
+    """A high and a wide defect, one the other's second neighbour, are both filled from good pixels."""
+    bad = np.zeros((20, 30), dtype=bool)
+    bad[5:14, 10] = bad[9, 12:20] = True
+    target = masked(np.where(bad, 1e6, 7.0), 1.0)
+    target.mask.set_where("BAD", bad)
+    RepairTask().run(target)
+    np.testing.assert_allclose(target.image.array, 7.0, rtol=1e-5)
 
 
 def test_repair_leaves_unknown_pixels_unknown() -> None:
