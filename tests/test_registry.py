@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from small_repository import CALEXP, NOTE, VISITS, broken_off, square
 
 from butler import Butler, DataCoordinate, DatasetRef, DatasetType, DimensionRecord, Timespan
@@ -20,6 +21,7 @@ from butler.errors import (
     ConflictingDefinitionError,
     DataIdValueError,
     DimensionNameError,
+    InvalidQueryError,
     MissingCollectionError,
     MissingDatasetTypeError,
     ReadOnlyButlerError,
@@ -330,6 +332,12 @@ def test_two_processes_register_the_same_things(repository: Path) -> None:
     with Butler(repository) as butler:
         assert len(butler.collections.query("run*")) == 21
         assert len(butler.registry.datasets.query_types("type*")) == 20
+
+
+def test_too_large_query_is_one_clear_error(butler: Butler) -> None:
+    """What goes beyond a limit of the database is the query's fault."""
+    with pytest.raises(InvalidQueryError, match="too large for the database"):
+        butler.registry.database.query(sa.text("SELECT 1" + "+1" * 2000))
 
 
 def test_execute_needs_a_transaction(butler: Butler) -> None:

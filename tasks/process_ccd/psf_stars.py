@@ -32,7 +32,7 @@ class PsfStarConfig(Config):
     """Which stars may show the PSF."""
 
     minSignalToNoise: float = Field(
-        default=50.0, gt=0, description="smallest signal-to-noise ratio of a star"
+        default=30.0, gt=0, description="smallest signal-to-noise ratio of a star"
     )
     maxStars: int = Field(default=150, ge=1, description="number of stars used; the brightest are taken")
     isolationRadius: float = Field(
@@ -120,7 +120,7 @@ def find_psf_stars(
     peaks = _find_peaks(clean, noise, 0.5 * sigma, 3)
     wanted = (peaks.signal_to_noise >= config.minSignalToNoise) & _is_isolated(peaks, fwhm, config)
     peaks = _without_bad(peaks[wanted], bad, 1.5 * fwhm)[: 4 * config.maxStars]
-    shapes = measure_shapes(cut_stamps(image, peaks.x, peaks.y, math.ceil(1.5 * fwhm)))
+    shapes = measure_shapes(cut_stamps(clean, peaks.x, peaks.y, math.ceil(1.5 * fwhm)))
     chosen = _on_locus(shapes, sigma, config)
     chosen &= np.cumsum(chosen) <= config.maxStars
     if not chosen.any():
