@@ -391,11 +391,12 @@ class Butler:
         NoDefaultCollectionError
             Raised if there is no run.
         """
-        if isinstance(dataset, DatasetRef):
-            return self._writer.put(obj, dataset)
-        registered, component = self._named_type(dataset)
+        named = dataset.datasetType if isinstance(dataset, DatasetRef) else dataset
+        registered, component = self._named_type(named)
         if component:
             raise UnknownComponentError(f"components cannot be put; put the whole {registered.name!r}")
+        if isinstance(dataset, DatasetRef):
+            return self._writer.put(obj, dataset)
         data_id = self.defaults.data_id(registered, {**(dataId or {}), **kwargs})
         return self._writer.put(obj, DatasetRef(registered, data_id, self.defaults.run_or(run)))
 
@@ -435,7 +436,7 @@ class Butler:
         return self._writer.ingest(datasets, transfer=transfer, skip_existing=skip_existing)
 
     def verify(self, *, repair: bool = False, checksums: bool = True) -> VerifyReport:
-        """Compare the registry with the files.
+        """Compare the registry with the files; with `repair` only while nothing else writes.
 
         Parameters
         ----------
@@ -469,8 +470,11 @@ class Butler:
 
     def _named_type(self, name: str | DatasetType) -> tuple[DatasetType, str | None]:
         text = name.name if isinstance(name, DatasetType) else name
-        parent, _, component = text.partition(".")
-        return self.registry.datasets.get_type(parent).type, component or None
+        parent, dot, component = text.partition(".")
+        registered = self.registry.datasets.get_type(parent).type
+        if dot:
+            registered.storageClass.component(component)
+        return registered, component or None
 
     def _resolve(
         self,
@@ -484,9 +488,9 @@ class Butler:
         found = self.find_dataset(dataset, data_id, collections=collections, **kwargs)
         if found is None:
             name = dataset if isinstance(dataset, str) else dataset.name
-            path = ", ".join(self.defaults.path(collections))
+            path = ", ".join(self.defaults.path(collections)) or "no collection at all"
             shown = {**(data_id or {}), **kwargs}
-            raise DatasetNotFoundError(f"no {name} with data ID {shown} in {path}")
+            raise DatasetNotFoundError(f"no {name} with data ID {shown} in {path}; query what there is")
         return found
 
     def _file_record(self, ref: DatasetRef) -> FileRecord:

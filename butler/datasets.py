@@ -211,7 +211,7 @@ class DatasetRef:
     datasetType
         Dataset type.
     dataId
-        Data ID; standardized if it is a plain mapping.
+        Data ID; standardized if it is a plain mapping, or one of other dimensions.
     run
         RUN collection.
     id
@@ -226,7 +226,7 @@ class DatasetRef:
     def __init__(
         self, datasetType: DatasetType, dataId: DataId, run: str, id: uuid.UUID | None = None
     ) -> None:
-        if not isinstance(dataId, DataCoordinate):
+        if not isinstance(dataId, DataCoordinate) or dataId.dimensions != datasetType.dimensions:
             dataId = DataCoordinate.standardize(dataId, dimensions=datasetType.dimensions)
         object.__setattr__(self, "datasetType", datasetType)
         object.__setattr__(self, "dataId", dataId)
