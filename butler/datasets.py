@@ -265,7 +265,7 @@ class DatasetRef:
     datasetType
         Dataset type.
     dataId
-        Data ID; standardized if it is a plain mapping.
+        Data ID; standardized if it is a plain mapping, or one of other dimensions.
     run
         RUN collection.
     id
@@ -287,7 +287,7 @@ class DatasetRef:
         id: uuid.UUID | None = None,
         id_generation_mode: DatasetIdGenEnum = DatasetIdGenEnum.UNIQUE,
     ) -> None:
-        if not isinstance(dataId, DataCoordinate):
+        if not isinstance(dataId, DataCoordinate) or dataId.dimensions != datasetType.dimensions:
             dataId = DataCoordinate.standardize(dataId, dimensions=datasetType.dimensions)
         object.__setattr__(self, "datasetType", datasetType)
         object.__setattr__(self, "dataId", dataId)

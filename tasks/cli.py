@@ -57,7 +57,7 @@ def run(
     debug: bool,
 ) -> None:
     """Build the quantum graph of a pipeline and execute it."""
-    from .execution import QuantumStatus, run_graph
+    from .execution import QuantumReport, QuantumStatus, run_graph
 
     plan = load_pipeline(pipeline, _parse_settings(settings))
     with Butler(repo, writeable=True) as butler:
@@ -72,7 +72,11 @@ def run(
         )
         _print_plan(graph)
         with tqdm(total=len(graph.quanta), desc="quanta", delay=1, leave=False) as bar:
-            report = run_graph(graph, butler, processes=processes, on_report=lambda _: bar.update())
+
+            def step(_: QuantumReport) -> None:
+                bar.update()
+
+            report = run_graph(graph, butler, processes=processes, on_report=step)
         if output is not None:
             _put_first(butler, output, target, collections)
     for label, counts in report.counts().items():

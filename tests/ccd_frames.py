@@ -108,3 +108,15 @@ def make_frame(
         add_gaussian_star(scene, *star, fwhm)
     electrons = rng.poisson(scene * GAIN) + rng.normal(0.0, READ_NOISE, shape)
     return Frame(scene, (electrons / GAIN).astype(np.float32), x, y, flux, fwhm, sky)
+
+
+def masked(image: np.ndarray, variance: np.ndarray | float) -> MaskedImage:
+    """Make a masked image that owns its pixels."""
+    bbox = box(image.shape[1], image.shape[0])
+    variance = np.broadcast_to(np.asarray(variance, dtype=np.float32), image.shape)
+    return MaskedImage(Image(image.astype(np.float32)), Mask.from_bbox(bbox), Image(variance.copy()))
+
+
+def counts_variance(image: np.ndarray) -> np.ndarray:
+    """Return the variance of counts in counts², pixel by pixel."""
+    return np.maximum(image, 0.0) / GAIN + (READ_NOISE / GAIN) ** 2

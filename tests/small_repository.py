@@ -2,18 +2,20 @@
 
 ::
 
-    RA 10.05                 10.0                  9.95
-       +----------------------+----------------------+    Dec +0.025
-       | visit 1: 0 1         |                      |
-       | visit 2: 0           |            visit 2: 1|    visit 3 lies 10 degrees away
-       +----------------------+----------------------+    Dec -0.025
+    RA 10.0225               10.0                 9.9775
+       +----------------------+----------------------+    Dec +0.0225
+       | visit 1: 0, 1        |                      |
+       | visit 2: 0           |          visit 2: 1  |    visit 3 lies 10 degrees away
+       +----------------------+----------------------+    Dec -0.0225
               patch 0                 patch 1
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -191,3 +193,21 @@ def make_coadd() -> Exposure:
     coadd.psf = CoaddPsf(inputs.ccds, coadd.wcs)
     coadd.filter = FilterLabel("g")
     return coadd
+
+
+_Entered = TypeVar("_Entered")
+
+
+class BrokenOffError(Exception):
+    """Ends a block of `broken_off`."""
+
+
+@contextmanager
+def broken_off(transaction: AbstractContextManager[_Entered]) -> Iterator[_Entered]:
+    """Run a block in a transaction that fails at the block's end."""
+    try:
+        with transaction as entered:
+            yield entered
+            raise BrokenOffError
+    except BrokenOffError:
+        pass

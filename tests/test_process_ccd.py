@@ -1,4 +1,4 @@
-"""Tests of the task that calibrates a detector image, and of its steps."""
+"""Tests of the task that calibrates a detector image."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ import numpy as np
 import pytest
 from ccd_frames import (
     FWHM_OF_SIGMA,
-    GAIN,
-    READ_NOISE,
     SATURATION,
     ZERO_POINT,
     add_gaussian_star,
     box,
+    counts_variance,
     make_camera,
     make_frame,
+    masked,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import ndimage
 from scipy.optimize import least_squares
 
@@ -31,44 +29,20 @@ from butler.images import (
     GaussianPsf,
     Image,
     KernelPsf,
-    Mask,
-    MaskedImage,
     PhotoCalib,
 )
 from butler.ingest import shipped_cameras
 from connections.errors import NoWorkFound
 from tasks.errors import TaskError
 from tasks.process_ccd import (
-    FindCosmicRaysTask,
-    MaskDefectsConfig,
-    MaskDefectsTask,
-    MeasurePsfConfig,
     MeasurePsfTask,
     ProcessCcdConfig,
     ProcessCcdTask,
-    PsfStarConfig,
-    RepairTask,
-    SubtractBackgroundConfig,
     SubtractBackgroundTask,
 )
-from tasks.process_ccd.psf_kernel import full_width_half_maximum
-from tasks.process_ccd.psf_stars import find_psf_stars
-from tasks.process_ccd.star_shapes import measure_shapes
 
 NJY_PER_COUNT = PhotoCalib.from_magnitude_zero_point(ZERO_POINT).calibrationMean
 SAAO = Path(__file__).parents[1] / "../shared/data/saao_mb13475"
-
-
-def masked(image: np.ndarray, variance: np.ndarray | float) -> MaskedImage:
-    """Make a masked image that owns its pixels."""
-    bbox = box(image.shape[1], image.shape[0])
-    variance = np.broadcast_to(np.asarray(variance, dtype=np.float32), image.shape)
-    return MaskedImage(Image(image.astype(np.float32)), Mask.from_bbox(bbox), Image(variance.copy()))
-
-
-def counts_variance(image: np.ndarray) -> np.ndarray:
-    """Return the variance of counts in counts², pixel by pixel."""
-    return np.maximum(image, 0.0) / GAIN + (READ_NOISE / GAIN) ** 2
 
 
 def process(exposure: Exposure, config: dict[str, Any] | None = None, **inputs: Any) -> Exposure:
@@ -146,82 +120,6 @@ def test_input_is_not_changed() -> None:
     assert set(exposure.metadata) == {"FILTER", "EXPTIME", "DATE-OBS", "OBJECT"}
 
 
-@settings(deadline=None, max_examples=30)
-@given(
-    dx=st.floats(-0.5, 0.5),
-    dy=st.floats(-0.5, 0.5),
-    fwhm=st.floats(4.0, 9.0),
-    ratio=st.floats(0.75, 1.3),
-)
-def test_adaptive_moments_of_gaussians(dx: float, dy: float, fwhm: float, ratio: float) -> None:
-    """Centre, size, ellipticity and flux of a Gaussian come back; a pixel adds 1/12 to each moment."""
-    stamp = np.zeros((61, 61))
-    add_gaussian_star(stamp, 30 + dx, 30 + dy, 1000.0, fwhm, ratio=ratio)
-    shape = measure_shapes(stamp[np.newaxis])
-    qyy = (fwhm / FWHM_OF_SIGMA) ** 2 + 1 / 12
-    qxx = (ratio * fwhm / FWHM_OF_SIGMA) ** 2 + 1 / 12
-    assert (shape.dx[0], shape.dy[0]) == pytest.approx((dx, dy), abs=2e-3)
-    assert shape.sigma[0] == pytest.approx((qxx * qyy) ** 0.25, rel=2e-3)
-    assert shape.e1[0] == pytest.approx((qxx - qyy) / (qxx + qyy), abs=2e-3)
-    assert shape.e2[0] == pytest.approx(0.0, abs=2e-3)
-    assert shape.flux[0] == pytest.approx(1000.0, rel=2e-3)
-
-
-def test_moments_of_nothing_are_nan() -> None:
-    """Stamps without a source, or without anything finite, have no shape and do no harm to others."""
-    star = np.zeros((31, 31))
-    add_gaussian_star(star, 15, 15, 1.0, 4.0)
-    shapes = measure_shapes(np.stack([np.zeros((31, 31)), star, np.full((31, 31), np.nan), -star]))
-    np.testing.assert_array_equal(np.isfinite(shapes.sigma), [False, True, False, False])
-
-
-@pytest.mark.parametrize("fwhm", [2.5, 4.0, 8.0])
-def test_psf_image_is_that_of_the_stars(fwhm: float) -> None:
-    """The measured PSF equals a pixel-integrated star in the middle of a pixel."""
-    frame = make_frame(3, shape=(500, 500), n_stars=50, fwhm=fwhm, fluxes=(2e3 * fwhm**2, 4e4 * fwhm**2))
-    image = frame.image - frame.sky
-    result = MeasurePsfTask().run(masked(image, counts_variance(frame.image)))
-    kernel = result.psf.computeKernelImage(x=200, y=200)
-    half = kernel.shape[0] // 2
-    true = np.zeros((4 * half + 1, 4 * half + 1))
-    add_gaussian_star(true, 2 * half, 2 * half, 1.0, fwhm)
-    assert result.fwhm == pytest.approx(full_width_half_maximum(true), rel=0.02)
-    difference = kernel - true[half:-half, half:-half]
-    assert np.abs(difference).max() < 0.02 * true.max()
-    sigma = np.hypot(fwhm / FWHM_OF_SIGMA, np.sqrt(1 / 12))
-    assert result.psf.computeShape(x=200, y=200) == pytest.approx(sigma, rel=0.01)
-
-
-def test_galaxies_and_cosmic_rays_do_not_widen_the_psf() -> None:
-    """Only the sources of one size make the PSF, even if they are the minority."""
-    frame = make_frame(4, shape=(400, 400), n_stars=30, fluxes=(3e4, 3e5))
-    rng = np.random.default_rng(5)
-    image = frame.image.astype(float) - frame.sky
-    for _ in range(40):
-        size = rng.uniform(1.5, 3.0) * frame.fwhm
-        add_gaussian_star(image, *rng.uniform(20, 380, 2), 10 ** rng.uniform(4.5, 5.5), size, ratio=1.2)
-    for x, y in rng.integers(5, 395, (40, 2)):
-        image[y, x : x + 2] += 1e4
-    result = MeasurePsfTask().run(masked(image, counts_variance(image + frame.sky)))
-    assert result.n_stars >= 8
-    assert result.fwhm == pytest.approx(frame.fwhm, rel=0.05)
-
-
-def test_stars_with_neighbours_do_not_show_the_psf() -> None:
-    """Of stars on a grid, those with a companion of a third of their brightness are left out."""
-    scene = np.zeros((300, 300))
-    lone, paired = [(40 + 50 * i, 60) for i in range(5)], [(40 + 50 * i, 180) for i in range(5)]
-    for x, y in [*lone, *paired]:
-        add_gaussian_star(scene, x, y, 2e5, 4.0)
-    for x, y in paired:
-        add_gaussian_star(scene, x + 7, y, 6e4, 4.0)
-    rng = np.random.default_rng(0)
-    image = (scene + rng.normal(0, 10, scene.shape)).astype(np.float32)
-    variance = np.full(scene.shape, 100.0, dtype=np.float32)
-    stars = find_psf_stars(image, variance, np.zeros(scene.shape, dtype=bool), PsfStarConfig())
-    assert sorted(zip(stars.x.tolist(), stars.y.tolist(), strict=True)) == lone
-
-
 def test_psf_of_a_sparse_field_comes_from_the_header() -> None:
     """With too few stars the PSF is a Gaussian of the header's seeing."""
     frame = make_frame(n_stars=2)
@@ -235,61 +133,6 @@ def test_no_stars_and_no_seeing_is_an_error() -> None:
     """Without stars and seeing the task says what it needs."""
     with pytest.raises(TaskError, match=r"no PSF: 0 usable stars \(at least 5"):
         process(make_frame(n_stars=0).exposure())
-
-
-def test_minimum_number_of_stars_is_respected() -> None:
-    """A field with enough stars for a lower minimum is measured."""
-    frame = make_frame(1, n_stars=3, fluxes=(2e5, 3e5))
-    image = masked(frame.image - frame.sky, counts_variance(frame.image))
-    with pytest.raises(TaskError, match="no PSF"):
-        MeasurePsfTask().run(image)
-    assert isinstance(MeasurePsfTask(MeasurePsfConfig(minStars=2)).run(image).psf, KernelPsf)
-
-
-def test_half_maximum_of_a_gaussian() -> None:
-    """The width of an elongated PSF is that of the circle with the same area."""
-    kernel = np.zeros((61, 61))
-    add_gaussian_star(kernel, 30, 30, 1.0, 6.0, ratio=1.5)
-    assert full_width_half_maximum(kernel) == pytest.approx(6.0 * np.sqrt(1.5), rel=0.02)
-
-
-def test_background_with_a_gradient_is_removed() -> None:
-    """What is left of a sloping sky is far below the noise of a pixel."""
-    frame = make_frame(2, shape=(512, 512), slope=0.2)
-    image = masked(frame.image, counts_variance(frame.image))
-    result = SubtractBackgroundTask().run(image)
-    x = np.arange(512) / 512
-    error = result.background - frame.sky * (1 + 0.2 * (x - 0.5))
-    sigma = np.sqrt(counts_variance(np.array(frame.sky)))
-    # Splines through box centres do not know the slope beyond the last one.
-    assert abs(np.median(error)) < 0.05 * sigma
-    assert np.abs(error[:, 64:-64]).max() < 0.3 * sigma
-    np.testing.assert_allclose(image.image.array, frame.image - result.background, rtol=1e-6)
-
-
-def test_masking_sources_lowers_the_bias_in_a_crowded_field() -> None:
-    """Where stars cover everything, the background keeps finite and comes nearer to the truth."""
-    frame = make_frame(6, shape=(300, 300), n_stars=1500, fwhm=5.0, fluxes=(1e3, 1e5))
-    sigma = np.sqrt(counts_variance(np.array(frame.sky)))
-    bias = {}
-    for iterations in (0, 2):
-        image = masked(frame.image, counts_variance(frame.image))
-        config = SubtractBackgroundConfig(iterations=iterations)
-        background = SubtractBackgroundTask(config).run(image).background
-        assert np.isfinite(background).all()
-        bias[iterations] = np.median(background - frame.sky) / sigma
-    assert 0 < bias[2] < 0.9 * bias[0]
-
-
-def test_background_of_a_mostly_masked_image_is_a_constant() -> None:
-    """Where no box of sep has enough pixels, the median of the good ones is taken."""
-    rng = np.random.default_rng(0)
-    image = masked(rng.normal(1000.0, 10.0, (64, 64)), 100.0)
-    image.mask.set_where("BAD", rng.random((64, 64)) < 0.8)
-    result = SubtractBackgroundTask().run(image)
-    assert np.ptp(result.background) == 0.0
-    assert result.level == pytest.approx(1000.0, abs=2.0)
-    assert result.noise == pytest.approx(10.0, rel=0.15)
 
 
 def hit_by_cosmic_rays(frame: Any, seed: int = 8) -> tuple[np.ndarray, np.ndarray]:
@@ -324,51 +167,6 @@ def test_cosmic_rays_are_flagged_and_do_not_survive() -> None:
     assert calexp.metadata["NCR"] >= 15
 
 
-@pytest.mark.parametrize("fwhm", [2.0, 2.5, 4.0, 8.0])
-def test_stars_are_no_cosmic_rays(fwhm: float) -> None:
-    """Not one pixel is flagged on an image without hits, however sharp its stars are."""
-    frame = make_frame(9, n_stars=80, fwhm=fwhm, fluxes=(3e3, 4e5 * fwhm**2 / 16))
-    image = masked(frame.image - frame.sky, counts_variance(frame.image))
-    image.mask.set_where("SAT", frame.image >= SATURATION)
-    psf = np.zeros((41, 41))
-    add_gaussian_star(psf, 20, 20, 1.0, fwhm)
-    assert FindCosmicRaysTask().run(image, KernelPsf(psf)) == 0
-    assert not image.mask.isSet("CR").any()
-
-
-def test_thick_hits_are_flagged_to_the_middle() -> None:
-    """The middle of a hit of 3 x 3 pixels is not sharper than its neighbours, but it is flagged with them."""
-    frame = make_frame(14, n_stars=0)
-    image = frame.image - frame.sky
-    image[99:102, 99:102] += 5000.0
-    counts = masked(image, counts_variance(image + frame.sky))
-    psf = np.zeros((41, 41))
-    add_gaussian_star(psf, 20, 20, 1.0, 5.0)
-    assert FindCosmicRaysTask().run(counts, KernelPsf(psf)) == 1
-    assert counts.mask.isSet("CR")[99:102, 99:102].all()
-
-
-@pytest.mark.parametrize("fwhm", [1.7, 3.0])
-def test_cosmic_rays_beside_stars_leave_the_cores_alone(fwhm: float) -> None:
-    """A hit on the slope of a star is found, and the star's core is not flagged with it."""
-    frame = make_frame(10, n_stars=0)
-    scene = np.zeros_like(frame.truth)
-    positions = [(40 + 45 * i, 40 + 45 * j) for i in range(5) for j in range(5)]
-    for x, y in positions:
-        add_gaussian_star(scene, x, y, 2e5 * fwhm**2 / 9, fwhm)
-    image = frame.image - frame.sky + scene
-    for x, y in positions:
-        image[y + 3, x - 2 : x + 3] += 6000.0
-    counts = masked(image, counts_variance(image + frame.sky))
-    psf = np.zeros((41, 41))
-    add_gaussian_star(psf, 20, 20, 1.0, fwhm)
-    FindCosmicRaysTask().run(counts, KernelPsf(psf))
-    cr = counts.mask.isSet("CR")
-    columns, rows = np.array(positions).T
-    assert not cr[rows, columns].any()
-    assert sum(cr[y + 3, x - 2 : x + 3].any() for x, y in positions) >= 23
-
-
 def test_pixels_that_are_not_finite_have_no_data() -> None:
     """NaN and infinity get NO_DATA, NaN and infinite variance; nothing else does."""
     frame = make_frame()
@@ -396,18 +194,6 @@ def test_saturated_stars_are_masked_grown_and_filled() -> None:
     assert calexp.mask.isSet("DETECTED")[sat].all()
     assert np.isfinite(calexp.image.array[sat]).all()
     assert not calexp.mask.isSet("CR")[ndimage.binary_dilation(sat, iterations=3)].any()
-
-
-@pytest.mark.parametrize("radius", [0, 3])
-def test_saturated_regions_grow_by_discs(radius: int) -> None:
-    """With another radius, SAT reaches all pixels within that distance."""
-    image = np.zeros((40, 40), dtype=np.float32)
-    image[20, 15:19] = 60_000.0
-    image[5, 30] = np.nan
-    target = masked(image, 1.0)
-    MaskDefectsTask(MaskDefectsConfig(growSaturated=radius)).run(target, SATURATION)
-    distance = ndimage.distance_transform_edt(~(image >= SATURATION))
-    np.testing.assert_array_equal(target.mask.isSet("SAT"), distance <= radius)
 
 
 def test_bad_columns_are_masked_and_filled() -> None:
@@ -473,47 +259,6 @@ def test_steps_can_be_switched_off() -> None:
     assert not calexp.mask.isSet(["CR", "INTRP", "DETECTED", "EDGE"]).any()
     assert set(calexp.metadata) & {"SKYLEVEL", "NCR"} == set()
     assert isinstance(calexp.psf, KernelPsf)
-
-
-def test_repair_takes_the_shorter_way() -> None:
-    """A defect wider than high is filled along columns: the transpose of the image gives the transpose."""
-    rng = np.random.default_rng(2)
-    y, x = np.mgrid[:40, :50]
-    scene = np.exp(-((x - 25) ** 2 + (y - 20) ** 2) / 60.0) * 1000 + rng.normal(0, 1, (40, 50))
-    bad = np.zeros(scene.shape, dtype=bool)
-    bad[12, 8:40] = bad[25:33, 20] = bad[30, 30:33] = True
-    # A high and a wide defect, so near that one is the other's second neighbour.
-    bad[2:9, 40] = bad[5, 42:49] = True
-    spoilt = np.where(bad, 1e6, scene)
-    filled = []
-    for image, where in ((spoilt, bad), (spoilt.T, bad.T)):
-        target = masked(image, 1.0)
-        target.mask.set_where("CR", where)
-        assert RepairTask().run(target) == bad.sum()
-        filled.append(target.image.array)
-    np.testing.assert_array_equal(filled[0], filled[1].T)
-    np.testing.assert_array_equal(filled[0][~bad], scene.astype(np.float32)[~bad])
-    assert np.abs(filled[0] - scene)[bad].max() < 60.0
-
-
-def test_repair_leaves_unknown_pixels_unknown() -> None:
-    """NaN that no plane explains stays NaN, and no filled pixel is made from it."""
-    image = np.full((9, 9), 5.0)
-    image[4, 3] = np.nan
-    target = masked(image, 1.0)
-    target.mask.set_where("BAD", np.arange(81).reshape(9, 9) == 4 * 9 + 4)
-    assert RepairTask().run(target) == 1
-    assert target.image.array[4, 4] == pytest.approx(5.0)
-    assert np.isnan(target.image.array[4, 3])
-    assert not target.mask.isSet("INTRP")[4, 3]
-
-
-def test_repair_of_an_image_without_good_pixels_does_nothing() -> None:
-    """Where there is nothing to interpolate from, nothing is filled."""
-    target = masked(np.ones((5, 5)), 1.0)
-    target.mask.set_where("SAT", np.ones((5, 5), dtype=bool))
-    assert RepairTask().run(target) == 0
-    assert not target.mask.isSet("INTRP").any()
 
 
 def test_image_without_good_pixels_is_no_work() -> None:

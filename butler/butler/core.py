@@ -176,8 +176,11 @@ class ButlerCore:
 
     def _named_type(self, name: str | DatasetType) -> tuple[DatasetType, str | None]:
         text = name.name if isinstance(name, DatasetType) else name
-        parent, _, component = text.partition(".")
-        return self.registry.datasets.get_type(parent).type, component or None
+        parent, dot, component = text.partition(".")
+        registered = self.registry.datasets.get_type(parent).type
+        if dot:
+            registered.storageClass.component(component)
+        return registered, component or None
 
     def _resolve(
         self,
@@ -191,9 +194,9 @@ class ButlerCore:
         found = self.find_dataset(dataset, data_id, collections=collections, **kwargs)
         if found is None:
             name = dataset if isinstance(dataset, str) else dataset.name
-            path = ", ".join(self.defaults.path(collections))
+            path = ", ".join(self.defaults.path(collections)) or "no collection at all"
             shown = {**(data_id or {}), **kwargs}
-            raise DatasetNotFoundError(f"no {name} with data ID {shown} in {path}")
+            raise DatasetNotFoundError(f"no {name} with data ID {shown} in {path}; query what there is")
         return found
 
     def _file_record(self, ref: DatasetRef) -> FileRecord:

@@ -48,13 +48,14 @@ class WritingButler(ButlerCore):
         NoDefaultCollectionError
             Raised if there is no run.
         """
+        named = dataset.datasetType if isinstance(dataset, DatasetRef) else dataset
+        registered, component = self._named_type(named)
+        if component:
+            raise UnknownComponentError(f"components cannot be put; put the whole {registered.name!r}")
         if isinstance(dataset, DatasetRef):
             if self._is_unstored(dataset):
                 return self._writer.put_again(obj, dataset)
             return self._writer.put(obj, dataset)
-        registered, component = self._named_type(dataset)
-        if component:
-            raise UnknownComponentError(f"components cannot be put; put the whole {registered.name!r}")
         data_id = self.defaults.data_id(registered, {**(dataId or {}), **kwargs})
         return self._writer.put(obj, DatasetRef(registered, data_id, self.defaults.run_or(run)))
 
@@ -193,7 +194,7 @@ class WritingButler(ButlerCore):
         self._remover.remove_runs(runs, unlink_from_chains=unlink_from_chains)
 
     def verify(self, *, repair: bool = False, checksums: bool = True) -> VerifyReport:
-        """Compare the registry with the files.
+        """Compare the registry with the files; with `repair` only while nothing else writes.
 
         Parameters
         ----------

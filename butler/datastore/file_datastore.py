@@ -7,7 +7,7 @@ import os
 import re
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -56,12 +56,19 @@ class StagedFile:
         ------
         TemplateError
             Raised if another dataset has taken the name since this one was staged.
+        ArtifactMissingError
+            Raised if somebody has removed the file since it was staged.
         """
         if self.temporary is None:
             return
         if os.path.lexists(self.final):
             raise TemplateError(f"two datasets have the path {self.final}; add a dimension to the template")
-        self.temporary.replace(self.final)
+        try:
+            self.temporary.replace(self.final)
+        except FileNotFoundError as error:
+            raise ArtifactMissingError(
+                f"the staged file {self.temporary} is gone; repair only while nothing else writes"
+            ) from error
 
     def discard(self) -> None:
         """Remove the file before it is published."""
@@ -324,6 +331,8 @@ class StoredDataset:
 
     def read(self, ref: DatasetRef, component: str | None, parameters: Mapping[str, Any]) -> Any:
         """Read the dataset or a part of it; see `FileDatastore.read`."""
+        if component and self.component:
+            self.storage_class.component(self.component).component(component)
         return self.datastore.read(self.record, self.storage_class, component or self.component, parameters)
 
 
@@ -348,7 +357,9 @@ def _staging(temporary: Path, message: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        temporary.unlink(missing_ok=True)
+        # Where its directory could not be made there is nothing to remove.
+        with suppress(NotADirectoryError):
+            temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and not isinstance(error, ButlerUserError):
             raise ButlerUserError(f"{message}: {error.strerror or error}") from error
         raise

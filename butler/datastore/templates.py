@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import Final
 
 from ..datasets import DatasetRef
-from ..errors import TemplateError
+from ..dimensions import UNIVERSE
+from ..errors import TemplateError, did_you_mean
 
-__all__ = ["DEFAULT_TEMPLATE", "FileTemplate"]
+__all__ = ["DEFAULT_TEMPLATE", "FileTemplate", "safe_path"]
 
 DEFAULT_TEMPLATE: Final = (
     "{run:/}/{datasetType}/{tract:?}/{patch:?}/{day_obs:?}/{band:?}/{visit|exposure:?}/"
@@ -20,6 +22,7 @@ DEFAULT_TEMPLATE: Final = (
 
 _FIELD: Final = re.compile(r"\{([a-z_A-Z|]+)(?::(\??)(/?))?\}")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9.,+\-=@~^_]")
+_KNOWN: Final = frozenset({"datasetType", "run", "id", *UNIVERSE.names})
 _MAX_NAME: Final = 200
 
 
@@ -38,18 +41,23 @@ class FileTemplate:
     Raises
     ------
     TemplateError
-        Raised if the pattern could leave the repository, or two runs could share a file.
+        Raised if the pattern could leave the repository, or two runs could share a file, or if it has
+        unknown fields or characters that have no place in file names.
     """
 
     pattern: str = DEFAULT_TEMPLATE
 
     def __post_init__(self) -> None:
         rest = _FIELD.sub("", self.pattern)
-        if "{" in rest or "}" in rest:
-            raise TemplateError(f"cannot read the path template {self.pattern!r}")
+        if strange := _UNSAFE.search(rest.replace("/", "")):
+            raise TemplateError(f"cannot read {strange[0]!r} in the path template {self.pattern!r}")
         if ".." in rest.split("/") or self.pattern.startswith("/"):
             raise TemplateError(f"the path template {self.pattern!r} must stay inside the repository")
         names = {name for match in _FIELD.finditer(self.pattern) for name in match[1].split("|")}
+        for name in sorted(names - _KNOWN):
+            raise TemplateError(
+                f"no field {name!r} for the path template {self.pattern!r}{did_you_mean(name, _KNOWN)}"
+            )
         if not {"run", "id"} & names:
             raise TemplateError(f"the path template {self.pattern!r} needs {{run}} or {{id}}")
 
@@ -84,16 +92,23 @@ class FileTemplate:
                     raise TemplateError(f"{ref} has no {match[1]} for the path template {self.pattern!r}")
                 text += literal if "/" in literal else ""
                 continue
-            text += literal + (_safe_path(value) if match[3] else _safe(value))
+            text += literal + (safe_path(value) if match[3] else _safe(value))
         return _with_extension(text + self.pattern[end:], extension, ref)
 
 
 def _with_extension(text: str, extension: str, ref: DatasetRef) -> str:
     """Return a clean relative path; a name that is too long for a file system ends in the UUID."""
-    *folders, name = [part for part in text.split("/") if part]
+    *folders, name = [part for part in text.split("/") if part] or [str(ref.id)]
     if len(name) > _MAX_NAME:
         name = f"{name[: _MAX_NAME - 40]}_{ref.id}"
-    return "/".join([*folders, name + extension])
+    return "/".join([*map(_short, folders), name + extension])
+
+
+def _short(folder: str) -> str:
+    """Return a directory's name; one that is too long for a file system ends in its checksum."""
+    if len(folder) <= _MAX_NAME:
+        return folder
+    return f"{folder[: _MAX_NAME - 40]}_{hashlib.sha256(folder.encode()).hexdigest()[:32]}"
 
 
 def _safe(value: str) -> str:
@@ -102,5 +117,6 @@ def _safe(value: str) -> str:
     return safe.replace(".", "_") if set(safe) <= {"."} else safe
 
 
-def _safe_path(value: str) -> str:
+def safe_path(value: str) -> str:
+    """Return a value whose slashes are kept, for example a run, as the directories that it becomes."""
     return "/".join(_safe(part) for part in value.split("/"))

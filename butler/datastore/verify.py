@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..registry import FileRecord
 from .file_datastore import FileDatastore, file_checksum, is_temporary
+from .templates import safe_path
 
 __all__ = ["VerifyReport", "verify_files"]
 
@@ -75,16 +76,18 @@ def verify_files(
             damaged[dataset_id] = f"{path} has another checksum than when it was stored"
     root = datastore.root.resolve()
     known = {root / record.path for record in records.values()}
-    return VerifyReport(tuple(missing), damaged, tuple(_orphans(root, known, runs)), len(records))
+    return VerifyReport(
+        tuple(missing), damaged, tuple(_orphans(root, known, {safe_path(run) for run in runs})), len(records)
+    )
 
 
-def _orphans(root: Path, known: set[Path], runs: Set[str]) -> list[Path]:
+def _orphans(root: Path, known: set[Path], directories: set[str]) -> list[Path]:
     """Return partial files, and files in the directories of runs that no record names."""
     found = []
     for path in sorted(root.rglob("*")):
         if path in known or path.is_dir():
             continue
         folders = [parent.relative_to(root).as_posix() for parent in path.parents if root in parent.parents]
-        if is_temporary(path) or any(folder in runs for folder in folders):
+        if is_temporary(path) or any(folder in directories for folder in folders):
             found.append(path)
     return found

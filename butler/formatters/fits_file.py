@@ -31,6 +31,16 @@ __all__ = [
 
 _BLOCK: Final = 2880
 _MAX_HEADER_BLOCKS: Final = 4096
+_PARSING_ERRORS: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    OSError,
+    TypeError,
+    ValueError,
+    fits.VerifyError,
+)
+"""What astropy raises on headers and tables that break its expectations."""
 _DTYPES: Final[Mapping[int, str]] = {
     8: "u1",
     16: ">i2",
@@ -66,9 +76,12 @@ class HduInfo:
             return 0
         if min(axes) < 0:
             raise FileFormatError(f"a FITS axis cannot have {min(axes)} pixels")
+        bitpix = _integer(self.header, "BITPIX")
+        if bitpix not in _DTYPES:
+            raise FileFormatError(f"FITS card BITPIX is {bitpix}, it must be one of {sorted(_DTYPES)}")
         groups = _integer(self.header, "GCOUNT", 1)
         heap = _integer(self.header, "PCOUNT", 0)
-        return abs(_integer(self.header, "BITPIX")) // 8 * groups * (heap + math.prod(axes))
+        return abs(bitpix) // 8 * groups * (heap + math.prod(axes))
 
     @property
     def is_image(self) -> bool:
@@ -139,14 +152,12 @@ def plane_layout(
     Raises
     ------
     FileFormatError
-        Raised if the unit is no two-dimensional image, or of a type that FITS does not have.
+        Raised if the unit is no two-dimensional image.
     """
     header = hdu.header
     bitpix = _integer(header, "BITPIX")
-    if not hdu.is_image or bitpix not in _DTYPES:
-        raise FileFormatError(
-            f"not a two-dimensional FITS image: BITPIX {bitpix}, NAXIS {header.get('NAXIS')}"
-        )
+    if not hdu.is_image:
+        raise FileFormatError(f"not a two-dimensional FITS image: NAXIS is {header.get('NAXIS')}")
     return PlaneLayout(
         offset=hdu.offset,
         n_x=_integer(header, "NAXIS1"),
@@ -263,7 +274,7 @@ def broken_file(path: Path) -> Iterator[None]:
     """Turn what parsing a broken header or table raises into a FileFormatError that names the file."""
     try:
         yield
-    except (ArithmeticError, LookupError, OSError, TypeError, ValueError, fits.VerifyError) as error:
+    except _PARSING_ERRORS as error:
         # An OSError with a number is the system's: the file is gone, or may not be read.
         if isinstance(error, BoxError | StorageClassError) or getattr(error, "errno", None) is not None:
             raise

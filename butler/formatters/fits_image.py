@@ -12,7 +12,7 @@ from astropy.io import fits
 from ..datasets import StorageClass
 from ..errors import FileFormatError, StorageClassError
 from ..handles import read_part
-from ..images import Box2I, Exposure, Extent2I, Image, Mask, MaskedImage, SkyWcs
+from ..images import Box2I, Exposure, Extent2I, Image, Mask, MaskedImage, Point2I, SkyWcs
 from .fits_exposure import image_hdu
 from .fits_file import broken_file, plane_layout, read_plane, walk_hdus, write_hdus
 from .fits_header import (
@@ -65,7 +65,8 @@ class ImageFormatter(Formatter):
         if layout is not None:
             return self._from_layout(path, layout, None)
         array, header = _read_compressed(path)
-        return Image(array, origin_from_header(header), str(header.get("BUNIT") or ""))  # type: ignore[arg-type]
+        with broken_file(path):
+            return Image(array, Point2I(*origin_from_header(header)), str(header.get("BUNIT") or ""))
 
     def read(
         self,

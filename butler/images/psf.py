@@ -90,7 +90,8 @@ class KernelPsf(Psf):
             raise ValueError(f"a PSF image has two odd sides, not shape {kernel.shape}")
         if not (math.isfinite(total) and total > 0):
             raise ValueError(f"a PSF image needs a finite positive sum, not {total}")
-        object.__setattr__(self, "kernel", kernel / total)
+        # What is normalised already keeps its bits, so that a stored PSF reads back as it was.
+        object.__setattr__(self, "kernel", kernel if abs(total - 1.0) < 1e-12 else kernel / total)
 
     def computeKernelImage(self, *, x: float, y: float) -> NDArray[np.float64]:
         """Return a copy of the measured image."""

@@ -159,7 +159,7 @@ def _parse(header: Mapping[str, Any]) -> WCS:
         try:
             wcs = WCS(_card_images(header), naxis=2)
             frame = wcs_to_celestial_frame(wcs) if wcs.has_celestial else None
-        except (WcsError, ValueError, KeyError, TypeError, MemoryError) as error:
+        except (WcsError, ValueError, KeyError, TypeError, AttributeError, MemoryError) as error:
             if isinstance(error, FileFormatError):
                 raise
             raise FileFormatError(f"cannot read a WCS: {' '.join(str(error).split())}") from error

@@ -272,7 +272,7 @@ class CameraMapping(BaseModel):
     def _number(self, quantity: str, cards: Mapping[str, Any], source: str, low: float = -math.inf) -> float:
         found = self._find(quantity, cards, source)
         try:
-            number = float(found)
+            number = math.nan if isinstance(found, bool) else float(found)
         except (TypeError, ValueError):
             number = math.nan
         if not math.isfinite(number) or number < low:
@@ -296,6 +296,8 @@ class CameraMapping(BaseModel):
     def _date(self, cards: Mapping[str, Any], source: str) -> Time:
         found = self._find("date", cards, source)
         try:
+            if isinstance(found, bool):
+                raise ValueError("it must be ISO text or an MJD number")
             style = None if isinstance(found, str) else "mjd"
             return Time(found, format=style, scale=self.date_scale)
         except ValueError as error:

@@ -13,7 +13,7 @@ from ..butler import Butler
 from ..datasets import DatasetRef, DatasetType, FileDataset
 from ..dimensions import Timespan
 from ..errors import ButlerUserError, ConflictingDefinitionError, IngestError
-from ..formatters import get_formatter, read_camera_header
+from ..formatters import read_camera_header
 from ..images import Box2I, Extent2I, Point2I, SkyWcs
 from ..regions import SkyRegion
 from .camera import CameraMapping, ExposureDescription, find_camera
@@ -121,7 +121,7 @@ def ingest_exposures(
     exposures = _without_others(paths, bad_pixel_mask, weight_name)
     mapping = camera or _find_camera(exposures)
     if bad_pixel_mask is not None:
-        _check_bad_pixel_mask(bad_pixel_mask)
+        _check_image(bad_pixel_mask, "bad pixel mask")
     _register_camera(butler, mapping, run)
     report = IngestReport()
     detectors: set[int] = set()
@@ -168,11 +168,12 @@ def _find_camera(paths: Sequence[Path]) -> CameraMapping:
     raise IngestError(str(faults[0])) from faults[0]
 
 
-def _check_bad_pixel_mask(path: Path) -> None:
+def _check_image(path: Path, what: str) -> None:
+    """Refuse a file that cannot be read or has no image."""
     try:
-        get_formatter("ImageFits").layout(path)
+        read_camera_header(path)
     except OSError as error:
-        raise IngestError(f"cannot read the bad pixel mask {path}: {error.strerror or error}") from error
+        raise IngestError(f"cannot read the {what} {path}: {error.strerror or error}") from error
 
 
 def _register_camera(butler: Butler, camera: CameraMapping, run: str) -> None:
@@ -229,6 +230,7 @@ def _ingest_one(
         _insert_records(butler, description, region)
         files = [FileDataset(path, DatasetRef(EXPOSURE, data_id, run), "CameraImageFits")]
         if weight is not None:
+            _check_image(weight, "weight")
             files.append(FileDataset(weight, DatasetRef(WEIGHT, data_id, run)))
         return butler.ingest(*files, transfer=transfer)
 

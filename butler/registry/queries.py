@@ -130,7 +130,9 @@ class QueryBuilder:
         """Run a query; test exact regions; return each row of the asked columns once."""
         spec = select.spec
         extra = select.region_columns()
-        statement = sa.select(*columns, *extra).select_from(select.source).where(*select.conditions)
+        # Without dimensions there is nothing to select, but still a row or none.
+        asked = [*columns, *extra] or [sa.literal(1)]
+        statement = sa.select(*asked).select_from(select.source).where(*select.conditions)
         statement = statement.distinct() if select.may_repeat else statement
         if select.may_repeat:
             # DISTINCT can only be ordered by what is selected.

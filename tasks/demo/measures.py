@@ -111,7 +111,7 @@ def clipped_mask(record: Table, visit: int, like: Image) -> NDArray[np.bool_]:
     for row in record:
         if int(row["visit"]) == visit:
             spans_of_row(row).clippedTo(mask.bbox).setMask(mask, 1)
-    return mask.array != 0
+    return mask.any_of(1)
 
 
 def mapped_mask(mask: NDArray[np.bool_], source: SkyWcs, target: SkyWcs, like: Image) -> NDArray[np.bool_]:

@@ -6,6 +6,7 @@ import math
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from butler.images import GaussianPsf, KernelPsf, MaskedImage
@@ -72,9 +73,7 @@ class MeasurePsfTask(Task):
             return self._from_seeing(seeing, len(stars))
         return self._from_stars(np.where(bad, np.float32(0), maskedImage.image.array), stars)
 
-    def _from_stars(
-        self, image: np.ndarray[tuple[int, ...], np.dtype[np.float32]], stars: PsfStars
-    ) -> Struct:
+    def _from_stars(self, image: NDArray[np.float32], stars: PsfStars) -> Struct:
         width = FWHM_OF_SIGMA * stars.sigma
         half = math.ceil(self.config.kernelRadius * width) + STACK_MARGIN
         # Beyond the border of the image there is only sky, whose level is 0.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,11 @@ from scipy import ndimage
 
 __all__ = ["STACK_MARGIN", "full_width_half_maximum", "recentred", "stack_stars"]
 
-STACK_MARGIN = 4
-_CLIP_SIGMA = 3.0
-_MAD_TO_SIGMA = 1.4826
+STACK_MARGIN: Final = 4
+"""Pixels on each side of a stamp that `recentred` uses up."""
+
+_CLIP_SIGMA: Final = 3.0
+_MAD_TO_SIGMA: Final = 1.4826
 
 
 def recentred(
@@ -48,7 +51,7 @@ def stack_stars(
     """Combine centred stars into one image.
 
     Each star is put on a pedestal of 0 (the median of the outermost ring) and divided by its flux. Stars
-    that differ from the median of all by more than most do are dropped, twice.
+    that differ from the mean of all by more than most do are dropped, twice.
 
     Parameters
     ----------
@@ -62,7 +65,8 @@ def stack_stars(
     Returns
     -------
     kernel
-        Clipped median ``(s, s)``; its sum is 1.
+        Clipped, weighted mean ``(s, s)``; its sum is 1. The weights are those of stars whose noise is that of
+        the sky, but no star counts for much more than a typical one.
     used
         Which stars it is made of, ``(n,)``.
     """
@@ -76,12 +80,13 @@ def stack_stars(
     core = radius <= fwhm
     used = np.ones(len(stamps), dtype=bool)
     for _ in range(2):
-        kernel = _clipped_median(scaled[used])
+        kernel = _clipped_mean(scaled[used], flux[used])
         residual = np.sqrt(((scaled - kernel)[:, core] ** 2).mean(axis=1))
         typical = np.median(residual[used])
         spread = _MAD_TO_SIGMA * np.median(np.abs(residual[used] - typical))
-        used = residual <= typical + _CLIP_SIGMA * spread
-    kernel = _clipped_median(scaled[used])
+        # Faint stars differ more because of their noise; the factor keeps those of a small sample.
+        used = residual <= max(typical + _CLIP_SIGMA * spread, 2.0 * typical)
+    kernel = _clipped_mean(scaled[used], flux[used])
     return kernel / kernel.sum(), used
 
 
@@ -101,9 +106,11 @@ def full_width_half_maximum(kernel: NDArray[np.float64]) -> float:
     return 2.0 * math.sqrt(area / math.pi)
 
 
-def _clipped_median(stamps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the median over the first axis after clipping at 3 robust standard deviations."""
+def _clipped_mean(stamps: NDArray[np.float64], flux: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the weighted mean over the first axis of what is within 3 robust deviations of the median."""
     median = np.median(stamps, axis=0)
     spread = _MAD_TO_SIGMA * np.median(np.abs(stamps - median), axis=0)
-    kept = np.where(np.abs(stamps - median) <= _CLIP_SIGMA * spread, stamps, np.nan)
-    return np.nanmedian(kept, axis=0)
+    weight = 1.0 / (flux**-2 + np.median(flux) ** -2)
+    weights = weight[:, np.newaxis, np.newaxis] * (np.abs(stamps - median) <= _CLIP_SIGMA * spread)
+    mean: NDArray[np.float64] = (weights * stamps).sum(axis=0) / weights.sum(axis=0)
+    return mean

@@ -32,7 +32,7 @@ class PsfStarConfig(Config):
     """Which stars may show the PSF."""
 
     minSignalToNoise: float = Field(
-        default=50.0, gt=0, description="smallest signal-to-noise ratio of a star"
+        default=30.0, gt=0, description="smallest signal-to-noise ratio of a star"
     )
     maxStars: int = Field(default=150, ge=1, description="number of stars used; the brightest are taken")
     isolationRadius: float = Field(
@@ -94,7 +94,7 @@ def find_psf_stars(
 
     Stars are told from galaxies and cosmic rays by their size: all stars have the same one, so the sizes
     of bright sources pile up there. The pile-up is found among all bright sources first; then stars are
-    chosen again with its size as the scale of smoothing and of distances.
+    chosen again with its size as the scale.
 
     Parameters
     ----------
@@ -116,10 +116,11 @@ def find_psf_stars(
     if math.isnan(sigma):
         return _no_stars()
     fwhm = FWHM_OF_SIGMA * sigma
-    peaks = _find_peaks(clean, noise, sigma, 3)
+    # Half the size of the stars, so that near neighbours stay apart.
+    peaks = _find_peaks(clean, noise, 0.5 * sigma, 3)
     wanted = (peaks.signal_to_noise >= config.minSignalToNoise) & _is_isolated(peaks, fwhm, config)
     peaks = _without_bad(peaks[wanted], bad, 1.5 * fwhm)[: 4 * config.maxStars]
-    shapes = measure_shapes(cut_stamps(image, peaks.x, peaks.y, math.ceil(1.5 * fwhm)))
+    shapes = measure_shapes(cut_stamps(clean, peaks.x, peaks.y, math.ceil(1.5 * fwhm)))
     chosen = _on_locus(shapes, sigma, config)
     chosen &= np.cumsum(chosen) <= config.maxStars
     if not chosen.any():
@@ -153,7 +154,7 @@ def _stellar_size(
 def _find_peaks(
     image: NDArray[np.float32], variance: NDArray[np.float32], sigma: float, window: int
 ) -> _Peaks:
-    """Return the significant maxima, among ``window`` x ``window`` pixels, of an image smoothed with a Gaussian."""
+    """Return what is significant and the maximum of ``window`` x ``window`` pixels in a smoothed image."""
     smooth, smooth_variance = smooth_gaussian(image, variance, sigma, kernel_width(sigma))
     searched = np.where(np.isfinite(smooth) & (smooth_variance > 0), smooth, np.float32(-np.inf))
     highest = ndimage.maximum_filter(searched, size=window)

@@ -41,7 +41,7 @@ class EstimateVarianceTask(Task):
         maskedImage
             Pixels in counts, sky included; image, mask and variance are changed.
         gain
-            Electrons per count.
+            Electrons per count; positive.
         read_noise
             Electrons, rms.
         weight

@@ -1,0 +1,615 @@
+"""Datastore: where files go, how they come and go with their rows, and what verify finds."""
+
+from __future__ import annotations
+
+import os
+import random
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from killed_writer import BLOCK, DETECTORS, exposure_of, run_and_kill
+from repository_snapshot import snapshot
+from small_repository import CALEXP, NOTE, TOTAL, broken_off, make_exposure
+
+from butler import Butler, DataCoordinate, DatasetRef, DatasetType, FileDataset, RepositoryConfig
+from butler.datastore import DEFAULT_TEMPLATE, FileDatastore, FileTemplate, StagedFile, VerifyReport
+from butler.errors import (
+    ArtifactMissingError,
+    ButlerUserError,
+    FileFormatError,
+    StorageClassError,
+    TemplateError,
+)
+from butler.formatters import get_formatter
+from butler.registry import FileRecord
+
+ID = uuid.UUID(int=7 << 76 | 1 << 63 | 42)
+HOSTILE = [
+    "..",
+    "../../etc/passwd",
+    "/etc",
+    "a/../../b",
+    ".",
+    "",
+    "a\0b",
+    "\uff0e\uff0e/\uff0e\uff0e",
+    "\u2025/x",
+    "a\\..\\b",
+    "~",
+]
+HOSTILE += ["\u2215etc", "ä" * 300, "x" * 5000, "a//b", "\ud800", "a\nb", "CON:", "%2e%2e%2f", "{run}"]
+
+
+def note_ref(visit: int = 1, run: str = "run", **kwargs: Any) -> DatasetRef:
+    return DatasetRef(NOTE, {"instrument": "CAM", "visit": visit}, run, **kwargs)
+
+
+def calexp_ref(run: str = "run", **values: str) -> DatasetRef:
+    """Return the ref of a calexp whose data ID has implied values too, as in the registry."""
+    full: dict[str, Any] = {"instrument": "CAM", "detector": 0, "visit": 1, "band": "g", "day_obs": 20240101}
+    full |= {"physical_filter": "CAM-g", **values}
+    # Not standardized, so that values may be ones that no record could have.
+    keys = tuple(full[name] for name in CALEXP.dimensions.data_coordinate_keys)
+    return DatasetRef(CALEXP, DataCoordinate(CALEXP.dimensions, keys), run, ID)
+
+
+def files_below(root: Path) -> list[str]:
+    return list(snapshot(root).files)
+
+
+# Templates.
+
+
+def test_the_default_template_keeps_the_directories_of_the_run() -> None:
+    """Directories follow run, type, night, band and visit; the file name has every value."""
+    path = FileTemplate().format(calexp_ref("u/me/first"), ".fits")
+    assert path == "u/me/first/calexp/20240101/g/1/calexp_CAM_g_CAM-g_1_0_u_me_first.fits"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("{run:/}/{datasetType}", "a/b/note.json"),
+        ("{run}/{datasetType}", "a_b/note.json"),
+        ("{run:/}/{tract:?}/{patch:?}/{visit}", "a/b/1.json"),
+        ("{run}/x{visit}_{tract:?}", "a_b/x1.json"),
+        ("{run}/x{tract:?}_{visit}", "a_b/x_1.json"),
+        ("{run}/{exposure|visit}_{visit|exposure}", "a_b/1_1.json"),
+        ("{id}", f"{ID}.json"),
+        ("{run}/{tract:?}", "a_b.json"),
+        ("{datasetType}/{run}/", "note/a_b.json"),
+    ],
+)
+def test_fields_are_filled_and_absent_ones_left_out(pattern: str, path: str) -> None:
+    """An optional field takes the literal before it along, unless that ends a directory."""
+    assert FileTemplate(pattern).format(note_ref(run="a/b", id=ID), ".json") == path
+
+
+@pytest.mark.parametrize("pattern", ["{run}/{tract}", "{run}/{tract|patch}_{visit}"])
+def test_a_field_that_must_be_there_is_missed_by_name(pattern: str) -> None:
+    """A value that the data ID lacks is an error unless the template says that it may be absent."""
+    with pytest.raises(TemplateError, match=r"note@.* has no tract.* for the path template"):
+        FileTemplate(pattern).format(note_ref(), ".json")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("{datasetType}", r"needs \{run\} or \{id\}"),
+        ("", r"needs \{run\} or \{id\}"),
+        ("/{run}/x", "stay inside"),
+        ("../{run}", "stay inside"),
+        ("{run}/../{id}", "stay inside"),
+        ("{run}/.{tract:?}./{id}", "stay inside"),
+        ("{run", "cannot read"),
+        ("run}{id}", "cannot read"),
+        ("{run!r}/{id}", "cannot read"),
+        ("{run.__class__}/{id}", "cannot read"),
+        ("{run:x}", "cannot read"),
+        ("{run}/a\0b", "cannot read"),
+        ("{run}/a\\b", "cannot read"),
+        ("{run}/{visti:?}", "'visti' .*; did you mean 'visit'"),
+        ("{run}/{visit|exposre}", "'exposre' .*; did you mean 'exposure'"),
+    ],
+)
+def test_bad_patterns_are_refused(pattern: str, message: str) -> None:
+    """A pattern that leaves the root, mixes up runs or is misspelt is refused before a repository has it."""
+    with pytest.raises(TemplateError, match=message):
+        FileTemplate(pattern)
+
+
+def test_a_repository_with_a_bad_pattern_is_not_made(tmp_path: Path) -> None:
+    """The templates of a new repository are checked before anything is written."""
+    with pytest.raises(TemplateError):
+        Butler.makeRepo(tmp_path / "r", RepositoryConfig(templates={"default": "../{id}"}))
+    assert not (tmp_path / "r").exists()
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    run=st.sampled_from(HOSTILE) | st.text(max_size=300),
+    values=st.tuples(*[st.sampled_from([v for v in HOSTILE if v]) | st.text(min_size=1, max_size=300)] * 3),
+    pattern=st.sampled_from(
+        [
+            DEFAULT_TEMPLATE,
+            "{run:/}/{instrument}/{band}/{physical_filter}",
+            "{run:/}/{instrument:/}/.{band:/}/{physical_filter:/}",
+            "{run:/}",
+            "{run}{band}{physical_filter}_{id}",
+            "{id}/{instrument}.{band}",
+        ]
+    ),
+)
+def test_no_value_leads_out_of_the_root(run: str, values: tuple[str, str, str], pattern: str) -> None:
+    """Whatever the values are, the path is plain ASCII, below the root, and short enough in each part."""
+    instrument, band, physical_filter = values
+    ref = calexp_ref(run, instrument=instrument, band=band, physical_filter=physical_filter)
+    path = FileTemplate(pattern).format(ref, ".fits")
+    parts = path.split("/")
+    assert path.isascii()
+    assert path.isprintable()
+    assert not {"", ".", ".."} & set(parts)
+    assert "\\" not in path
+    assert max(map(len, parts)) <= 210
+    assert parts[-1].endswith(".fits")
+    root = Path("/repository")
+    assert Path(os.path.normpath(root / path)).is_relative_to(root)
+    assert FileDatastore(root).resolve(path) == root / path
+
+
+def test_long_values_stay_apart() -> None:
+    """Names and directories that had to be shortened still differ where the values differ."""
+    template = FileTemplate("{run:/}/{band}/{datasetType}")
+    refs = [calexp_ref("run", band="x" * 400 + end) for end in "ab"]
+    assert template.format(refs[0], "") != template.format(refs[1], "")
+    names = [FileTemplate("{run}").format(note_ref(run="x" * 400), "") for _ in range(2)]
+    assert names[0] != names[1]
+
+
+def test_values_that_share_a_file_name_get_two_files(butler: Butler) -> None:
+    """Runs that differ only in characters without a place in file names do not overwrite each other."""
+    for run in ("a:b", "a_b"):
+        butler.registry.registerRun(run)
+        butler.put({"run": run}, "note", visit=1, run=run)
+    assert [butler.get("note", visit=1, collections=run)["run"] for run in ("a:b", "a_b")] == ["a:b", "a_b"]
+    assert butler.verify().is_clean
+
+
+def test_a_template_of_its_own_is_used_for_a_dataset_type(tmp_path: Path) -> None:
+    """A template named after a dataset type goes before the default."""
+    config = RepositoryConfig(templates={"default": "{run}/d_{id}", "total": "{run}/t_{id}"})
+    Butler.makeRepo(tmp_path, config)
+    with Butler(tmp_path, run="run") as butler:
+        for name in ("total", "other"):
+            butler.registry.registerDatasetType(DatasetType(name, (), "StructuredDataDict"))
+            start = "t_" if name == "total" else "d_"
+            ref = butler.put({}, name)
+            assert butler.getURI(ref) == tmp_path / "run" / f"{start}{ref.id}.json"
+
+
+@pytest.mark.parametrize("path", ["../x", "a/../../x", "a/.."])
+def test_recorded_paths_with_dots_are_refused(butler: Butler, path: str) -> None:
+    """A registry from elsewhere cannot make a butler read or remove files outside the repository."""
+    outside = butler.root.parent / "x"
+    outside.write_text("{}")
+    record = FileRecord(path, "Json", 2)
+    storage_class = NOTE.storageClass
+    for action in (
+        lambda: butler.datastore.read(record, storage_class),
+        lambda: butler.datastore.remove(record),
+    ):
+        with pytest.raises(TemplateError, match="leaves the repository"):
+            action()
+    assert outside.exists()
+
+
+# Staging and publishing.
+
+
+def test_a_staged_file_is_complete_before_it_has_its_name(butler: Butler) -> None:
+    """Under its temporary name a file can be read whole; publishing only renames it."""
+    ref = calexp_ref()
+    staged = butler.datastore.stage(make_exposure(), ref)
+    assert staged.temporary is not None
+    assert staged.temporary.parent == staged.final.parent
+    assert not staged.final.exists()
+    read = get_formatter(staged.record.formatter).read_whole(staged.temporary)
+    np.testing.assert_array_equal(read.image.array, make_exposure().maskedImage.image.array)
+    content = staged.temporary.read_bytes()
+    assert staged.record.size == len(content)
+    butler.store_staged([(ref, staged)])
+    assert staged.final.read_bytes() == content
+    assert not staged.temporary.exists()
+
+
+def test_a_worker_of_a_read_only_butler_can_stage(repository: Path) -> None:
+    """Writing bytes needs no registry: another butler registers them, all or none."""
+    with Butler(repository) as reader, Butler(repository, run="run") as writer:
+        refs = [note_ref(visit) for visit in (1, 2)]
+        staged = [(ref, reader.datastore.stage({"visit": ref.dataId["visit"]}, ref)) for ref in refs]
+        writer.store_staged(staged)
+        assert [reader.get(ref) for ref in refs] == [{"visit": 1}, {"visit": 2}]
+        before = snapshot(repository)
+        again = [(ref, writer.datastore.stage({}, ref)) for ref in (note_ref(3), note_ref(1))]
+        with pytest.raises(ButlerUserError, match="exists in run 'run'"):
+            writer.store_staged(again)
+        assert snapshot(repository) == before
+
+
+class FaultError(Exception):
+    """What a test lets fail."""
+
+
+def fail(*args: Any, **kwargs: Any) -> None:
+    raise FaultError
+
+
+def no_space(*args: Any, **kwargs: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def interrupt(*args: Any, **kwargs: Any) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "fault", "error"),
+    [
+        (Path, "mkdir", no_space, ButlerUserError),
+        (Path, "write_text", no_space, ButlerUserError),
+        (Path, "replace", fail, FaultError),
+        (os, "fsync", no_space, ButlerUserError),
+        (os, "fsync", interrupt, KeyboardInterrupt),
+        (FileDatastore, "_record", fail, FaultError),
+        (StagedFile, "publish", interrupt, KeyboardInterrupt),
+    ],
+)
+def test_a_failed_put_leaves_neither_file_nor_row(
+    butler: Butler,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: Any,
+    name: str,
+    fault: Callable[..., None],
+    error: type[BaseException],
+) -> None:
+    """Wherever a put breaks off, the repository is as it was, and the same put works afterwards."""
+    before = snapshot(butler.root)
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, fault)
+        with pytest.raises(error):
+            butler.put({"n": 1}, "note", visit=1)
+    assert snapshot(butler.root) == before
+    butler.put({"n": 2}, "note", visit=1)
+    assert butler.get("note", visit=1) == {"n": 2}
+
+
+@pytest.mark.parametrize("store", ["files", "datasets"])
+def test_rows_that_cannot_be_inserted_take_the_file_back(
+    butler: Butler, monkeypatch: pytest.MonkeyPatch, store: str
+) -> None:
+    """A registry that fails after the bytes are written leaves no file."""
+    before = snapshot(butler.root)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(getattr(butler.registry, store)), "insert", fail)
+        with pytest.raises(FaultError):
+            butler.put({}, "note", visit=1)
+    assert snapshot(butler.root) == before
+
+
+def test_an_object_that_breaks_off_while_it_is_written_leaves_nothing(butler: Butler) -> None:
+    """An object that cannot be written is refused with the reason, and the partial file is gone."""
+    before = snapshot(butler.root)
+    with pytest.raises(StorageClassError, match="not JSON serializable"):
+        butler.put({"good": 1, "bad": object()}, "note", visit=1)
+    assert snapshot(butler.root) == before
+
+
+def test_a_file_where_a_directory_should_be_is_one_clear_error(butler: Butler) -> None:
+    """A run named like a file of the repository cannot be written to, and says so."""
+    butler.registry.registerRun("butler.yaml")
+    before = snapshot(butler.root)
+    with pytest.raises(ButlerUserError, match=r"cannot write .*butler\.yaml"):
+        butler.put({}, "total", run="butler.yaml")
+    assert snapshot(butler.root) == before
+
+
+def test_a_name_taken_after_staging_is_not_overwritten(butler: Butler) -> None:
+    """A file that appears between staging and publishing stays, and the put fails whole."""
+    staged = butler.datastore.stage({}, note_ref())
+    staged.final.write_text("somebody else's")
+    before = snapshot(butler.root)
+    assert staged.temporary is not None
+    del before.files[staged.temporary.relative_to(butler.root).as_posix()]
+    with pytest.raises(TemplateError, match="two datasets have the path"):
+        butler.store_staged([(note_ref(), staged)])
+    assert snapshot(butler.root) == before
+
+
+def test_a_staged_file_that_was_cleaned_away_is_not_registered(butler: Butler) -> None:
+    """Whoever repairs a repository under a writer's hands costs it the put, not the repository."""
+    ref = note_ref()
+    staged = butler.datastore.stage({}, ref)
+    assert butler.verify(repair=True).orphans == (staged.temporary,)
+    before = snapshot(butler.root)
+    with pytest.raises(ArtifactMissingError, match="nothing else writes"):
+        butler.store_staged([(ref, staged)])
+    assert snapshot(butler.root) == before
+
+
+def test_a_file_without_row_does_not_block_its_dataset(butler: Butler) -> None:
+    """What a kill left under the name of a dataset is neither overwritten nor in the way."""
+    left = butler.root / butler.datastore.path_for(calexp_ref())
+    left.parent.mkdir(parents=True)
+    left.write_text("half")
+    ref = butler.put(make_exposure(), "calexp", visit=1, detector=0)
+    assert butler.getURI(ref) == left.with_name(f"{left.stem}_{ref.id}.fits")
+    assert left.read_text() == "half"
+    assert butler.verify(repair=True).orphans == (left,)
+    assert butler.exists(ref)
+
+
+# Transactions.
+
+
+def test_an_undone_block_takes_rows_and_files_back(butler: Butler) -> None:
+    """After an error in the block, its collections, records, datasets and files are gone."""
+    butler.put({"kept": True}, "note", visit=1)
+    before = snapshot(butler.root)
+    with broken_off(butler.transaction()):
+        butler.registry.registerRun("fresh")
+        butler.put({}, "note", visit=2)
+        butler.put(make_exposure(), "calexp", visit=2, detector=0, run="fresh")
+        assert butler.get("note", visit=2) == {}
+    assert snapshot(butler.root) == before
+    butler.put({"again": True}, "note", visit=2)
+    assert butler.get("note", visit=2) == {"again": True}
+
+
+def test_an_inner_block_is_undone_alone(butler: Butler) -> None:
+    """The savepoint takes back the rows and files of the inner block and of blocks inside it."""
+    with butler.transaction():
+        butler.put({"n": 1}, "note", visit=1)
+        outer = set(files_below(butler.root))
+        with broken_off(butler.transaction()):
+            butler.put({"n": 2}, "note", visit=2)
+            with butler.transaction():
+                butler.put({"n": 3}, "note", visit=3)
+            assert len(files_below(butler.root)) == len(outer) + 2
+        assert set(files_below(butler.root)) == outer
+        butler.put({"n": 4}, "note", visit=3)
+    assert [butler.exists("note", visit=visit) for visit in (1, 2, 3)] == [True, False, True]
+    assert butler.get("note", visit=3) == {"n": 4}
+    assert butler.verify().is_clean
+
+
+def test_the_outer_block_takes_finished_inner_ones_along(butler: Butler) -> None:
+    """What an inner block kept is undone with the outer one."""
+    before = snapshot(butler.root)
+    with broken_off(butler.transaction()):
+        with butler.transaction():
+            butler.put({}, "note", visit=1)
+        butler.put({}, "note", visit=2)
+    assert snapshot(butler.root) == before
+
+
+def test_actions_wait_for_the_outermost_commit(butler: Butler) -> None:
+    """Deletions run in order once all is committed; undo actions run backwards; none runs twice."""
+    database = butler.registry.database
+    told: list[str] = []
+    with database.transaction() as outer:
+        outer.on_commit(lambda: told.append("outer"))
+        with database.transaction() as inner:
+            inner.on_commit(lambda: told.append("inner"))
+            inner.on_rollback(lambda: told.append("never"))
+        with broken_off(database.transaction()) as broken:
+            broken.on_commit(lambda: told.append("never"))
+            broken.on_rollback(lambda: told.append("undo 1"))
+            broken.on_rollback(lambda: told.append("undo 2"))
+        assert told == ["undo 2", "undo 1"]
+    assert told == ["undo 2", "undo 1", "outer", "inner"]
+    told.clear()
+    with broken_off(database.transaction()) as outer:
+        outer.on_rollback(lambda: told.append("first"))
+        outer.on_commit(lambda: told.append("never"))
+        with database.transaction() as inner:
+            inner.on_rollback(lambda: told.append("second"))
+            inner.on_commit(lambda: told.append("never"))
+    assert told == ["second", "first"]
+
+
+def test_a_removal_waits_for_the_outermost_commit(butler: Butler) -> None:
+    """A repair inside a block that is undone has removed neither rows nor the files of datasets."""
+    ref = butler.put({}, "note", visit=1)
+    butler.getURI(ref).write_text("damaged")
+    before = snapshot(butler.root)
+    with broken_off(butler.transaction()):
+        assert set(butler.verify(repair=True).damaged) == {ref.id}
+        assert butler.get_dataset(ref.id) is None
+    assert snapshot(butler.root) == before
+
+
+# Ingested files.
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Return a dictionary's file outside the repository."""
+    path = tmp_path / "elsewhere" / "source.json"
+    path.parent.mkdir()
+    path.write_text('{"a": 1}')
+    return path
+
+
+@pytest.mark.parametrize("transfer", ["copy", "symlink", "hardlink", "direct"])
+def test_an_ingested_file_reads_like_a_put_one(butler: Butler, source: Path, transfer: str) -> None:
+    """Each way of bringing a file in gives a readable dataset, and only a direct one stays where it is."""
+    (ref,) = butler.ingest(FileDataset(source, note_ref()), transfer=transfer)
+    assert butler.get("note", visit=1) == {"a": 1}
+    place = butler.getURI(ref)
+    assert (place == source) == (transfer == "direct")
+    assert place.is_symlink() == (transfer == "symlink")
+    assert place.samefile(source) == (transfer != "copy")
+    assert butler.verify().is_clean
+
+
+@pytest.mark.parametrize("transfer", ["copy", "symlink", "hardlink", "direct"])
+def test_an_ingest_that_is_undone_leaves_the_source(butler: Butler, source: Path, transfer: str) -> None:
+    """A batch with one broken file changes nothing; a finished one is undone with its block."""
+    before = snapshot(butler.root)
+    broken = source.with_name("broken.fits")
+    broken.write_text("no FITS")
+    good, bad = FileDataset(source, note_ref()), FileDataset(broken, calexp_ref())
+    with pytest.raises(FileFormatError, match="not a FITS file"):
+        butler.ingest(good, bad, transfer=transfer)
+    assert snapshot(butler.root) == before
+    with broken_off(butler.transaction()):
+        butler.ingest(good, transfer=transfer)
+    assert snapshot(butler.root) == before
+    assert source.read_text() == '{"a": 1}'
+
+
+@pytest.mark.parametrize("transfer", ["symlink", "hardlink", "direct"])
+def test_a_repair_never_removes_the_source(butler: Butler, source: Path, transfer: str) -> None:
+    """A damaged dataset that shares its bytes with somebody else's file loses its row only."""
+    (ref,) = butler.ingest(FileDataset(source, note_ref()), transfer=transfer)
+    source.write_text('{"b": 2}')
+    assert set(butler.verify(repair=True).damaged) == {ref.id}
+    assert source.read_text() == '{"b": 2}'
+    assert butler.get_dataset(ref.id) is None
+    assert butler.verify().is_clean
+
+
+def test_a_direct_file_inside_the_directory_of_a_run_is_no_orphan(butler: Butler) -> None:
+    """A file that was registered in place is known, wherever it lies, and stays."""
+    path = butler.root / "run" / "mine.json"
+    path.parent.mkdir()
+    path.write_text("{}")
+    butler.ingest(FileDataset(path, note_ref()), transfer="direct")
+    assert butler.verify(repair=True).is_clean
+    path.write_text("longer")
+    butler.verify(repair=True)
+    assert path.exists()
+
+
+# Verify.
+
+
+def test_verify_finds_each_kind_of_damage_and_repair_removes_nothing_else(butler: Butler) -> None:
+    """Missing, damaged, orphaned and partial files are told apart; what is sound, or private, stays."""
+    root = butler.root
+    refs = [butler.put({"visit": visit}, "note", visit=visit) for visit in (1, 2, 3)]
+    sound = butler.put(make_exposure(), "calexp", visit=1, detector=0)
+    paths = [butler.getURI(ref) for ref in refs]
+    size = paths[1].stat().st_size
+    paths[0].unlink()
+    paths[1].write_text("other length")
+    paths[2].write_bytes(paths[2].read_bytes().replace(b"3", b"4"))
+    staged = butler.datastore.stage({}, note_ref(9))
+    orphan = root / "run" / "note" / "orphan.json"
+    link = root / "run" / "dangling"
+    orphan.write_text("{}")
+    link.symlink_to(root / "nowhere")
+    private = [root / "README", root / "runner" / "x.json", root / ".x.part", root / "notes" / "run" / "x"]
+    for path in private:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("private")
+    assert staged.temporary is not None
+    expected = VerifyReport(
+        missing=(refs[0].id,),
+        damaged={
+            refs[1].id: f"{paths[1]} has 12 bytes, not {size}",
+            refs[2].id: f"{paths[2]} has another checksum than when it was stored",
+        },
+        orphans=tuple(sorted((staged.temporary, orphan, link))),
+        n_checked=5,
+    )
+    before = snapshot(root)
+    assert butler.verify() == expected
+    assert snapshot(root) == before
+    quick = butler.verify(checksums=False)
+    assert set(quick.damaged) == {refs[1].id}
+    assert butler.verify(repair=True) == expected
+    assert butler.verify().is_clean
+    gone = {path.relative_to(root).as_posix() for path in (*paths[1:], *expected.orphans)}
+    assert set(files_below(root)) == set(before.files) - gone
+    assert butler.exists(sound)
+    assert not any(map(butler.exists, refs))
+
+
+def test_orphans_are_found_in_the_directory_of_every_run(butler: Butler) -> None:
+    """The directory of a run whose name has a colon, or is below another run's, is searched too."""
+    expected = []
+    for run in ("a:b", "u/me", "u"):
+        butler.registry.registerRun(run)
+        directory = butler.getURI(butler.put({}, "total", run=run)).parent
+        expected.append(directory / "orphan.json")
+        expected[-1].write_text("{}")
+    assert butler.verify(repair=True).orphans == tuple(sorted(expected))
+    assert butler.verify().is_clean
+
+
+def test_without_checksums_a_repository_compares_sizes(tmp_path: Path) -> None:
+    """A repository may do without checksums; a change of length is still found."""
+    Butler.makeRepo(tmp_path, RepositoryConfig(checksum=False))
+    with Butler(tmp_path, run="run") as butler:
+        butler.registry.registerDatasetType(TOTAL)
+        path = butler.getURI(butler.put({"a": 1}, "total"))
+        content = path.read_text()
+        path.write_text(content.replace("1", "2"))
+        assert butler.verify().is_clean
+        path.write_text(content + " ")
+        assert len(butler.verify().damaged) == 1
+
+
+def test_a_read_only_butler_repairs_nothing(repository: Path) -> None:
+    """Looking is allowed, removing is not."""
+    orphan = repository / "run" / "orphan"
+    orphan.parent.mkdir(exist_ok=True)
+    orphan.write_text("")
+    with Butler(repository) as reader:
+        assert reader.verify().orphans == (orphan,)
+        with pytest.raises(TypeError, match="read-only"):
+            reader.verify(repair=True)
+    assert orphan.exists()
+
+
+# Kills.
+
+N_KILLS = 10
+
+
+def test_a_kill_at_any_instant_leaves_a_sound_repository(repository: Path) -> None:
+    """What was told is kept, blocks are whole, every listed dataset reads as it was put, a repair cleans."""
+    with Butler(repository, writeable=True) as butler:
+        rows = [{"instrument": "CAM", "id": n, "full_name": f"D{n}"} for n in DETECTORS]
+        butler.registry.insertDimensionData("detector", *rows)
+    chance = random.Random(20240101)
+    told = {
+        f"killed/{number}": run_and_kill(repository, f"killed/{number}", number % 2, chance.uniform(0.0, 0.3))
+        for number in range(N_KILLS)
+    }
+    with Butler(repository, writeable=True) as butler:
+        report = butler.verify()
+        assert not report.missing
+        assert not report.damaged
+        for run, blocks in told.items():
+            refs = butler.query_datasets("calexp", run, explain=False)
+            listed = {int(ref.dataId["detector"]) for ref in refs}
+            assert listed >= {first + step for first in blocks for step in range(BLOCK)}
+            assert listed == set(range(DETECTORS.start, DETECTORS.start + len(listed)))
+            assert len(listed) % BLOCK == 0
+            for ref in refs:
+                detector = int(ref.dataId["detector"])
+                expected = exposure_of(detector).maskedImage
+                planes = butler.get(ref).maskedImage
+                assert planes.image.xy0 == expected.image.xy0
+                np.testing.assert_array_equal(planes.image.array, expected.image.array)
+                np.testing.assert_array_equal(planes.mask.array, expected.mask.array)
+        butler.verify(repair=True)
+        assert butler.verify().is_clean

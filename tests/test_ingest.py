@@ -1,0 +1,631 @@
+"""Ingest: what headers mean, and that a file comes in whole or not at all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from small_repository import SKY_MAP
+from toy_camera import CAMERA, MAPPING, SHAPE, make_cards, snapshot, write_camera, write_frame, write_pixels
+
+from butler import Butler
+from butler.errors import ButlerUserError, ConflictingDefinitionError, EmptyQueryResultError, IngestError
+from butler.ingest import (
+    CameraMapping,
+    CardRule,
+    IngestReport,
+    expand_paths,
+    find_camera,
+    ingest_exposures,
+    observed_regions,
+    register_sky_map,
+    shipped_cameras,
+)
+from butler.skymaps import DiscreteSkyMap, DiscreteSkyMapConfig
+
+DECAM = Path(__file__).parents[1] / ".." / "shared" / "data" / "decam_cp" / "images"
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Butler]:
+    """Return a butler of an empty repository."""
+    Butler.makeRepo(tmp_path / "repo")
+    with Butler(tmp_path / "repo", writeable=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return an empty directory for files of the camera."""
+    path = tmp_path / "frames"
+    path.mkdir()
+    return path
+
+
+def ingest(butler: Butler, paths: Sequence[Path], **arguments: Any) -> IngestReport:
+    return ingest_exposures(butler, paths, **{"run": "raw", "camera": CAMERA, **arguments})
+
+
+def reasons(report: IngestReport) -> dict[str, str]:
+    return {path.name: reason for path, reason in report.failed}
+
+
+def mapping_with(**changes: Any) -> CameraMapping:
+    return CameraMapping.parse({**MAPPING, **changes}, "a camera")
+
+
+# Card rules.
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("GAIN", 1.5),
+        ({"card": "GAIN"}, 1.5),
+        ({"value": 7}, 7),
+        ({"value": 0}, 0),
+        ({"file": r"img(\d+)"}, "0042"),
+        ({"card": "FILTER", "map": {"g wide": "g"}}, "g"),
+        ({"card": "FILTER", "map": {"other": "r"}}, "g wide"),
+        ({"card": "CCD", "map": {"3": "S3"}}, "S3"),
+        ({"file": r"img(\d+)", "map": {"0042": 42}}, 42),
+    ],
+)
+def test_a_rule_finds_its_value(rule: Any, expected: Any) -> None:
+    """A card, a fixed value or a part of the file name, replaced where a map says so."""
+    cards = {"GAIN": 1.5, "FILTER": " g wide ", "CCD": 3}
+    found = CardRule.model_validate(rule).find(cards, "img0042.fits")
+    assert found == expected
+    assert type(found) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("field", "rule", "message"),
+    [
+        ("gain", {}, "exactly one of card, file and value"),
+        ("gain", {"card": "GAIN", "value": 1.0}, "exactly one of card, file and value"),
+        ("visit", {"file": r"(\d+)_(\d+)"}, "exactly one group, not 2"),
+        ("visit", {"file": r"\d+"}, "exactly one group, not 0"),
+        ("visit", {"file": "(["}, "not a regular expression"),
+        ("gain", {"crad": "GAIN"}, "crad"),
+        ("gian", "GAIN", "did you mean 'gain'"),
+    ],
+)
+def test_a_wrong_rule_is_named(field: str, rule: Any, message: str) -> None:
+    """The error says which field of which file is wrong, in one line."""
+    with pytest.raises(IngestError) as caught:
+        mapping_with(**{field: rule})
+    assert field in str(caught.value)
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("a camera: ")
+
+
+@pytest.mark.parametrize("content", ["just text", "- 1", "instrument: TOY", ""])
+def test_what_is_no_mapping_is_refused(content: str, tmp_path: Path) -> None:
+    """YAML that is no mapping, or lacks required fields, is an error with the file's name."""
+    path = tmp_path / "camera.yaml"
+    path.write_text(content)
+    with pytest.raises(IngestError, match=r"camera\.yaml"):
+        CameraMapping.load(path)
+
+
+def test_a_mapping_is_read_from_a_file(tmp_path: Path) -> None:
+    """What YAML says is what the plain values say; a missing or broken file is an error."""
+    assert CameraMapping.load(write_camera(tmp_path / "camera.yaml")) == CAMERA
+    with pytest.raises(IngestError, match="cannot read the camera mapping"):
+        CameraMapping.load(tmp_path / "none.yaml")
+    (tmp_path / "broken.yaml").write_text("a: [1,")
+    with pytest.raises(IngestError, match=r"broken\.yaml is not YAML"):
+        CameraMapping.load(tmp_path / "broken.yaml")
+
+
+# What a header says.
+
+
+def test_a_header_is_described() -> None:
+    """Every quantity comes from its card."""
+    found = CAMERA.describe(make_cards(visit=12, detector=3), "f.fits")
+    assert (found.instrument, found.visit, found.detector) == ("TOY", 12, 3)
+    assert (found.band, found.physical_filter, found.exposure_time) == ("g", "g wide", 30.0)
+    assert found.begin.utc.isot == "2024-03-01T02:00:00.000"
+    assert found.target_name == "COSMOS"
+    properties = CAMERA.detector_properties(make_cards())
+    assert (properties.gain, properties.read_noise, properties.saturation) == (1.5, 6.0, 60000.0)
+    assert (properties.zero_point, properties.seeing) == (27.5, None)
+    assert CAMERA.detector_properties(make_cards(changes={"SEEING": 2.5})).seeing == 2.5
+
+
+def test_optional_quantities_may_be_missing() -> None:
+    """Without a target there is none, and the physical filter is the band if no rule gives it."""
+    assert CAMERA.describe(make_cards(changes={"OBJECT": None}), "f.fits").target_name is None
+    assert mapping_with(physical_filter=None).describe(make_cards(), "f.fits").physical_filter == "g"
+
+
+@pytest.mark.parametrize("digits", ["20240301123456789", "9007199254740993"])
+def test_long_visit_numbers_keep_their_digits(digits: str) -> None:
+    """A number beyond 2**53 written as text does not pass through a float."""
+    assert CAMERA.describe(make_cards(changes={"EXPNUM": digits}), "f.fits").visit == int(digits)
+
+
+@pytest.mark.parametrize(
+    ("date", "scale"),
+    [
+        ("2024-03-01T02:00:00", "utc"),
+        ("2024-03-01 02:00:00.000", "utc"),
+        (60370.0 + 2 / 24, "utc"),
+        ("2024-03-01T02:00:37", "tai"),
+    ],
+)
+def test_forms_of_a_date(date: Any, scale: str) -> None:
+    """ISO text and MJD numbers in any time scale are the same instant."""
+    found = mapping_with(date_scale=scale).describe(make_cards(changes={"DATE-OBS": date}), "f.fits")
+    assert abs(found.begin.utc.unix - 1709258400.0) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("quantity", "card"),
+    [
+        ("visit", "EXPNUM"),
+        ("detector", "CCD"),
+        ("band", "FILTER"),
+        ("exposure_time", "EXPTIME"),
+        ("date", "DATE-OBS"),
+        ("gain", "GAIN"),
+        ("read_noise", "RDNOISE"),
+        ("saturation", "SATURATE"),
+        ("zero_point", "MAGZERO"),
+    ],
+)
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_missing_card_is_named(quantity: str, card: str, value: Any) -> None:
+    """The error names the quantity, the card and the file."""
+    cards = make_cards(changes={card: value})
+    with pytest.raises(IngestError) as caught:
+        CAMERA.describe(cards, "f.fits")
+        CAMERA.detector_properties(cards, "f.fits")
+    for word in (quantity, card, "f.fits"):
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "card", "value"),
+    [
+        ("visit", "EXPNUM", -1),
+        ("visit", "EXPNUM", 1.5),
+        ("visit", "EXPNUM", "12a"),
+        ("visit", "EXPNUM", True),
+        ("visit", "EXPNUM", 2**63),
+        ("detector", "CCD", "S4"),
+        ("exposure_time", "EXPTIME", -3.0),
+        ("exposure_time", "EXPTIME", "long"),
+        ("exposure_time", "EXPTIME", "NaN"),
+        ("gain", "GAIN", 0.0),
+        ("gain", "GAIN", "NaN"),
+        ("gain", "GAIN", math.inf),
+        ("gain", "GAIN", True),
+        ("read_noise", "RDNOISE", -1.0),
+        ("saturation", "SATURATE", 0),
+        ("zero_point", "MAGZERO", "unknown"),
+        ("seeing", "SEEING", -2.0),
+        ("date", "DATE-OBS", "yesterday"),
+        ("date", "DATE-OBS", "2024-13-01T00:00:00"),
+        ("date", "DATE-OBS", math.nan),
+        ("date", "DATE-OBS", True),
+    ],
+)
+def test_an_impossible_value_is_named(quantity: str, card: str, value: Any) -> None:
+    """The error names the quantity, the value, the card and the file."""
+    cards = {**make_cards(), card: value}
+    with pytest.raises(IngestError) as caught:
+        CAMERA.describe(cards, "f.fits")
+        CAMERA.detector_properties(cards, "f.fits")
+    for word in (quantity, card, "f.fits", repr(value)):
+        assert word in str(caught.value)
+
+
+def test_shipped_cameras_recognise_their_headers() -> None:
+    """Each shipped mapping is found by its own cards, and by no others."""
+    cameras = shipped_cameras()
+    assert {"saao_ste3", "simcam"} <= {name.lower() for name in cameras}
+    for camera in cameras.values():
+        padded = {card: f"{value}  " for card, value in camera.match.items()}
+        assert find_camera(padded, "f.fits") == camera
+    with pytest.raises(IngestError, match=r"f\.fits: no shipped camera .* 'Nikon'"):
+        find_camera({"INSTRUME": "Nikon"}, "f.fits")
+    with pytest.raises(IngestError, match="absent"):
+        find_camera({}, "f.fits")
+
+
+# Good files.
+
+
+def test_a_file_becomes_records_and_a_dataset(empty: Butler, folder: Path) -> None:
+    """The exposure can be read, found by its records, and lies where its WCS says."""
+    report = ingest(empty, [write_frame(folder / "a.fits", visit=5, detector=2)])
+    assert not report.failed
+    key = {"instrument": "TOY", "exposure": 5, "detector": 2}
+    exposure = empty.get("postISRCCD", key, collections="raw")
+    np.testing.assert_array_equal(exposure.image.array.ravel(), np.arange(SHAPE[0] * SHAPE[1]))
+    assert exposure.metadata["GAIN"] == 1.5
+    (visit,) = empty.query_dimension_records("visit", where="band = 'g' AND visit.exposure_time = 30")
+    assert (visit["visit"], visit["day_obs"], visit["target_name"]) == (5, 20240301, "COSMOS")
+    assert (visit.timespan.end_ns - visit.timespan.begin_ns) == 30_000_000_000
+    (region,) = observed_regions(empty, "visit = 5")
+    inside, outside = (150.0, 2.02), (150.0, 2.03)
+    assert region.contains(*inside)
+    assert not region.contains(*outside)
+    assert visit.region.contains(*inside)
+    assert empty.get("camera", instrument="TOY", collections="raw") == CAMERA.model_dump(mode="json")
+    assert empty.verify().is_clean
+
+
+def test_a_second_call_brings_in_what_is_new(empty: Butler, folder: Path) -> None:
+    """Files that are there already are skipped, and nothing else changes."""
+    first = write_frame(folder / "a.fits", visit=1)
+    ingest(empty, [first])
+    before = snapshot(empty.root)
+    again = ingest(empty, [first])
+    assert (again.ingested, again.skipped, again.failed) == ([], [first], [])
+    assert snapshot(empty.root) == before
+    second = write_frame(folder / "b.fits", visit=2)
+    more = ingest(empty, [first, second])
+    assert [ref.dataId["exposure"] for ref in more.ingested] == [2]
+    assert more.skipped == [first]
+
+
+def test_the_region_of_a_visit_is_the_hull_of_its_detectors(empty: Butler, folder: Path) -> None:
+    """Two detectors with a gap: the visit covers both and the gap, each detector only itself."""
+    ingest(empty, [write_frame(folder / f"{d}.fits", detector=d) for d in (0, 2)])
+    (visit,) = empty.query_dimension_records("visit")
+    middles = [(150.0, 2.0), (150.0, 2.01), (150.0, 2.02)]
+    assert [visit.region.contains(*place) for place in middles] == [True, True, True]
+    regions = observed_regions(empty)
+    assert [[r.contains(*place) for place in middles] for r in regions] == [
+        [True, False, False],
+        [False, False, True],
+    ]
+
+
+@pytest.mark.parametrize("transfer", ["copy", "symlink", "hardlink", "direct"])
+def test_modes_of_transfer(empty: Butler, folder: Path, transfer: str) -> None:
+    """Each mode leaves the source alone and gives a dataset that can be read."""
+    source = write_frame(folder / "a.fits")
+    content = source.read_bytes()
+    (ref,) = ingest(empty, [source], transfer=transfer).ingested
+    path = empty.getURI(ref)
+    assert source.read_bytes() == content
+    assert path.samefile(source) == (transfer != "copy")
+    assert path.is_symlink() == (transfer == "symlink")
+    assert path.is_relative_to(empty.root) == (transfer != "direct")
+    assert empty.get(ref).image.array[0, 1] == 1.0
+    assert empty.verify().is_clean
+
+
+def test_an_unknown_transfer_brings_nothing_in(empty: Butler, folder: Path) -> None:
+    """A wrong mode fails with the modes that there are."""
+    report = ingest(empty, [write_frame(folder / "a.fits")], transfer="teleport")
+    assert "copy, symlink, hardlink, direct" in reasons(report)["a.fits"]
+    assert_nothing_of(empty, 1)
+
+
+def test_compressed_and_multi_extension_files(empty: Butler, folder: Path) -> None:
+    """The image may be an extension, compressed or not; primary cards count where it has none."""
+    plain = write_frame(folder / "plain.fits")
+    with fits.open(plain) as hdus:
+        pixels, header = hdus[0].data, hdus[0].header
+        only_primary = fits.PrimaryHDU()
+        only_primary.header["EXPTIME"] = 45.0
+        header.remove("EXPTIME")
+        for number, kind in ((11, fits.ImageHDU), (12, fits.CompImageHDU)):
+            header["EXPNUM"] = number
+            fits.HDUList([only_primary, kind(pixels, header)]).writeto(folder / f"{number}.fits")
+    report = ingest(empty, [folder / "11.fits", folder / "12.fits"])
+    assert not report.failed
+    for ref in report.ingested:
+        np.testing.assert_allclose(empty.get(ref).image.array, pixels, atol=0.5)
+    times = [record["exposure_time"] for record in empty.query_dimension_records("visit")]
+    assert times == [45.0, 45.0]
+
+
+# Bad files.
+
+
+def assert_nothing_of(butler: Butler, visit: int) -> None:
+    """Check that no record, dataset or file of a visit is in the repository."""
+    for element in ("group", "exposure", "visit", "visit_definition", "visit_detector_region"):
+        key = element if element in ("group", "exposure") else "visit"
+        known = {str(record[key]) for record in butler.query_dimension_records(element, explain=False)}
+        assert str(visit) not in known, element
+    found = butler.query_datasets("postISRCCD", "raw", explain=False)
+    assert visit not in [ref.dataId["exposure"] for ref in found]
+    assert butler.verify().is_clean
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-2880])
+
+
+def cut_in_header(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def no_bytes(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def not_fits(path: Path) -> None:
+    path.write_text("This is a text about an exposure.\n" * 200)
+
+
+def no_image(path: Path) -> None:
+    fits.HDUList([fits.PrimaryHDU()]).writeto(path, overwrite=True)
+
+
+def cube(path: Path) -> None:
+    fits.PrimaryHDU(np.zeros((2, 3, 4), dtype=np.float32)).writeto(path, overwrite=True)
+
+
+def vanished(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (truncate, "truncated"),
+        (cut_in_header, "without END"),
+        (no_bytes, "no image"),
+        (not_fits, "not a FITS file"),
+        (no_image, "no image of two axes"),
+        (cube, "no image of two axes"),
+        (vanished, "No such file"),
+    ],
+)
+def test_a_broken_file_is_reported_and_the_others_come_in(
+    empty: Butler, folder: Path, damage: Any, reason: str
+) -> None:
+    """The report has one reason in one line, and nothing of the bad file is left."""
+    paths = [write_frame(folder / f"{visit}.fits", visit) for visit in (1, 2, 3)]
+    damage(paths[1])
+    report = ingest(empty, paths)
+    assert [ref.dataId["exposure"] for ref in report.ingested] == [1, 3]
+    assert list(reasons(report)) == ["2.fits"]
+    assert reason in reasons(report)["2.fits"]
+    assert "\n" not in reasons(report)["2.fits"]
+    assert_nothing_of(empty, 2)
+
+
+@pytest.mark.filterwarnings("ignore:ERFA function")
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (dict.fromkeys(("CTYPE1", "CTYPE2")), "no celestial WCS"),
+        ({"CTYPE1": "LINEAR", "CTYPE2": "LINEAR"}, "LINEAR and LINEAR"),
+        ({"CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN"}, "galactic"),
+        ({"CTYPE1": "RA---TNX", "CTYPE2": "DEC--TNX"}, "TNX"),
+        ({f"CD{i}_{j}": 0.0 for i in (1, 2) for j in (1, 2)}, "singular"),
+        ({"CD1_1": 1.0, "CD1_2": 1.0, "CD2_1": 1.0, "CD2_2": 1.0}, "WCS"),
+        ({"CRVAL1": "NaN"}, "CRVAL1"),
+        ({"CRPIX2": "middle"}, "CRPIX2"),
+        ({"CTYPE1": "RA---SIN", "CTYPE2": "DEC--SIN", "CD1_1": -40.0, "CD2_2": 40.0}, "region"),
+        ({"GAIN": None}, "no gain"),
+        ({"EXPTIME": None}, "no exposure_time"),
+        ({"DATE-OBS": "0001-01-01T00:00:00"}, "date"),
+        ({"EXPTIME": 1e300}, "date"),
+    ],
+)
+def test_a_bad_header_is_reported_and_the_others_come_in(
+    empty: Butler, folder: Path, changes: Mapping[str, Any], reason: str
+) -> None:
+    """A WCS or card that cannot be keeps its own file out, with its reason, and no other."""
+    paths = [
+        write_frame(folder / "1.fits", 1),
+        write_frame(folder / "2.fits", 2, changes=changes),
+        write_frame(folder / "3.fits", 3),
+    ]
+    report = ingest(empty, paths)
+    assert [ref.dataId["exposure"] for ref in report.ingested] == [1, 3]
+    assert list(reasons(report)) == ["2.fits"]
+    assert reason in reasons(report)["2.fits"]
+    assert "2.fits" not in reasons(report)["2.fits"]
+    assert_nothing_of(empty, 2)
+
+
+@pytest.mark.parametrize(
+    ("card", "value"), [("EXPTIME", 60.0), ("FILTER", "r"), ("DATE-OBS", "2024-03-02T02:00:00")]
+)
+def test_detectors_that_contradict_each_other(empty: Butler, folder: Path, card: str, value: Any) -> None:
+    """Another detector of a visit with other facts is refused; visit and region stay as they were."""
+    ingest(empty, [write_frame(folder / "0.fits", detector=0)])
+    before = snapshot(empty.root)
+    report = ingest(empty, [write_frame(folder / "1.fits", detector=1, changes={card: value})])
+    assert "exposure" in reasons(report)["1.fits"]
+    assert snapshot(empty.root) == before
+
+
+def test_two_files_of_one_data_id(empty: Butler, folder: Path) -> None:
+    """The first of two files with the same numbers counts; the second is skipped, not mixed in."""
+    paths = [write_frame(folder / "a.fits"), write_frame(folder / "b.fits", changes={"GAIN": 9.0})]
+    report = ingest(empty, paths)
+    assert len(report.ingested) == 1
+    assert report.skipped == [paths[1]]
+    assert empty.get(report.ingested[0]).metadata["GAIN"] == 1.5
+
+
+def test_another_mapping_needs_another_run(empty: Butler, folder: Path) -> None:
+    """All exposures of a run are read alike."""
+    path = write_frame(folder / "a.fits")
+    ingest(empty, [path])
+    before = snapshot(empty.root)
+    with pytest.raises(ConflictingDefinitionError, match="use another run"):
+        ingest(empty, [path], camera=mapping_with(gain={"value": 2.0}))
+    assert snapshot(empty.root) == before
+    assert ingest(empty, [path], camera=mapping_with(gain={"value": 2.0}), run="other").ingested
+
+
+def test_no_camera_fits(empty: Butler, folder: Path) -> None:
+    """Without a mapping an unknown header stops everything, before anything is written."""
+    path = write_frame(folder / "a.fits", changes={"INSTRUME": "Nikon"})
+    before = snapshot(empty.root)
+    with pytest.raises(IngestError, match=r"'Nikon'.*--camera"):
+        ingest(empty, [path], camera=None)
+    assert snapshot(empty.root) == before
+
+
+def test_paths_are_expanded(folder: Path) -> None:
+    """A directory stands for its FITS files in order; what is not there is an error."""
+    names = ["b.fits", "a.FIT", "c.fts", "d.fits.fz"]
+    for name in [*names, "notes.txt"]:
+        (folder / name).touch()
+    assert [path.name for path in expand_paths([folder])] == sorted(names)
+    assert expand_paths([folder / "notes.txt"]) == [folder / "notes.txt"]
+    with pytest.raises(IngestError, match="no file or directory"):
+        expand_paths([folder / "none"])
+    (folder / "sub").mkdir()
+    with pytest.raises(IngestError, match="no FITS file in the directory"):
+        expand_paths([folder / "sub"])
+
+
+# Weights and bad pixels.
+
+
+def weight_of(path: Path) -> Path:
+    return path.with_suffix(".weight.fits")
+
+
+def test_weights_come_with_their_exposures(empty: Butler, folder: Path) -> None:
+    """A weight is a dataset of the same data ID; among the paths it is no exposure."""
+    path = write_frame(folder / "a.fits")
+    write_pixels(weight_of(path), 0.25)
+    report = ingest(empty, expand_paths([folder]), weight_name=weight_of)
+    assert not report.failed
+    assert [ref.datasetType.name for ref in report.ingested] == ["postISRCCD", "postISRCCD_weight"]
+    assert report.ingested[0].dataId == report.ingested[1].dataId
+    assert (empty.get(report.ingested[1]).array == 0.25).all()
+
+
+@pytest.mark.parametrize("damage", [vanished, truncate, not_fits, no_image])
+def test_an_exposure_without_its_weight_stays_out(empty: Butler, folder: Path, damage: Any) -> None:
+    """A missing or broken weight keeps the exposure out whole; others come in."""
+    paths = [write_frame(folder / f"{visit}.fits", visit) for visit in (1, 2)]
+    for path in paths:
+        write_pixels(weight_of(path))
+    damage(weight_of(paths[0]))
+    report = ingest(empty, paths, weight_name=weight_of)
+    assert {ref.dataId["exposure"] for ref in report.ingested} == {2}
+    assert "1.weight.fits" in reasons(report)["1.fits"]
+    assert_nothing_of(empty, 1)
+
+
+def test_bad_pixels_are_those_of_each_detector(empty: Butler, folder: Path) -> None:
+    """The mask is ingested once a detector; among the paths it is no exposure."""
+    for visit, detector in ((1, 0), (1, 1), (2, 0)):
+        write_frame(folder / f"{visit}{detector}.fits", visit, detector)
+    mask = write_pixels(folder / "bpm.fits")
+    report = ingest(empty, expand_paths([folder]), bad_pixel_mask=mask)
+    assert not report.failed
+    defects = [ref for ref in report.ingested if ref.datasetType.name == "defects"]
+    assert [ref.dataId["detector"] for ref in defects] == [0, 1]
+    assert (empty.get(defects[1]).array == 1.0).all()
+    again = ingest(empty, expand_paths([folder]), bad_pixel_mask=mask)
+    assert again.ingested == []
+
+
+@pytest.mark.parametrize("damage", [vanished, truncate, not_fits, no_image])
+def test_a_bad_mask_stops_everything(empty: Butler, folder: Path, damage: Any) -> None:
+    """A bad pixel mask that cannot be read is an error before anything is written."""
+    path, mask = write_frame(folder / "a.fits"), write_pixels(folder / "bpm.fits")
+    damage(mask)
+    before = snapshot(empty.root)
+    with pytest.raises(ButlerUserError, match=r"bpm\.fits"):
+        ingest(empty, [path], bad_pixel_mask=mask)
+    assert snapshot(empty.root) == before
+
+
+def test_only_a_mask_is_no_exposure(empty: Butler, folder: Path) -> None:
+    """There must be something to ingest."""
+    mask = write_pixels(folder / "bpm.fits")
+    for paths in ([], [mask]):
+        with pytest.raises(IngestError, match="no exposure to ingest"):
+            ingest(empty, paths, bad_pixel_mask=mask)
+
+
+# A real camera, described by hand.
+
+
+@pytest.mark.skipif(not DECAM.exists(), reason="needs the images of ../shared/data/decam_cp")
+def test_decam_files_with_a_mapping_by_hand(empty: Butler) -> None:
+    """Multi-extension files with TPV distortions and their weights come in with 20 lines of YAML."""
+    camera = CameraMapping.parse(
+        {
+            "instrument": "DECam",
+            "visit": "EXPNUM",
+            "detector": "CCDNUM",
+            "band": {"file": r"_ooi_([grz])_"},
+            "physical_filter": "FILTER",
+            "exposure_time": "EXPTIME",
+            "date": "DATE-OBS",
+            "target_name": "OBJECT",
+            "gain": "ARAWGAIN",
+            "read_noise": "RDNOISEA",
+            "saturation": "SATURATE",
+            "zero_point": {"value": 30.0},
+            "seeing": "FWHM",
+        },
+        "decam.yaml",
+    )
+    images = sorted(DECAM.glob("*_ooi_*.fits"))
+    report = ingest_exposures(
+        empty,
+        images,
+        run="decam",
+        camera=camera,
+        transfer="direct",
+        weight_name=lambda path: path.with_name(path.name.replace("_ooi_", "_oow_")),
+    )
+    assert not report.failed
+    assert len(report.ingested) == 2 * len(images) == 12
+    bands = [r["band"] for r in empty.query_data_ids(["visit", "band"])]
+    assert sorted(bands) == ["g", "g", "r", "r", "z", "z"]
+    for ref in empty.query_datasets("postISRCCD", "decam"):
+        exposure = empty.get(ref)
+        weight = empty.get("postISRCCD_weight", ref.dataId, collections="decam")
+        assert weight.bbox == exposure.image.bbox
+        (record,) = empty.query_dimension_records(
+            "visit_detector_region", visit=ref.dataId["exposure"], detector=ref.dataId["detector"]
+        )
+        ra, dec = exposure.wcs.pixelToSky(*exposure.image.bbox.center)
+        assert record.region.contains(float(ra), float(dec))
+    assert empty.verify().is_clean
+
+
+# Sky maps.
+
+
+def test_a_sky_map_is_registered_once(empty: Butler) -> None:
+    """The same sky map again is a no-op; another one of that name is refused; both change nothing."""
+    assert register_sky_map(empty, "sky", SKY_MAP) is not None
+    before = snapshot(empty.root)
+    assert register_sky_map(empty, "sky", SKY_MAP) is None
+    other = DiscreteSkyMap(
+        DiscreteSkyMapConfig(raList=(10.0,), decList=(1.0,), radiusList=(0.02,), pixelScale=1.8)
+    )
+    with pytest.raises(ConflictingDefinitionError, match="'sky' is registered with another definition"):
+        register_sky_map(empty, "sky", other)
+    assert snapshot(empty.root) == before
+    assert empty.get("skyMap", skymap="sky", collections="skymaps") == SKY_MAP
+    patches = empty.query_dimension_records("patch", skymap="sky")
+    assert [(p["cell_x"], p["cell_y"]) for p in patches] == [
+        (patch.index.x, patch.index.y) for patch in SKY_MAP[0]
+    ]
+
+
+def test_nothing_was_observed(empty: Butler) -> None:
+    """Regions of no exposures are an error that says so."""
+    with pytest.raises(EmptyQueryResultError):
+        observed_regions(empty)
