@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ..butler import Butler
 from ..datasets import DatasetRef, DatasetType
-from ..errors import ConflictingDefinitionError
+from ..errors import ConflictingDefinitionError, IngestError
 from ..regions import SkyRegion
 from ..skymaps import SkyMap, TractInfo
 
@@ -16,6 +16,8 @@ __all__ = ["SKY_MAP", "SKY_MAP_RUN", "observed_regions", "register_sky_map"]
 SKY_MAP: Final = DatasetType("skyMap", ("skymap",), "SkyMap")
 SKY_MAP_RUN: Final = "skymaps"
 """RUN that sky maps are put into, as in LSST's repositories."""
+MAX_PATCHES: Final = 10_000_000
+"""Most patches of a sky map; the largest survey so far has 1.5 million."""
 
 
 def register_sky_map(butler: Butler, name: str, sky_map: SkyMap) -> DatasetRef | None:
@@ -39,6 +41,8 @@ def register_sky_map(butler: Butler, name: str, sky_map: SkyMap) -> DatasetRef |
     ------
     ConflictingDefinitionError
         Raised if the name belongs to another sky map.
+    IngestError
+        Raised if it has more patches than a registry can list.
     """
     registry = butler.registry
     sha1 = sky_map.getSha1().hex()
@@ -48,6 +52,11 @@ def register_sky_map(butler: Butler, name: str, sky_map: SkyMap) -> DatasetRef |
             raise ConflictingDefinitionError(f"sky map {name!r} is registered with another definition")
         return None
     largest = sky_map.max_num_patches
+    if len(sky_map) * largest.x * largest.y > MAX_PATCHES:
+        raise IngestError(
+            f"sky map {name!r} has about {len(sky_map) * largest.x * largest.y} patches, more than {MAX_PATCHES}; "
+            "are its pixel scale in arcseconds and its patches in pixels?"
+        )
     with butler.transaction():
         registry.registerDatasetType(SKY_MAP)
         registry.registerRun(SKY_MAP_RUN)
