@@ -452,8 +452,6 @@ class Butler:
         """
         return self._writer.verify(repair=repair, checksums=checksums)
 
-    # What the methods above share.
-
     def _spec(
         self,
         dimensions: DimensionGroup,
