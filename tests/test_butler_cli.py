@@ -220,7 +220,6 @@ def test_show_draws_a_picture(filled: Path, tmp_path: Path) -> None:
         (["query-datasets", "nte"], "no dataset type 'nte'; did you mean 'note'?"),
         (["query-datasets", "note", "--collections", "rum"], "no collection 'rum'; did you mean 'run'?"),
         (["query-datasets", "note", "--where", "visit = 9"], "nothing fulfils 'visit = 9'; visit is one of"),
-        (["query-datasets", "note", "--order-by", "vist"], "did you mean 'visit'?"),
         (["query-data-ids", "vist"], "no dimension or element 'vist'; did you mean 'visit'?"),
         (["query-dimension-records", "visits"], "did you mean 'visit'?"),
         (["query-collections", "rum"], "did you mean 'run'?"),

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from killed_writer import BLOCK, DETECTORS, exposure_of, run_and_kill
 from repository_snapshot import snapshot
@@ -131,7 +131,9 @@ def test_a_repository_with_a_bad_pattern_is_not_made(tmp_path: Path) -> None:
     assert not (tmp_path / "r").exists()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=200)
+@example(run="run", values=("/etc", "/etc", "x"), pattern="{run:/}/{instrument:/}/.{band:/}/{id}")
+@example(run="run", values=("CAM", "/a/", "/b/"), pattern="..{band:/}x/..{physical_filter:/}x/{id}")
 @given(
     run=st.sampled_from(HOSTILE) | st.text(max_size=300),
     values=st.tuples(*[st.sampled_from([v for v in HOSTILE if v]) | st.text(min_size=1, max_size=300)] * 3),
@@ -140,6 +142,7 @@ def test_a_repository_with_a_bad_pattern_is_not_made(tmp_path: Path) -> None:
             DEFAULT_TEMPLATE,
             "{run:/}/{instrument}/{band}/{physical_filter}",
             "{run:/}/{instrument:/}/.{band:/}/{physical_filter:/}",
+            "{run}/..{instrument:/}x/..{band:/}x/..{physical_filter:/}x",
             "{run:/}",
             "{run}{band}{physical_filter}_{id}",
             "{id}/{instrument}.{band}",

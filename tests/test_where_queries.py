@@ -349,7 +349,7 @@ trees = st.recursive(
 
 
 @given(tree=trees)
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=150)
 def test_random_expressions_agree_with_the_evaluator(
     varied: tuple[Butler, list[dict[str, Any]]], tree: Node
 ) -> None:

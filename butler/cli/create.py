@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 import yaml
+from pydantic import ValidationError
 
 from ..errors import ButlerUserError
 from .arguments import repository_argument
@@ -105,5 +106,9 @@ class _as_user_error:  # noqa: N801 (a context manager)
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, ValidationError):
+            fault = error.errors(include_url=False)[0]
+            told = [*(str(part) for part in fault["loc"]), fault["msg"].removeprefix("Value error, ")]
+            raise ButlerUserError(f"{self._where}: {': '.join(told)}") from error
         if isinstance(error, ValueError | LookupError | TypeError) and not isinstance(error, ButlerUserError):
             raise ButlerUserError(f"{self._where}: {error}") from error

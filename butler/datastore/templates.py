@@ -98,7 +98,8 @@ class FileTemplate:
 
 def _with_extension(text: str, extension: str, ref: DatasetRef) -> str:
     """Return a clean relative path; a name that is too long for a file system ends in the UUID."""
-    *folders, name = [part for part in text.split("/") if part] or [str(ref.id)]
+    # A literal dot next to a value's slash is a part of its own only now.
+    *folders, name = [_undotted(part) for part in text.split("/") if part] or [str(ref.id)]
     if len(name) > _MAX_NAME:
         name = f"{name[: _MAX_NAME - 40]}_{ref.id}"
     return "/".join([*map(_short, folders), name + extension])
@@ -113,8 +114,12 @@ def _short(folder: str) -> str:
 
 def _safe(value: str) -> str:
     """Return a value as a part of a file name that has no meaning to any file system."""
-    safe = _UNSAFE.sub("_", value)
-    return safe.replace(".", "_") if set(safe) <= {"."} else safe
+    return _undotted(_UNSAFE.sub("_", value))
+
+
+def _undotted(part: str) -> str:
+    """Return a part of a path as it is, unless it is one of those that lead elsewhere."""
+    return part if part.strip(".") else part.replace(".", "_")
 
 
 def safe_path(value: str) -> str:

@@ -56,4 +56,5 @@ class SkyMapFormatter(JsonFormatter):
         try:
             return make_sky_map(super().read_whole(path))
         except (ValueError, TypeError, KeyError, LookupError) as error:
-            raise FileFormatError(f"{path} is not the configuration of a sky map: {error}") from error
+            reason = " ".join(str(error).split())
+            raise FileFormatError(f"{path} is not the configuration of a sky map: {reason}") from error

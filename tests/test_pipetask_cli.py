@@ -1,0 +1,163 @@
+"""The pipetask command on the toy pipeline: runs, overrides, failures, chains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from toy_camera import snapshot
+from toy_pipeline import make_toy_repo
+
+from butler import Butler
+from tasks.cli import main
+
+DOUBLED_SUM = 2 * (10 + 20 + 30 + 40)
+
+
+@pytest.fixture
+def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a toy repository; beside it, in the working directory, lies the pipeline."""
+    make_toy_repo(tmp_path / "repo").close()
+    tasks = {"double": "toy_pipeline:DoubleTask", "sum": "toy_pipeline:SumTask"}
+    (tmp_path / "toy.yaml").write_text(yaml.safe_dump({"description": "double and add", "tasks": tasks}))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "repo"
+
+
+def run(*words: object, pipeline: str = "toy.yaml") -> Result:
+    given = ["run", "-b", "repo", "-p", pipeline, *(str(word) for word in words)]
+    return CliRunner().invoke(main, given)
+
+
+def error(*words: object, pipeline: str = "toy.yaml") -> str:
+    """Run a command that is refused; return its one message."""
+    result = run(*words, pipeline=pipeline)
+    assert result.exit_code in (1, 2), result.output
+    assert isinstance(result.exception, SystemExit), repr(result.exception)
+    assert "Traceback" not in result.output
+    assert result.stderr.count("Error: ") == 1
+    return result.stderr.partition("Error: ")[2]
+
+
+def total(repo: Path, collection: str) -> int:
+    with Butler(repo) as butler:
+        value: int = butler.get("total", instrument="Cam", collections=collection)["value"]
+    return value
+
+
+def test_a_pipeline_runs_into_a_chain(repo: Path) -> None:
+    """The chain holds the new run and the inputs, and the plan and the outcome are told."""
+    result = run("-i", "in", "-o", "out")
+    assert result.exit_code == 0, result.output
+    assert "double: 4 quanta" in result.stderr
+    assert "sum: 1 succeeded" in result.stderr
+    assert "outputs are in out" in result.stderr
+    assert total(repo, "out") == DOUBLED_SUM
+    with Butler(repo) as butler:
+        first, second = butler.collections.get_info("out").children
+    assert first.startswith("out/")
+    assert second == "in"
+
+
+def test_a_second_run_goes_before_the_first(repo: Path) -> None:
+    """The chain is its own input; the newest run is found first, and the older one stays."""
+    first = ("-i", "in", "-o", "out", "--output-run", "out/1")
+    assert run(*first).exit_code == 0
+    again = run("-o", "out", "--output-run", "out/2", "-c", "sum:doCount=true")
+    assert again.exit_code == 0, again.output
+    with Butler(repo) as butler:
+        assert butler.collections.get_info("out").children == ("out/2", "out/1", "in")
+        assert butler.get("count", instrument="Cam", collections="out") == {"value": 4}
+
+
+def test_a_selection_runs_alone(repo: Path) -> None:
+    """Labels after # and a data query restrict what runs."""
+    result = run("-i", "in", "--output-run", "o", "-d", "visit < 3", pipeline="toy.yaml#double")
+    assert result.exit_code == 0, result.output
+    with Butler(repo) as butler:
+        assert [r.dataId["visit"] for r in butler.query_datasets("doubled", "o")] == [1, 2]
+        assert [registered.type.name for registered in butler.registry.datasets.query_types("total")] == []
+
+
+def test_a_failure_is_summed_up_and_the_others_are_done(repo: Path) -> None:
+    """Status 1 and one line for the failure; what did not need it is done."""
+    result = run("-i", "in", "--output-run", "o", "-c", "double:fail=[2]")
+    assert result.exit_code == 1
+    failures = [line for line in result.stderr.splitlines() if line.startswith("failed: ")]
+    assert len(failures) == 1
+    assert "visit 2 is broken" in failures[0]
+    assert "double: 3 succeeded, 1 failed" in result.stderr
+    assert "Traceback" not in result.output
+    with Butler(repo) as butler:
+        assert [r.dataId["visit"] for r in butler.query_datasets("doubled", "o")] == [1, 3, 4]
+        assert butler.verify().is_clean
+
+
+def test_debug_prints_the_traceback(repo: Path) -> None:
+    """With --debug the failed quantum's traceback is told."""
+    result = run("-i", "in", "--output-run", "o", "-c", "double:fail=[2]", "--debug")
+    assert "Traceback" in result.stderr
+
+
+def test_existing_outputs(repo: Path) -> None:
+    """Running into the same run again is refused, or with --skip-existing nothing is left to do."""
+    words = ("-i", "in", "--output-run", "o")
+    assert run(*words).exit_code == 0
+    before = snapshot(repo)
+    assert "--skip-existing" in error(*words)
+    result = run(*words, "--skip-existing")
+    assert result.exit_code == 0, result.output
+    assert "done before" in result.stderr
+    assert snapshot(repo) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("-i", "in"), "give -o CHAIN or --output-run RUN"),
+        (("-o", "out"), "no input collections"),
+        (("-i", "none", "-o", "out"), "no collection 'none'"),
+        (("-i", "in", "-o", "in"), "-o needs a chain"),
+        (("-i", "in", "-o", "out", "-c", "double:fial=[2]"), "fail"),
+        (("-i", "in", "-o", "out", "-c", "duble:fail=[2]"), "double"),
+        (("-i", "in", "-o", "out", "-c", "double:fail=two"), "fail"),
+        (("-i", "in", "-o", "out", "-c", "double:fail"), "LABEL:FIELD=VALUE"),
+        (("-i", "in", "-o", "out", "-c", "double:fail=[2"), "cannot read the value"),
+        (("-i", "in", "-o", "out", "-d", "vist = 1"), "did you mean 'visit'?"),
+        (("-i", "in", "-o", "out", "-j", "0"), "-j"),
+    ],
+)
+def test_a_mistake_is_one_message(repo: Path, words: tuple[str, ...], message: str) -> None:
+    """What is wrong is said before anything is written."""
+    before = snapshot(repo)
+    assert message in error(*words)
+    assert snapshot(repo) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("coad-safeclip", "did you mean 'coadd-safeclip'?"),
+        ("toy.yaml#duble", "duble"),
+        ("broken.yaml", "is not YAML"),
+        ("empty.yaml", "empty.yaml"),
+    ],
+)
+def test_a_pipeline_that_is_none(repo: Path, name: str, message: str) -> None:
+    """A wrong name, label or file is told, with the nearest name."""
+    Path("broken.yaml").write_text("a: [1,")
+    Path("empty.yaml").touch()
+    before = snapshot(repo)
+    assert message in error("-i", "in", "-o", "out", pipeline=name)
+    assert snapshot(repo) == before
+
+
+def test_the_ready_pipelines_are_listed() -> None:
+    """Each has a line with its name and what it does."""
+    result = CliRunner().invoke(main, ["pipelines"])
+    assert result.exit_code == 0
+    names = [line.partition(": ")[0] for line in result.stdout.splitlines()]
+    assert names == ["coadd-direct", "coadd-safeclip", "from-exposures"]
+    assert all(line.partition(": ")[2] for line in result.stdout.splitlines())
