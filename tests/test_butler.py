@@ -560,10 +560,10 @@ WRITES: dict[str, tuple[Act, type[Exception], type[Exception], str]] = {
         "no file .*nowhere.json",
     ),
     "another transfer mode": (
-        ingest_note("butler.yaml", transfer="move"),
+        ingest_note("butler.yaml", transfer="teleport"),
         ButlerUserError,
         Exception,
-        "copy, symlink, hardlink, direct, not 'move'",
+        "relsymlink, direct, not 'teleport'",
     ),
     "misspelt formatter": (
         ingest_note("butler.yaml", formatter="Jsn"),

@@ -226,7 +226,7 @@ def test_show_draws_a_picture(filled: Path, tmp_path: Path) -> None:
         (["collection-chain", "run", "skymaps"], "collection 'run' exists as RUN, not CHAINED"),
         (["collection-chain", "c", "rum"], "did you mean 'run'?"),
         (["collection-chain", "c", "run", "--mode", "remove"], "no collection 'c'"),
-        (["register-dataset-type", "x", "Exposur", "visit"], "did you mean 'ExposureF'?"),
+        (["register-dataset-type", "x", "Exposur", "visit"], "did you mean 'Exposure'?"),
         (["register-dataset-type", "x y", "ExposureF"], "named with letters"),
         (["register-dataset-type", "x", "ExposureF", "vist"], "did you mean 'visit'?"),
         (["register-skymap", "-C", "nothing.yaml"], "cannot read nothing.yaml"),

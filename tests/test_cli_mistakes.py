@@ -194,7 +194,7 @@ def test_one_bad_file_among_good_ones(base: Path) -> None:
         (("register-skymap", "repo", "--discrete", "--where", "visit = 7"), "visit is one of: 1, 2"),
         (("register-skymap", "repo", "--discrete", "--name", "sky"), "another definition"),
         (("register-dataset-type", "repo", "postISRCCD", "ExposureF", "visit"), "is registered as"),
-        (("register-dataset-type", "repo", "a", "Exposure", "visit"), "ExposureF"),
+        (("register-dataset-type", "repo", "a", "Exposur", "visit"), "did you mean 'Exposure'?"),
         (("register-dataset-type", "repo", "a", "ExposureF", "vist"), "did you mean 'visit'?"),
         (("register-dataset-type", "repo", "a b", "ExposureF", "visit"), "'a b'"),
         (("collection-chain", "repo", "new", "none"), "no collection 'none'"),

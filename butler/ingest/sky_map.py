@@ -52,9 +52,10 @@ def register_sky_map(butler: Butler, name: str, sky_map: SkyMap) -> DatasetRef |
             raise ConflictingDefinitionError(f"sky map {name!r} is registered with another definition")
         return None
     largest = sky_map.max_num_patches
-    if len(sky_map) * largest.x * largest.y > MAX_PATCHES:
+    n_patches = len(sky_map) * largest.x * largest.y
+    if n_patches > MAX_PATCHES:
         raise IngestError(
-            f"sky map {name!r} has about {len(sky_map) * largest.x * largest.y} patches, more than {MAX_PATCHES}; "
+            f"sky map {name!r} has about {n_patches} patches, more than {MAX_PATCHES}; "
             "are its pixel scale in arcseconds and its patches in pixels?"
         )
     with butler.transaction():
