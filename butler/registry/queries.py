@@ -28,6 +28,7 @@ from .dataset_store import RegisteredType
 from .dimension_store import record_from_row
 from .schema import BOUND_COLUMNS, Schema
 from .where import Where
+from .where_compiler import compile_where
 
 __all__ = ["DatasetSearch", "QueryBuilder", "QuerySpec"]
 
@@ -203,7 +204,7 @@ class _Select:
         self._order = [self._order_name(name) for name in spec.order_by]
         ordered = {element for element, _ in self._order}
         self._join_elements({*used, *tables, *(self.spatial_join or ()), *ordered})
-        compiled, self.spatial_terms = spec.where.compile(self, base.elements)
+        compiled, self.spatial_terms = compile_where(spec.where, self, base.elements)
         self.conditions += compiled
         self._add_spatial_bounds()
         for name, value in spec.data_id.items():

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import sqlalchemy as sa
+from typing import Any, Final
 
 from ..dimensions import UNIVERSE
 from ..errors import InvalidQueryError, did_you_mean
 from .expression import And, Expression, Identifier, Node, walk
 from .parser import parse_expression, syntax_error
-from .where_compiler import ColumnSource, SpatialTerm, WhereCompiler, is_constant
 
-__all__ = ["Where"]
+__all__ = ["CONSTANTS", "Where", "is_constant"]
+
+CONSTANTS: Final[Mapping[str, bool | None]] = {"NULL": None, "TRUE": True, "FALSE": False}
+"""Names that mean a value, in capitals."""
 
 
 @dataclass(frozen=True)
@@ -94,18 +94,6 @@ class Where:
             if isinstance(node, Identifier) and node.name not in self.bind and not is_constant(node):
                 yield node
 
-    def compile(
-        self, columns: ColumnSource, known: Iterable[str]
-    ) -> tuple[list[sa.ColumnElement[bool]], list[SpatialTerm]]:
-        """Return SQL conditions, and the spatial terms to be tested on exact regions.
-
-        Raises
-        ------
-        InvalidQueryError
-            Raised for an unknown name, or types that do not go together.
-        """
-        return WhereCompiler(self, columns, tuple(known)).conditions(self.terms)
-
     def resolve_name(self, known: Iterable[str]) -> tuple[str, str]:
         """Return the element and column that an expression made by `parse_name` means."""
         (name,) = self._names()
@@ -158,3 +146,8 @@ class Where:
             raise self.error(node, f"{node.name!r} is ambiguous: write one of {choices}")
         candidates = [*UNIVERSE.names, *self.bind, *(f.name for e in known for f in UNIVERSE[e].fields)]
         raise self.error(node, f"unknown name {node.name!r}{did_you_mean(node.name, candidates)}")
+
+
+def is_constant(node: Identifier) -> bool:
+    """Tell whether a name that is not bound is NULL, TRUE or FALSE."""
+    return node.name.upper() in CONSTANTS

@@ -34,13 +34,12 @@ from .expression import (
     TimeLiteral,
     Unary,
 )
+from .where import CONSTANTS, Where, is_constant
 
 if TYPE_CHECKING:
     from astropy.time import Time
 
-    from .where import Where
-
-__all__ = ["ColumnSource", "SpatialTerm", "WhereCompiler", "is_constant"]
+__all__ = ["ColumnSource", "SpatialTerm", "compile_where"]
 
 _ORDER: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "<": operator.lt,
@@ -50,7 +49,6 @@ _ORDER: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
 }
 _NUMBERS: Final = ("int", "float")
 _ORDERED: Final = (*_NUMBERS, "str", "datetime")
-_CONSTANTS: Final[Mapping[str, bool | None]] = {"NULL": None, "TRUE": True, "FALSE": False}
 _MAX_CHAIN: Final = 300
 """Most conditions in one AND or OR of the SQL: databases limit the depth of a chain."""
 
@@ -82,7 +80,29 @@ class _Value:
     node: Node
 
 
-class WhereCompiler:
+def compile_where(
+    where: Where, columns: ColumnSource, known: Iterable[str]
+) -> tuple[list[sa.ColumnElement[bool]], list[SpatialTerm]]:
+    """Return SQL conditions, and the spatial terms to be tested on exact regions.
+
+    Parameters
+    ----------
+    where
+        The condition.
+    columns
+        Where columns come from.
+    known
+        Elements of the query; a bare field name is looked for in them.
+
+    Raises
+    ------
+    InvalidQueryError
+        Raised for an unknown name, or types that do not go together.
+    """
+    return _WhereCompiler(where, columns, tuple(known)).conditions(where.terms)
+
+
+class _WhereCompiler:
     """Compiles one expression against one set of columns.
 
     Parameters
@@ -216,7 +236,7 @@ class WhereCompiler:
             raise self._where.error(node, f"only a column can be {node.constant}")
         if node.constant != "NULL" and value.type != "bool":
             raise self._where.error(node, f"{_named(value)} is neither TRUE nor FALSE")
-        constant = _CONSTANTS[node.constant]
+        constant = CONSTANTS[node.constant]
         return sa.and_(value.sql.is_not(constant) if node.negated else value.sql.is_(constant))
 
     def _membership(self, node: In) -> sa.ColumnElement[bool]:
@@ -297,7 +317,7 @@ class WhereCompiler:
             case Identifier(name=name) if name in self._where.bind:
                 return self._constant(self._where.bind[name], node)
             case Identifier(name=name) if is_constant(node):
-                return self._constant(_CONSTANTS[name.upper()], node)
+                return self._constant(CONSTANTS[name.upper()], node)
             case Identifier():
                 return self._column(node)
             case Unary(sign=sign, operand=operand):
@@ -401,11 +421,6 @@ def _named(value: _Value) -> str:
     if isinstance(value.node, Identifier | Bind):
         return f"{value.node.name} ({what})"
     return f"{value.sql!r} ({what})"
-
-
-def is_constant(node: Identifier) -> bool:
-    """Tell whether a name that is not bound is NULL, TRUE or FALSE."""
-    return node.name.upper() in _CONSTANTS
 
 
 def _is_list(value: Any) -> bool:
