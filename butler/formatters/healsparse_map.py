@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ..errors import FileFormatError, StorageClassError
+from .fits_file import broken_file
 from .formatter import Formatter
 
 __all__ = ["HealSparseFormatter"]
@@ -30,6 +31,7 @@ class HealSparseFormatter(Formatter):
         import healsparse
 
         try:
-            return healsparse.HealSparseMap.read(str(path))
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            with broken_file(path):
+                return healsparse.HealSparseMap.read(str(path))
+        except RuntimeError as error:
             raise FileFormatError(f"{path} is not a HealSparse map: {error}") from error
