@@ -55,14 +55,20 @@ class ButlerCore:
             raise ReadOnlyButlerError(f"the directory {self.root} cannot be written")
         if not (self.root / settings.registry).is_file():
             raise RepositoryCorruptionError(f"the registry {self.root / settings.registry} is gone")
-        self.registry = Registry(Database.sqlite(self.root / settings.registry, writeable=writeable))
+        database = Database.sqlite(self.root / settings.registry, writeable=writeable)
+        try:
+            self.registry = Registry(database)
+            self.defaults = RegistryDefaults(self.registry, collections, run, data_id)
+            if run is not None:
+                self.registry.registerRun(run)
+        except BaseException:
+            # Nobody else can close what was not opened, and its locks would stay.
+            database.close()
+            raise
         self.collections = self.registry.collections
         self.datastore = FileDatastore(self.root, settings.file_templates(), settings.checksum)
         self._writer = DatasetWriter(self.registry, self.datastore)
         self._remover = DatasetRemover(self.registry, self.datastore)
-        self.defaults = RegistryDefaults(self.registry, collections, run, data_id)
-        if run is not None:
-            self.registry.registerRun(run)
 
     @classmethod
     def from_config(cls, config: str | os.PathLike[str], **kwargs: Any) -> Self:
