@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 SEED ?= 1
+comma := ,
 
 .PHONY: demo test clean
 
@@ -19,7 +20,9 @@ test: $(VENV)/.installed-test
 $(VENV)/.installed-%: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --upgrade pip
-	$(VENV)/bin/python -m pip install --quiet --editable ".[$(if $(filter test,$*),test,viz)]"
+	$(VENV)/bin/python -m pip install --quiet --editable ".[$(if $(filter test,$*),test$(comma)peer,viz)]"
+	# LSST's package has a command of our name; ours goes over it.
+	$(VENV)/bin/python -m pip install --quiet --no-deps --force-reinstall --editable .
 	touch $@
 
 clean:

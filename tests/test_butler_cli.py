@@ -308,14 +308,19 @@ def test_create_where_something_is(filled: Path, tmp_path: Path) -> None:
     assert "Not a directory" in error_of("create", tmp_path / "file" / "repo")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
 def test_unwritable_directory(tmp_path: Path) -> None:
-    """A directory that may not be written is named."""
-    tmp_path.chmod(0o500)
-    try:
-        assert "Permission denied" in error_of("create", tmp_path / "repo")
-    finally:
-        tmp_path.chmod(0o700)
+    """A directory that may not be written is named, also to a superuser without that privilege."""
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    privilege = "-dac_override"
+    drop = ["setpriv", f"--inh-caps={privilege}", f"--bounding-set={privilege}"] if os.geteuid() == 0 else []
+    program = [sys.executable, "-c", "from butler.cli import main; main()", "create", str(locked / "repo")]
+    done = subprocess.run([*drop, *program], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert "Permission denied" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(locked.iterdir())
 
 
 def test_damaged_repository(filled: Path) -> None:

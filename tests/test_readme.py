@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +70,9 @@ def test_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)$", code_block("sh", "make demo\nmake test"), re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_butler_command_is_ours() -> None:
+    """The installed command is that of this package, also beside LSST's package of the same command."""
+    script = Path(sys.executable).parent / "butler"
+    assert "from butler.cli import main" in script.read_text()
