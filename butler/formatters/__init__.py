@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ..late import late_names
+from .byte_source import ByteRange, ByteSource, LocalFile
 from .formatter import FileLayout, Formatter, PlaneLayout
 from .known import FORMATTERS, formatter_for, get_formatter
 
@@ -16,8 +17,11 @@ else:
 
 __all__ = [
     "FORMATTERS",
+    "ByteRange",
+    "ByteSource",
     "FileLayout",
     "Formatter",
+    "LocalFile",
     "PlaneLayout",
     "formatter_for",
     "get_formatter",
