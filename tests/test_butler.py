@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from registry_homes import RegistryHome
 from repository_snapshot import snapshot
 from small_repository import CALEXP, NOTE, broken_off, make_exposure, make_wcs
 
@@ -43,6 +43,8 @@ from butler.errors import (
 from butler.formatters import LocalFile, get_formatter
 from butler.images import Box2I, Extent2I, GaussianPsf, Image, Point2I
 
+pytestmark = pytest.mark.both_databases
+
 XY0 = (100, 50)
 BOX = Box2I(Point2I(103, 52), Extent2I(4, 3))
 KEY = {"visit": 1, "detector": 0}
@@ -57,10 +59,12 @@ def filled(butler: Butler) -> Butler:
 
 
 @pytest.fixture(scope="module")
-def untouched(repository_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Butler]:
+def untouched(
+    repository_template: Path, registry_home: RegistryHome, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Butler]:
     """Return such a butler, with an empty chain, for tests that change nothing."""
     root = tmp_path_factory.mktemp("untouched") / "repository"
-    shutil.copytree(repository_template, root)
+    registry_home.copy(repository_template, root)
     with Butler(root, run="run", instrument="CAM", skymap="sky") as butler:
         fill(butler)
         butler.collections.register("chain", CollectionType.CHAINED)
@@ -234,6 +238,7 @@ def test_a_new_repository_is_opened_by_directory_or_file(tmp_path: Path) -> None
     assert snapshot(root) == before
 
 
+@pytest.mark.sqlite_only
 def test_a_registry_outlives_its_settings(filled: Butler) -> None:
     """Making a repository where butler.yaml was lost keeps the registry."""
     (filled.root / "butler.yaml").unlink()
@@ -244,6 +249,7 @@ def test_a_registry_outlives_its_settings(filled: Butler) -> None:
         assert opened.get("note", visit=1) == {"a": 1}
 
 
+@pytest.mark.sqlite_only
 def test_a_lost_registry_is_told(repository: Path) -> None:
     """A repository without its database is not silently made anew."""
     (repository / "gen3.sqlite3").unlink()

@@ -2,6 +2,7 @@
 
 from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database, Transaction
+from .engines import check_postgres_url
 from .file_store import FileRecord, FileRecordStore
 from .queries import DatasetSearch, QuerySpec
 from .registry import Registry
@@ -19,4 +20,5 @@ __all__ = [
     "Registry",
     "Transaction",
     "Where",
+    "check_postgres_url",
 ]

@@ -5,42 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from ..errors import (
-    ButlerError,
-    ButlerUserError,
-    InvalidQueryError,
-    ReadOnlyButlerError,
-    RepositoryCorruptionError,
-)
+from ..errors import ButlerUserError, ReadOnlyButlerError, UncertainCommitError
+from .engines import Backend, PostgresBackend, SqliteBackend
 
 __all__ = ["Database", "Transaction"]
-
-_BUSY_TIMEOUT_S: Final = 60
-_FAULTS: Final[tuple[tuple[tuple[str, ...], type[ButlerError], str], ...]] = (
-    (
-        ("readonly", "unable to open"),
-        ButlerUserError,
-        "cannot write the registry database: {}; check permissions",
-    ),
-    (
-        ("locked", "busy"),
-        ButlerUserError,
-        f"the registry is busy: another process has held it for {_BUSY_TIMEOUT_S} s; try again",
-    ),
-    (("is full", "disk I/O error"), ButlerUserError, "cannot write the registry database: {}"),
-    (("malformed", "not a database"), RepositoryCorruptionError, "the registry database is damaged: {}"),
-    (
-        ("too large", "stack overflow", "too many SQL variables", "too complex", "too big"),
-        InvalidQueryError,
-        "the query is too large for the database: {}; ask in several steps",
-    ),
-)
-"""What SQLite says, and what that means to a user."""
 
 
 class Transaction:
@@ -89,22 +62,34 @@ class Database:
         Where the database is.
     writeable
         Whether anything may be changed.
+    backend
+        What knows the database's ways.
     """
 
-    def __init__(self, url: sa.URL, *, writeable: bool) -> None:
+    def __init__(self, url: sa.URL, backend: Backend, *, writeable: bool) -> None:
         self.url = url
         self.writeable = writeable
-        self._engine = sa.create_engine(url)
+        self._backend = backend
+        self._engine = backend.make_engine(url, writeable=writeable)
+        self._reader = backend.reader(self._engine)
         self._connection: sa.Connection | None = None
         self._transaction: Transaction | None = None
-        if self._engine.dialect.name == "sqlite":
-            sa.event.listen(self._engine, "connect", _configure_sqlite)
-            sa.event.listen(self._engine, "begin", self._begin_sqlite)
+        sa.event.listen(self._engine, "begin", self._begun)
 
     @classmethod
     def sqlite(cls, path: Path, *, writeable: bool) -> Database:
         """Open, or make, a SQLite database file."""
-        return cls(sa.URL.create("sqlite", database=str(path)), writeable=writeable)
+        return cls(sa.URL.create("sqlite", database=str(path)), SqliteBackend(), writeable=writeable)
+
+    @classmethod
+    def postgresql(cls, url: sa.URL, namespace: str, *, writeable: bool) -> Database:
+        """Open a schema of a PostgreSQL database; see `PostgresBackend`."""
+        return cls(url, PostgresBackend(namespace), writeable=writeable)
+
+    @property
+    def place(self) -> str:
+        """Where the database is, for messages."""
+        return self._backend.place(self.url)
 
     def close(self) -> None:
         """Close all connections."""
@@ -134,9 +119,12 @@ class Database:
         outer = self._transaction
         self._transaction = Transaction(outer)
         try:
-            with _plain_errors(), self._begin() as connection:
+            with self._begin() as connection:
                 self._connection = connection
                 yield self._transaction
+        except UncertainCommitError:
+            # Files without rows can be found and removed, rows without files are lost datasets.
+            raise
         except BaseException:
             self._transaction.roll_back()
             raise
@@ -149,66 +137,114 @@ class Database:
 
     @contextmanager
     def _begin(self) -> Iterator[sa.Connection]:
-        if self._connection is None:
-            with self._engine.connect() as connection, connection.begin():
-                yield connection
-        else:
-            with self._connection.begin_nested():
+        if self._connection is not None:
+            with self._plain_errors():
+                savepoint = self._connection.begin_nested()
+            with self._rolling_back(savepoint):
                 yield self._connection
+            with self._plain_errors():
+                savepoint.commit()
+            return
+        with self._plain_errors():
+            connection = self._engine.connect()
+        with connection:
+            with self._plain_errors():
+                begun = connection.begin()
+            with self._rolling_back(begun):
+                yield connection
+            with self._plain_errors(committing=True):
+                begun.commit()
+
+    @contextmanager
+    def _rolling_back(self, begun: sa.Transaction) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            begun.rollback()
+            raise
+
+    def lock(self, name: str) -> None:
+        """Let no other writer pass here until the outermost transaction ends; inside `transaction`.
+
+        What is looked up after it stays true: where a name is looked up and inserted if missing, two writers
+        could both find it missing.
+
+        Parameters
+        ----------
+        name
+            What is locked, for example a kind of rows.
+        """
+        with self._plain_errors():
+            self._backend.lock(self._active("lock"), name)
 
     def execute(
         self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | None = None
     ) -> sa.CursorResult[Any]:
         """Change something; only inside `transaction`."""
-        if self._connection is None:
-            raise RuntimeError("execute needs a transaction")
-        with _plain_errors():
-            return self._connection.execute(statement, rows)
+        connection = self._active("execute")
+        with self._plain_errors():
+            return connection.execute(statement, rows)
+
+    def insert_missing(self, table: sa.Table, rows: Sequence[Mapping[str, Any]], *keys: str) -> int:
+        """Insert rows, but not those whose key is taken; only inside `transaction`; return how many.
+
+        Where another transaction has inserted the same key, it waits until that is kept or undone.
+
+        Parameters
+        ----------
+        table, rows
+            What to insert, and where.
+        *keys
+            Columns of the primary key or of one unique key; the other keys must be free.
+        """
+        statement = self._backend.insert(table).on_conflict_do_nothing(index_elements=keys)
+        return self.execute(statement, rows).rowcount
 
     def query(self, statement: sa.Executable) -> Sequence[sa.Row[Any]]:
         """Return all rows of a query."""
-        with _plain_errors():
+        with self._plain_errors():
             if self._connection is not None:
                 return self._connection.execute(statement).all()
-            with self._engine.connect() as connection:
+            with self._reader.connect() as connection:
                 return connection.execute(statement).all()
 
     def create_tables(self, metadata: sa.MetaData) -> None:
         """Make the tables that do not exist yet; inside `transaction`."""
+        connection = self._active("create_tables")
+        with self._plain_errors():
+            self._backend.make_namespace(connection)
+            metadata.create_all(connection)
+
+    def has_table(self, name: str) -> bool:
+        """Tell whether a table exists."""
+        with self._plain_errors():
+            if self._connection is not None:
+                return sa.inspect(self._connection).has_table(name)
+            with self._reader.connect() as connection:
+                return sa.inspect(connection).has_table(name)
+
+    def _active(self, verb: str) -> sa.Connection:
         if self._connection is None:
-            raise RuntimeError("create_tables needs a transaction")
-        metadata.create_all(self._connection)
+            raise RuntimeError(f"{verb} needs a transaction")
+        return self._connection
 
-    def has_tables(self) -> bool:
-        """Tell whether the database has any table."""
-        with _plain_errors():
-            return bool(sa.inspect(self._engine).get_table_names())
+    def _begun(self, connection: sa.Connection) -> None:
+        self._backend.begin(connection, writing=self._transaction is not None)
 
-    def _begin_sqlite(self, connection: sa.Connection) -> None:
-        # With the write lock from the start writers queue; a read that turns into a write would fail.
-        writing = self._transaction is not None
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-
-def _configure_sqlite(connection: Any, record: Any) -> None:
-    # The driver's own transactions would break savepoints: SQLAlchemy's "begin" event emits BEGIN instead.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_S * 1000}")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.close()
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Turn what a database says about its file, or about a query's size, into one clear error."""
-    try:
-        yield
-    except DBAPIError as error:
-        text = str(error.orig)
-        for signs, kind, message in _FAULTS:
-            if any(sign in text for sign in signs):
-                raise kind(message.format(text)) from error
-        raise
+    @contextmanager
+    def _plain_errors(self, *, committing: bool = False) -> Iterator[None]:
+        """Turn what the database says about a user's input, or about itself, into one clear error."""
+        try:
+            yield
+        except DBAPIError as error:
+            if committing and error.connection_invalidated:
+                raise UncertainCommitError(
+                    "the registry database went away while a transaction was committed; look whether it was "
+                    "kept, and if not, repeat it"
+                ) from error
+            meant = self._backend.fault(error)
+            if meant is None:
+                raise
+            raise meant from error
+        except UnicodeEncodeError as error:
+            raise ButlerUserError(f"no database can hold the text {error.object!r}") from error

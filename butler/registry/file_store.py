@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -130,11 +131,13 @@ class FileRecordStore:
     def _layout_numbers(self, layouts: set[str]) -> dict[str, int]:
         """Return the numbers of layouts; most files share one, so each text is kept once."""
         table = self._schema.file_layout
-        statement = sa.select(table.c.definition, table.c.id).where(table.c.definition.in_(layouts))
+        digests = {text: hashlib.sha256(text.encode()).digest() for text in layouts}
+        statement = sa.select(table.c.definition, table.c.id).where(table.c.digest.in_(digests.values()))
         known = {row.definition: int(row.id) for row in self._db.query(statement)}
-        fresh = sorted(layouts - known.keys())
+        # All writers in the same order, so that none waits for one that waits for it.
+        fresh = [{"digest": digests[text], "definition": text} for text in sorted(layouts - known.keys())]
         if fresh:
-            self._db.execute(table.insert(), [{"definition": text} for text in fresh])
+            self._db.insert_missing(table, fresh, "digest")
             known = {row.definition: int(row.id) for row in self._db.query(statement)}
         return known
 
