@@ -54,7 +54,7 @@ def overlapping(
     verdict = np.concatenate(verdicts) if verdicts else np.empty(0, dtype=np.int8)
     decode = cache(SkyRegion.decode)
     for pair in np.flatnonzero(verdict == _UNSURE).tolist():
-        region, other = decode(bytes(first[i[pair]])), decode(bytes(second[j[pair]]))
+        region, other = decode(bytes(first[int(i[pair])])), decode(bytes(second[int(j[pair])]))
         verdict[pair] = _OVERLAP if region.overlaps(other) else _APART
     return np.asarray(verdict == _OVERLAP)
 

@@ -127,7 +127,8 @@ def _corners(bounds: NDArray[np.float64], level: int) -> tuple[NDArray[np.int64]
 
 def _pack(level: int, coordinates: NDArray[np.int64]) -> NDArray[np.int64]:
     x, y, z = coordinates[..., 0], coordinates[..., 1], coordinates[..., 2]
-    return np.asarray(((level << _BITS | x) << _BITS | y) << _BITS | z)
+    packed: NDArray[np.int64] = ((level << _BITS | x) << _BITS | y) << _BITS | z
+    return packed
 
 
 def _shell(low: NDArray[np.int64], high: NDArray[np.int64], level: int) -> NDArray[np.int64]:
