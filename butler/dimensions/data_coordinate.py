@@ -68,7 +68,7 @@ class DataCoordinate(Mapping[str, DataIdValue]):
         """
         given = {**(defaults or {}), **(data_id or {})}
         for key in given:
-            if key not in UNIVERSE.names:
+            if not UNIVERSE.is_dimension(key):
                 raise DimensionNameError(f"{key!r} is no dimension{did_you_mean(key, UNIVERSE.names)}")
         missing = [name for name in dimensions.required if name not in given]
         if missing:
