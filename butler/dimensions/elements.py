@@ -11,7 +11,10 @@ import numpy as np
 from ..errors import DataIdValueError
 from ..regions import SkyPixelization
 
-__all__ = ["ELEMENTS", "DimensionElement", "Field", "pixel_element"]
+__all__ = ["ELEMENTS", "GOVERNORS", "DimensionElement", "Field", "pixel_element"]
+
+GOVERNORS: Final = ("instrument", "skymap")
+"""Dimensions that the others depend on, and that a butler has defaults for."""
 
 FieldType = type[int] | type[float] | type[str] | type[bool]
 
@@ -97,6 +100,21 @@ class DimensionElement:
     temporal: bool = False
     always_join: bool = False
     pixelization: SkyPixelization | None = None
+
+    @property
+    def implied(self) -> tuple[str, ...]:
+        """LSST's name for `implies`."""
+        return self.implies
+
+    @property
+    def governor(self) -> str | None:
+        """The instrument or sky map that its records belong to, if any."""
+        return next((name for name in self.required if name in GOVERNORS), None)
+
+    @property
+    def populated_by(self) -> str | None:
+        """Dimension whose records say the same things, and together with which these are moved."""
+        return "visit" if self.name == "visit" or not self.is_dimension else None
 
     @property
     def is_dimension(self) -> bool:
