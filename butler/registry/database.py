@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,8 @@ from ..errors import (
 )
 
 __all__ = ["Database", "Transaction"]
+
+_LOG: Final = logging.getLogger(__name__)
 
 _BUSY_TIMEOUT_S: Final = 60
 _FAULTS: Final[tuple[tuple[tuple[str, ...], type[ButlerError], str], ...]] = (
@@ -67,8 +70,7 @@ class Transaction:
 
     def roll_back(self) -> None:
         """Run the undo actions, last first."""
-        for action in reversed(self._undo):
-            action()
+        _run_each(reversed(self._undo))
 
     def commit(self) -> None:
         """Hand the actions to the enclosing transaction, or run those that wait for the commit."""
@@ -76,8 +78,23 @@ class Transaction:
             self.parent._undo += self._undo
             self.parent._finally += self._finally
             return
-        for action in self._finally:
+        _run_each(self._finally)
+
+
+def _run_each(actions: Iterable[Callable[[], None]]) -> None:
+    """Run actions on files; the rows have gone before, so one that is refused stops none of the others."""
+    failed = []
+    for action in actions:
+        try:
             action()
+        except (OSError, ButlerError) as error:
+            failed.append(str(error))
+    if failed:
+        _LOG.warning(
+            "%d files could not be removed; `butler verify --repair` can: %s",
+            len(failed),
+            "; ".join(failed[:5]),
+        )
 
 
 class Database:
