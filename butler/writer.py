@@ -59,6 +59,7 @@ class DatasetWriter:
                 self.registry.files.insert({ref.id: staged.record})
                 staged.publish()
                 transaction.on_rollback(staged.retract)
+                transaction.on_commit(staged.finish)
         except BaseException:
             staged.discard()
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ from .prepared import Prepared
 from .turnstile import Turnstile
 
 __all__ = ["Database", "Transaction"]
+
+_LOG: Final = logging.getLogger(__name__)
 
 _BUSY_TIMEOUT_S: Final = 60
 _FAULTS: Final[tuple[tuple[tuple[str, ...], type[ButlerError], str], ...]] = (
@@ -81,8 +84,7 @@ class Transaction:
 
     def roll_back(self) -> None:
         """Run the undo actions, last first."""
-        for action in reversed(self._undo):
-            action()
+        _run_each(reversed(self._undo))
 
     def commit(self) -> None:
         """Hand the actions to the enclosing transaction, or run those that wait for the commit."""
@@ -90,8 +92,23 @@ class Transaction:
             self.parent._undo += self._undo
             self.parent._finally += self._finally
             return
-        for action in self._finally:
+        _run_each(self._finally)
+
+
+def _run_each(actions: Iterable[Callable[[], None]]) -> None:
+    """Run actions on files; the rows have gone before, so one that is refused stops none of the others."""
+    failed = []
+    for action in actions:
+        try:
             action()
+        except (OSError, ButlerError) as error:
+            failed.append(str(error))
+    if failed:
+        _LOG.warning(
+            "%d files could not be removed; `butler verify --repair` can: %s",
+            len(failed),
+            "; ".join(failed[:5]),
+        )
 
 
 class _Session(threading.local):
