@@ -99,17 +99,14 @@ class DimensionRecordStore:
     def fetch_one(self, element: str, keys: Mapping[str, Any] | DimensionRecord) -> DimensionRecord | None:
         """Return the record of one key, None if there is none."""
         definition = UNIVERSE[element]
-<<<<<<< HEAD
         values = tuple(keys[name] for name in definition.required)
         return self._memory.recall(("record", element, *values), lambda: self._read_one(definition, keys))
 
     def _read_one(
         self, definition: DimensionElement, keys: Mapping[str, Any] | DimensionRecord
     ) -> DimensionRecord | None:
-=======
         if definition.pixelization is not None:
-            return pixel_record(definition, keys[element])
->>>>>>> main
+            return pixel_record(definition, keys[definition.name])
         if not definition.has_table:
             return self._band(str(keys[definition.name]))
         table = self._schema.elements[definition.name]
