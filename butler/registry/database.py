@@ -1,19 +1,26 @@
-"""Database: one connection, transactions that nest, and errors that say what to do."""
+"""Database: a connection, transactions that nest, and errors that say what to do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NoReturn
+from weakref import WeakSet
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from ..errors import ButlerUserError, ReadOnlyButlerError, UncertainCommitError
+from ..errors import ButlerError, ButlerUserError, ReadOnlyButlerError, UncertainCommitError
 from .engines import Backend, PostgresBackend, SqliteBackend
+from .prepared import Prepared
 
 __all__ = ["Database", "Transaction"]
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class Transaction:
@@ -23,10 +30,19 @@ class Transaction:
     ----------
     parent
         The enclosing transaction, if any.
+
+    Attributes
+    ----------
+    root
+        The outermost transaction.
+    has_looked
+        Whether it is known, in the outermost one, what others have changed before it began.
     """
 
     def __init__(self, parent: Transaction | None = None) -> None:
         self.parent = parent
+        self.root: Transaction = self if parent is None else parent.root
+        self.has_looked = False
         self._undo: list[Callable[[], None]] = []
         self._finally: list[Callable[[], None]] = []
 
@@ -38,10 +54,14 @@ class Transaction:
         """Have an action run once the outermost transaction is committed."""
         self._finally.append(action)
 
+    def keep_files(self) -> None:
+        """Have no action run, whatever happens: nobody knows the fate of the rows."""
+        self._undo.clear()
+        self._finally.clear()
+
     def roll_back(self) -> None:
         """Run the undo actions, last first."""
-        for action in reversed(self._undo):
-            action()
+        _run_each(reversed(self._undo))
 
     def commit(self) -> None:
         """Hand the actions to the enclosing transaction, or run those that wait for the commit."""
@@ -49,21 +69,49 @@ class Transaction:
             self.parent._undo += self._undo
             self.parent._finally += self._finally
             return
-        for action in self._finally:
+        _run_each(self._finally)
+
+
+def _run_each(actions: Iterable[Callable[[], None]]) -> None:
+    """Run actions on files; the rows have gone before, so one that is refused stops none of the others."""
+    failed = []
+    for action in actions:
+        try:
             action()
+        except (OSError, ButlerError) as error:
+            failed.append(str(error))
+    if failed:
+        _LOG.warning(
+            "%d files could not be removed; `butler verify --repair` can: %s",
+            len(failed),
+            "; ".join(failed[:5]),
+        )
+
+
+class _Session(threading.local):
+    """What one thread has open, and what it remembers."""
+
+    connection: sa.Connection | None = None
+    driver: Any = None
+    process: int = 0
+    transaction: Transaction | None = None
+    depth: int = 0
+
+    def __init__(self) -> None:
+        self.answers: dict[Any, Any] = {}
 
 
 class Database:
-    """The one place where SQL is executed.
+    """The one place where SQL is executed; each thread has a connection and a transaction of its own.
 
     Parameters
     ----------
     url
         Where the database is.
-    writeable
-        Whether anything may be changed.
     backend
         What knows the database's ways.
+    writeable
+        Whether anything may be changed.
     """
 
     def __init__(self, url: sa.URL, backend: Backend, *, writeable: bool) -> None:
@@ -71,15 +119,16 @@ class Database:
         self.writeable = writeable
         self._backend = backend
         self._engine = backend.make_engine(url, writeable=writeable)
-        self._reader = backend.reader(self._engine)
-        self._connection: sa.Connection | None = None
-        self._transaction: Transaction | None = None
-        sa.event.listen(self._engine, "begin", self._begun)
+        self.dialect = self._engine.dialect
+        self._session = _Session()
+        self._connections: WeakSet[sa.Connection] = WeakSet()
+        self._inherited: list[sa.Connection] = []
 
     @classmethod
     def sqlite(cls, path: Path, *, writeable: bool) -> Database:
         """Open, or make, a SQLite database file."""
-        return cls(sa.URL.create("sqlite", database=str(path)), SqliteBackend(), writeable=writeable)
+        url = sa.URL.create("sqlite", database=str(path))
+        return cls(url, SqliteBackend(path.parent), writeable=writeable)
 
     @classmethod
     def postgresql(cls, url: sa.URL, namespace: str, *, writeable: bool) -> Database:
@@ -92,8 +141,10 @@ class Database:
         return self._backend.place(self.url)
 
     def close(self) -> None:
-        """Close all connections."""
-        self._engine.dispose()
+        """Close the connections of all threads."""
+        for connection in list(self._connections):
+            connection.close()
+        self._session = _Session()
 
     def require_writeable(self) -> None:
         """Refuse what would change something.
@@ -106,6 +157,17 @@ class Database:
         if not self.writeable:
             raise ReadOnlyButlerError("this butler is read-only; open it with writeable=True or run=...")
 
+    @property
+    def answers(self) -> dict[Any, Any]:
+        """What this thread remembers; forgotten when a transaction is undone. See `Memory`."""
+        return self._session.answers
+
+    @property
+    def root(self) -> Transaction | None:
+        """The outermost transaction of this thread, None outside of any."""
+        transaction = self._session.transaction
+        return None if transaction is None else transaction.root
+
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Run a block that is kept whole or undone whole; an inner block is undone alone.
@@ -116,57 +178,43 @@ class Database:
             Raised if the database was opened for reading only.
         """
         self.require_writeable()
-        outer = self._transaction
-        self._transaction = Transaction(outer)
-        try:
-            with self._begin() as connection:
-                self._connection = connection
-                yield self._transaction
-        except UncertainCommitError:
-            # Files without rows can be found and removed, rows without files are lost datasets.
-            raise
-        except BaseException:
-            self._transaction.roll_back()
-            raise
-        else:
-            self._transaction.commit()
-        finally:
-            self._transaction = outer
-            if outer is None:
-                self._connection = None
-
-    @contextmanager
-    def _begin(self) -> Iterator[sa.Connection]:
-        if self._connection is not None:
-            with self._plain_errors():
-                savepoint = self._connection.begin_nested()
-            with self._rolling_back(savepoint):
-                yield self._connection
-            with self._plain_errors():
-                savepoint.commit()
-            return
+        session = self._session
+        outer = session.transaction
+        connection = self._connected()
+        level = f"level_{session.depth}"
         with self._plain_errors():
-            connection = self._engine.connect()
-        with connection:
-            with self._plain_errors():
-                begun = connection.begin()
-            with self._rolling_back(begun):
-                yield connection
-            with self._plain_errors(committing=True):
-                begun.commit()
-
-    @contextmanager
-    def _rolling_back(self, begun: sa.Transaction) -> Iterator[None]:
+            if outer is None:
+                self._backend.begin(connection)
+            else:
+                connection.exec_driver_sql(f"SAVEPOINT {level}")
+        session.transaction = transaction = Transaction(outer)
+        session.depth += 1
         try:
-            yield
+            yield transaction
+            with self._plain_errors(committing=transaction):
+                connection.exec_driver_sql("COMMIT" if outer is None else f"RELEASE SAVEPOINT {level}")
         except BaseException:
-            begun.rollback()
+            # Who reads is not to remember what has never been.
+            session.answers.clear()
+            # After a full disk, for example, the database has rolled back by itself, or it has gone.
+            with suppress(sa.exc.SQLAlchemyError):
+                if outer is None:
+                    connection.exec_driver_sql("ROLLBACK")
+                else:
+                    connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {level}")
+                    connection.exec_driver_sql(f"RELEASE SAVEPOINT {level}")
+            transaction.roll_back()
             raise
+        finally:
+            session.transaction = outer
+            session.depth -= 1
+            self._forget_lost()
+        transaction.commit()
 
     def lock(self, name: str) -> None:
         """Let no other writer pass here until the outermost transaction ends; inside `transaction`.
 
-        What is looked up after it stays true: where a name is looked up and inserted if missing, two writers
+        What is looked up after it stays true. Without it, two writers that look whether something exists
         could both find it missing.
 
         Parameters
@@ -174,14 +222,17 @@ class Database:
         name
             What is locked, for example a kind of rows.
         """
+        connection = self._in_transaction("lock")
         with self._plain_errors():
-            self._backend.lock(self._active("lock"), name)
+            self._backend.lock(connection, name)
+        if self.root is not None:
+            self.root.has_looked = False
 
     def execute(
         self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | None = None
     ) -> sa.CursorResult[Any]:
         """Change something; only inside `transaction`."""
-        connection = self._active("execute")
+        connection = self._in_transaction("execute")
         with self._plain_errors():
             return connection.execute(statement, rows)
 
@@ -203,14 +254,36 @@ class Database:
     def query(self, statement: sa.Executable) -> Sequence[sa.Row[Any]]:
         """Return all rows of a query."""
         with self._plain_errors():
-            if self._connection is not None:
-                return self._connection.execute(statement).all()
-            with self._reader.connect() as connection:
-                return connection.execute(statement).all()
+            return self._connected().execute(statement).all()
+
+    def prepare(self, statement: sa.ClauseElement, names: Sequence[str] = ()) -> Prepared:
+        """Compile a statement for `run` and `run_many`; values come in the order of `names`."""
+        return Prepared(statement, self.dialect, names)
+
+    def run(self, prepared: Prepared, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return all rows of a prepared query, as the driver has them."""
+        cursor = self._driver().cursor()
+        try:
+            cursor.execute(prepared.sql, prepared.arrange(values))
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        except self.dialect.loaded_dbapi.Error as error:
+            self._raise(error, prepared)
+        return rows
+
+    def run_many(self, prepared: Prepared, rows: Iterable[Sequence[Any]]) -> int:
+        """Change something once for each row of values; only inside `transaction`; return how many rows."""
+        self._in_transaction("run_many")
+        cursor = self._driver().cursor()
+        try:
+            cursor.executemany(prepared.sql, map(prepared.arrange, rows))
+            n_changed = int(cursor.rowcount)
+        except self.dialect.loaded_dbapi.Error as error:
+            self._raise(error, prepared)
+        return n_changed
 
     def create_tables(self, metadata: sa.MetaData) -> None:
         """Make the tables that do not exist yet; inside `transaction`."""
-        connection = self._active("create_tables")
+        connection = self._in_transaction("create_tables")
         with self._plain_errors():
             self._backend.make_namespace(connection)
             metadata.create_all(connection)
@@ -218,26 +291,64 @@ class Database:
     def has_table(self, name: str) -> bool:
         """Tell whether a table exists."""
         with self._plain_errors():
-            if self._connection is not None:
-                return sa.inspect(self._connection).has_table(name)
-            with self._reader.connect() as connection:
-                return sa.inspect(connection).has_table(name)
+            return sa.inspect(self._connected()).has_table(name)
 
-    def _active(self, verb: str) -> sa.Connection:
-        if self._connection is None:
+    def _in_transaction(self, verb: str) -> sa.Connection:
+        if self._session.transaction is None:
             raise RuntimeError(f"{verb} needs a transaction")
-        return self._connection
+        return self._connected()
 
-    def _begun(self, connection: sa.Connection) -> None:
-        self._backend.begin(connection, writing=self._transaction is not None)
+    def _connected(self) -> sa.Connection:
+        """Return this thread's connection."""
+        session = self._session
+        if session.connection is None or session.process != os.getpid():
+            if session.connection is not None:
+                # It belongs to the process that this one was forked from: neither used nor closed here.
+                self._inherited.append(session.connection)
+            with self._plain_errors():
+                connection = self._engine.connect()
+            session.connection = connection
+            session.driver = connection.connection.dbapi_connection
+            session.process = os.getpid()
+            session.transaction, session.depth = None, 0
+            session.answers.clear()
+            self._connections.add(connection)
+        return session.connection
+
+    def _driver(self) -> Any:
+        session = self._session
+        if session.driver is None or session.process != os.getpid():
+            self._connected()
+        return session.driver
+
+    def _raise(self, error: Exception, prepared: Prepared) -> NoReturn:
+        """Raise what an error of the driver means."""
+        session, base = self._session, self.dialect.loaded_dbapi.Error
+        is_lost = self.dialect.is_disconnect(error, session.driver, None)
+        if is_lost and session.connection is not None:
+            session.connection.invalidate(error)
+        with self._plain_errors():
+            raise DBAPIError.instance(
+                prepared.sql, None, error, base, connection_invalidated=is_lost, dialect=self.dialect
+            ) from error
+
+    def _forget_lost(self) -> None:
+        """Have a connection that broke replaced, but not amid a transaction: that has gone with it."""
+        session = self._session
+        if session.connection is not None and session.connection.invalidated and session.transaction is None:
+            session.connection.close()
+            session.connection = session.driver = None
 
     @contextmanager
-    def _plain_errors(self, *, committing: bool = False) -> Iterator[None]:
+    def _plain_errors(self, committing: Transaction | None = None) -> Iterator[None]:
         """Turn what the database says about a user's input, or about itself, into one clear error."""
         try:
             yield
         except DBAPIError as error:
-            if committing and error.connection_invalidated:
+            self._forget_lost()
+            if committing is not None and committing.parent is None and error.connection_invalidated:
+                # Files without rows can be found and removed, rows without files are lost datasets.
+                committing.keep_files()
                 raise UncertainCommitError(
                     "the registry database went away while a transaction was committed; look whether it was "
                     "kept, and if not, repeat it"
@@ -246,5 +357,7 @@ class Database:
             if meant is None:
                 raise
             raise meant from error
+        except sa.exc.PendingRollbackError as error:
+            raise ButlerUserError("the registry database has gone away; the transaction is undone") from error
         except UnicodeEncodeError as error:
             raise ButlerUserError(f"no database can hold the text {error.object!r}") from error

@@ -11,7 +11,9 @@ from ..dimensions import UNIVERSE, DataCoordinate, DimensionElement, DimensionRe
 from ..errors import ConflictingDefinitionError, DataIdValueError, DimensionNameError
 from ..regions import SkyRegion
 from .database import Database
+from .memory import Memory
 from .schema import BOUND_COLUMNS, Schema
+from .sky_cells import cell_of
 
 __all__ = ["DimensionRecordStore"]
 
@@ -21,13 +23,14 @@ class DimensionRecordStore:
 
     Parameters
     ----------
-    database, schema
+    database, schema, memory
         The registry's.
     """
 
-    def __init__(self, database: Database, schema: Schema) -> None:
+    def __init__(self, database: Database, schema: Schema, memory: Memory) -> None:
         self._db = database
         self._schema = schema
+        self._memory = memory
 
     def insert(
         self, element: str, records: Sequence[DimensionRecord], *, skip_existing: bool = False
@@ -86,7 +89,7 @@ class DimensionRecordStore:
             if existing is None:
                 self.insert(definition.name, [record])
                 return True
-            old, new = existing.toDict(), record.toDict()
+            old, new = existing.columns(), record.columns()
             changed = {name: old[name] for name in old if old[name] != new[name]}
             if not changed:
                 return False
@@ -96,14 +99,23 @@ class DimensionRecordStore:
             self._check_references(definition, [record])
             table = self._schema.elements[definition.name]
             self._db.execute(table.update().where(*_matches(table, record)).values(_to_row(record)))
+            self._memory.changed()
             return changed
 
     def fetch_one(self, element: str, keys: Mapping[str, Any] | DimensionRecord) -> DimensionRecord | None:
         """Return the record of one key, None if there is none."""
         definition = UNIVERSE[element]
+        values = tuple(keys[name] for name in definition.required)
+        return self._memory.recall(("record", element, *values), lambda: self._read_one(definition, keys))
+
+    def _read_one(
+        self, definition: DimensionElement, keys: Mapping[str, Any] | DimensionRecord
+    ) -> DimensionRecord | None:
+        if definition.pixelization is not None:
+            return pixel_record(definition, keys[definition.name])
         if not definition.has_table:
-            return self._band(str(keys[element]))
-        table = self._schema.elements[element]
+            return self._band(str(keys[definition.name]))
+        table = self._schema.elements[definition.name]
         rows = self._db.query(sa.select(table).where(*_matches(table, keys, definition)))
         return record_from_row(definition, rows[0]) if rows else None
 
@@ -115,6 +127,8 @@ class DimensionRecordStore:
     def fetch_all(self, element: str, keys: Mapping[str, Any] | None = None) -> list[DimensionRecord]:
         """Return the records of an element that have some key values, in the order of their keys."""
         definition = UNIVERSE[element]
+        if definition.pixelization is not None:
+            raise DimensionNameError(f"{element} has too many pixels to list; give their numbers")
         if not definition.has_table:
             column = self._schema.elements["physical_filter"].c.band
             rows = self._db.query(sa.select(column).distinct().order_by(column))
@@ -204,6 +218,14 @@ class DimensionRecordStore:
                 seen.add(key)
 
 
+def pixel_record(definition: DimensionElement, pixel: int) -> DimensionRecord | None:
+    """Return the record of a pixel of the sky, None if there is no pixel of that number."""
+    pixels = definition.pixelization
+    if pixels is None or pixel not in pixels.ids:
+        return None
+    return DimensionRecord(definition, {definition.name: pixel, "region": pixels.region(pixel)})
+
+
 def record_from_row(definition: DimensionElement, row: sa.Row[Any], prefix: str = "") -> DimensionRecord:
     """Return the record of a row of an element's table; `prefix` stands before its column names."""
     values = row._mapping
@@ -219,12 +241,13 @@ def record_from_row(definition: DimensionElement, row: sa.Row[Any], prefix: str 
 
 
 def _to_row(record: DimensionRecord) -> dict[str, Any]:
-    row = record.toDict()
+    row = record.columns()
     if record.definition.spatial:
         region = row.pop("region")
         row["region"] = None if region is None else region.encode()
-        bounds = (None,) * 6 if region is None else region.bounding_vectors()
-        row |= dict(zip(BOUND_COLUMNS, bounds, strict=True))
+        bounds = None if region is None else region.bounding_vectors()
+        row |= dict(zip(BOUND_COLUMNS, bounds or (None,) * 6, strict=True))
+        row["sky_cell"] = None if bounds is None else cell_of(bounds)
     if record.definition.temporal:
         span = row.pop("timespan")
         row["timespan_begin"] = None if span is None else span.begin_ns
@@ -234,6 +257,8 @@ def _to_row(record: DimensionRecord) -> dict[str, Any]:
 
 def _stored(element: str) -> DimensionElement:
     definition = UNIVERSE[element]
+    if definition.pixelization is not None:
+        raise DimensionNameError(f"{element} records are computed and cannot be inserted")
     if not definition.has_table:
         raise DimensionNameError("bands follow from physical_filter records and cannot be inserted")
     return definition

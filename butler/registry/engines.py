@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from ..errors import (
     ReadOnlyButlerError,
     RepositoryCorruptionError,
 )
+from .turnstile import Turnstile
 
 __all__ = ["Backend", "PostgresBackend", "SqliteBackend", "check_postgres_url"]
 
@@ -87,11 +89,8 @@ class Backend(Protocol):
     def make_engine(self, url: sa.URL, *, writeable: bool) -> sa.Engine:
         """Return the source of connections."""
 
-    def reader(self, engine: sa.Engine) -> sa.Engine:
-        """Return the source of connections that run one query."""
-
-    def begin(self, connection: sa.Connection, *, writing: bool) -> None:
-        """Begin a transaction, where the driver does not."""
+    def begin(self, connection: sa.Connection) -> None:
+        """Begin a transaction that writes."""
 
     def lock(self, connection: sa.Connection, name: str) -> None:
         """Let no other writer pass the same place until the transaction ends."""
@@ -107,25 +106,32 @@ class Backend(Protocol):
 
 
 class SqliteBackend:
-    """A file for the processes of one machine; one of them writes at a time."""
+    """A file for the processes of one machine; one of them writes at a time.
+
+    Parameters
+    ----------
+    directory
+        Where the file is.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._turnstile = Turnstile(directory)
 
     def place(self, url: sa.URL) -> str:
         """Return where a database is, for messages."""
         return str(url.database)
 
     def make_engine(self, url: sa.URL, *, writeable: bool) -> sa.Engine:
-        """Return the source of connections."""
-        engine = sa.create_engine(url)
+        """Return the source of connections, on which each statement is a transaction unless one is begun."""
+        engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
         sa.event.listen(engine, "connect", _configure_sqlite)
         return engine
 
-    def reader(self, engine: sa.Engine) -> sa.Engine:
-        """Return the source of connections that run one query."""
-        return engine
-
-    def begin(self, connection: sa.Connection, *, writing: bool) -> None:
-        """Begin a transaction; with the write lock from the start, as reading cannot turn into writing."""
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    def begin(self, connection: sa.Connection) -> None:
+        """Begin a transaction that writes; when its turn has come."""
+        with self._turnstile.passing(_BUSY_TIMEOUT_S):
+            # With the write lock from the start writers queue; a read that turns into a write would fail.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def lock(self, connection: sa.Connection, name: str) -> None:
         """Do nothing: a transaction that writes is alone."""
@@ -160,7 +166,7 @@ class PostgresBackend:
         return f"namespace {self._namespace!r} of {url}"
 
     def make_engine(self, url: sa.URL, *, writeable: bool) -> sa.Engine:
-        """Return the source of connections.
+        """Return the source of connections, on which each statement is a transaction unless one is begun.
 
         Raises
         ------
@@ -176,7 +182,8 @@ class PostgresBackend:
         try:
             return sa.create_engine(
                 url.set(drivername="postgresql+psycopg"),
-                isolation_level="READ COMMITTED",
+                poolclass=sa.NullPool,
+                isolation_level="AUTOCOMMIT",
                 connect_args={"options": told, "client_encoding": "utf8"},
             )
         except ImportError as error:
@@ -184,12 +191,9 @@ class PostgresBackend:
                 "PostgreSQL needs a driver that is not installed: pip install 'coadd-butler[postgres]'"
             ) from error
 
-    def reader(self, engine: sa.Engine) -> sa.Engine:
-        """Return the source of connections that run one query, without a transaction around it."""
-        return engine.execution_options(isolation_level="AUTOCOMMIT")
-
-    def begin(self, connection: sa.Connection, *, writing: bool) -> None:
-        """Do nothing: the driver begins transactions."""
+    def begin(self, connection: sa.Connection) -> None:
+        """Begin a transaction that writes."""
+        connection.exec_driver_sql("BEGIN ISOLATION LEVEL READ COMMITTED")
 
     def lock(self, connection: sa.Connection, name: str) -> None:
         """Take an advisory lock; another holder's changes are seen once it is taken."""
@@ -273,8 +277,6 @@ def _meaning(faults: tuple[_Fault, ...], text: str, fits: Callable[[str], bool])
 
 
 def _configure_sqlite(connection: Any, record: Any) -> None:
-    # The driver's own transactions would break savepoints: SQLAlchemy's "begin" event emits BEGIN instead.
-    connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_S * 1000}")
     cursor.execute("PRAGMA foreign_keys=ON")

@@ -22,9 +22,10 @@ from ..errors import (
 )
 from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database
-from .dataset_store import DatasetStore
+from .dataset_store import DatasetStore, FoundDataset
 from .dimension_store import DimensionRecordStore
 from .file_store import FileRecordStore
+from .memory import MARK, Memory
 from .queries import DatasetSearch, QueryBuilder, QuerySpec
 from .schema import SCHEMA_VERSION, Schema
 from .tag_store import TagStore
@@ -61,10 +62,11 @@ class Registry:
         self.database = database
         self.schema = Schema()
         self.repository_id = self._read_attributes().get("repository_id")
-        self.collections = CollectionStore(database, self.schema)
-        self.datasets = DatasetStore(database, self.schema)
+        memory = Memory(database, self.schema)
+        self.collections = CollectionStore(database, self.schema, memory)
+        self.datasets = DatasetStore(database, self.schema, memory)
         self.tags = TagStore(database, self.schema, self.datasets)
-        self.records = DimensionRecordStore(database, self.schema)
+        self.records = DimensionRecordStore(database, self.schema, memory)
         self.files = FileRecordStore(database, self.schema)
         self._queries = QueryBuilder(database, self.schema)
 
@@ -82,6 +84,7 @@ class Registry:
             "schema_version": SCHEMA_VERSION,
             "universe_version": UNIVERSE.version,
             "repository_id": uuid.uuid4(),
+            MARK: "",
         }
         with database.transaction():
             database.lock("create")
@@ -160,9 +163,9 @@ class Registry:
         """Say what a collection is for; see `CollectionStore.set_doc`."""
         self.collections.set_doc(collection, doc)
 
-    def insert_datasets(self, run: str, refs: Sequence[DatasetRef]) -> dict[uuid.UUID, int]:
+    def insert_datasets(self, run: str, refs: Sequence[DatasetRef]) -> None:
         """Insert datasets into a run; see `DatasetStore.insert`."""
-        return self.datasets.insert(self._run(run), refs)
+        self.datasets.insert(self._run(run), refs)
 
     def check_datasets(self, run: str, refs: Sequence[DatasetRef]) -> None:
         """Refuse datasets that `insert_datasets` would refuse; see `DatasetStore.check`."""
@@ -178,6 +181,13 @@ class Registry:
         self, dataset_type: str, data_id: DataCoordinate, collections: Sequence[str]
     ) -> DatasetRef | None:
         """Return the first dataset of a data ID along a search path."""
+        found = self.find_stored(dataset_type, data_id, collections)
+        return None if found is None else found.ref
+
+    def find_stored(
+        self, dataset_type: str, data_id: DataCoordinate, collections: Sequence[str]
+    ) -> FoundDataset | None:
+        """Return the first dataset of a data ID along a search path, with its file."""
         registered = self.datasets.get_type(dataset_type)
         return self.datasets.find(registered, self.collections.flatten(collections), data_id)
 
@@ -270,6 +280,6 @@ def as_record(element: str, row: Mapping[str, Any] | DimensionRecord) -> Dimensi
         if row.definition.name != element:
             raise DataIdValueError(f"a {row.definition.name} record is not a {element} record")
         return row
-    if element not in UNIVERSE.elements:
+    if UNIVERSE.find(element) is None:
         raise DimensionNameError(f"no element {element!r}{did_you_mean(element, UNIVERSE.elements)}")
     return DimensionRecord(element, row)

@@ -33,7 +33,7 @@ class Schema:
 
     Attributes
     ----------
-    attributes, collection, chain, dataset_type, tag_group, dataset, file_layout, file_record
+    attributes, collection, chain, dataset_type, tag_group, dataset, file_format, file_record
         The tables that every registry has.
     elements
         Tables of dimension records, by element.
@@ -102,23 +102,30 @@ class Schema:
         )
 
     def _define_files(self) -> None:
-        self.file_layout = sa.Table(
-            "file_layout",
+        self.file_format = sa.Table(
+            "file_format",
             self.metadata,
             sa.Column("id", _ID, sa.Identity(), primary_key=True),
-            # The text itself can be too long for an index of PostgreSQL.
+            # The layout itself can be too long for an index.
             sa.Column("digest", sa.LargeBinary(32), nullable=False, unique=True),
-            sa.Column("definition", _TEXT, nullable=False),
+            sa.Column("formatter", _TEXT, nullable=False),
+            sa.Column("layout", _TEXT),
         )
         self.file_record = sa.Table(
             "file_record",
             self.metadata,
-            sa.Column("dataset_id", sa.ForeignKey("dataset.id", ondelete="CASCADE"), primary_key=True),
-            sa.Column("path", _TEXT, nullable=False, index=True),
-            sa.Column("formatter", _TEXT, nullable=False),
+            sa.Column(
+                "dataset_id",
+                _ID,
+                sa.ForeignKey("dataset.id", ondelete="CASCADE"),
+                primary_key=True,
+                autoincrement=False,
+            ),
+            sa.Column("path", _TEXT, nullable=False),
+            sa.Column("path_key", sa.BigInteger, nullable=False, index=True),
             sa.Column("size", sa.BigInteger, nullable=False),
-            sa.Column("checksum", _TEXT),
-            sa.Column("layout_id", sa.ForeignKey("file_layout.id")),
+            sa.Column("checksum", sa.LargeBinary(32)),
+            sa.Column("format_id", sa.ForeignKey("file_format.id"), nullable=False),
         )
 
     def _element_table(self, element: DimensionElement) -> sa.Table:
@@ -131,6 +138,7 @@ class Schema:
         if element.spatial:
             extra += [sa.Column("region", sa.LargeBinary)]
             extra += [sa.Column(name, sa.Double) for name in BOUND_COLUMNS]
+            extra += [sa.Column("sky_cell", sa.BigInteger, index=True)]
         if element.temporal:
             extra += [sa.Column("timespan_begin", sa.BigInteger), sa.Column("timespan_end", sa.BigInteger)]
         constraints = [
