@@ -304,8 +304,8 @@ def note_at(visit: int, **kwargs: Any) -> DatasetRef:
     return DatasetRef(NOTE, {"instrument": "CAM", "visit": visit}, "run", **kwargs)
 
 
-def ingest_note(path: str, **kwargs: Any) -> Act:
-    return lambda b: b.ingest(FileDataset(b.root / path, note_at(2), kwargs.pop("formatter", None)), **kwargs)
+def ingest_note(path: str, formatter: str | None = None, **kwargs: Any) -> Act:
+    return lambda b: b.ingest(FileDataset(b.root / path, note_at(2), formatter), **kwargs)
 
 
 READS: dict[str, tuple[Act, type[Exception], type[Exception], str]] = {
@@ -629,6 +629,7 @@ def test_a_file_that_was_cut_is_told(filled: Butler, cut: int) -> None:
 # What a read costs.
 
 
+@pytest.mark.sqlite_only
 def test_a_handle_reads_without_the_registry(filled: Butler) -> None:
     """Making a handle asks the registry; whatever is read through it does not."""
     with counted_statements(filled) as statements:
