@@ -58,10 +58,19 @@ class Transaction:
     ----------
     parent
         The enclosing transaction, if any.
+
+    Attributes
+    ----------
+    root
+        The outermost transaction.
+    has_looked
+        Whether it is known, in the outermost one, what others have changed before it began.
     """
 
     def __init__(self, parent: Transaction | None = None) -> None:
         self.parent = parent
+        self.root: Transaction = self if parent is None else parent.root
+        self.has_looked = False
         self._undo: list[Callable[[], None]] = []
         self._finally: list[Callable[[], None]] = []
 
@@ -110,7 +119,6 @@ class _Session(threading.local):
     process: int = 0
     transaction: Transaction | None = None
     depth: int = 0
-    mark: str | None = None
 
     def __init__(self) -> None:
         self.answers: dict[Any, Any] = {}
@@ -162,6 +170,17 @@ class Database:
         """
         if not self.writeable:
             raise ReadOnlyButlerError("this butler is read-only; open it with writeable=True or run=...")
+
+    @property
+    def answers(self) -> dict[Any, Any]:
+        """What this thread remembers; forgotten when a transaction is undone. See `Memory`."""
+        return self._session.answers
+
+    @property
+    def root(self) -> Transaction | None:
+        """The outermost transaction of this thread, None outside of any."""
+        transaction = self._session.transaction
+        return None if transaction is None else transaction.root
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -241,15 +260,17 @@ class Database:
             self._raise(error, prepared)
         return rows
 
-    def run_many(self, prepared: Prepared, rows: Iterable[Sequence[Any]]) -> None:
-        """Change something once for each row of values; only inside `transaction`."""
+    def run_many(self, prepared: Prepared, rows: Iterable[Sequence[Any]]) -> int:
+        """Change something once for each row of values; only inside `transaction`; return how many rows."""
         if self._session.transaction is None:
             raise RuntimeError("run_many needs a transaction")
         cursor = self._driver().cursor()
         try:
             cursor.executemany(prepared.sql, map(prepared.arrange, rows))
+            n_changed = int(cursor.rowcount)
         except self.dialect.loaded_dbapi.Error as error:
             self._raise(error, prepared)
+        return n_changed
 
     def create_tables(self, metadata: sa.MetaData) -> None:
         """Make the tables that do not exist yet; inside `transaction`."""
@@ -272,7 +293,7 @@ class Database:
             session.connection = connection = self._engine.connect()
             session.driver = connection.connection.dbapi_connection
             session.process = os.getpid()
-            session.transaction, session.depth, session.mark = None, 0, None
+            session.transaction, session.depth = None, 0
             session.answers.clear()
             self._connections.add(connection)
         return session.connection
