@@ -107,7 +107,7 @@ class DataCoordinate(Mapping[str, DataIdValue]):
         """
         given = {**(mapping or {}), **kwargs} if kwargs else mapping or {}
         for key in given:
-            if key not in UNIVERSE.names:
+            if not UNIVERSE.is_dimension(key):
                 raise DimensionNameError(f"{key!r} is no dimension{did_you_mean(key, UNIVERSE.names)}")
         group = UNIVERSE.conform(given if dimensions is None else dimensions)
         if isinstance(given, DataCoordinate) and all(name in given for name in group.required):

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from ..errors import DataIdValueError, DimensionNameError, did_you_mean
-from .elements import ELEMENTS, GOVERNORS, DimensionElement
+from .elements import ELEMENTS, GOVERNORS, DimensionElement, pixel_element
 
 __all__ = ["UNIVERSE", "DataIdValue", "DimensionGroup", "DimensionUniverse", "coerce_value"]
 
@@ -38,8 +38,7 @@ class DimensionGroup:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """All members in canonical order."""
-        members = {*self.required, *self.implied}
-        return tuple(name for name in self.universe.names if name in members)
+        return tuple(self.universe.sorted({*self.required, *self.implied}))
 
     @cached_property
     def data_coordinate_keys(self) -> tuple[str, ...]:
@@ -50,11 +49,17 @@ class DimensionGroup:
     def elements(self) -> tuple[str, ...]:
         """Members and the join tables whose dimensions are all members."""
         members = set(self.names)
-        return tuple(
+        joins = (
             element.name
             for element in self.universe.elements.values()
-            if element.name in members or (not element.is_dimension and members.issuperset(element.required))
+            if not element.is_dimension and members.issuperset(element.required)
         )
+        return (*self.names, *joins)
+
+    @cached_property
+    def skypix(self) -> tuple[str, ...]:
+        """Members that are pixels of the sky."""
+        return tuple(name for name in self.names if self.universe[name].pixelization is not None)
 
     @property
     def governors(self) -> tuple[str, ...]:
@@ -202,15 +207,16 @@ class DimensionUniverse:
     version: int = 8
     namespace: str = "daf_butler"
     _groups: dict[frozenset[str], DimensionGroup] = field(default_factory=dict, repr=False)
+    _pixels: dict[str, DimensionElement | None] = field(default_factory=dict, repr=False)
 
     @cached_property
     def elements(self) -> dict[str, DimensionElement]:
-        """Elements by name, in canonical order."""
+        """Elements by name, in canonical order, without the many dimensions of sky pixels."""
         return {element.name: element for element in ELEMENTS}
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Names of the dimensions in canonical order."""
+        """Names of the dimensions in canonical order, without those of sky pixels."""
         return tuple(name for name, element in self.elements.items() if element.is_dimension)
 
     @property
@@ -224,11 +230,12 @@ class DimensionUniverse:
         return {name: self.elements[name] for name in GOVERNORS}
 
     def sorted(self, elements: Iterable[str | DimensionElement], *, reverse: bool = False) -> list[str]:
-        """Return the names of elements in canonical order; raises as ``universe[name]``."""
+        """Return the names of elements in canonical order: band, pixels (healpix, htm), all others.
+
+        Raises as ``universe[name]``.
+        """
         given = {element if isinstance(element, str) else element.name for element in elements}
-        known = {self[name].name for name in given}
-        ordered = [name for name in self.elements if name in known]
-        return ordered[::-1] if reverse else ordered
+        return sorted(given, key=self._rank, reverse=reverse)
 
     def get_elements_populated_by(self, dimension: str | DimensionElement) -> list[str]:
         """Return the names of the elements whose records are moved together with those of a dimension."""
@@ -237,10 +244,10 @@ class DimensionUniverse:
 
     def get(self, name: str, default: DimensionElement | None = None) -> DimensionElement | None:
         """Return an element by name, a default if there is none."""
-        return self.elements.get(name, default)
+        return self.find(name) or default
 
     def __contains__(self, name: object) -> bool:
-        return name in self.elements
+        return isinstance(name, str) and self.find(name) is not None
 
     def __getitem__(self, name: str) -> DimensionElement:
         """Return an element by name.
@@ -250,11 +257,35 @@ class DimensionUniverse:
         DimensionNameError
             Raised if there is none.
         """
-        try:
-            return self.elements[name]
-        except KeyError:
+        found = self.find(name)
+        if found is None:
             hint = did_you_mean(name, self.elements)
-            raise DimensionNameError(f"no dimension or element {name!r}{hint}") from None
+            raise DimensionNameError(f"no dimension or element {name!r}{hint}")
+        return found
+
+    def find(self, name: str) -> DimensionElement | None:
+        """Return an element by name, None if there is none; sky pixels, as ``htm7``, are made when named."""
+        known = self.elements.get(name)
+        if known is None and name.startswith(("htm", "healpix")):
+            if name not in self._pixels:
+                self._pixels[name] = pixel_element(name)
+            return self._pixels[name]
+        return known
+
+    def is_dimension(self, name: str) -> bool:
+        """Tell whether a name is that of a dimension."""
+        element = self.find(name)
+        return element is not None and element.is_dimension
+
+    def _rank(self, name: str) -> tuple[int, str, int]:
+        pixelization = self[name].pixelization
+        if pixelization is not None:
+            return 1, pixelization.system, pixelization.level
+        return (0 if name == "band" else 2), "", self._positions[name]
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {name: position for position, name in enumerate(self.elements)}
 
     def conform(self, names: Iterable[str] | DimensionGroup) -> DimensionGroup:
         """Return the group of these dimensions, or this one, and all that they require and imply.
@@ -282,14 +313,13 @@ class DimensionUniverse:
                 members.add(element.name)
                 waiting += [*element.requires, *element.implies]
         implied = {name for member in members for name in self[member].implies}
-        required = tuple(name for name in self.names if name in members - implied)
+        required = tuple(self.sorted(members - implied))
         # What is required must be complete in itself: a required member may need an implied one.
         needed = {name for member in required for name in self[member].required}
-        required = tuple(name for name in self.names if name in needed)
+        required = tuple(self.sorted(needed))
         closed = frozenset(required)
         if closed not in self._groups:
-            rest = tuple(name for name in self.names if name in members and name not in needed)
-            self._groups[closed] = DimensionGroup(self, required, rest)
+            self._groups[closed] = DimensionGroup(self, required, tuple(self.sorted(members - needed)))
         return self._groups[closed]
 
     @property
