@@ -59,6 +59,7 @@ class DatasetWriter:
                 self.registry.files.insert({self.registry.datasets.numbers([ref.id])[ref.id]: staged.record})
                 staged.publish()
                 transaction.on_rollback(staged.retract)
+                transaction.on_commit(staged.finish)
         except BaseException:
             staged.discard()
             raise

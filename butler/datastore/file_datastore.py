@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ..datasets import DatasetRef, DatasetType, StorageClass
 from ..errors import ArtifactMissingError, ButlerUserError, FileFormatError, TemplateError
-from ..formatters import FileLayout, Formatter, formatter_for, get_formatter
+from ..formatters import FileLayout, Formatter, LocalFile, formatter_for, get_formatter
 from ..handles import check_request
 from ..registry import FileRecord
 from .bringing import LINK_MODES, bring_file, flush
@@ -52,23 +52,32 @@ class StagedFile:
     def publish(self) -> None:
         """Give the file its final name; under the lock of a transaction, so that no other can take it.
 
+        It keeps the temporary one, too, until `finish`: a kill before the commit leaves both, by which
+        `verify` knows what nobody owns even in the directory of a run that was never registered.
+
         Raises
         ------
         TemplateError
             Raised if another dataset has taken the name since this one was staged.
         ArtifactMissingError
             Raised if somebody has removed the file since it was staged.
+        ButlerUserError
+            Raised if the system refuses.
         """
         if self.temporary is None:
             return
-        if os.path.lexists(self.final):
-            raise TemplateError(f"two datasets have the path {self.final}; add a dimension to the template")
         try:
-            self.temporary.replace(self.final)
+            _add_name(self.temporary, self.final)
+        except FileExistsError as error:
+            raise TemplateError(
+                f"two datasets have the path {self.final}; add a dimension to the template"
+            ) from error
         except FileNotFoundError as error:
             raise ArtifactMissingError(
                 f"the staged file {self.temporary} is gone; repair only while nothing else writes"
             ) from error
+        except OSError as error:
+            raise ButlerUserError(f"cannot write {self.final}: {error.strerror or error}") from error
 
     def discard(self) -> None:
         """Remove the file before it is published."""
@@ -76,7 +85,8 @@ class StagedFile:
             self.temporary.unlink(missing_ok=True)
 
     def finish(self) -> None:
-        """Remove what the file takes the place of; once nothing can be undone any more."""
+        """Remove the temporary name, and what the file takes the place of; once nothing can be undone."""
+        self.discard()
         if self.moved_from is not None:
             self.moved_from.unlink(missing_ok=True)
 
@@ -84,6 +94,7 @@ class StagedFile:
         """Remove the file after it was published."""
         if self.temporary is not None:
             self.final.unlink(missing_ok=True)
+            self.discard()
 
 
 @dataclass(frozen=True)
@@ -250,7 +261,7 @@ class FileDatastore:
         return relative, self.resolve(relative)
 
     def _record(self, path: Path, recorded: str, formatter: Formatter) -> FileRecord:
-        layout = formatter.layout(path)
+        layout = formatter.layout(LocalFile(path))
         return FileRecord(
             path=recorded,
             formatter=formatter.name,
@@ -301,7 +312,7 @@ class FileDatastore:
                     f"{path} has {size} bytes, it had {record.size} when it was stored; see `butler verify`"
                 )
             return get_formatter(record.formatter).read(
-                path,
+                LocalFile(path),
                 storage_class=storage_class,
                 component=component,
                 parameters=given,
@@ -349,6 +360,18 @@ def is_temporary(path: Path) -> bool:
 
 def _temporary_name(final: Path) -> Path:
     return final.with_name(f".{final.name[:150]}.{uuid.uuid4().hex}{PART_SUFFIX}")
+
+
+def _add_name(temporary: Path, final: Path) -> None:
+    """Give a file a second name, or, on a file system without hard links, another one."""
+    try:
+        os.link(temporary, final, follow_symlinks=False)
+    except (FileExistsError, FileNotFoundError):
+        raise
+    except OSError:
+        if os.path.lexists(final):
+            raise FileExistsError(final) from None
+        temporary.replace(final)
 
 
 @contextmanager
