@@ -18,7 +18,7 @@ from stored_files import read, read_camera, write
 
 from butler.datasets import get_storage_class
 from butler.errors import FileFormatError, StorageClassError
-from butler.formatters import formatter_for, get_formatter
+from butler.formatters import LocalFile, formatter_for, get_formatter
 from butler.images import Exposure, Image, Mask
 
 pytestmark = pytest.mark.filterwarnings("ignore::astropy.utils.exceptions.AstropyWarning")
@@ -100,9 +100,9 @@ def test_truncated_files_are_errors(coadd_file: Path, tmp_path: Path) -> None:
     for size in [0, 1, 79, 80, 2879, 2880, 2881, 5000, 9000, last - 1]:
         path.write_bytes(content[:size])
         with pytest.raises(FileFormatError, match=r"cut\.fits"):
-            get_formatter("ExposureFits").layout(path)
+            get_formatter("ExposureFits").layout(LocalFile(path))
     path.write_bytes(content[:last])
-    assert get_formatter("ExposureFits").layout(path) is not None
+    assert get_formatter("ExposureFits").layout(LocalFile(path)) is not None
 
 
 @given(changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=30))

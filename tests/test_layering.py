@@ -30,7 +30,7 @@ ROOMS = {
         ["dimensions"],
         ["regions"],
         ["images"],
-        ["errors"],
+        ["errors", "late"],
     ],
     "connections": [
         ["builder"],
@@ -57,7 +57,7 @@ ROOMS = {
 # Where a library that is heavy, or could be swapped, may be imported.
 DOORS = {
     "sqlalchemy": ["butler/registry/"],
-    "lsst": ["butler/regions.py"],
+    "lsst": ["butler/regions/"],
     "astropy.io": ["butler/formatters/"],
     "numba": ["tasks/kernels/"],
     "lark": ["butler/registry/parser.py"],

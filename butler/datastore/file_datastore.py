@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ..datasets import DatasetRef, DatasetType, StorageClass
 from ..errors import ArtifactMissingError, ButlerUserError, FileFormatError, TemplateError
-from ..formatters import FileLayout, Formatter, formatter_for, get_formatter
+from ..formatters import FileLayout, Formatter, LocalFile, formatter_for, get_formatter
 from ..handles import check_request
 from ..registry import FileRecord
 from .bringing import LINK_MODES, bring_file, flush
@@ -261,7 +261,7 @@ class FileDatastore:
         return relative, self.resolve(relative)
 
     def _record(self, path: Path, recorded: str, formatter: Formatter) -> FileRecord:
-        layout = formatter.layout(path)
+        layout = formatter.layout(LocalFile(path))
         return FileRecord(
             path=recorded,
             formatter=formatter.name,
@@ -312,7 +312,7 @@ class FileDatastore:
                     f"{path} has {size} bytes, it had {record.size} when it was stored; see `butler verify`"
                 )
             return get_formatter(record.formatter).read(
-                path,
+                LocalFile(path),
                 storage_class=storage_class,
                 component=component,
                 parameters=given,

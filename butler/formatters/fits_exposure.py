@@ -8,11 +8,13 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 from astropy.io import fits
+from numpy.typing import NDArray
 
 from ..datasets import StorageClass
 from ..errors import FileFormatError, StorageClassError
 from ..images import ORIGIN, Box2I, CoaddInputs, Exposure, Extent2I, Image, Mask, MaskedImage, Psf, SkyWcs
-from .fits_file import HduInfo, broken_file, plane_layout, read_plane, walk_hdus, write_hdus
+from .byte_source import ByteSource, LocalFile
+from .fits_file import HduInfo, broken_file, plane_layout, read_plane, read_planes, walk_hdus, write_hdus
 from .fits_header import (
     header_values,
     mask_plane_cards,
@@ -27,7 +29,7 @@ from .fits_header import (
     set_cards,
 )
 from .fits_tables import coadd_inputs_to_tables, psf_to_table, read_coadd_inputs, read_psf
-from .formatter import FileLayout, Formatter
+from .formatter import FileLayout, Formatter, PlaneLayout
 
 __all__ = ["ExposureFormatter", "MaskedImageFormatter"]
 
@@ -48,28 +50,29 @@ class MaskedImageFormatter(Formatter):
 
     def read_whole(self, path: Path) -> MaskedImage:
         """Read the three planes."""
-        return read_masked_image(path, self.layout(path), None)
+        source = LocalFile(path)
+        return read_masked_image(source, self.layout(source), None)
 
-    def layout(self, path: Path) -> FileLayout:
+    def layout(self, source: ByteSource) -> FileLayout:
         """Find the three planes."""
-        with broken_file(path):
-            return self._layout(path)
+        with broken_file(source):
+            return self._layout(source)
 
-    def _layout(self, path: Path) -> FileLayout:
-        hdus = walk_hdus(path)
+    def _layout(self, source: ByteSource) -> FileLayout:
+        hdus = walk_hdus(source)
         if len(hdus) < 4 or not all(hdu.is_image for hdu in hdus[1:4]):
-            raise FileFormatError(f"{path} has no image, mask and variance planes in units 1 to 3")
+            raise FileFormatError(f"{source} has no image, mask and variance planes in units 1 to 3")
         planes = {}
         for name, hdu in zip(_PLANES, hdus[1:4], strict=True):
             mask_planes = planes_from_header(hdu.header) if name == "mask" else None
             planes[name] = plane_layout(hdu, xy0=origin_from_header(hdu.header), mask_planes=mask_planes)
         if len({plane.bbox for plane in planes.values()}) > 1:
-            raise FileFormatError(f"the planes of {path} cover different boxes")
+            raise FileFormatError(f"the planes of {source} cover different boxes")
         return FileLayout(planes)
 
     def read(
         self,
-        path: Path,
+        source: ByteSource,
         *,
         storage_class: StorageClass,
         component: str | None,
@@ -77,26 +80,28 @@ class MaskedImageFormatter(Formatter):
         layout: FileLayout | None,
     ) -> Any:
         """Read what was asked for: only the rows of a box, only the planes that are needed."""
-        known = layout or self.layout(path)
+        known = layout or self.layout(source)
         box = _requested_box(known, parameters)
         match component:
             case "bbox":
                 return known.planes["image"].bbox
             case "image" | "variance":
-                return _read_image(path, known, component, box)
+                plane = known.planes[component]
+                return _image(plane, read_plane(source, plane, box), box)
             case "mask":
-                return _read_mask(path, known, box)
+                plane = known.planes["mask"]
+                return _mask(plane, read_plane(source, plane, box), box)
             case "maskedImage":
-                return read_masked_image(path, known, box)
+                return read_masked_image(source, known, box)
             case None:
-                return self._read_all(path, known, box)
+                return self._read_all(source, known, box)
             case _:
-                return self._read_component(path, component)
+                return self._read_component(source, component)
 
-    def _read_all(self, path: Path, layout: FileLayout, box: Box2I | None) -> Any:
-        return read_masked_image(path, layout, box)
+    def _read_all(self, source: ByteSource, layout: FileLayout, box: Box2I | None) -> Any:
+        return read_masked_image(source, layout, box)
 
-    def _read_component(self, path: Path, component: str) -> Any:
+    def _read_component(self, source: ByteSource, component: str) -> Any:
         raise FileFormatError(f"a masked image has no {component}")
 
 
@@ -123,23 +128,23 @@ class ExposureFormatter(MaskedImageFormatter):
             hdus += coadd_inputs_to_tables(obj.coaddInputs)
         write_hdus(path, hdus)
 
-    def _read_all(self, path: Path, layout: FileLayout, box: Box2I | None) -> Exposure:
-        with broken_file(path):
-            exposure = _Components(path).exposure()
-        exposure.maskedImage = read_masked_image(path, layout, box)
+    def _read_all(self, source: ByteSource, layout: FileLayout, box: Box2I | None) -> Exposure:
+        with broken_file(source):
+            exposure = _Components(source).exposure()
+        exposure.maskedImage = read_masked_image(source, layout, box)
         return exposure
 
-    def _read_component(self, path: Path, component: str) -> Any:
-        with broken_file(path):
-            return getattr(_Components(path), component)
+    def _read_component(self, source: ByteSource, component: str) -> Any:
+        with broken_file(source):
+            return getattr(_Components(source), component)
 
 
 class _Components:
     """What an exposure's file says beside its pixels; each is parsed when asked for."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._hdus = walk_hdus(path)
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self._hdus = walk_hdus(source)
         self._values = header_values(self._hdus[0].header)
 
     def exposure(self) -> Exposure:
@@ -196,27 +201,27 @@ class _Components:
         """Return the rows of a table unit, None if there is none of that name."""
         for index, hdu in enumerate(self._hdus):
             if index > 3 and hdu.header.get("EXTNAME") == name:
-                with fits.open(self._path, memmap=False) as opened:
+                with self._source.open() as stream, fits.open(stream, memmap=False) as opened:
                     return opened[index].data
         return None
 
 
-def read_masked_image(path: Path, layout: FileLayout, box: Box2I | None) -> MaskedImage:
+def read_masked_image(source: ByteSource, layout: FileLayout, box: Box2I | None) -> MaskedImage:
     """Read a box of all three planes; everything if None."""
-    image = _read_image(path, layout, "image", box)
-    return MaskedImage(image, _read_mask(path, layout, box), _read_image(path, layout, "variance", box))
+    image, mask, variance = (layout.planes[name] for name in _PLANES)
+    pixels = read_planes(source, [image, mask, variance], box)
+    return MaskedImage(
+        _image(image, pixels[0], box), _mask(mask, pixels[1], box), _image(variance, pixels[2], box)
+    )
 
 
-def _read_image(path: Path, layout: FileLayout, name: str, box: Box2I | None) -> Image:
-    plane = layout.planes[name]
-    array = read_plane(path, plane, box).astype(np.float32, copy=False)
-    return Image(array, (box or plane.bbox).minimum, plane.unit)
+def _image(plane: PlaneLayout, pixels: NDArray[Any], box: Box2I | None) -> Image:
+    return Image(pixels.astype(np.float32, copy=False), (box or plane.bbox).minimum, plane.unit)
 
 
-def _read_mask(path: Path, layout: FileLayout, box: Box2I | None) -> Mask:
-    plane = layout.planes["mask"]
-    array = read_plane(path, plane, box).astype(np.int32, copy=False)
-    return Mask(array, (box or plane.bbox).minimum, dict(plane.mask_planes))
+def _mask(plane: PlaneLayout, pixels: NDArray[Any], box: Box2I | None) -> Mask:
+    bits = pixels.astype(np.int32, copy=False)
+    return Mask(bits, (box or plane.bbox).minimum, dict(plane.mask_planes))
 
 
 def _requested_box(layout: FileLayout, parameters: Mapping[str, Any]) -> Box2I | None:

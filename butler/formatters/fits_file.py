@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import mmap
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import BoxError, ButlerUserError, FileFormatError, StorageClassError
 from ..images import Box2I
+from .byte_source import ByteSource
 from .fits_header import set_cards
 from .formatter import PlaneLayout
 
@@ -24,6 +23,7 @@ __all__ = [
     "broken_file",
     "plane_layout",
     "read_plane",
+    "read_planes",
     "walk_hdus",
     "write_hdus",
     "write_plain_fits",
@@ -90,7 +90,7 @@ class HduInfo:
         return extension == "IMAGE" and _integer(self.header, "NAXIS") == 2 and self.data_size > 0
 
 
-def walk_hdus(path: Path) -> list[HduInfo]:
+def walk_hdus(source: ByteSource) -> list[HduInfo]:
     """Read all headers of a file; no data.
 
     Raises
@@ -98,43 +98,44 @@ def walk_hdus(path: Path) -> list[HduInfo]:
     FileFormatError
         Raised if the file is no FITS file, is cut short, or promises more than it holds.
     """
-    with broken_file(path), path.open("rb") as stream:
-        return list(_walk(stream, os.fstat(stream.fileno()).st_size, path))
+    with broken_file(source), source.open() as stream:
+        return list(_walk(stream, source))
 
 
-def _walk(stream: BinaryIO, size: int, path: Path) -> Iterator[HduInfo]:
+def _walk(stream: BinaryIO, source: ByteSource) -> Iterator[HduInfo]:
+    size = source.size()
     position = 0
     while position < size:
         stream.seek(position)
-        text = _header_text(stream, path, first=position == 0)
+        text = _header_text(stream, source, first=position == 0)
         if text is None:
             return
         hdu = HduInfo(fits.Header.fromstring(text), stream.tell())
         end = hdu.offset + hdu.data_size
         if hdu.data_size < 0 or end > size:
             raise FileFormatError(
-                f"{path} is truncated or lies about its size: a header promises data up to byte {end}, "
+                f"{source} is truncated or lies about its size: a header promises data up to byte {end}, "
                 f"the file has {size}"
             )
         yield hdu
         position = hdu.offset + -(-hdu.data_size // _BLOCK) * _BLOCK
 
 
-def _header_text(stream: BinaryIO, path: Path, *, first: bool) -> str | None:
+def _header_text(stream: BinaryIO, source: ByteSource, *, first: bool) -> str | None:
     """Read header blocks up to END; None where what follows the last unit is no header."""
     blocks: list[bytes] = []
     for _ in range(_MAX_HEADER_BLOCKS):
         block = stream.read(_BLOCK)
         if not blocks and not block.startswith(b"SIMPLE  =" if first else b"XTENSION="):
             if first:
-                raise FileFormatError(f"{path} is not a FITS file: it does not begin with SIMPLE")
+                raise FileFormatError(f"{source} is not a FITS file: it does not begin with SIMPLE")
             return None
         blocks.append(block)
         if len(block) < _BLOCK:
             break
         if any(block[i : i + 80].rstrip() == b"END" for i in range(0, _BLOCK, 80)):
             return b"".join(blocks).decode("ascii", "replace")
-    raise FileFormatError(f"{path} has a header without END; the file is truncated or broken")
+    raise FileFormatError(f"{source} has a header without END; the file is truncated or broken")
 
 
 def _integer(header: fits.Header, key: str, default: int | None = None) -> int:
@@ -173,12 +174,12 @@ def plane_layout(
     )
 
 
-def read_plane(path: Path, plane: PlaneLayout, bbox: Box2I | None = None) -> NDArray[Any]:
+def read_plane(source: ByteSource, plane: PlaneLayout, bbox: Box2I | None = None) -> NDArray[Any]:
     """Read a box of a plane; only the rows of the box are touched.
 
     Parameters
     ----------
-    path
+    source
         The file.
     plane
         Where the pixels lie.
@@ -198,28 +199,22 @@ def read_plane(path: Path, plane: PlaneLayout, bbox: Box2I | None = None) -> NDA
     FileFormatError
         Raised if the file is shorter than the layout says.
     """
-    rows, columns = (bbox or plane.bbox).slices_in(plane.bbox)
-    dtype = np.dtype(plane.dtype)
-    row_bytes = plane.n_x * dtype.itemsize
-    first = plane.offset + rows.start * row_bytes
-    length = (rows.stop - rows.start) * row_bytes
-    with path.open("rb") as stream:
-        size = os.fstat(stream.fileno()).st_size
-        if size < plane.offset + plane.n_y * row_bytes:
-            raise FileFormatError(
-                f"{path} is truncated: it has {size} bytes, its pixels end at "
-                f"{plane.offset + plane.n_y * row_bytes}"
-            )
-        start = first - first % mmap.ALLOCATIONGRANULARITY
-        with mmap.mmap(
-            stream.fileno(), first - start + length, offset=start, access=mmap.ACCESS_READ
-        ) as mapped:
-            stored = np.frombuffer(mapped, dtype, count=length // dtype.itemsize, offset=first - start)
-            stored = stored.reshape(-1, plane.n_x)[:, columns]
-            values = _scaled(stored, plane)
-            # The map cannot be closed while a view of it lives.
-            del stored
-    return values
+    return read_planes(source, [plane], bbox)[0]
+
+
+def read_planes(
+    source: ByteSource, planes: Sequence[PlaneLayout], bbox: Box2I | None = None
+) -> list[NDArray[Any]]:
+    """Read a box of several planes, as `read_plane` does, with one request for all of them."""
+    boxes = [(bbox or plane.bbox).slices_in(plane.bbox) for plane in planes]
+    ranges = []
+    for plane, (rows, _) in zip(planes, boxes, strict=True):
+        row_bytes = plane.n_x * np.dtype(plane.dtype).itemsize
+        ranges.append((plane.offset + rows.start * row_bytes, plane.offset + rows.stop * row_bytes))
+    return [
+        _scaled(np.frombuffer(view, plane.dtype).reshape(-1, plane.n_x)[:, columns], plane)
+        for view, plane, (_, columns) in zip(source.read_ranges(ranges), planes, boxes, strict=True)
+    ]
 
 
 def _scaled(stored: NDArray[Any], plane: PlaneLayout) -> NDArray[Any]:
@@ -270,7 +265,7 @@ def write_plain_fits(path: Path, array: NDArray[Any], cards: Mapping[str, Any]) 
 
 
 @contextmanager
-def broken_file(path: Path) -> Iterator[None]:
+def broken_file(path: Path | ByteSource) -> Iterator[None]:
     """Turn what parsing a broken header or table raises into a FileFormatError that names the file."""
     try:
         yield

@@ -13,6 +13,7 @@ from ..datasets import StorageClass
 from ..errors import FileFormatError, StorageClassError
 from ..handles import read_part
 from ..images import Box2I, Exposure, Extent2I, Image, Mask, MaskedImage, Point2I, SkyWcs
+from .byte_source import ByteSource, LocalFile
 from .fits_exposure import image_hdu
 from .fits_file import broken_file, plane_layout, read_plane, walk_hdus, write_hdus
 from .fits_header import (
@@ -49,10 +50,10 @@ class ImageFormatter(Formatter):
         set_cards(hdu.header, {**origin_cards(obj.xy0), "BUNIT": obj.unit or None})
         write_hdus(path, [hdu])
 
-    def layout(self, path: Path) -> FileLayout | None:
+    def layout(self, source: ByteSource) -> FileLayout | None:
         """Find the pixels; None if they are compressed."""
-        with broken_file(path):
-            hdu = image_hdu(walk_hdus(path))
+        with broken_file(source):
+            hdu = image_hdu(walk_hdus(source))
             if hdu is None:
                 return None
             planes = planes_from_header(hdu.header)
@@ -61,16 +62,20 @@ class ImageFormatter(Formatter):
 
     def read_whole(self, path: Path) -> Any:
         """Read everything."""
-        layout = self.layout(path)
-        if layout is not None:
-            return self._from_layout(path, layout, None)
-        array, header = _read_compressed(path)
-        with broken_file(path):
+        return self._whole(LocalFile(path))
+
+    def _whole(self, source: ByteSource) -> Any:
+        layout = self.layout(source)
+        return self._from_layout(source, layout, None) if layout else self._from_compressed(source)
+
+    def _from_compressed(self, source: ByteSource) -> Any:
+        array, header = _read_compressed(source)
+        with broken_file(source):
             return Image(array, Point2I(*origin_from_header(header)), str(header.get("BUNIT") or ""))
 
     def read(
         self,
-        path: Path,
+        source: ByteSource,
         *,
         storage_class: StorageClass,
         component: str | None,
@@ -78,16 +83,16 @@ class ImageFormatter(Formatter):
         layout: FileLayout | None,
     ) -> Any:
         """Read a box of the image, or its box."""
-        known = layout or self.layout(path)
+        known = layout or self.layout(source)
         if known is None or parameters.get("origin") is not None:
-            return read_part(self.read_whole(path), component, parameters)
+            return read_part(self._whole(source), component, parameters)
         if component == "bbox":
             return known.planes["image"].bbox
-        return self._from_layout(path, known, parameters.get("bbox"))
+        return self._from_layout(source, known, parameters.get("bbox"))
 
-    def _from_layout(self, path: Path, layout: FileLayout, box: Box2I | None) -> Any:
+    def _from_layout(self, source: ByteSource, layout: FileLayout, box: Box2I | None) -> Any:
         plane = layout.planes["image"]
-        return Image(read_plane(path, plane, box), (box or plane.bbox).minimum, plane.unit)
+        return Image(read_plane(source, plane, box), (box or plane.bbox).minimum, plane.unit)
 
 
 class MaskFormatter(ImageFormatter):
@@ -103,16 +108,12 @@ class MaskFormatter(ImageFormatter):
         set_cards(hdu.header, {**origin_cards(obj.xy0), **mask_plane_cards(obj.planes)})
         write_hdus(path, [hdu])
 
-    def read_whole(self, path: Path) -> Mask:
-        """Read everything."""
-        layout = self.layout(path)
-        if layout is None:
-            raise FileFormatError(f"{path} has no uncompressed mask")
-        return self._from_layout(path, layout, None)
+    def _from_compressed(self, source: ByteSource) -> Mask:
+        raise FileFormatError(f"{source} has no uncompressed mask")
 
-    def _from_layout(self, path: Path, layout: FileLayout, box: Box2I | None) -> Mask:
+    def _from_layout(self, source: ByteSource, layout: FileLayout, box: Box2I | None) -> Mask:
         plane = layout.planes["image"]
-        array = read_plane(path, plane, box).astype(np.int32, copy=False)
+        array = read_plane(source, plane, box).astype(np.int32, copy=False)
         return Mask(array, (box or plane.bbox).minimum, dict(plane.mask_planes))
 
 
@@ -128,17 +129,13 @@ class CameraImageFormatter(ImageFormatter):
         """Refuse: such files come from a camera."""
         raise StorageClassError("files of a camera can be ingested, not written")
 
-    def read_whole(self, path: Path) -> Exposure:
-        """Read pixels, WCS and header."""
-        layout = self.layout(path)
-        if layout is not None:
-            return self._from_layout(path, layout, None)
-        array, header = _read_compressed(path)
-        return _camera_exposure(Image(array.astype(np.float32)), _merged(path, header))
+    def _from_compressed(self, source: ByteSource) -> Exposure:
+        array, header = _read_compressed(source)
+        return _camera_exposure(Image(array.astype(np.float32)), _merged(source, header))
 
     def read(
         self,
-        path: Path,
+        source: ByteSource,
         *,
         storage_class: StorageClass,
         component: str | None,
@@ -146,23 +143,23 @@ class CameraImageFormatter(ImageFormatter):
         layout: FileLayout | None,
     ) -> Any:
         """Read a box as an exposure, or a component."""
-        known = layout or self.layout(path)
+        known = layout or self.layout(source)
         local = getattr(parameters.get("origin"), "name", parameters.get("origin")) == "LOCAL"
         if known is None or local:
-            return read_part(self.read_whole(path), component, parameters)
+            return read_part(self._whole(source), component, parameters)
         plane = known.planes["image"]
         if component == "bbox":
             return plane.bbox
         box = parameters.get("bbox")
         if component not in _WITH_PIXELS:
             box = Box2I(plane.bbox.minimum, Extent2I(1, 1))
-        return read_part(self._from_layout(path, known, box), component, {})
+        return read_part(self._from_layout(source, known, box), component, {})
 
-    def _from_layout(self, path: Path, layout: FileLayout, box: Box2I | None) -> Exposure:
+    def _from_layout(self, source: ByteSource, layout: FileLayout, box: Box2I | None) -> Exposure:
         plane = layout.planes["image"]
-        pixels = read_plane(path, plane, box).astype(np.float32, copy=False)
+        pixels = read_plane(source, plane, box).astype(np.float32, copy=False)
         image = Image(pixels, (box or plane.bbox).minimum, plane.unit)
-        return _camera_exposure(image, read_camera_header(path), (plane.x0, plane.y0))
+        return _camera_exposure(image, _camera_cards(source), (plane.x0, plane.y0))
 
 
 def read_camera_header(path: Path) -> dict[str, Any]:
@@ -173,16 +170,20 @@ def read_camera_header(path: Path) -> dict[str, Any]:
     FileFormatError
         Raised if the file is broken or has no image.
     """
-    with broken_file(path):
-        hdus = walk_hdus(path)
+    return _camera_cards(LocalFile(path))
+
+
+def _camera_cards(source: ByteSource) -> dict[str, Any]:
+    with broken_file(source):
+        hdus = walk_hdus(source)
         chosen = image_hdu(hdus) or next((h for h in hdus if h.header.get("ZIMAGE") is True), None)
         if chosen is None:
-            raise FileFormatError(f"{path} has no image of two axes")
+            raise FileFormatError(f"{source} has no image of two axes")
         return {**header_values(hdus[0].header), **header_values(chosen.header)}
 
 
-def _merged(path: Path, header: fits.Header) -> dict[str, Any]:
-    return {**read_camera_header(path), **header_values(header)}
+def _merged(source: ByteSource, header: fits.Header) -> dict[str, Any]:
+    return {**_camera_cards(source), **header_values(header)}
 
 
 def _camera_exposure(image: Image, cards: dict[str, Any], xy0: tuple[int, int] = (0, 0)) -> Exposure:
@@ -191,10 +192,10 @@ def _camera_exposure(image: Image, cards: dict[str, Any], xy0: tuple[int, int] =
     return Exposure(masked_image, wcs=SkyWcs(cards, xy0), metadata=cards)
 
 
-def _read_compressed(path: Path) -> tuple[Any, fits.Header]:
+def _read_compressed(source: ByteSource) -> tuple[Any, fits.Header]:
     """Read the first unit with pixels through astropy."""
-    with broken_file(path), fits.open(path, memmap=False) as hdus:
+    with broken_file(source), source.open() as stream, fits.open(stream, memmap=False) as hdus:
         for hdu in hdus:
             if hdu.is_image and hdu.data is not None and hdu.data.ndim == 2:
                 return hdu.data, hdu.header
-    raise FileFormatError(f"{path} has no image of two axes")
+    raise FileFormatError(f"{source} has no image of two axes")

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from ..datasets import StorageClass
 from ..handles import read_part
 from ..images import Box2I, Extent2I, Point2I
+from .byte_source import ByteSource
 
 __all__ = ["FileLayout", "Formatter", "PlaneLayout"]
 
@@ -116,7 +117,7 @@ class Formatter(ABC):
             Raised if the file is broken.
         """
 
-    def layout(self, path: Path) -> FileLayout | None:
+    def layout(self, source: ByteSource) -> FileLayout | None:
         """Find where the planes of a file lie; None if its pixels cannot be read in place.
 
         Raises
@@ -128,7 +129,7 @@ class Formatter(ABC):
 
     def read(
         self,
-        path: Path,
+        source: ByteSource,
         *,
         storage_class: StorageClass,
         component: str | None,
@@ -139,7 +140,7 @@ class Formatter(ABC):
 
         Parameters
         ----------
-        path
+        source
             The file.
         storage_class
             Storage class of the whole dataset.
@@ -148,4 +149,5 @@ class Formatter(ABC):
         layout
             What `layout` said when the file was stored.
         """
-        return read_part(self.read_whole(path), component, parameters)
+        with source.as_local_file() as path:
+            return read_part(self.read_whole(path), component, parameters)

@@ -32,7 +32,7 @@ from .where import Where
 __all__ = ["Registry"]
 
 _Found = TypeVar("_Found")
-_TRUE: Final = Where.parse("")
+_TRUE: Final = Where("", None)
 _MAX_TOLD: Final = 30
 """Most values of a dimension that an explanation lists."""
 
@@ -243,6 +243,6 @@ def as_record(element: str, row: Mapping[str, Any] | DimensionRecord) -> Dimensi
         if row.definition.name != element:
             raise DataIdValueError(f"a {row.definition.name} record is not a {element} record")
         return row
-    if element not in UNIVERSE.elements:
+    if UNIVERSE.find(element) is None:
         raise DimensionNameError(f"no element {element!r}{did_you_mean(element, UNIVERSE.elements)}")
     return DimensionRecord(element, row)

@@ -1,0 +1,155 @@
+"""ByteSource: the bytes of one stored file, wherever they are."""
+
+from __future__ import annotations
+
+import io
+import mmap
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from ..errors import FileFormatError
+
+__all__ = ["ByteRange", "ByteSource", "LocalFile"]
+
+ByteRange = tuple[int, int]
+"""First byte, and the byte after the last."""
+
+_BUFFER_SIZE: Final = 64 * 1024
+
+
+class ByteSource(ABC):
+    """The bytes of one stored file; formatters read through it as little as they need.
+
+    Parameters
+    ----------
+    name
+        Where the bytes are, for messages.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __str__(self) -> str:
+        return self.name
+
+    @abstractmethod
+    def size(self) -> int:
+        """Return the number of bytes.
+
+        Raises
+        ------
+        OSError
+            Raised if the file is gone or cannot be read; so do the other methods.
+        """
+
+    @abstractmethod
+    def read_ranges(self, ranges: Sequence[ByteRange]) -> list[memoryview]:
+        """Read parts of the file, all of them at once where that is quicker.
+
+        Parameters
+        ----------
+        ranges
+            The parts; none is empty.
+
+        Returns
+        -------
+        views
+            Read-only bytes of each part, in the same order. They may be a map of the file, which lives as
+            long as the view: copy what is to stay.
+
+        Raises
+        ------
+        FileFormatError
+            Raised if the file ends before a part does.
+        """
+
+    @abstractmethod
+    @contextmanager
+    def as_local_file(self) -> Iterator[Path]:
+        """Give the whole file a local name, for libraries that want one; valid inside the block only."""
+        yield Path()
+
+    def open(self) -> BinaryIO:
+        """Return a stream that can be sought in; only what is read of it, rounded up, is fetched."""
+        return io.BufferedReader(_SourceStream(self), _BUFFER_SIZE)
+
+
+class LocalFile(ByteSource):
+    """A file of the local file system, read through memory maps.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        Where it is, for messages; the path if not given.
+    """
+
+    def __init__(self, path: Path, name: str | None = None) -> None:
+        super().__init__(name or str(path))
+        self._path = path
+
+    def size(self) -> int:
+        """Return the number of bytes."""
+        return self._path.stat().st_size
+
+    def read_ranges(self, ranges: Sequence[ByteRange]) -> list[memoryview]:
+        """Map parts of the file."""
+        with self._path.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            views = []
+            for begin, end in ranges:
+                if end > size:
+                    raise FileFormatError(
+                        f"{self} is truncated: it has {size} bytes, what is to be read ends at {end}"
+                    )
+                start = begin - begin % mmap.ALLOCATIONGRANULARITY
+                mapped = mmap.mmap(stream.fileno(), end - start, offset=start, access=mmap.ACCESS_READ)
+                # The last view that goes takes the map along.
+                views.append(memoryview(mapped)[begin - start :])
+        return views
+
+    @contextmanager
+    def as_local_file(self) -> Iterator[Path]:
+        """Name the file itself."""
+        yield self._path
+
+    def open(self) -> BinaryIO:
+        """Open the file."""
+        return self._path.open("rb")
+
+
+class _SourceStream(io.RawIOBase):
+    """A stream over the ranges of a source."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self._size = source.size()
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed hides the buffer's type
+        end = min(self._position + len(buffer), self._size)
+        if end <= self._position:
+            return 0
+        [view] = self._source.read_ranges([(self._position, end)])
+        buffer[: len(view)] = view
+        self._position = end
+        return len(view)
