@@ -1,12 +1,10 @@
 """The dimension universe, data IDs and dimension records."""
 
 from .data_coordinate import DataCoordinate, DataId
-from .elements import DimensionElement, Field
+from .elements import GOVERNORS, DimensionElement, Field
 from .records import DimensionRecord, record_columns
 from .timespan import Timespan, ns_to_time, time_to_ns
 from .universe import (
-    OBSERVATION_REGIONS,
-    SKYMAP_REGIONS,
     UNIVERSE,
     DimensionGroup,
     DimensionUniverse,
@@ -14,8 +12,7 @@ from .universe import (
 )
 
 __all__ = [
-    "OBSERVATION_REGIONS",
-    "SKYMAP_REGIONS",
+    "GOVERNORS",
     "UNIVERSE",
     "DataCoordinate",
     "DataId",

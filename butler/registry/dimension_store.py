@@ -81,7 +81,7 @@ class DimensionRecordStore:
             if existing is None:
                 self.insert(definition.name, [record])
                 return True
-            old, new = existing.toDict(), record.toDict()
+            old, new = existing.columns(), record.columns()
             changed = {name: old[name] for name in old if old[name] != new[name]}
             if not changed:
                 return False
@@ -226,7 +226,7 @@ def record_from_row(definition: DimensionElement, row: sa.Row[Any], prefix: str 
 
 
 def _to_row(record: DimensionRecord) -> dict[str, Any]:
-    row = record.toDict()
+    row = record.columns()
     if record.definition.spatial:
         region = row.pop("region")
         row["region"] = None if region is None else region.encode()
