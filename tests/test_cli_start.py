@@ -1,4 +1,4 @@
-"""How the butler command starts: what it imports, commands of other packages, options from a file, logging."""
+"""How the butler command starts: imports, commands of other packages, options from a file, logging."""
 
 from __future__ import annotations
 
