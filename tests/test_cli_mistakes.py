@@ -96,7 +96,7 @@ def test_queries(base: Path) -> None:
     found = json.loads(
         output("query-dimension-records", "repo", "visit", "--where", "visit > 1", "--format", "json")
     )
-    assert [(r["visit"], r["target_name"], r["region"]) for r in found] == [(2, "COSMOS", "(elided)")]
+    assert [(r["id"], r["target_name"], r["region"]) for r in found] == [(2, "COSMOS", "(elided)")]
 
 
 def test_dataset_types_and_chains_are_registered(base: Path) -> None:

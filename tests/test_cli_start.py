@@ -93,7 +93,7 @@ def count_runs(repo, style):
     with open_butler(repo) as butler:
         print_rows(("runs",), [(len(butler.collections.query("*", CollectionType.RUN)),)], style)
 
-not_a_command = 3
+odd = 3
 '''
 
 
@@ -101,7 +101,7 @@ def test_commands_of_other_packages(tmp_path: Path, repository: Path) -> None:
     """They are listed and run like ours; a broken package is named, and disturbs no other command."""
     entries = {
         "count-runs": "helpful:count_runs",
-        "odd": "helpful:not_a_command",
+        "odd": "helpful:odd",
         "show": "helpful:count_runs",
     }
     install(tmp_path, "helpful", WORKING, entries)
@@ -113,7 +113,7 @@ def test_commands_of_other_packages(tmp_path: Path, repository: Path) -> None:
     assert listed.stderr.splitlines() == [
         "warning: package helpful: its command 'show' is left out, the name is taken",
         "warning: package hopeless: its command 'explode' cannot be loaded: RuntimeError: two lines",
-        "warning: package helpful: its command 'odd' is left out: helpful:not_a_command is a int, no click command",
+        "warning: package helpful: its command 'odd' is left out: helpful:odd is a int, no click command",
     ]
     counted = process("count-runs", repository, "--format", "json", path=tmp_path)
     assert json.loads(counted.stdout) == [{"runs": 2}]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -26,12 +26,15 @@ __all__ = [
 ]
 
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
 def split_callback(_ctx: click.Context, _parameter: click.Parameter, words: Sequence[str]) -> list[str]:
     """Return the names in words that may each be several, separated by commas."""
     return [name.strip() for word in words for name in word.split(",") if name.strip()]
 
 
-def words_option(*names: str, **settings: Any) -> Any:
+def words_option(*names: str, **settings: Any) -> Callable[[_Function], _Function]:
     """Return an option that may be repeated, and whose values may be several, separated by commas."""
     return click.option(*names, multiple=True, callback=split_callback, **settings)
 
@@ -49,7 +52,9 @@ confirm_option = click.option("-y/--confirm", "--yes", "--no-confirm", "yes", he
 dry_run_option = click.option("--dry-run", is_flag=True, help="Print what would go; remove nothing.")
 
 
-def transfer_option(*modes: str, default: str, help: str = "How files come.") -> Any:
+def transfer_option(
+    *modes: str, default: str, help: str = "How files come."
+) -> Callable[[_Function], _Function]:
     """Return the option that says how files are brought."""
     return click.option(
         "-t", "--transfer", type=click.Choice(modes), default=default, show_default=True, help=help

@@ -34,7 +34,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, CommandEntry]]] = {
         "register-skymap": CommandEntry(
             "sky_maps:register_skymap", "Register a sky map, from a YAML file or around the exposures."
         ),
-        "config-dump": CommandEntry("create:config_dump", "Print the configuration of a repository."),
+        "config-dump": CommandEntry(
+            "create:config_dump", "Print the configuration of a repository, with all defaults, as YAML."
+        ),
     },
     "Bring in and out": {
         "ingest-exposures": CommandEntry(
@@ -57,7 +59,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, CommandEntry]]] = {
         ),
     },
     "Ask": {
-        "query-collections": CommandEntry("query_collections:query_collections", "List collections."),
+        "query-collections": CommandEntry(
+            "query_collections:query_collections",
+            "List collections; of RUNs named after a time the newest first.",
+        ),
         "query-dataset-types": CommandEntry("dataset_types:query_dataset_types", "List dataset types."),
         "query-datasets": CommandEntry("query:query_datasets", "List datasets."),
         "query-data-ids": CommandEntry("query:query_data_ids", "List the data IDs of some dimensions."),

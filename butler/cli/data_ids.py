@@ -75,7 +75,8 @@ def data_id_condition(words: Sequence[str], where: str) -> tuple[str, dict[str, 
     where, bind
         One expression, and the values for the ``:names`` in it.
     """
-    terms, bind = [], {}
+    terms: list[str] = []
+    bind: dict[str, Any] = {}
     for key, texts in parse_terms(words).items():
         items = []
         for text in texts:

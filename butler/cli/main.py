@@ -25,6 +25,12 @@ from .plugins import find_plugins, load_plugin
 __all__ = ["ErrorsInOneLine", "LazyGroup", "main"]
 
 
+class _WrongNameError(click.ClickException):
+    """The command line names what there is not."""
+
+    exit_code = 2
+
+
 class ErrorsInOneLine(click.Group):
     """A group of commands whose foreseen errors are printed as one message, without a traceback.
 
@@ -41,9 +47,8 @@ class ErrorsInOneLine(click.Group):
             if is_debugging(ctx):
                 raise
             notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-            failure = click.ClickException(f"{error}{notes}")
-            failure.exit_code = 2 if isinstance(error, self.usage_errors) else 1
-            raise failure from None
+            failure = _WrongNameError if isinstance(error, self.usage_errors) else click.ClickException
+            raise failure(f"{error}{notes}") from None
         except BrokenPipeError:
             # The reader of our output, for example ``head``, has seen enough.
             sys.stderr.close()
@@ -85,7 +90,7 @@ class LazyGroup(ErrorsInOneLine):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that a command line names; tell the nearest name if there is none."""
         name = args[0]
-        if not name.startswith("-") and name not in self.list_commands(ctx):
+        if not name.startswith("-") and name not in COMMANDS and name not in find_plugins():
             hint = did_you_mean(name, self.list_commands(ctx))
             ctx.fail(f"no command {name!r}{hint}")
         return super().resolve_command(ctx, args)

@@ -88,10 +88,12 @@ def query_dimension_records(
     """List the records of a dimension."""
     from ..dimensions import UNIVERSE, record_columns
 
-    header = record_columns(UNIVERSE[element])
+    key = UNIVERSE[element].key
+    columns_of = record_columns(UNIVERSE[element])
+    header = [key.name if key is not None and name == element else name for name in columns_of]
     with open_butler(repo) as butler:
         found = butler.query_dimension_records(element, **asked.arguments(), explain=not count)
-    rows = [[_elided(name, record[name]) for name in header] for record in found[asked.offset :]]
+    rows = [[_elided(name, record[name]) for name in columns_of] for record in found[asked.offset :]]
     _print_found(header, rows, columns, count, style)
 
 

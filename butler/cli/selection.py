@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -25,6 +25,8 @@ __all__ = [
     "selection_options",
     "where_option",
 ]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 where_option = click.option(
     "--where", default="", help="Condition, for example \"visit IN (1..9) AND band = 'i'\"."
@@ -222,7 +224,7 @@ def _split_types(_ctx: click.Context, _parameter: click.Parameter, words: Sequen
     ]
 
 
-def data_id_option(*short: str) -> Any:
+def data_id_option(*short: str) -> Callable[[_Function], _Function]:
     """Return the option for a data ID with ranges and lists."""
     return click.option(
         *short,
