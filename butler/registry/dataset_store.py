@@ -153,7 +153,9 @@ class DatasetStore:
         return sa.select(self._schema.dataset_type)
 
     def _registered(self, row: sa.Row[Any]) -> RegisteredType:
-        dataset_type = DatasetType(row.name, row.dimensions.split(), row.storage_class, row.is_calibration)
+        dataset_type = DatasetType(
+            row.name, row.dimensions.split(), row.storage_class, isCalibration=row.is_calibration
+        )
         tags = self._schema.tags(row.tag_group_id, dataset_type.dimensions)
         return RegisteredType(row.id, dataset_type, tags)
 
