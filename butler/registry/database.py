@@ -194,29 +194,27 @@ class Database:
         self.require_writeable()
         session = self._session
         outer = session.transaction
-        connection = self._connected()
         level = f"level_{session.depth}"
-        with _plain_errors():
-            if outer is None:
-                self._begin(connection)
-            else:
-                connection.exec_driver_sql(f"SAVEPOINT {level}")
+        if outer is None:
+            self._begin()
+        else:
+            self._say(f"SAVEPOINT {level}")
         session.transaction = transaction = Transaction(outer)
         session.depth += 1
         try:
             with _plain_errors():
                 yield transaction
-                connection.exec_driver_sql("COMMIT" if outer is None else f"RELEASE SAVEPOINT {level}")
+            self._say("COMMIT" if outer is None else f"RELEASE SAVEPOINT {level}")
         except BaseException:
             # Who reads is not to remember what has never been.
             session.answers.clear()
             # After a full disk, for example, the database has rolled back by itself.
-            with suppress(DBAPIError):
+            with suppress(DBAPIError, ButlerError):
                 if outer is None:
-                    connection.exec_driver_sql("ROLLBACK")
+                    self._say("ROLLBACK")
                 else:
-                    connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {level}")
-                    connection.exec_driver_sql(f"RELEASE SAVEPOINT {level}")
+                    self._say(f"ROLLBACK TO SAVEPOINT {level}")
+                    self._say(f"RELEASE SAVEPOINT {level}")
             transaction.roll_back()
             raise
         finally:
@@ -224,13 +222,21 @@ class Database:
             session.depth -= 1
         transaction.commit()
 
-    def _begin(self, connection: sa.Connection) -> None:
+    def _begin(self) -> None:
         if self._turnstile is None:
-            connection.exec_driver_sql("BEGIN")
+            self._say("BEGIN")
             return
         with self._turnstile.passing(_BUSY_TIMEOUT_S):
             # With the write lock from the start writers queue; a read that turns into a write would fail.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            self._say("BEGIN IMMEDIATE")
+
+    def _say(self, words: str) -> None:
+        """Run a statement without values or rows."""
+        cursor = self._driver().cursor()
+        try:
+            cursor.execute(words)
+        except self.dialect.loaded_dbapi.Error as error:
+            self._raise(error, words)
 
     def execute(
         self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | None = None
@@ -257,7 +263,7 @@ class Database:
             cursor.execute(prepared.sql, prepared.arrange(values))
             rows: list[tuple[Any, ...]] = cursor.fetchall()
         except self.dialect.loaded_dbapi.Error as error:
-            self._raise(error, prepared)
+            self._raise(error, prepared.sql)
         return rows
 
     def run_many(self, prepared: Prepared, rows: Iterable[Sequence[Any]]) -> int:
@@ -269,7 +275,7 @@ class Database:
             cursor.executemany(prepared.sql, map(prepared.arrange, rows))
             n_changed = int(cursor.rowcount)
         except self.dialect.loaded_dbapi.Error as error:
-            self._raise(error, prepared)
+            self._raise(error, prepared.sql)
         return n_changed
 
     def create_tables(self, metadata: sa.MetaData) -> None:
@@ -305,11 +311,11 @@ class Database:
                 self._connected()
         return session.driver
 
-    def _raise(self, error: Exception, prepared: Prepared) -> NoReturn:
+    def _raise(self, error: Exception, sql: str) -> NoReturn:
         """Raise what an error of the driver means."""
         base = self.dialect.loaded_dbapi.Error
         with _plain_errors():
-            raise DBAPIError.instance(prepared.sql, None, error, base, dialect=self.dialect) from error
+            raise DBAPIError.instance(sql, None, error, base, dialect=self.dialect) from error
 
 
 def _configure_sqlite(connection: Any, record: Any) -> None:
