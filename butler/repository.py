@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -42,6 +42,8 @@ class RepositoryConfig(BaseModel):
         Path templates by dataset type; ``default`` for the others.
     checksum
         Whether written files get a SHA-256 sum.
+    compression
+        How the pixels of a dataset type are written: ``lossless`` or ``lossy16``; as they are if not named.
     """
 
     # An error must not repeat a password that somebody wrote into a URL.
@@ -53,6 +55,7 @@ class RepositoryConfig(BaseModel):
     namespace: str = "butler"
     templates: dict[str, str] = Field(default_factory=lambda: {"default": DEFAULT_TEMPLATE})
     checksum: bool = True
+    compression: dict[str, Literal["noCompression", "lossless", "lossy16"]] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod

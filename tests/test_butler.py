@@ -190,7 +190,9 @@ def test_exists_asks_registry_and_file(filled: Butler) -> None:
 def test_dataset_types_are_found_by_name(butler: Butler) -> None:
     """A registered type, and the type of each of its components."""
     assert butler.get_dataset_type("calexp") == CALEXP
-    assert butler.get_dataset_type("calexp.wcs") == DatasetType("calexp.wcs", CALEXP.dimensions, "Wcs")
+    assert butler.get_dataset_type("calexp.wcs") == DatasetType(
+        "calexp.wcs", CALEXP.dimensions, "Wcs", "ExposureF"
+    )
 
 
 def test_collections_are_searched_in_order(butler: Butler) -> None:
@@ -305,7 +307,7 @@ def note_at(visit: int, **kwargs: Any) -> DatasetRef:
 
 
 def ingest_note(path: str, formatter: str | None = None, **kwargs: Any) -> Act:
-    return lambda b: b.ingest(FileDataset(b.root / path, note_at(2), formatter), **kwargs)
+    return lambda b: b.ingest(FileDataset(b.root / path, note_at(2), formatter=formatter), **kwargs)
 
 
 READS: dict[str, tuple[Act, type[Exception], type[Exception], str]] = {

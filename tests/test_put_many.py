@@ -228,3 +228,15 @@ def test_derived_uuids_follow_from_what_a_dataset_is() -> None:
     assert len({by_type.id, *runs, note(2, id_generation_mode=DatasetIdGenEnum.DATAID_TYPE).id}) == 4
     assert note(1).id != note(1).id
     assert note(1).id.version == 7
+
+
+def test_one_file_of_several_datasets(butler: Butler, source: Path) -> None:
+    """Datasets that share a file get the path of the first; the file goes with the last of them."""
+    first, second = butler.ingest(FileDataset(source, [note(1), note(2)]), transfer="copy")
+    (path,) = set(butler.get_many_uris([first, second]).values())
+    assert butler.get(first) == butler.get(second)
+    butler.pruneDatasets([first], unstore=True, purge=True)
+    assert path.exists()
+    butler.pruneDatasets([second], unstore=True, purge=True)
+    assert not path.exists()
+    assert butler.verify().is_clean

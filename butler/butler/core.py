@@ -61,7 +61,9 @@ class ButlerCore:
             self.close()
             raise
         self.collections = self.registry.collections
-        self.datastore = FileDatastore(self.root, settings.file_templates(), settings.checksum)
+        self.datastore = FileDatastore(
+            self.root, settings.file_templates(), settings.checksum, settings.compression
+        )
         self._writer = DatasetWriter(self.registry, self.datastore)
         self._remover = DatasetRemover(self.registry, self.datastore)
 

@@ -180,29 +180,26 @@ class Database:
         self.require_writeable()
         session = self._session
         outer = session.transaction
-        connection = self._connected()
         level = f"level_{session.depth}"
-        with self._plain_errors():
-            if outer is None:
-                self._backend.begin(connection)
-            else:
-                connection.exec_driver_sql(f"SAVEPOINT {level}")
+        if outer is None:
+            self._backend.begin(self._say)
+        else:
+            self._say(f"SAVEPOINT {level}")
         session.transaction = transaction = Transaction(outer)
         session.depth += 1
         try:
             yield transaction
-            with self._plain_errors(committing=transaction):
-                connection.exec_driver_sql("COMMIT" if outer is None else f"RELEASE SAVEPOINT {level}")
+            self._say("COMMIT" if outer is None else f"RELEASE SAVEPOINT {level}", committing=transaction)
         except BaseException:
             # Who reads is not to remember what has never been.
             session.answers.clear()
             # After a full disk, for example, the database has rolled back by itself, or it has gone.
-            with suppress(sa.exc.SQLAlchemyError):
+            with suppress(DBAPIError, ButlerError):
                 if outer is None:
-                    connection.exec_driver_sql("ROLLBACK")
+                    self._say("ROLLBACK")
                 else:
-                    connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {level}")
-                    connection.exec_driver_sql(f"RELEASE SAVEPOINT {level}")
+                    self._say(f"ROLLBACK TO SAVEPOINT {level}")
+                    self._say(f"RELEASE SAVEPOINT {level}")
             transaction.roll_back()
             raise
         finally:
@@ -227,6 +224,14 @@ class Database:
             self._backend.lock(connection, name)
         if self.root is not None:
             self.root.has_looked = False
+
+    def _say(self, words: str, committing: Transaction | None = None) -> None:
+        """Run a statement without values or rows."""
+        cursor = self._driver().cursor()
+        try:
+            cursor.execute(words)
+        except self.dialect.loaded_dbapi.Error as error:
+            self._raise(error, words, committing)
 
     def execute(
         self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | None = None
@@ -267,7 +272,7 @@ class Database:
             cursor.execute(prepared.sql, prepared.arrange(values))
             rows: list[tuple[Any, ...]] = cursor.fetchall()
         except self.dialect.loaded_dbapi.Error as error:
-            self._raise(error, prepared)
+            self._raise(error, prepared.sql)
         return rows
 
     def run_many(self, prepared: Prepared, rows: Iterable[Sequence[Any]]) -> int:
@@ -278,7 +283,7 @@ class Database:
             cursor.executemany(prepared.sql, map(prepared.arrange, rows))
             n_changed = int(cursor.rowcount)
         except self.dialect.loaded_dbapi.Error as error:
-            self._raise(error, prepared)
+            self._raise(error, prepared.sql)
         return n_changed
 
     def create_tables(self, metadata: sa.MetaData) -> None:
@@ -321,15 +326,15 @@ class Database:
             self._connected()
         return session.driver
 
-    def _raise(self, error: Exception, prepared: Prepared) -> NoReturn:
+    def _raise(self, error: Exception, sql: str, committing: Transaction | None = None) -> NoReturn:
         """Raise what an error of the driver means."""
         session, base = self._session, self.dialect.loaded_dbapi.Error
         is_lost = self.dialect.is_disconnect(error, session.driver, None)
         if is_lost and session.connection is not None:
             session.connection.invalidate(error)
-        with self._plain_errors():
+        with self._plain_errors(committing):
             raise DBAPIError.instance(
-                prepared.sql, None, error, base, connection_invalidated=is_lost, dialect=self.dialect
+                sql, None, error, base, connection_invalidated=is_lost, dialect=self.dialect
             ) from error
 
     def _forget_lost(self) -> None:

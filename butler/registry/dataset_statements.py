@@ -37,6 +37,10 @@ class DatasetStatements:
             table.insert().values({name: sa.bindparam(name) for name in names}), names
         )
         """Inserts a dataset: UUID, dataset type, run, time."""
+        self.number: Final = database.prepare(
+            sa.select(table.c.id).where(table.c.uuid == sa.bindparam("uuid")), ["uuid"]
+        )
+        """Returns the row number of a UUID."""
 
     def tag(self, tags: sa.Table) -> Prepared:
         """Put a dataset into a collection: dataset type, collection, required values, UUID."""

@@ -160,7 +160,9 @@ class DatasetStore:
         return sa.select(self._schema.dataset_type)
 
     def _registered(self, row: sa.Row[Any]) -> RegisteredType:
-        dataset_type = DatasetType(row.name, row.dimensions.split(), row.storage_class, row.is_calibration)
+        dataset_type = DatasetType(
+            row.name, row.dimensions.split(), row.storage_class, isCalibration=row.is_calibration
+        )
         tags = self._schema.tags(row.tag_group_id, dataset_type.dimensions)
         return RegisteredType(row.id, dataset_type, tags)
 
@@ -321,6 +323,8 @@ class DatasetStore:
 
     def numbers(self, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:
         """Return the row numbers of the datasets that exist."""
+        if len(ids) < MANY // 8:
+            return {i: row[0] for i in ids for row in self._db.run(self._statements.number, (i.bytes,))}
         table = self._schema.dataset
         found: dict[uuid.UUID, int] = {}
         for chunk in _chunks(ids):

@@ -89,8 +89,8 @@ class Backend(Protocol):
     def make_engine(self, url: sa.URL, *, writeable: bool) -> sa.Engine:
         """Return the source of connections."""
 
-    def begin(self, connection: sa.Connection) -> None:
-        """Begin a transaction that writes."""
+    def begin(self, say: Callable[[str], None]) -> None:
+        """Begin a transaction that writes, by a statement."""
 
     def lock(self, connection: sa.Connection, name: str) -> None:
         """Let no other writer pass the same place until the transaction ends."""
@@ -127,11 +127,11 @@ class SqliteBackend:
         sa.event.listen(engine, "connect", _configure_sqlite)
         return engine
 
-    def begin(self, connection: sa.Connection) -> None:
-        """Begin a transaction that writes; when its turn has come."""
+    def begin(self, say: Callable[[str], None]) -> None:
+        """Begin a transaction that writes, by a statement, when its turn has come."""
         with self._turnstile.passing(_BUSY_TIMEOUT_S):
             # With the write lock from the start writers queue; a read that turns into a write would fail.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            say("BEGIN IMMEDIATE")
 
     def lock(self, connection: sa.Connection, name: str) -> None:
         """Do nothing: a transaction that writes is alone."""
@@ -191,9 +191,9 @@ class PostgresBackend:
                 "PostgreSQL needs a driver that is not installed: pip install 'coadd-butler[postgres]'"
             ) from error
 
-    def begin(self, connection: sa.Connection) -> None:
-        """Begin a transaction that writes."""
-        connection.exec_driver_sql("BEGIN ISOLATION LEVEL READ COMMITTED")
+    def begin(self, say: Callable[[str], None]) -> None:
+        """Begin a transaction that writes, by a statement."""
+        say("BEGIN ISOLATION LEVEL READ COMMITTED")
 
     def lock(self, connection: sa.Connection, name: str) -> None:
         """Take an advisory lock; another holder's changes are seen once it is taken."""

@@ -12,11 +12,14 @@ import sqlalchemy as sa
 
 from ..errors import DatasetNotFoundError
 from .database import Database
+from .memory import Memory
 from .schema import Schema
 
 __all__ = ["FileRecord", "FileRecordStore", "file_columns", "file_record", "join_files"]
 
 _CHUNK = 500
+_Format = tuple[str, str | None]
+"""Formatter and layout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +52,13 @@ class FileRecordStore:
 
     Parameters
     ----------
-    database, schema
+    database, schema, memory
         The registry's.
     """
 
-    def __init__(self, database: Database, schema: Schema) -> None:
+    def __init__(self, database: Database, schema: Schema, memory: Memory) -> None:
         self._db = database
+        self._memory = memory
         self._schema = schema
         dataset, files = schema.dataset, schema.file_record
         joined = join_files(schema, dataset, outer=False)
@@ -137,6 +141,16 @@ class FileRecordStore:
         """Return all records."""
         return self._records(self._all())
 
+    def totals(self) -> dict[int, tuple[int, int]]:
+        """Return the number of datasets with a file and their bytes, by the number of the run."""
+        table, dataset = self._schema.file_record, self._schema.dataset
+        statement = (
+            sa.select(dataset.c.run_id, sa.func.count().label("n"), sa.func.sum(table.c.size).label("bytes"))
+            .join_from(dataset, table, table.c.dataset_id == dataset.c.id)
+            .group_by(dataset.c.run_id)
+        )
+        return {int(row.run_id): (int(row.n), int(row.bytes)) for row in self._db.query(statement)}
+
     def _all(self) -> sa.Select[Any]:
         joined = join_files(self._schema, self._schema.dataset, outer=False)
         return sa.select(*file_columns(self._schema), self._schema.dataset.c.uuid).select_from(joined)
@@ -144,21 +158,29 @@ class FileRecordStore:
     def _records(self, statement: sa.Select[Any]) -> dict[uuid.UUID, FileRecord]:
         return {uuid.UUID(bytes=bytes(row[-1])): file_record(row) for row in self._db.query(statement)}
 
-    def _format_numbers(self, formats: Iterable[tuple[str, str | None]]) -> dict[tuple[str, str | None], int]:
+    def _format_numbers(self, formats: set[_Format]) -> dict[_Format, int]:
         """Return the numbers of formatters with layouts; most files share one, so each is kept once."""
+        answers = self._memory.answers()
+        known = {pair: answers[pair] for pair in formats if pair in answers}
+        if len(known) < len(formats):
+            known |= self._read_formats(formats)
+        if missing := formats - known.keys():
+            # All writers in the same order, so that none waits for one that waits for it.
+            rows = sorted((_format_digest(pair), *pair) for pair in missing)
+            self._db.insert_missing(
+                self._schema.file_format,
+                [dict(zip(("digest", "formatter", "layout"), row, strict=True)) for row in rows],
+                "digest",
+            )
+            known |= self._read_formats(missing)
+        answers.update(known)
+        return known
+
+    def _read_formats(self, formats: Iterable[_Format]) -> dict[_Format, int]:
         table = self._schema.file_format
-        digests = {_format_digest(*pair): pair for pair in formats}
-        statement = sa.select(table.c.digest, table.c.id).where(table.c.digest.in_(list(digests)))
-        known = {bytes(row.digest): int(row.id) for row in self._db.query(statement)}
-        # All writers in the same order, so that none waits for one that waits for it.
-        fresh = sorted(digests.keys() - known.keys())
-        if fresh:
-            rows = [
-                dict(zip(("formatter", "layout"), digests[d], strict=True)) | {"digest": d} for d in fresh
-            ]
-            self._db.insert_missing(table, rows, "digest")
-            known = {bytes(row.digest): int(row.id) for row in self._db.query(statement)}
-        return {pair: known[digest] for digest, pair in digests.items()}
+        digests = {_format_digest(pair): pair for pair in formats}
+        rows = self._db.query(sa.select(table.c.digest, table.c.id).where(table.c.digest.in_(list(digests))))
+        return {digests[bytes(row.digest)]: int(row.id) for row in rows}
 
 
 def file_columns(schema: Schema) -> list[sa.ColumnElement[Any]]:
@@ -186,5 +208,6 @@ def _path_key(path: str) -> int:
     return int.from_bytes(digest, "big", signed=True)
 
 
-def _format_digest(formatter: str, layout: str | None) -> bytes:
+def _format_digest(pair: _Format) -> bytes:
+    formatter, layout = pair
     return hashlib.sha256(f"{formatter}\n{layout or ''}".encode()).digest()

@@ -67,7 +67,7 @@ class Registry:
         self.datasets = DatasetStore(database, self.schema, memory)
         self.tags = TagStore(database, self.schema, self.datasets)
         self.records = DimensionRecordStore(database, self.schema, memory)
-        self.files = FileRecordStore(database, self.schema)
+        self.files = FileRecordStore(database, self.schema, memory)
         self._queries = QueryBuilder(database, self.schema)
 
     @classmethod
