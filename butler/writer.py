@@ -122,7 +122,15 @@ class DatasetWriter:
         self, datasets: Sequence[FileDataset], *, transfer: str, skip_existing: bool
     ) -> list[DatasetRef]:
         """Register files as datasets; dataset types and runs are made as needed."""
+        refs = [ref for dataset in datasets for ref in dataset.refs]
         with self.registry.database.transaction():
+            for dataset_type in dict.fromkeys(ref.datasetType for ref in refs):
+                self.registry.registerDatasetType(dataset_type)
+            runs = sorted({ref.run for ref in refs})
+            for run in runs:
+                self.registry.registerRun(run)
+            if skip_existing:
+                self.registry.hold(runs)
             wanted = [(dataset, self._to_ingest(dataset.refs, skip_existing)) for dataset in datasets]
             staged: list[tuple[DatasetRef, StagedFile]] = []
             try:
@@ -144,8 +152,6 @@ class DatasetWriter:
         """Return refs with expanded data IDs, without those that exist already if they may be skipped."""
         wanted = []
         for given in refs:
-            self.registry.registerDatasetType(given.datasetType)
-            self.registry.registerRun(given.run)
             ref = given.expanded(self.registry.records.expand(given.dataId))
             found = self.registry.find_dataset(ref.datasetType.name, ref.dataId, [ref.run])
             if found is None or not skip_existing:

@@ -171,6 +171,20 @@ class Registry:
         """Refuse datasets that `insert_datasets` would refuse; see `DatasetStore.check`."""
         self.datasets.check(self._run(run), refs)
 
+    def hold(self, runs: Iterable[str]) -> None:
+        """Let nobody else who holds a run look what it has, until the transaction ends.
+
+        For those who insert what is missing: two of them could miss the same. Others may put into the runs.
+
+        Parameters
+        ----------
+        runs
+            Their names.
+        """
+        # All in the same order, so that none waits for one that waits for it.
+        for name in sorted(runs):
+            self.database.lock(f"contents of {name}")
+
     def _run(self, name: str) -> CollectionInfo:
         info = self.collections.get_info(name)
         if info.type is not CollectionType.RUN:

@@ -87,6 +87,7 @@ def take_in_datasets(writer: DatasetWriter, arrivals: Sequence[Arrival], transfe
     """
     registry = writer.registry
     with registry.database.transaction():
+        registry.hold({arrival.ref.run for arrival in arrivals})
         known = registry.datasets.numbers([arrival.ref.id for arrival in arrivals]).keys()
         filed = registry.files.get(sorted(known))
         without_file: dict[str, list[DatasetRef]] = {}
@@ -121,6 +122,7 @@ def _staged(
     staged: list[tuple[DatasetRef, StagedFile]] = []
     try:
         if transfer is None:
+            writer.registry.database.lock("files in place")
             _require_free(writer.registry, [arrival.path or "" for _, arrival in datasets])
         for ref, arrival in datasets:
             assert arrival.path is not None
