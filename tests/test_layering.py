@@ -69,6 +69,8 @@ DOORS = {
     "matplotlib": ["butler/pictures.py"],
     "sep": ["tasks/process_ccd/"],
     "astroscrappy": ["tasks/process_ccd/"],
+    "alembic": ["butler/registry/migrations/"],
+    "psycopg": [],
     "sqlite3": [],
     "pickle": [],
 }

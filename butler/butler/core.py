@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,7 @@ from ..errors import (
     ReadOnlyButlerError,
     RepositoryExistsError,
 )
-from ..registry import FoundDataset
+from ..registry import FoundDataset, MigrationStep, migrate
 from ..remover import DatasetRemover
 from ..repository import CONFIG_NAME, RepositoryConfig
 from ..writer import DatasetWriter
@@ -106,6 +106,41 @@ class ButlerCore:
         except OSError as error:
             raise ButlerUserError(f"cannot make a repository at {directory}: {error.strerror}") from error
         return settings
+
+    @classmethod
+    def migrate(
+        cls, root: str | os.PathLike[str], *, dry_run: bool = False
+    ) -> tuple[Sequence[MigrationStep], list[str]]:
+        """Bring a repository to the schema version of this program; nobody else should have it open.
+
+        Parameters
+        ----------
+        root
+            Directory of the repository.
+        dry_run
+            Whether to undo all in the end.
+
+        Returns
+        -------
+        steps
+            What was done, all or nothing.
+        statements
+            The SQL statements that did it.
+
+        Raises
+        ------
+        RepositoryNotFoundError
+            Raised if there is no repository.
+        SchemaVersionError
+            Raised if the registry is newer than this program.
+        """
+        directory = Path(root).absolute()
+        settings = RepositoryConfig.load(directory)
+        database = settings.open_database(directory, writeable=True)
+        try:
+            return migrate(database, dry_run=dry_run)
+        finally:
+            database.close()
 
     @property
     def run(self) -> str | None:

@@ -1,10 +1,12 @@
 """What exists: collections, dataset types, dimension records, datasets, and queries over them."""
 
+from .attributes import has_registry
 from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database, Transaction
 from .dataset_store import FoundDataset
 from .engines import check_postgres_url
 from .file_store import FileRecord, FileRecordStore
+from .migrations import MigrationStep, migrate
 from .queries import DatasetSearch, QuerySpec
 from .registry import Registry
 from .where import Where
@@ -18,9 +20,12 @@ __all__ = [
     "FileRecord",
     "FileRecordStore",
     "FoundDataset",
+    "MigrationStep",
     "QuerySpec",
     "Registry",
     "Transaction",
     "Where",
     "check_postgres_url",
+    "has_registry",
+    "migrate",
 ]

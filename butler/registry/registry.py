@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-import sqlalchemy as sa
-
 from ..datasets import DatasetRef, DatasetType
 from ..dimensions import UNIVERSE, DataCoordinate, DataId, DimensionGroup, DimensionRecord
 from ..errors import (
@@ -16,10 +14,10 @@ from ..errors import (
     DataIdValueError,
     DimensionNameError,
     EmptyQueryResultError,
-    RepositoryCorruptionError,
     RepositoryExistsError,
     did_you_mean,
 )
+from .attributes import check_version, has_registry, read_attributes
 from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database
 from .dataset_store import DatasetStore, FoundDataset
@@ -55,13 +53,17 @@ class Registry:
     Raises
     ------
     RepositoryCorruptionError
-        Raised if the database has no registry, or one of another schema version.
+        Raised if the database has no registry.
+    SchemaVersionError
+        Raised if it has one of another schema version.
     """
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.schema = Schema()
-        self.repository_id = self._read_attributes().get("repository_id")
+        attributes = read_attributes(database)
+        check_version(attributes)
+        self.repository_id = attributes.get("repository_id")
         memory = Memory(database, self.schema)
         self.collections = CollectionStore(database, self.schema, memory)
         self.datasets = DatasetStore(database, self.schema, memory)
@@ -88,7 +90,7 @@ class Registry:
         }
         with database.transaction():
             database.lock("create")
-            if cls.exists(database):
+            if has_registry(database):
                 raise RepositoryExistsError(
                     f"{database.place} has the registry of another repository; choose another namespace"
                 )
@@ -96,23 +98,6 @@ class Registry:
             rows = [{"name": name, "value": str(value)} for name, value in attributes.items()]
             database.execute(schema.attributes.insert(), rows)
         return cls(database)
-
-    @staticmethod
-    def exists(database: Database) -> bool:
-        """Tell whether a database has a registry."""
-        return database.has_table(Schema().attributes.name)
-
-    def _read_attributes(self) -> dict[str, str]:
-        if not self.database.has_table(self.schema.attributes.name):
-            raise RepositoryCorruptionError(f"there is no registry in {self.database.place}")
-        rows = self.database.query(sa.select(self.schema.attributes))
-        attributes: dict[str, str] = {row.name: row.value for row in rows}
-        found = attributes.get("schema_version")
-        if found != str(SCHEMA_VERSION):
-            raise RepositoryCorruptionError(
-                f"the registry has schema version {found}, this program reads {SCHEMA_VERSION}"
-            )
-        return attributes
 
     # Names below that LSST's registry has keep its spelling.
 
