@@ -3,6 +3,7 @@
 from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database, Transaction
 from .dataset_store import FoundDataset
+from .engines import check_postgres_url
 from .file_store import FileRecord, FileRecordStore
 from .queries import DatasetSearch, QuerySpec
 from .registry import Registry
@@ -21,4 +22,5 @@ __all__ = [
     "Registry",
     "Transaction",
     "Where",
+    "check_postgres_url",
 ]
