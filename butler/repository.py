@@ -30,6 +30,8 @@ class RepositoryConfig(BaseModel):
         Path templates by dataset type; ``default`` for the others.
     checksum
         Whether written files get a SHA-256 sum.
+    root
+        Where the repository is, once it is made or opened; no part of the file.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +40,7 @@ class RepositoryConfig(BaseModel):
     registry: str = Field(default=_REGISTRY, pattern=r"^[A-Za-z0-9_\-]+\.sqlite3$")
     templates: dict[str, str] = Field(default_factory=lambda: {"default": DEFAULT_TEMPLATE})
     checksum: bool = True
+    root: Path | None = Field(default=None, exclude=True)
 
     @classmethod
     def load(cls, root: Path) -> Self:
@@ -62,7 +65,7 @@ class RepositoryConfig(BaseModel):
         except OSError as error:
             raise ButlerUserError(f"cannot read {path}: {error.strerror}") from error
         try:
-            return cls.model_validate(yaml.safe_load(content))
+            return cls.model_validate(yaml.safe_load(content)).model_copy(update={"root": root})
         except yaml.YAMLError as error:
             raise FileFormatError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
         except ValidationError as error:

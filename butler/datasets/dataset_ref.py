@@ -143,7 +143,7 @@ class DatasetRef:
 
         Raises
         ------
-        StorageClassError
+        DatasetTypeError
             Raised if a storage class cannot be converted into the other.
         """
         kind = (

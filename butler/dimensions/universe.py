@@ -68,8 +68,10 @@ class DimensionGroup:
 
     @property
     def spatial(self) -> tuple[str, ...]:
-        """Families of elements with regions that have one here."""
-        return tuple(name for name, family in SPATIAL_FAMILIES.items() if self._finest(family))
+        """Families of elements with regions that have one here; each system of sky pixels is one, too."""
+        families = [name for name, family in SPATIAL_FAMILIES.items() if self._finest(family)]
+        pixelizations = [self.universe[name].pixelization for name in self.skypix]
+        return tuple(dict.fromkeys([*families, *(p.system for p in pixelizations if p is not None)]))
 
     @property
     def temporal(self) -> tuple[str, ...]:
@@ -79,7 +81,10 @@ class DimensionGroup:
     @property
     def region_dimension(self) -> str | None:
         """Element whose records have the region of a data ID; None unless there is one family."""
-        return self._finest(SPATIAL_FAMILIES[self.spatial[0]]) if len(self.spatial) == 1 else None
+        if len(self.spatial) != 1:
+            return None
+        # The smallest pixels come last in canonical order.
+        return self.skypix[-1] if self.skypix else self._finest(SPATIAL_FAMILIES[self.spatial[0]])
 
     @property
     def timespan_dimension(self) -> str | None:

@@ -2,6 +2,7 @@
 
 from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database, Transaction
+from .defaults import RegistryDefaults
 from .file_store import FileRecord, FileRecordStore
 from .queries import DatasetSearch, QuerySpec
 from .registry import Registry
@@ -17,6 +18,7 @@ __all__ = [
     "FileRecordStore",
     "QuerySpec",
     "Registry",
+    "RegistryDefaults",
     "Transaction",
     "Where",
 ]

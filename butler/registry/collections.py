@@ -74,7 +74,14 @@ class CollectionStore:
     ----------
     database, schema
         The registry's.
+
+    Attributes
+    ----------
+    defaults
+        Collections that are searched where a call names none.
     """
+
+    defaults: tuple[str, ...] = ()
 
     def __init__(self, database: Database, schema: Schema) -> None:
         self._db = database

@@ -22,6 +22,7 @@ from ..errors import (
 from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database
 from .dataset_store import DatasetStore
+from .defaults import RegistryDefaults
 from .dimension_store import DimensionRecordStore
 from .file_store import FileRecordStore
 from .queries import DatasetSearch, QueryBuilder, QuerySpec
@@ -61,6 +62,7 @@ class Registry:
         self.records = DimensionRecordStore(database, self.schema)
         self.files = FileRecordStore(database, self.schema)
         self._queries = QueryBuilder(database, self.schema)
+        self._defaults = RegistryDefaults(self)
 
     @classmethod
     def create(cls, database: Database) -> Registry:
@@ -83,6 +85,16 @@ class Registry:
             raise RepositoryCorruptionError(
                 f"the registry has schema version {found}, this program reads {SCHEMA_VERSION}"
             )
+
+    @property
+    def defaults(self) -> RegistryDefaults:
+        """What is filled in where a call says nothing."""
+        return self._defaults
+
+    @defaults.setter
+    def defaults(self, defaults: RegistryDefaults) -> None:
+        self._defaults = defaults
+        self.collections.defaults = defaults.collections
 
     # Names below that LSST's registry has keep its spelling.
 
