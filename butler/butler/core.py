@@ -72,7 +72,7 @@ class ButlerCore:
         self.datastore = (
             cast(FileDatastore, NoDatastore())
             if without_datastore
-            else FileDatastore(self.root, settings.file_templates(), settings.checksum)
+            else FileDatastore(self.root, settings.file_templates(), settings.checksum, settings.compression)
         )
         self._writer = DatasetWriter(self.registry, self.datastore)
         self._remover = DatasetRemover(self.registry, self.datastore)

@@ -9,7 +9,7 @@ from typing import Any
 from ..datasets import DatasetRef, DatasetType, StorageClass
 from ..dimensions import DataCoordinate, DataId, Timespan
 from ..errors import ArtifactMissingError, DatasetNotFoundError, DatasetTypeError
-from ..registry import FileRecord
+from ..registry import FileRecord, FoundDataset
 from .core import ButlerCore
 
 __all__ = ["DatasetName", "FindingButler", "merged"]
@@ -65,17 +65,30 @@ class FindingButler(ButlerCore):
         DatasetTypeError
             Raised if the dataset type has other dimensions, or its storage class cannot be had.
         """
+        found = self._find(dataset_type, data_id, collections, kwargs, timespan)
+        if found is None:
+            return None
+        ref = found.ref.replace(datastore_records=found.record) if datastore_records else found.ref
+        return self._dressed(ref, storage_class, dimension_records)
+
+    def _find(
+        self,
+        dataset_type: str | DatasetType,
+        data_id: DataId | None,
+        collections: str | Iterable[str] | None,
+        kwargs: Mapping[str, Any],
+        timespan: Timespan | None,
+    ) -> FoundDataset | None:
+        """Return the dataset that `find_dataset` means, with the storage class of the type that was given."""
         registered, component = self._named_type(dataset_type)
         coordinate = self.defaults.data_id(registered, merged(data_id, kwargs))
-        path = self.defaults.path(collections)
-        ref = self.registry.find_dataset(registered.name, coordinate, path)
-        if ref is None:
+        found = self.registry.find_stored(registered.name, coordinate, self.defaults.path(collections))
+        if found is None:
             return None
-        if component:
-            ref = ref.makeComponentRef(component)
-        if storage_class is None and isinstance(dataset_type, DatasetType):
-            storage_class = dataset_type.storageClass_name
-        return self._dressed(ref, storage_class, dimension_records, datastore_records)
+        ref = found.ref.makeComponentRef(component) if component else found.ref
+        if isinstance(dataset_type, DatasetType):
+            ref = ref.overrideStorageClass(dataset_type.storageClass)
+        return found if ref is found.ref else FoundDataset(ref, found.record)
 
     def get_dataset(
         self,
@@ -87,7 +100,9 @@ class FindingButler(ButlerCore):
     ) -> DatasetRef | None:
         """Return a dataset by UUID, None if there is none; arguments as `find_dataset`."""
         ref = self.registry.datasets.get(id if isinstance(id, uuid.UUID) else uuid.UUID(id))
-        return ref and self._dressed(ref, storage_class, dimension_records, datastore_records)
+        if ref is not None and datastore_records:
+            ref = ref.replace(datastore_records=self.registry.files.get_one(ref.id))
+        return ref and self._dressed(ref, storage_class, dimension_records)
 
     def get_many_datasets(self, ids: Iterable[uuid.UUID | str]) -> list[DatasetRef]:
         """Return the datasets that exist among some UUIDs, by dataset type."""
@@ -110,14 +125,11 @@ class FindingButler(ButlerCore):
         ref: DatasetRef,
         storage_class: str | StorageClass | None,
         dimension_records: bool,
-        datastore_records: bool,
     ) -> DatasetRef:
         if storage_class is not None:
             ref = ref.overrideStorageClass(storage_class)
         if dimension_records:
             ref = ref.expanded(self.registry.records.expand(ref.dataId))
-        if datastore_records:
-            ref = ref.replace(datastore_records=self.registry.files.get([ref.id]).get(ref.id))
         return ref
 
     def _named_type(self, name: str | DatasetType) -> tuple[DatasetType, str | None]:
@@ -144,21 +156,18 @@ class FindingButler(ButlerCore):
         collections: str | Iterable[str] | None,
         kwargs: Mapping[str, Any],
         timespan: Timespan | None = None,
-    ) -> DatasetRef:
+    ) -> FoundDataset:
         if isinstance(dataset, DatasetRef):
-            return dataset
-        found = self.find_dataset(dataset, data_id, collections=collections, timespan=timespan, **kwargs)
+            known = dataset.datastore_records
+            record = known if isinstance(known, FileRecord) else self.registry.files.get_one(dataset.id)
+            return FoundDataset(dataset, record)
+        found = self._find(dataset, data_id, collections, kwargs, timespan)
         if found is None:
             name = dataset if isinstance(dataset, str) else dataset.name
             path = ", ".join(self.defaults.path(collections)) or "no collection at all"
             shown = {**(data_id or {}), **kwargs}
             raise DatasetNotFoundError(f"no {name} with data ID {shown} in {path}; query what there is")
         return found
-
-    def _file_record(self, ref: DatasetRef) -> FileRecord | None:
-        if isinstance(ref.datastore_records, FileRecord):
-            return ref.datastore_records
-        return self.registry.files.get([ref.id]).get(ref.id)
 
     def no_file(self, ref: DatasetRef) -> ArtifactMissingError:
         """Return the error of a dataset without file, which says whether it is registered at all."""

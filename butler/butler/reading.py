@@ -114,9 +114,9 @@ class ReadingButler(FindingButler):
 
         A dataset that is found by its data ID may lack its file until it is read.
         """
-        ref = self._resolve(datasetRefOrType, dataId, collections, kwargs, timespan)
+        found = self._resolve(datasetRefOrType, dataId, collections, kwargs, timespan)
+        ref, record = found.ref, found.record
         registered, component = self._named_type(ref.datasetType)
-        record = self._file_record(ref)
         if record is None and isinstance(datasetRefOrType, DatasetRef):
             raise self.no_file(ref)
         stored = _Fileless(self) if record is None else self.datastore.stored(record, registered, component)
@@ -159,15 +159,15 @@ class ReadingButler(FindingButler):
             Raised for a data ID that lacks a value, or has a name that means nothing.
         """
         try:
-            ref = self._resolve(dataset_ref_or_type, data_id, collections, kwargs)
+            resolved = self._resolve(dataset_ref_or_type, data_id, collections, kwargs)
         except (CollectionError, MissingDatasetTypeError, DatasetNotFoundError, DataIdValueError):
             return DatasetExistence.UNRECOGNIZED
         if isinstance(dataset_ref_or_type, DatasetRef):
-            known = self.registry.datasets.get(ref.id)
+            known = self.registry.datasets.get(dataset_ref_or_type.id)
             if known is None:
                 return DatasetExistence.UNRECOGNIZED
-            _require_same(ref, known)
-        record = self.registry.files.get([ref.id]).get(ref.id)
+            _require_same(dataset_ref_or_type, known)
+        record = resolved.record
         found = DatasetExistence.RECORDED
         if record is not None:
             found |= DatasetExistence.DATASTORE
@@ -226,12 +226,12 @@ class ReadingButler(FindingButler):
         if predict and not isinstance(datasetRefOrType, DatasetRef):
             registered, _ = self._named_type(datasetRefOrType)
             try:
-                ref = self._resolve(datasetRefOrType, dataId, collections, kwargs)
+                ref = self._resolve(datasetRefOrType, dataId, collections, kwargs).ref
             except (CollectionError, DatasetNotFoundError):
                 given = self.defaults.data_id(registered, merged(dataId, kwargs))
                 ref = DatasetRef(registered, given, self.defaults.run_or(run))
         else:
-            ref = self._resolve(datasetRefOrType, dataId, collections, kwargs)
+            ref = self._resolve(datasetRefOrType, dataId, collections, kwargs).ref
         return self.get_many_uris([ref], predict=predict)[ref].primaryURI
 
     def getURIs(

@@ -198,8 +198,7 @@ def _read_header(path: Path, camera: CameraMapping) -> tuple[ExposureDescription
     cards = read_camera_header(path)
     description = camera.describe(cards, path.name)
     camera.detector_properties(cards, path.name)
-    compressed = "ZNAXIS1" in cards
-    size = Extent2I(*(int(cards[f"{'Z' if compressed else ''}NAXIS{i}"]) for i in (1, 2)))
+    size = Extent2I(int(cards["NAXIS1"]), int(cards["NAXIS2"]))
     try:
         return description, SkyRegion.from_wcs(SkyWcs(cards), Box2I(Point2I(0, 0), size))
     except ValueError as error:

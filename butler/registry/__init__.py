@@ -2,6 +2,7 @@
 
 from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database, Transaction
+from .dataset_store import FoundDataset
 from .defaults import RegistryDefaults
 from .file_store import FileRecord, FileRecordStore
 from .queries import DatasetSearch, QuerySpec
@@ -16,6 +17,7 @@ __all__ = [
     "DatasetSearch",
     "FileRecord",
     "FileRecordStore",
+    "FoundDataset",
     "QuerySpec",
     "Registry",
     "RegistryDefaults",
