@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -30,6 +30,8 @@ class RepositoryConfig(BaseModel):
         Path templates by dataset type; ``default`` for the others.
     checksum
         Whether written files get a SHA-256 sum.
+    compression
+        How the pixels of a dataset type are written: ``lossless`` or ``lossy16``; as they are if not named.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +40,7 @@ class RepositoryConfig(BaseModel):
     registry: str = Field(default=_REGISTRY, pattern=r"^[A-Za-z0-9_\-]+\.sqlite3$")
     templates: dict[str, str] = Field(default_factory=lambda: {"default": DEFAULT_TEMPLATE})
     checksum: bool = True
+    compression: dict[str, Literal["noCompression", "lossless", "lossy16"]] = Field(default_factory=dict)
 
     @classmethod
     def load(cls, root: Path) -> Self:
