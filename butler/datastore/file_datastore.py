@@ -14,7 +14,15 @@ from typing import Any, Final
 
 from ..datasets import DatasetRef, DatasetType, StorageClass
 from ..errors import ArtifactMissingError, ButlerUserError, FileFormatError, TemplateError
-from ..formatters import FileLayout, Formatter, LocalFile, formatter_for, get_formatter
+from ..formatters import (
+    NO_COMPRESSION,
+    FileLayout,
+    Formatter,
+    LocalFile,
+    ReadRequest,
+    formatter_for,
+    get_formatter,
+)
 from ..handles import check_request
 from ..registry import FileRecord
 from .bringing import LINK_MODES, bring_file, flush
@@ -109,11 +117,14 @@ class FileDatastore:
         Path templates by dataset type name; ``default`` for the others.
     checksum
         Whether to compute SHA-256 sums of written files.
+    compression
+        Recipes for the pixels of dataset types, by name; those of others are written as they are.
     """
 
     root: Path
     templates: Mapping[str, FileTemplate] = field(default_factory=dict)
     checksum: bool = True
+    compression: Mapping[str, str] = field(default_factory=dict)
 
     def path_for(self, ref: DatasetRef, formatter: Formatter | None = None) -> str:
         """Return the path, relative to the root, that a dataset gets."""
@@ -151,7 +162,11 @@ class FileDatastore:
         temporary = _temporary_name(final)
         with _staging(temporary, f"cannot write {final}"):
             final.parent.mkdir(parents=True, exist_ok=True)
-            formatter.write(obj, temporary)
+            recipe = self.compression.get(ref.datasetType.name, NO_COMPRESSION)
+            if recipe == NO_COMPRESSION:
+                formatter.write(obj, temporary)
+            else:
+                formatter.write_compressed(obj, temporary, recipe)
             flush(temporary)
             return StagedFile(temporary, final, self._record(temporary, relative, formatter))
 
@@ -311,13 +326,9 @@ class FileDatastore:
                 raise FileFormatError(
                     f"{path} has {size} bytes, it had {record.size} when it was stored; see `butler verify`"
                 )
-            return get_formatter(record.formatter).read(
-                LocalFile(path),
-                storage_class=storage_class,
-                component=component,
-                parameters=given,
-                layout=None if record.layout is None else FileLayout.from_json(record.layout),
-            )
+            layout = None if record.layout is None else FileLayout.from_json(record.layout)
+            request = ReadRequest(storage_class, component, given, layout)
+            return get_formatter(record.formatter).read(LocalFile(path), request)
         except FileNotFoundError as error:
             raise ArtifactMissingError(
                 f"the file {path} is registered but gone; `butler verify --repair` removes such entries"
