@@ -66,7 +66,7 @@ DOORS = {
     "multiprocessing": ["tasks/execution/"],
     "click": ["butler/cli/", "tasks/cli.py"],
     "tqdm": ["butler/cli/", "tasks/cli.py"],
-    "matplotlib": ["butler/pictures.py"],
+    "matplotlib": ["butler/pictures/"],
     "sep": ["tasks/process_ccd/"],
     "astroscrappy": ["tasks/process_ccd/"],
     "sqlite3": [],
