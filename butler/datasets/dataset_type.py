@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from ..dimensions import UNIVERSE, DimensionGroup
 from ..errors import DatasetTypeError
-from .storage_class import StorageClass, get_storage_class
+from .storage_class import StorageClass
+from .storage_classes import get_storage_class
 
 __all__ = ["DatasetType"]
 
