@@ -83,7 +83,7 @@ class DatasetRemover:
     def _remove_files(self, transaction: Transaction, records: Iterable[FileRecord]) -> None:
         """Have files removed that no other dataset shares, once this is committed."""
         by_path = {record.path: record for record in records}
-        shared = self.registry.files.paths_in_use(list(by_path))
+        shared = self.registry.files.taken(list(by_path))
         for path, record in by_path.items():
             if path not in shared:
                 transaction.on_commit(partial(self.datastore.remove, record))

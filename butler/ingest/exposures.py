@@ -227,7 +227,7 @@ def _ingest_one(
         if known is not None:
             return []
         _insert_records(butler, description, region)
-        files = [FileDataset(path, DatasetRef(EXPOSURE, data_id, run), "CameraImageFits")]
+        files = [FileDataset(path, DatasetRef(EXPOSURE, data_id, run), formatter="CameraImageFits")]
         if weight is not None:
             _check_image(weight, "weight")
             files.append(FileDataset(weight, DatasetRef(WEIGHT, data_id, run)))

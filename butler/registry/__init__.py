@@ -2,6 +2,9 @@
 
 from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database, Transaction
+from .dataset_store import FoundDataset
+from .defaults import RegistryDefaults
+from .engines import check_postgres_url
 from .file_store import FileRecord, FileRecordStore
 from .queries import DatasetSearch, QuerySpec
 from .registry import Registry
@@ -15,8 +18,11 @@ __all__ = [
     "DatasetSearch",
     "FileRecord",
     "FileRecordStore",
+    "FoundDataset",
     "QuerySpec",
     "Registry",
+    "RegistryDefaults",
     "Transaction",
     "Where",
+    "check_postgres_url",
 ]
