@@ -1,12 +1,13 @@
 # make demo [DATA=dir] [SEED=n] [VISIT=n]   the main job, from exposures to a picture of the coadd
 # make test                                 all tests, with linter and type checker
+# make trust [TRUST_SEED=n]                 kills, hostile input, load and fuzzing in full; writes docs/trust_log.md
 
 PYTHON ?= python3
 VENV ?= .venv
 SEED ?= 1
 comma := ,
 
-.PHONY: demo test clean
+.PHONY: demo test trust clean
 
 demo: $(VENV)/.installed-demo
 	$(VENV)/bin/pipetask demo demo --seed $(SEED) $(if $(DATA),--data "$(DATA)") $(if $(VISIT),--visit $(VISIT))
@@ -16,6 +17,9 @@ test: $(VENV)/.installed-test
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/python -m pytest -n 2
+
+trust: $(VENV)/.installed-test
+	$(VENV)/bin/python tests/trust_run.py
 
 $(VENV)/.installed-%: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -1,12 +1,31 @@
 """A light Gen3 butler: a registry of what exists, a datastore of bytes, and handles that read regions."""
 
-from .butler import Butler, DatasetExistence
-from .datasets import DatasetIdGenEnum, DatasetRef, DatasetType, FileDataset, StorageClass
-from .dimensions import DataCoordinate, DimensionRecord, Timespan
-from .errors import ButlerError, ButlerUserError
-from .handles import DeferredDatasetHandle, InMemoryDatasetHandle
-from .registry import CollectionType
-from .repository import RepositoryConfig
+from typing import TYPE_CHECKING
+
+from .late import late_names
+
+if TYPE_CHECKING:
+    from .butler import Butler, DatasetExistence
+    from .datasets import DatasetIdGenEnum, DatasetRef, DatasetType, FileDataset, StorageClass
+    from .dimensions import DataCoordinate, DimensionRecord, Timespan
+    from .errors import ButlerError, ButlerUserError
+    from .handles import DeferredDatasetHandle, InMemoryDatasetHandle
+    from .registry import CollectionType
+    from .repository import RepositoryConfig
+else:
+    # What is imported above for type checkers is imported for everybody else when it is first used.
+    __getattr__ = late_names(
+        __name__,
+        {
+            "butler": ["Butler", "DatasetExistence"],
+            "datasets": ["DatasetIdGenEnum", "DatasetRef", "DatasetType", "FileDataset", "StorageClass"],
+            "dimensions": ["DataCoordinate", "DimensionRecord", "Timespan"],
+            "errors": ["ButlerError", "ButlerUserError"],
+            "handles": ["DeferredDatasetHandle", "InMemoryDatasetHandle"],
+            "registry": ["CollectionType"],
+            "repository": ["RepositoryConfig"],
+        },
+    )
 
 __all__ = [
     "Butler",

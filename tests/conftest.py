@@ -20,6 +20,11 @@ settings.register_profile("search")
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the mark of the tests that `make trust` runs with their full counts; see `trust_scale`."""
+    config.addinivalue_line("markers", "trust: a sample in `make test`, in full in `make trust`")
+
+
 @pytest.fixture(scope="session")
 def repository_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a repository to be read or copied, never changed."""

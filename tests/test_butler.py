@@ -40,7 +40,7 @@ from butler.errors import (
     StorageClassError,
     UnknownComponentError,
 )
-from butler.formatters import FORMATTERS, LocalFile
+from butler.formatters import LocalFile, get_formatter
 from butler.images import Box2I, Extent2I, GaussianPsf, Image, Point2I
 
 XY0 = (100, 50)
@@ -642,9 +642,9 @@ def test_a_region_of_a_huge_file_costs_only_its_rows(tmp_path: Path) -> None:
     """From an image of 8 GB, a box of 20 rows touches the memory pages of those rows and no others."""
     n_x, n_y, row = 20_000, 100_000, 70_000
     path = tmp_path / "huge.fits"
-    FORMATTERS["ImageFits"].write(Image(np.zeros((1, 1), dtype=np.float32)), path)
+    get_formatter("ImageFits").write(Image(np.zeros((1, 1), dtype=np.float32)), path)
     stretch_image(path, n_x, n_y)
-    layout = FORMATTERS["ImageFits"].layout(LocalFile(path))
+    layout = get_formatter("ImageFits").layout(LocalFile(path))
     assert layout is not None
     with path.open("r+b") as stream:
         stream.seek(layout.planes["image"].offset + 4 * (row * n_x + 5))

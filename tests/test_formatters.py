@@ -337,8 +337,9 @@ def test_boxes_are_slices(tmp_path: Path, box: Box2I, xy0: tuple[int, int]) -> N
 
 def test_layouts_survive_as_text() -> None:
     """What the registry keeps of a file's planes reads back as the same layout."""
-    for formatter in FORMATTERS.values():
-        assert get_formatter(formatter.name) is formatter
+    for name in FORMATTERS:
+        assert get_formatter(name).name == name
+        assert get_formatter(name) is get_formatter(name)
     with pytest.raises(StorageClassError, match="did you mean 'ExposureFits'"):
         get_formatter("ExposureFit")
 

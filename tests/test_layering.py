@@ -30,7 +30,7 @@ ROOMS = {
         ["dimensions"],
         ["regions"],
         ["images"],
-        ["errors"],
+        ["errors", "late"],
     ],
     "connections": [
         ["builder"],

@@ -8,19 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from .. import transfer as transfers
 from ..datasets import DatasetRef
 from ..dimensions import UNIVERSE
 from ..errors import ArtifactMissingError, ButlerUserError, FileFormatError
-from ..transfer import (
-    DEFAULT_NAME,
-    ExportContents,
-    ImportReport,
-    RepositoryExport,
-    departures,
-    import_contents,
-    read_export,
-    settle,
-)
 from .core import ButlerCore
 
 __all__ = ["MovingButler"]
@@ -34,7 +25,7 @@ class MovingButler(ButlerCore):
     @contextmanager
     def export(
         self, *, directory: _Path | None = None, filename: _Path | None = None, transfer: str | None = None
-    ) -> Iterator[RepositoryExport]:
+    ) -> Iterator[transfers.RepositoryExport]:
         """Export what a block saves; the file is written at its end, unless the block fails.
 
         Parameters
@@ -57,9 +48,9 @@ class MovingButler(ButlerCore):
         if directory is None and filename is None:
             raise ButlerUserError("an export needs a directory or a filename")
         folder = None if directory is None else Path(directory)
-        export = RepositoryExport(self.registry, self.datastore, folder, transfer)
+        export = transfers.RepositoryExport(self.registry, self.datastore, folder, transfer)
         yield export
-        export.write((folder or Path()) / (filename or DEFAULT_NAME))
+        export.write((folder or Path()) / (filename or transfers.DEFAULT_NAME))
 
     def import_(
         self,
@@ -69,7 +60,7 @@ class MovingButler(ButlerCore):
         transfer: str | None = None,
         skip_dimensions: Iterable[str] | None = None,
         without_datastore: bool = False,
-    ) -> ImportReport:
+    ) -> transfers.ImportReport:
         """Import an export of ours or LSST's, whole or not at all.
 
         Dimension records that exist are kept as they are, even if the file's differ; datasets that exist
@@ -108,9 +99,9 @@ class MovingButler(ButlerCore):
         self.registry.database.require_writeable()
         folder = None if directory is None else Path(directory)
         skipped = [UNIVERSE[name].name for name in skip_dimensions or ()]
-        return import_contents(
+        return transfers.import_contents(
             self._writer,
-            _read(filename or DEFAULT_NAME, folder),
+            _read(filename or transfers.DEFAULT_NAME, folder),
             directory=folder,
             transfer=transfer,
             skip_dimensions=skipped,
@@ -160,8 +151,8 @@ class MovingButler(ButlerCore):
             Raised if a dataset is here under another UUID, or something exists with another definition.
         """
         self.registry.database.require_writeable()
-        arrivals = departures(source.registry, source.datastore, refs, skip_missing=skip_missing)
-        settle(
+        arrivals = transfers.departures(source.registry, source.datastore, refs, skip_missing=skip_missing)
+        transfers.settle(
             self._writer,
             source.registry,
             arrivals,
@@ -173,7 +164,7 @@ class MovingButler(ButlerCore):
         return [arrival.ref for arrival in arrivals]
 
 
-def _read(filename: _Path | TextIO, directory: Path | None) -> ExportContents:
+def _read(filename: _Path | TextIO, directory: Path | None) -> transfers.ExportContents:
     """Read an export file, given by name or open."""
     if isinstance(filename, str | os.PathLike):
         given = Path(filename)
@@ -185,9 +176,9 @@ def _read(filename: _Path | TextIO, directory: Path | None) -> ExportContents:
             )
         try:
             with path.open(encoding="utf-8") as stream:
-                return read_export(stream, str(path))
+                return transfers.read_export(stream, str(path))
         except UnicodeDecodeError as error:
             raise FileFormatError(f"{path} is no text: {error}") from error
         except OSError as error:
             raise ButlerUserError(f"cannot read {path}: {error.strerror}") from error
-    return read_export(filename, str(getattr(filename, "name", "the stream")))
+    return transfers.read_export(filename, str(getattr(filename, "name", "the stream")))

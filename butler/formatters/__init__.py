@@ -1,10 +1,19 @@
-"""Between files and objects: one formatter per kind of file."""
+"""Between files and objects: one formatter per kind of file, imported when a file of the kind turns up."""
 
+from typing import TYPE_CHECKING
+
+from ..late import late_names
 from .byte_source import ByteRange, ByteSource, LocalFile
-from .fits_file import write_plain_fits
-from .fits_image import read_camera_header
 from .formatter import FileLayout, Formatter, PlaneLayout
 from .known import FORMATTERS, formatter_for, get_formatter
+
+if TYPE_CHECKING:
+    from .fits_file import write_plain_fits
+    from .fits_image import read_camera_header
+else:
+    __getattr__ = late_names(
+        __name__, {"fits_file": ["write_plain_fits"], "fits_image": ["read_camera_header"]}
+    )
 
 __all__ = [
     "FORMATTERS",

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib import import_module
 from typing import Final
 
 from ..datasets import StorageClass
 from ..errors import StorageClassError, did_you_mean
-from .fits_exposure import ExposureFormatter, MaskedImageFormatter
-from .fits_image import CameraImageFormatter, ImageFormatter, MaskFormatter
 from .formatter import Formatter
-from .healsparse_map import HealSparseFormatter
-from .json_model import JsonFormatter, SkyMapFormatter
-from .table import TableFormatter
 
 __all__ = ["FORMATTERS", "formatter_for", "get_formatter"]
 
-FORMATTERS: Final[dict[str, Formatter]] = {
-    formatter.name: formatter
-    for formatter in (
-        ExposureFormatter(),
-        MaskedImageFormatter(),
-        ImageFormatter(),
-        MaskFormatter(),
-        CameraImageFormatter(),
-        JsonFormatter(),
-        SkyMapFormatter(),
-        TableFormatter(),
-        HealSparseFormatter(),
-    )
+FORMATTERS: Final[dict[str, str]] = {
+    "ExposureFits": "fits_exposure:ExposureFormatter",
+    "MaskedImageFits": "fits_exposure:MaskedImageFormatter",
+    "ImageFits": "fits_image:ImageFormatter",
+    "MaskFits": "fits_image:MaskFormatter",
+    "CameraImageFits": "fits_image:CameraImageFormatter",
+    "Json": "json_model:JsonFormatter",
+    "SkyMapJson": "json_model:SkyMapFormatter",
+    "TableEcsv": "table:TableFormatter",
+    "HealSparse": "healsparse_map:HealSparseFormatter",
 }
-"""Formatters by name; a repository can only name these."""
+"""Where each formatter is defined, by its name; a repository can only name these."""
 
 _BY_STORAGE_CLASS: Final[dict[str, str]] = {
     "Exposure": "ExposureFits",
@@ -59,10 +53,18 @@ def get_formatter(name: str) -> Formatter:
     StorageClassError
         Raised if there is none.
     """
-    try:
-        return FORMATTERS[name]
-    except KeyError:
-        raise StorageClassError(f"no formatter {name!r}{did_you_mean(name, FORMATTERS)}") from None
+    if name not in FORMATTERS:
+        raise StorageClassError(f"no formatter {name!r}{did_you_mean(name, FORMATTERS)}")
+    return _imported(FORMATTERS[name])
+
+
+@cache
+def _imported(place: str) -> Formatter:
+    """Return the formatter of a class; a library that reads files is imported with the first of them."""
+    module, _, name = place.partition(":")
+    formatter = getattr(import_module(f".{module}", __package__), name)()
+    assert isinstance(formatter, Formatter)
+    return formatter
 
 
 def formatter_for(storage_class: StorageClass) -> Formatter:
@@ -74,6 +76,7 @@ def formatter_for(storage_class: StorageClass) -> Formatter:
         Raised if datasets of this storage class are not stored on their own.
     """
     try:
-        return FORMATTERS[_BY_STORAGE_CLASS[storage_class.name]]
+        name = _BY_STORAGE_CLASS[storage_class.name]
     except KeyError:
         raise StorageClassError(f"{storage_class.name} cannot be stored on its own") from None
+    return get_formatter(name)

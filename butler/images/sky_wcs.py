@@ -6,15 +6,15 @@ import math
 import re
 import warnings
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from astropy.coordinates import FK5, ICRS
-from astropy.wcs import WCS, FITSFixedWarning, WcsError
-from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import FileFormatError
+
+if TYPE_CHECKING:
+    from astropy.wcs import WCS
 
 __all__ = ["SkyWcs"]
 
@@ -109,6 +109,8 @@ class SkyWcs:
     @property
     def pixel_scale(self) -> float:
         """Arcseconds per pixel at the reference position (geometric mean of both axes)."""
+        from astropy.wcs.utils import proj_plane_pixel_scales
+
         return float(math.sqrt(np.prod(proj_plane_pixel_scales(self._wcs)))) * 3600.0
 
     def to_header(self, xy0: tuple[int, int] = (0, 0)) -> dict[str, Any]:
@@ -154,6 +156,10 @@ class SkyWcs:
 
 def _parse(header: Mapping[str, Any]) -> WCS:
     """Parse WCS cards; refuse what is not a finite equatorial WCS of two axes."""
+    from astropy.coordinates import FK5, ICRS
+    from astropy.wcs import WCS, FITSFixedWarning, WcsError
+    from astropy.wcs.utils import wcs_to_celestial_frame
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
         try:

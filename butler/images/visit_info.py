@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from astropy.time import Time
+if TYPE_CHECKING:
+    from astropy.time import Time
 
 __all__ = ["VisitInfo"]
 

@@ -32,7 +32,7 @@ from .where import Where
 __all__ = ["Registry"]
 
 _Found = TypeVar("_Found")
-_TRUE: Final = Where.parse("")
+_TRUE: Final = Where("", None)
 _MAX_TOLD: Final = 30
 """Most values of a dimension that an explanation lists."""
 

@@ -9,7 +9,6 @@ from typing import Any, Final
 from ..dimensions import UNIVERSE
 from ..errors import InvalidQueryError, did_you_mean
 from .expression import And, Expression, Identifier, Node, walk
-from .parser import parse_expression, syntax_error
 
 __all__ = ["CONSTANTS", "Where", "is_constant"]
 
@@ -44,7 +43,13 @@ class Where:
         InvalidQueryError
             Raised with the position of what is wrong.
         """
-        return cls(text, parse_expression(text), bind or {})
+        tree = None
+        if text and not text.isspace():
+            # The parser is built with the first expression: most butlers see none.
+            from .parser import parse_expression
+
+            tree = parse_expression(text)
+        return cls(text, tree, bind or {})
 
     @classmethod
     def parse_name(cls, name: str) -> Where:
@@ -101,6 +106,8 @@ class Where:
 
     def error(self, node: Node, message: str) -> InvalidQueryError:
         """Return the error that points at a node."""
+        from .parser import syntax_error
+
         return syntax_error(self.text, node.position, message)
 
     def resolve(self, node: Identifier, known: Iterable[str]) -> tuple[str, str]:

@@ -1,9 +1,24 @@
 """Between repositories: LSST's export YAML, and transfers."""
 
-from .between import departures, settle
-from .contents import ExportContents, read_export
-from .exporting import DEFAULT_NAME, RepositoryExport
-from .importing import ImportReport, import_contents
+from typing import TYPE_CHECKING
+
+from ..late import late_names
+
+if TYPE_CHECKING:
+    from .between import departures, settle
+    from .contents import ExportContents, read_export
+    from .exporting import DEFAULT_NAME, RepositoryExport
+    from .importing import ImportReport, import_contents
+else:
+    __getattr__ = late_names(
+        __name__,
+        {
+            "between": ["departures", "settle"],
+            "contents": ["ExportContents", "read_export"],
+            "exporting": ["DEFAULT_NAME", "RepositoryExport"],
+            "importing": ["ImportReport", "import_contents"],
+        },
+    )
 
 __all__ = [
     "DEFAULT_NAME",
