@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ..datasets import DatasetRef, DatasetType
-from ..datastore import FileDatastore
+from ..datastore import TemplateSet
 from ..defaults import RegistryDefaults
 from ..dimensions import DataId
 from ..errors import (
@@ -57,6 +57,7 @@ class ButlerCore:
             raise RepositoryCorruptionError(f"the registry {self.root / settings.registry} is gone")
         database = Database.sqlite(self.root / settings.registry, writeable=writeable)
         try:
+            self.datastore = settings.file_datastore(self.root, writeable=writeable)
             self.registry = Registry(database)
             self.defaults = RegistryDefaults(self.registry, collections, run, data_id)
             if run is not None:
@@ -66,7 +67,6 @@ class ButlerCore:
             database.close()
             raise
         self.collections = self.registry.collections
-        self.datastore = FileDatastore(self.root, settings.file_templates(), settings.checksum)
         self._writer = DatasetWriter(self.registry, self.datastore)
         self._remover = DatasetRemover(self.registry, self.datastore)
 
@@ -97,7 +97,7 @@ class ButlerCore:
         """
         directory = Path(root).absolute()
         settings = config or RepositoryConfig()
-        settings.file_templates()
+        TemplateSet.from_patterns(settings.templates)
         if (directory / CONFIG_NAME).exists():
             raise RepositoryExistsError(f"there is a repository at {directory} already")
         try:
@@ -105,6 +105,7 @@ class ButlerCore:
             database = Database.sqlite(directory / settings.registry, writeable=True)
             registry = Registry(database) if database.has_tables() else Registry.create(database)
             registry.database.close()
+            settings = settings.claimed(directory)
             settings.save(directory)
         except OSError as error:
             raise ButlerUserError(f"cannot make a repository at {directory}: {error.strerror}") from error

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets import DatasetRef
-from ..datastore import retrieve_files
+from ..datastore import RemoteResource, as_resource, retrieve_files
 from ..dimensions import DataId
 from ..errors import (
     ArtifactMissingError,
@@ -117,7 +117,7 @@ class ReadingButler(ButlerCore):
             found |= DatasetExistence.DATASTORE
         if not full_check:
             return found | DatasetExistence._ASSUMED
-        if record is not None and self.datastore.resolve(record.path).exists():
+        if record is not None and self.datastore.size(record.path) is not None:
             found |= DatasetExistence._ARTIFACT
         return found
 
@@ -130,18 +130,18 @@ class ReadingButler(ButlerCore):
         asked = list(refs)
         records = self.registry.files.get([ref.id for ref in asked])
         return {
-            ref: ref.id in records and self.datastore.resolve(records[ref.id].path).exists() for ref in asked
+            ref: ref.id in records and self.datastore.size(records[ref.id].path) is not None for ref in asked
         }
 
-    def getURI(self, dataset: DatasetName, /, dataId: DataId | None = None, **kwargs: Any) -> Path:
+    def getURI(self, dataset: DatasetName, /, dataId: DataId | None = None, **kwargs: Any) -> Path | RemoteResource:
         """Return where the file of a dataset is; arguments as `get`."""
         collections = kwargs.pop("collections", None)
         ref = self._resolve(dataset, dataId, collections, kwargs)
-        return self.datastore.resolve(self._file_record(ref).path)
+        return as_resource(self.datastore, self._file_record(ref).path)
 
     def get_many_uris(
         self, refs: Iterable[DatasetRef], *, allow_missing: bool = False
-    ) -> dict[DatasetRef, Path]:
+    ) -> dict[DatasetRef, Path | RemoteResource]:
         """Return where the files of datasets are.
 
         Parameters
@@ -163,7 +163,7 @@ class ReadingButler(ButlerCore):
             raise ArtifactMissingError(
                 f"{len(missing)} datasets have no stored file, among them {missing[0]}"
             )
-        return {ref: self.datastore.resolve(records[ref.id].path) for ref in asked if ref.id in records}
+        return {ref: as_resource(self.datastore, records[ref.id].path) for ref in asked if ref.id in records}
 
     def retrieveArtifacts(
         self,

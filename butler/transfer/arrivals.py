@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..datasets import DatasetRef
-from ..datastore import StagedFile
+from ..datastore import IncomingFile, StagedFile, stage_file, stage_own_file
 from ..dimensions import DimensionRecord
 from ..errors import ConflictingDefinitionError
 from ..formatters import Formatter
@@ -71,7 +70,7 @@ def take_in_datasets(writer: DatasetWriter, arrivals: Sequence[Arrival], transfe
     arrivals
         The datasets.
     transfer
-        As of `FileDatastore.stage_file`; None for files that are in their places.
+        As of `butler.datastore.stage_file`; None for files that are in their places.
 
     Returns
     -------
@@ -126,9 +125,10 @@ def _staged(
             assert arrival.path is not None
             assert arrival.formatter is not None
             if transfer is None:
-                file = writer.datastore.stage_in_place(arrival.path, arrival.formatter)
+                file = stage_own_file(writer.datastore, arrival.path, arrival.formatter)
             else:
-                file = writer.datastore.stage_file(Path(arrival.path), ref, arrival.formatter, transfer)
+                incoming = IncomingFile(arrival.path, ref, arrival.formatter)
+                file = stage_file(writer.datastore, incoming, transfer)
             staged.append((ref, file))
     except BaseException:
         for _, file in staged:

@@ -61,7 +61,7 @@ def import_contents(
         What relative paths in it are relative to; the current directory if None. Not used if `transfer` is
         None: then paths are relative to the root of the repository.
     transfer
-        As of `FileDatastore.stage_file`, or None for files that are in their places.
+        As of `butler.datastore.stage_file`, or None for files that are in their places.
     skip_dimensions
         Elements whose records are left out.
     without_datastore
