@@ -39,7 +39,7 @@ class RepositoryConfig(BaseModel):
 
     version: int = Field(default=1, ge=1, le=1)
     registry: str = Field(default=_REGISTRY, pattern=r"^[A-Za-z0-9_\-]+\.sqlite3$")
-    templates: dict[str, str | dict[str, str]] = Field(default_factory=lambda: {"default": DEFAULT_TEMPLATE})
+    templates: dict[str, str | dict[str, str]] = {"default": DEFAULT_TEMPLATE}
     datastore: DatastoreConfig | None = None
     checksum: bool = True
 
@@ -82,7 +82,9 @@ class RepositoryConfig(BaseModel):
     def save(self, root: Path) -> None:
         """Write the file of a repository, whole or not at all."""
         temporary = root / f".{CONFIG_NAME}.part"
-        temporary.write_text(yaml.safe_dump(self.model_dump(mode="json", exclude_none=True), sort_keys=False), encoding="utf-8")
+        temporary.write_text(
+            yaml.safe_dump(self.model_dump(mode="json", exclude_none=True), sort_keys=False), encoding="utf-8"
+        )
         temporary.replace(root / CONFIG_NAME)
 
     def file_datastore(self, root: Path, *, writeable: bool) -> FileDatastore:
@@ -110,7 +112,9 @@ class RepositoryConfig(BaseModel):
             try:
                 self.datastore.require_own(store)
             except OSError as error:
-                raise ButlerUserError(f"cannot reach {store.locate('')}: {error.strerror or error}") from error
+                raise ButlerUserError(
+                    f"cannot reach {store.locate('')}: {error.strerror or error}"
+                ) from error
         cache = FileCache.from_environment(self.datastore.cache_size)
         return FileDatastore(store, templates, self.checksum, cache)
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from .datasets import DatasetRef, FileDataset
-from .datastore import FileDatastore, StagedFile, VerifyReport, verify_files
+from .datasets import DatasetRef
+from .datastore import FileDatastore, StagedFile, VerifyReport, settle_files, verify_files
 from .errors import ConflictingDefinitionError
-from .formatters import formatter_for, get_formatter
 from .registry import CollectionType, Registry
 
 __all__ = ["DatasetWriter"]
@@ -59,6 +58,7 @@ class DatasetWriter:
                 self.registry.files.insert({self.registry.datasets.numbers([ref.id])[ref.id]: staged.record})
                 staged.publish()
                 transaction.on_rollback(staged.retract)
+                transaction.on_commit(staged.finish)
         except BaseException:
             staged.discard()
             raise
@@ -101,6 +101,8 @@ class DatasetWriter:
         try:
             with self.registry.database.transaction() as transaction:
                 numbers = self.registry.datasets.numbers(sorted(registered))
+                if stored := self.registry.files.get(sorted(registered)):
+                    raise ConflictingDefinitionError(f"{len(stored)} of the datasets are stored already")
                 by_run: dict[str, list[DatasetRef]] = {}
                 for ref, _ in datasets:
                     if ref.id not in registered:
@@ -108,42 +110,17 @@ class DatasetWriter:
                 for run, members in by_run.items():
                     numbers |= self.registry.insert_datasets(run, members)
                 self.registry.files.insert({numbers[ref.id]: staged.record for ref, staged in datasets})
-                for _, staged in datasets:
+                # Several datasets may share one file.
+                files = {id(staged): staged for _, staged in datasets}.values()
+                for staged in files:
                     staged.publish()
                     transaction.on_rollback(staged.retract)
                     transaction.on_commit(staged.finish)
+                settle_files(files)
         except BaseException:
             for _, staged in datasets:
                 staged.discard()
             raise
-
-    def ingest(
-        self, datasets: Sequence[FileDataset], *, transfer: str, skip_existing: bool
-    ) -> list[DatasetRef]:
-        """Register files as datasets; dataset types and runs are made as needed."""
-        with self.registry.database.transaction():
-            wanted = []
-            for dataset in datasets:
-                self.registry.registerDatasetType(dataset.ref.datasetType)
-                self.registry.registerRun(dataset.ref.run)
-                ref = dataset.ref.expanded(self.registry.records.expand(dataset.ref.dataId))
-                found = self.registry.find_dataset(ref.datasetType.name, ref.dataId, [ref.run])
-                if found is None or not skip_existing:
-                    self.registry.check_datasets(ref.run, [ref])
-                    wanted.append((ref, dataset))
-            staged: list[tuple[DatasetRef, StagedFile]] = []
-            try:
-                for ref, dataset in wanted:
-                    storage_class = ref.datasetType.storageClass
-                    name = dataset.formatter
-                    formatter = get_formatter(name) if name else formatter_for(storage_class)
-                    staged.append((ref, self.datastore.stage_file(dataset.path, ref, formatter, transfer)))
-            except BaseException:
-                for _, file in staged:
-                    file.discard()
-                raise
-            self.store(staged)
-        return [ref for ref, _ in wanted]
 
     def verify(self, *, repair: bool, checksums: bool) -> VerifyReport:
         """Compare the registry with the files, and remove what has no counterpart if asked."""
@@ -151,10 +128,10 @@ class DatasetWriter:
         runs = set(self.registry.collections.query("*", CollectionType.RUN))
         report = verify_files(self.datastore, records, runs, checksums=checksums)
         if repair:
-            lost = [*report.missing, *report.damaged]
+            lost = [*report.missing, *report.damaged, *report.astray]
             with self.registry.database.transaction() as transaction:
                 self.registry.datasets.remove(lost)
-                for dataset_id in lost:
+                for dataset_id in (*report.missing, *report.damaged):
                     transaction.on_commit(partial(self.datastore.remove, records[dataset_id]))
             for path in report.orphans:
                 path.unlink(missing_ok=True)

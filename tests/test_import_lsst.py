@@ -72,7 +72,7 @@ def test_lsst_spatial(load: Callable[..., Butler]) -> None:
     assert count(butler, "visit", "detector", "patch") == 20
     assert len(butler.query_data_ids(["visit", "patch"], where="tract=0")) == 7
     first = butler.query_dimension_records("visit", where="visit=1")[0]
-    assert str(first.timespan) == "[2021-09-09T03:00:00.000, 2021-09-09T03:01:00.000)"
+    assert str(first.timespan) == "[2021-09-09T03:00:00, 2021-09-09T03:01:00)"
     assert butler.query_dimension_records("day_obs")[0].timespan is None
     assert bytes.fromhex(butler.query_dimension_records("skymap")[0].hash) == b"notreallyahashofanything!"
 

@@ -19,6 +19,7 @@ ROOMS = {
         ["ingest"],
         ["butler"],
         ["transfer"],
+        ["ingester"],
         ["defaults", "remover", "writer"],
         ["repository", "pictures"],
         ["datastore"],
@@ -57,8 +58,10 @@ ROOMS = {
 # Where a library that is heavy, or could be swapped, may be imported.
 DOORS = {
     "sqlalchemy": ["butler/registry/"],
-    "lsst": ["butler/regions.py"],
+    "lsst": ["butler/regions/"],
     "astropy.io": ["butler/formatters/"],
+    "fsspec": ["butler/datastore/remote.py"],
+    "s3fs": [],
     "numba": ["tasks/kernels/"],
     "lark": ["butler/registry/parser.py"],
     "healsparse": ["butler/formatters/healsparse_map.py", "tasks/coadd/input_map.py"],

@@ -56,7 +56,7 @@ def cam1(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Butler]:
     insert("day_obs", {**camera, "id": 20210909})
     for number, seconds in ((1, 60.0), (2, 45.0)):
         begin = Time(f"2021-09-09T03:0{2 * number - 2}:00", scale="tai")
-        span = Timespan.from_times(begin, Time(f"2021-09-09T03:0{2 * number - 1}:00", scale="tai"))
+        span = Timespan(begin, Time(f"2021-09-09T03:0{2 * number - 1}:00", scale="tai"))
         values = {"name": str(number), "physical_filter": "Cam1-G", "day_obs": 20210909, "timespan": span}
         insert("visit", {**camera, **values, "id": number, "exposure_time": seconds})
     yield butler

@@ -133,7 +133,9 @@ class ReadingButler(ButlerCore):
             ref: ref.id in records and self.datastore.size(records[ref.id].path) is not None for ref in asked
         }
 
-    def getURI(self, dataset: DatasetName, /, dataId: DataId | None = None, **kwargs: Any) -> Path | RemoteResource:
+    def getURI(
+        self, dataset: DatasetName, /, dataId: DataId | None = None, **kwargs: Any
+    ) -> Path | RemoteResource:
         """Return where the file of a dataset is; arguments as `get`."""
         collections = kwargs.pop("collections", None)
         ref = self._resolve(dataset, dataId, collections, kwargs)

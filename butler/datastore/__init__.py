@@ -1,7 +1,7 @@
 """Where the bytes are: files in a local directory, an object store, or memory."""
 
 from .bringing import LINK_MODES
-from .contract import PendingFile, Store
+from .contract import PendingFile, Store, StoredFile
 from .datastore_config import IN_MEMORY, DatastoreConfig
 from .file_cache import FileCache
 from .file_datastore import UNKNOWN_SIZE, FileDatastore, StoredDataset
@@ -9,7 +9,7 @@ from .incoming import TRANSFER_MODES, IncomingFile, stage_file, stage_own_file
 from .local_store import LocalStore
 from .memory_store import MemoryStore
 from .object_store import ObjectStore
-from .paths import is_outside, is_url
+from .paths import IN_PLACE, is_outside, is_owned, is_url
 from .resource import RemoteResource, as_resource
 from .retrieval import retrieve_files
 from .staged_file import StagedFile, settle_files
@@ -19,6 +19,7 @@ from .verify import VerifyReport, verify_files
 __all__ = [
     "DEFAULT_TEMPLATE",
     "IN_MEMORY",
+    "IN_PLACE",
     "LINK_MODES",
     "TRANSFER_MODES",
     "UNKNOWN_SIZE",
@@ -35,10 +36,12 @@ __all__ = [
     "StagedFile",
     "Store",
     "StoredDataset",
+    "StoredFile",
     "TemplateSet",
     "VerifyReport",
     "as_resource",
     "is_outside",
+    "is_owned",
     "is_url",
     "retrieve_files",
     "settle_files",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -12,7 +13,27 @@ from typing import ClassVar
 
 from ..formatters import ByteSource
 
-__all__ = ["PendingFile", "Store", "with_token"]
+__all__ = ["PendingFile", "Store", "StoredFile", "has_token", "with_token"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """What a store has under one path.
+
+    Parameters
+    ----------
+    path
+        The path.
+    size
+        Number of bytes; None for a link to nowhere.
+    is_own
+        Whether its name, or that of its twin, shows that a datastore wrote it, so that it is nobody's if no
+        row names it. Other files may be somebody's.
+    """
+
+    path: str
+    size: int | None
+    is_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +95,11 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def rename(self, temporary: str, final: str) -> None:
+    def publish(self, temporary: str, final: str) -> None:
         """Give a complete file its final path.
+
+        It keeps the temporary one, too, until that is removed: a kill before the rows are there leaves
+        both, by which `walk` knows the file.
 
         Raises
         ------
@@ -85,15 +109,15 @@ class Store(ABC):
 
     @abstractmethod
     def settle(self, paths: Iterable[str]) -> None:
-        """Return when renames to some paths would survive a loss of power."""
+        """Return when names of some paths would survive a loss of power."""
 
     @abstractmethod
     def remove(self, path: str) -> None:
         """Remove what is under a path, if anything is."""
 
     @abstractmethod
-    def walk(self) -> Iterator[tuple[str, int | None]]:
-        """Yield all paths in order, with the number of bytes; None for a link to nowhere."""
+    def walk(self) -> Iterator[StoredFile]:
+        """Yield all files in the order of their paths."""
 
 
 def with_token(path: str) -> str:
@@ -101,3 +125,8 @@ def with_token(path: str) -> str:
     folder, slash, name = path.rpartition("/")
     stem, dot, extension = name.rpartition(".") if "." in name.lstrip(".") else (name, "", "")
     return f"{folder}{slash}{stem}_{uuid.uuid4().hex[:12]}{dot}{extension}"
+
+
+def has_token(path: str) -> bool:
+    """Tell whether a path could be one that `with_token` made."""
+    return re.search(r"_[0-9a-f]{12}(\.[^./]*)?$", path) is not None

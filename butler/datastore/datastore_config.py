@@ -96,14 +96,16 @@ class DatastoreConfig(BaseModel):
         OSError
             Raised if it cannot be written.
         """
-        for path, _ in store.walk():
-            if _MARKER.fullmatch(path):
+        for file in store.walk():
+            if _MARKER.fullmatch(file.path):
                 raise RepositoryExistsError(
-                    f"the datastore {store.locate('')} is another repository's, which marked it with {path}"
+                    f"the datastore {store.locate('')} is another repository's: it is marked with {file.path}"
                 )
         with store.write(_MARKER_NAME) as pending:
             pending.local.write_text("{}\n", encoding="utf-8")
-        store.rename(pending.temporary, pending.final)
+        store.publish(pending.temporary, pending.final)
+        if pending.temporary != pending.final:
+            store.remove(pending.temporary)
         return self.model_copy(update={"marker": pending.final})
 
     def require_own(self, store: Store) -> None:

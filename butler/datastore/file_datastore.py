@@ -21,7 +21,7 @@ from .local_store import temporary_name
 from .paths import is_owned, is_url, key_of
 from .remote import CHUNK_SIZE, RemoteFile
 from .staged_file import StagedFile
-from .templates import FileTemplate, TemplateSet
+from .templates import TemplateSet
 
 __all__ = ["UNKNOWN_SIZE", "FileDatastore", "StoredDataset", "checksum_of"]
 
@@ -243,7 +243,7 @@ class FileDatastore:
         source = self.source(record)
         try:
             size = source.size()
-            if size != record.size and record.size != UNKNOWN_SIZE:
+            if record.size not in (size, UNKNOWN_SIZE):
                 raise FileFormatError(
                     f"{source} has {size} bytes, it had {record.size} when it was stored; see `butler verify`"
                 )
@@ -261,10 +261,10 @@ class FileDatastore:
         except OSError as error:
             raise ButlerUserError(f"cannot read {source}: {error.strerror or error}") from error
 
-    def remove(self, path: str) -> None:
-        """Remove a recorded file, if it belongs to the repository; what was ingested in place stays."""
-        if is_owned(path):
-            self.store.remove(key_of(path))
+    def remove(self, record: FileRecord) -> None:
+        """Remove a file, if it belongs to the repository; what was ingested in place stays."""
+        if is_owned(record.path):
+            self.store.remove(key_of(record.path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ def stage_own_file(datastore: FileDatastore, path: str, formatter: Formatter) ->
 def _mode_for(datastore: FileDatastore, place: str, transfer: str | None, *, inside: bool) -> str:
     """Return what is done with a file."""
     if transfer is not None and transfer not in TRANSFER_MODES:
-        raise ButlerUserError(f"transfer is None or one of {', '.join(TRANSFER_MODES)}, not {transfer!r}")
+        raise ButlerUserError(f"transfer is one of {', '.join(TRANSFER_MODES)}, or None, not {transfer!r}")
     linkable = datastore.store.has_links and not is_url(place)
     match transfer:
         case None:
@@ -137,7 +137,9 @@ def _mode_for(datastore: FileDatastore, place: str, transfer: str | None, *, ins
         case _:
             if not linkable:
                 where = place if is_url(place) else datastore.store.locate("")
-                raise ButlerUserError(f"no {transfer} is possible: {where} is no local file or directory; copy")
+                raise ButlerUserError(
+                    f"no {transfer} is possible: {where} is no local file or directory; copy"
+                )
             return transfer
 
 

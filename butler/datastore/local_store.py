@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 
 from ..formatters import LocalFile
 from .bringing import flush
-from .contract import PendingFile, Store, with_token
+from .contract import PendingFile, Store, StoredFile, with_token
 
 __all__ = ["LocalStore", "is_temporary", "temporary_name"]
 
@@ -66,12 +66,17 @@ class LocalStore(Store):
                 local.unlink(missing_ok=True)
             raise
 
-    def rename(self, temporary: str, final: str) -> None:
-        """Rename a file."""
-        target = self.root / final
-        if os.path.lexists(target):
-            raise FileExistsError(f"{target} is there already")
-        (self.root / temporary).replace(target)
+    def publish(self, temporary: str, final: str) -> None:
+        """Give a file a second name, or, on a file system without hard links, another one."""
+        given, wanted = self.root / temporary, self.root / final
+        try:
+            os.link(given, wanted, follow_symlinks=False)
+        except (FileExistsError, FileNotFoundError):
+            raise
+        except OSError:
+            if os.path.lexists(wanted):
+                raise FileExistsError(wanted) from None
+            given.replace(wanted)
 
     def settle(self, paths: Iterable[str]) -> None:
         """Flush the directories of files, each once."""
@@ -83,12 +88,13 @@ class LocalStore(Store):
         with suppress(NotADirectoryError):
             (self.root / path).unlink(missing_ok=True)
 
-    def walk(self) -> Iterator[tuple[str, int | None]]:
+    def walk(self) -> Iterator[StoredFile]:
         """Yield the files; links to directories are not followed."""
-        for place in sorted(self.root.rglob("*")):
-            if not place.is_dir():
-                path = place.relative_to(self.root).as_posix()
-                yield path, self.size(path)
+        places = [place for place in sorted(self.root.rglob("*")) if not place.is_dir()]
+        partial = {_node(place) for place in places if is_temporary(place.name)} - {None}
+        for place in places:
+            path = place.relative_to(self.root).as_posix()
+            yield StoredFile(path, self.size(path), bool(partial) and _node(place) in partial)
 
     def _make_directory(self, directory: Path) -> None:
         """Make a directory and those above it, so that a loss of power keeps them."""
@@ -107,3 +113,12 @@ def temporary_name(final: Path) -> Path:
 def is_temporary(name: str) -> bool:
     """Tell whether a file's name, without directories, is that of one that is not complete."""
     return bool(re.fullmatch(r"\..+\.[0-9a-f]{32}" + re.escape(_PART_SUFFIX), name))
+
+
+def _node(path: Path) -> tuple[Path, int, int] | None:
+    """Return what two names of one file in one directory share; None if it has just gone."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    return path.parent, status.st_dev, status.st_ino

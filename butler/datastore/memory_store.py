@@ -11,8 +11,8 @@ from typing import Final
 
 from ..errors import ButlerUserError, FileFormatError
 from ..formatters import ByteRange, ByteSource
-from .contract import PendingFile, Store, with_token
-from .local_store import temporary_name
+from .contract import PendingFile, Store, StoredFile, with_token
+from .local_store import is_temporary, temporary_name
 
 __all__ = ["MemoryFile", "MemoryStore"]
 
@@ -63,13 +63,13 @@ class MemoryStore(Store):
             yield PendingFile(local, temporary, final)
             self.files[temporary] = local.read_bytes()
 
-    def rename(self, temporary: str, final: str) -> None:
-        """Give bytes another path."""
+    def publish(self, temporary: str, final: str) -> None:
+        """Give bytes another path, too."""
         if final in self.files:
             raise FileExistsError(f"{self.locate(final)} is there already")
         if temporary not in self.files:
             raise FileNotFoundError(f"no {self.locate(temporary)}")
-        self.files[final] = self.files.pop(temporary)
+        self.files[final] = self.files[temporary]
 
     def settle(self, paths: Iterable[str]) -> None:
         """Do nothing: memory does not survive."""
@@ -78,9 +78,10 @@ class MemoryStore(Store):
         """Forget bytes."""
         self.files.pop(path, None)
 
-    def walk(self) -> Iterator[tuple[str, int | None]]:
-        """Yield all paths."""
-        yield from sorted((path, len(content)) for path, content in self.files.items())
+    def walk(self) -> Iterator[StoredFile]:
+        """Yield all files."""
+        for path, content in sorted(self.files.items()):
+            yield StoredFile(path, len(content), is_temporary(path.rpartition("/")[2]))
 
 
 class MemoryFile(ByteSource):

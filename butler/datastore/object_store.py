@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .contract import PendingFile, Store, with_token
+from .contract import PendingFile, Store, StoredFile, has_token, with_token
 from .file_cache import FileCache
 from .remote import RemoteFile, file_system_errors, open_file_system, remove_file
 
@@ -64,7 +64,7 @@ class ObjectStore(Store):
             with file_system_errors():
                 system.put_file(str(local), name)
 
-    def rename(self, temporary: str, final: str) -> None:
+    def publish(self, temporary: str, final: str) -> None:
         """Do nothing: an object has its path from the start."""
 
     def settle(self, paths: Iterable[str]) -> None:
@@ -74,10 +74,11 @@ class ObjectStore(Store):
         """Delete an object."""
         remove_file(self.locate(path), self.options)
 
-    def walk(self) -> Iterator[tuple[str, int | None]]:
+    def walk(self) -> Iterator[StoredFile]:
         """List all objects."""
         system, top = open_file_system(self.root, self.options)
         with file_system_errors():
             found = system.find(top, detail=True)
         for name, info in sorted(found.items()):
-            yield name.removeprefix(top).lstrip("/"), int(info["size"])
+            path = name.removeprefix(top).lstrip("/")
+            yield StoredFile(path, int(info["size"]), has_token(path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..errors import ArtifactMissingError, TemplateError
+from ..errors import ArtifactMissingError, ButlerUserError, TemplateError
 from ..registry import FileRecord
 from .contract import Store
 from .remote import remove_file
@@ -37,18 +37,23 @@ class StagedFile:
     def publish(self) -> None:
         """Give the file its final name; under the lock of a transaction, so that no other can take it.
 
+        It keeps the temporary one, too, until `finish`: a kill before the commit leaves both, by which
+        `verify` knows what nobody owns even in the directory of a run that was never registered.
+
         Raises
         ------
         TemplateError
             Raised if another dataset has taken the name since this one was staged.
         ArtifactMissingError
             Raised if somebody has removed the file since it was staged.
+        ButlerUserError
+            Raised if the system refuses.
         """
         if self.store is None:
             return
         place = self.store.locate(self.record.path)
         try:
-            self.store.rename(self.temporary, self.record.path)
+            self.store.publish(self.temporary, self.record.path)
         except FileExistsError as error:
             raise TemplateError(
                 f"two datasets have the path {place}; add a dimension to the template"
@@ -57,6 +62,8 @@ class StagedFile:
             raise ArtifactMissingError(
                 f"what was staged for {place} is gone; repair only while nothing else writes"
             ) from error
+        except OSError as error:
+            raise ButlerUserError(f"cannot write {place}: {error.strerror or error}") from error
 
     def discard(self) -> None:
         """Remove the file before it is published."""
@@ -64,7 +71,9 @@ class StagedFile:
             self.store.remove(self.temporary)
 
     def finish(self) -> None:
-        """Remove what the file takes the place of; once nothing can be undone any more."""
+        """Remove the temporary name, and what the file takes the place of; once nothing can be undone."""
+        if self.temporary != self.record.path:
+            self.discard()
         if self.moved_from is not None:
             remove_file(self.moved_from)
 
@@ -72,6 +81,7 @@ class StagedFile:
         """Remove the file after it was published."""
         if self.store is not None:
             self.store.remove(self.record.path)
+            self.discard()
 
 
 def settle_files(files: Iterable[StagedFile]) -> None:

@@ -6,7 +6,7 @@ import os
 import uuid
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ..errors import ButlerUserError, TemplateError
 from ..registry import FileRecord
@@ -89,7 +89,7 @@ def _compared(
     datastore: FileDatastore, records: Mapping[uuid.UUID, FileRecord], folders: Set[str], *, checksums: bool
 ) -> VerifyReport:
     # One listing tells the sizes of a thousand objects.
-    present = dict(datastore.store.walk())
+    present = {file.path: file for file in datastore.store.walk()}
     missing: list[uuid.UUID] = []
     damaged: dict[uuid.UUID, str] = {}
     astray: dict[uuid.UUID, str] = {}
@@ -100,21 +100,20 @@ def _compared(
         except TemplateError:
             astray[dataset_id] = record.path
             continue
-        if key is not None:
-            known.add(key)
-        size = datastore.size(record.path) if key is None else present.get(key)
+        known.add(key or "")
+        found = present.get(key or "")
+        size = datastore.size(record.path) if key is None else None if found is None else found.size
         if size is None:
             missing.append(dataset_id)
         elif fault := _fault(datastore, record, size, checksums=checksums):
             damaged[dataset_id] = fault
     # A file that is recorded in full, but lies here, is somebody's, too.
     known |= set(_outside_keys(records, datastore.store.locate("")))
-    orphans = [
-        as_resource(datastore, path)
-        for path in present
-        if path not in known and (is_temporary(PurePosixPath(path).name) or _is_below(path, folders))
-    ]
-    return VerifyReport(tuple(missing), damaged, tuple(orphans), len(records), astray)
+    loose = [p for p, file in present.items() if p not in known and (file.is_own or _is_below(p, folders))]
+    # Partial files come last: a repair that is killed shall not lose what tells of their twins.
+    loose.sort(key=lambda path: is_temporary(path.rpartition("/")[2]))
+    orphans = tuple(as_resource(datastore, path) for path in loose)
+    return VerifyReport(tuple(missing), damaged, orphans, len(records), astray)
 
 
 def _fault(datastore: FileDatastore, record: FileRecord, size: int, *, checksums: bool) -> str:

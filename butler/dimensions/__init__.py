@@ -1,7 +1,7 @@
 """The dimension universe, data IDs and dimension records."""
 
 from .data_coordinate import DataCoordinate, DataId
-from .elements import DimensionElement, Field
+from .elements import GOVERNORS, DimensionElement, Field
 from .records import DimensionRecord, record_columns
 from .timespan import Timespan, ns_to_time, time_to_ns
 from .universe import (
@@ -14,6 +14,7 @@ from .universe import (
 )
 
 __all__ = [
+    "GOVERNORS",
     "OBSERVATION_REGIONS",
     "SKYMAP_REGIONS",
     "UNIVERSE",

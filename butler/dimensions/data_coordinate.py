@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DataIdValueError, DimensionNameError, did_you_mean
 from .records import DimensionRecord
-from .universe import UNIVERSE, DataIdValue, DimensionGroup, coerce_value
+from .timespan import Timespan
+from .universe import UNIVERSE, DataIdValue, DimensionGroup, DimensionUniverse, coerce_value
+
+if TYPE_CHECKING:
+    from ..regions import SkyRegion
 
 __all__ = ["DataCoordinate", "DataId"]
 
@@ -43,19 +48,53 @@ class DataCoordinate(Mapping[str, DataIdValue]):
         self._records = records
 
     @classmethod
+    def from_required_values(
+        cls, dimensions: DimensionGroup, values: Iterable[DataIdValue]
+    ) -> DataCoordinate:
+        """Make a data ID of values in the order of `DimensionGroup.required`; raises as `standardize`."""
+        return cls._checked(dimensions, dimensions.required, tuple(values))
+
+    @classmethod
+    def from_full_values(cls, dimensions: DimensionGroup, values: Iterable[DataIdValue]) -> DataCoordinate:
+        """Make a data ID of values in the order of the group's keys; raises as `standardize`."""
+        return cls._checked(dimensions, dimensions.data_coordinate_keys, tuple(values))
+
+    @classmethod
+    def _checked(
+        cls, dimensions: DimensionGroup, keys: tuple[str, ...], values: tuple[DataIdValue, ...]
+    ) -> DataCoordinate:
+        if len(keys) != len(values):
+            raise DimensionNameError(f"values are needed for {', '.join(keys) or 'nothing'}, not {values}")
+        return cls(dimensions, tuple(map(coerce_value, keys, values)))
+
+    @classmethod
+    def make_empty(cls, universe: DimensionUniverse = UNIVERSE) -> DataCoordinate:
+        """Return the data ID without dimensions."""
+        return cls(universe.empty, (), {})
+
+    @classmethod
     def standardize(
-        cls, data_id: DataId | None = None, *, dimensions: DimensionGroup, defaults: DataId | None = None
+        cls,
+        mapping: DataId | None = None,
+        *,
+        dimensions: DimensionGroup | Iterable[str] | None = None,
+        universe: DimensionUniverse | None = None,
+        defaults: DataId | None = None,
+        **kwargs: Any,
     ) -> DataCoordinate:
         """Check a mapping and bring it into the order of a group.
 
-        Keys beyond the group are left out if they are dimensions.
+        Keys beyond the group are left out if they are dimensions. Records that a data ID has are kept if
+        nothing is added to it.
 
         Parameters
         ----------
-        data_id
-            Values by dimension name.
+        mapping
+            Values by dimension name; keyword arguments add to them.
         dimensions
-            Group that the data ID is for.
+            Group that the data ID is for; by default that of the keys.
+        universe
+            The one there is; for LSST's callers.
         defaults
             Values to use for missing keys.
 
@@ -66,20 +105,24 @@ class DataCoordinate(Mapping[str, DataIdValue]):
         DataIdValueError
             Raised if a value has the wrong type.
         """
-        given = {**(defaults or {}), **(data_id or {})}
+        given = {**(mapping or {}), **kwargs} if kwargs else mapping or {}
         for key in given:
-            if key not in UNIVERSE.names:
+            if not UNIVERSE.is_dimension(key):
                 raise DimensionNameError(f"{key!r} is no dimension{did_you_mean(key, UNIVERSE.names)}")
-        missing = [name for name in dimensions.required if name not in given]
+        group = UNIVERSE.conform(given if dimensions is None else dimensions)
+        if isinstance(given, DataCoordinate) and all(name in given for name in group.required):
+            return given if given.dimensions is group else given.subset(group)
+        known = {**defaults, **given} if defaults else given
+        missing = [name for name in group.required if name not in known]
         if missing:
             raise DimensionNameError(
-                f"the data ID {dict(data_id or {})} lacks {', '.join(missing)}; "
-                f"needed are {', '.join(dimensions.required)}"
+                f"the data ID {dict(given)} lacks {', '.join(missing)}; "
+                f"needed are {', '.join(group.required)}"
             )
-        keys = dimensions.required
-        if all(name in given for name in dimensions.implied):
-            keys = dimensions.data_coordinate_keys
-        return cls(dimensions, tuple(coerce_value(name, given[name]) for name in keys))
+        keys = group.required
+        if all(name in known for name in group.implied):
+            keys = group.data_coordinate_keys
+        return cls(group, tuple([coerce_value(name, known[name]) for name in keys]))
 
     @property
     def required_values(self) -> tuple[DataIdValue, ...]:
@@ -90,6 +133,62 @@ class DataCoordinate(Mapping[str, DataIdValue]):
     def required(self) -> dict[str, DataIdValue]:
         """Required values by name."""
         return dict(zip(self.dimensions.required, self.required_values, strict=True))
+
+    @property
+    def full_values(self) -> tuple[DataIdValue, ...]:
+        """Values of all dimensions, in the order of the group's keys.
+
+        Raises
+        ------
+        DimensionNameError
+            Raised if the implied ones are not known.
+        """
+        if not self.hasFull():
+            raise DimensionNameError(
+                f"the data ID {self} lacks {', '.join(self.dimensions.implied)}; expand it first"
+            )
+        return self._values
+
+    @property
+    def mapping(self) -> dict[str, DataIdValue]:
+        """All known values by name."""
+        return dict(self)
+
+    @property
+    def universe(self) -> DimensionUniverse:
+        """Where the dimensions come from."""
+        return self.dimensions.universe
+
+    @property
+    def region(self) -> SkyRegion | None:
+        """Region on the sky of the finest element that has one; None if none has, or it is not known.
+
+        Raises
+        ------
+        AttributeError
+            Raised if no records are attached.
+        DataIdValueError
+            Raised if observations and sky map both have one.
+        """
+        if len(self.dimensions.spatial) > 1:
+            raise DataIdValueError(
+                f"the data ID {self} has several regions; take one of the records, as in "
+                "records['patch'].region"
+            )
+        record = self.records.get(self.dimensions.region_dimension or "")
+        return None if record is None else record.region
+
+    @property
+    def timespan(self) -> Timespan | None:
+        """Timespan of the finest element that has one; None if none has, or it is not known.
+
+        Raises
+        ------
+        AttributeError
+            Raised if no records are attached.
+        """
+        record = self.records.get(self.dimensions.timespan_dimension or "")
+        return None if record is None else record.timespan
 
     def hasFull(self) -> bool:
         """Tell whether the implied values are known."""
@@ -152,9 +251,36 @@ class DataCoordinate(Mapping[str, DataIdValue]):
         both = {**other, **self}
         return DataCoordinate.standardize(both, dimensions=self.dimensions.union(other.dimensions))
 
-    def to_simple(self) -> dict[str, DataIdValue]:
-        """Return the known values by name."""
-        return dict(self)
+    def to_simple(self, minimal: bool = False) -> dict[str, Any]:
+        """Return plain values for JSON.
+
+        Parameters
+        ----------
+        minimal
+            Whether to leave out attached records.
+        """
+        simple: dict[str, Any] = {"dataId": dict(self)}
+        if self._records and not minimal:
+            simple["records"] = {e: r.to_simple() for e, r in self._records.items() if r is not None}
+        return simple
+
+    @classmethod
+    def from_simple(cls, simple: Mapping[str, Any], universe: DimensionUniverse = UNIVERSE) -> DataCoordinate:
+        """Read what `to_simple` returned; raises as `standardize` and `DimensionRecord.from_simple`."""
+        data_id = cls.standardize(simple["dataId"], universe=universe)
+        if simple.get("records") is None:
+            return data_id
+        records = {e: DimensionRecord.from_simple(r, universe) for e, r in simple["records"].items()}
+        return data_id.expanded({e: records.get(e) for e in data_id.dimensions.elements})
+
+    def to_json(self, minimal: bool = False) -> str:
+        """Return `to_simple` as JSON text."""
+        return json.dumps(self.to_simple(minimal), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, json_str: str, universe: DimensionUniverse = UNIVERSE) -> DataCoordinate:
+        """Read what `to_json` returned; raises as `from_simple`."""
+        return cls.from_simple(json.loads(json_str), universe)
 
     def __getitem__(self, key: str) -> DataIdValue:
         try:

@@ -9,8 +9,12 @@ from typing import Any, Final
 import numpy as np
 
 from ..errors import DataIdValueError
+from ..regions import SkyPixelization
 
-__all__ = ["ELEMENTS", "DimensionElement", "Field"]
+__all__ = ["ELEMENTS", "GOVERNORS", "DimensionElement", "Field", "pixel_element"]
+
+GOVERNORS: Final = ("instrument", "skymap")
+"""Dimensions that the others depend on, and that a butler has defaults for."""
 
 FieldType = type[int] | type[float] | type[str] | type[bool]
 
@@ -82,6 +86,8 @@ class DimensionElement:
         Whether records have a region, a timespan.
     always_join
         Whether the table takes part in every query over its dimensions.
+    pixelization
+        What its records are pixels of; None for all other elements.
     """
 
     name: str
@@ -93,6 +99,22 @@ class DimensionElement:
     spatial: bool = False
     temporal: bool = False
     always_join: bool = False
+    pixelization: SkyPixelization | None = None
+
+    @property
+    def implied(self) -> tuple[str, ...]:
+        """LSST's name for `implies`."""
+        return self.implies
+
+    @property
+    def governor(self) -> str | None:
+        """The instrument or sky map that its records belong to, if any."""
+        return next((name for name in self.required if name in GOVERNORS), None)
+
+    @property
+    def populated_by(self) -> str | None:
+        """Dimension whose records say the same things, and together with which these are moved."""
+        return "visit" if self.name == "visit" or not self.is_dimension else None
 
     @property
     def is_dimension(self) -> bool:
@@ -106,8 +128,8 @@ class DimensionElement:
 
     @property
     def has_table(self) -> bool:
-        """Whether records are stored; those of ``band`` are derived from ``physical_filter``."""
-        return self.name != "band"
+        """Whether records are stored; bands are derived from ``physical_filter``, pixels are computed."""
+        return self.name != "band" and self.pixelization is None
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -210,3 +232,11 @@ ELEMENTS: Final[tuple[DimensionElement, ...]] = (
     ),
 )
 """All elements in canonical order: each after those that it refers to."""
+
+
+def pixel_element(name: str) -> DimensionElement | None:
+    """Return the dimension of pixels of the sky that has a name such as ``htm7``, None if there is none."""
+    pixelization = SkyPixelization.find(name)
+    if pixelization is None:
+        return None
+    return DimensionElement(name, key=_ID, spatial=True, pixelization=pixelization)

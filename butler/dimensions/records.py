@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,9 +10,9 @@ from ..errors import DataIdValueError, DimensionNameError, did_you_mean
 from ..regions import SkyRegion
 from .elements import DimensionElement
 from .timespan import Timespan
-from .universe import UNIVERSE, coerce_value
+from .universe import UNIVERSE, DimensionUniverse, coerce_value
 
-__all__ = ["DimensionRecord"]
+__all__ = ["DimensionRecord", "record_columns"]
 
 
 class DimensionRecord:
@@ -60,13 +61,64 @@ class DimensionRecord:
         if kind is not None:
             if value is not None and not isinstance(value, kind):
                 raise DataIdValueError(f"{name} needs a {kind.__name__}, not {value!r}")
+            if isinstance(value, Timespan) and value.isEmpty():
+                raise DataIdValueError(f"the timespan of a {self.definition.name} record cannot be empty")
             return value
+        if name == "hash" and isinstance(value, bytes):
+            # LSST's sky maps have bytes; digits are kept here, which people can read.
+            value = value.hex()
         field = next((f for f in self.definition.fields if f.name == name), None)
         return coerce_value(name, value) if field is None else field.coerce(value, name)
 
-    def toDict(self) -> dict[str, Any]:
-        """Return the values by column."""
+    def columns(self) -> dict[str, Any]:
+        """Return the values by column, the own key under the name of the dimension."""
         return dict(self._values)
+
+    def toDict(self) -> dict[str, Any]:
+        """Return the values by field as LSST names them, the own key under its own name (``id``)."""
+        key = self.definition.key
+        own = {} if key is None else {self.definition.name: key.name}
+        return {own.get(name, name): value for name, value in self._values.items()}
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a value as an attribute would, or a default if there is no such field."""
+        return getattr(self, name, default)
+
+    def to_simple(self) -> dict[str, Any]:
+        """Return plain values for JSON; regions are hexadecimal, times nanoseconds."""
+        plain = self.toDict()
+        if self.region is not None:
+            plain["region"] = self.region.encode().hex()
+        if self.timespan is not None:
+            plain["timespan"] = [self.timespan.begin_ns, self.timespan.end_ns]
+        return {"definition": self.definition.name, "record": plain}
+
+    @classmethod
+    def from_simple(
+        cls, simple: Mapping[str, Any], universe: DimensionUniverse = UNIVERSE
+    ) -> DimensionRecord:
+        """Read what `to_simple` returned.
+
+        Raises
+        ------
+        DimensionNameError, DataIdValueError
+            Raised if the values are no record.
+        """
+        values = dict(simple["record"])
+        if values.get("region") is not None:
+            values["region"] = SkyRegion.decode(bytes.fromhex(values["region"]))
+        if values.get("timespan") is not None:
+            values["timespan"] = Timespan(*values["timespan"])
+        return cls(universe[simple["definition"]], values)
+
+    def to_json(self) -> str:
+        """Return `to_simple` as JSON text."""
+        return json.dumps(self.to_simple(), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, json_str: str, universe: DimensionUniverse = UNIVERSE) -> DimensionRecord:
+        """Read what `to_json` returned; raises as `from_simple`."""
+        return cls.from_simple(json.loads(json_str), universe)
 
     def __getitem__(self, name: str) -> Any:
         return self._values[name]

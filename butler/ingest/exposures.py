@@ -251,7 +251,9 @@ def _records(description: ExposureDescription, region: SkyRegion) -> Iterator[tu
     try:
         day_obs = int(description.begin.strftime("%Y%m%d"))
         end = description.begin + TimeDelta(description.exposure_time, format="sec")
-        timespan = Timespan.from_times(description.begin, end)
+        timespan = Timespan(description.begin, end)
+        if timespan.isEmpty():
+            raise ValueError(f"an exposure time is not {description.exposure_time} s")
         night = Timespan.from_day_obs(day_obs)
     except (ValueError, OverflowError) as error:
         raise IngestError(f"the date is {description.begin}: {error}") from error

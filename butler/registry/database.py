@@ -1,11 +1,15 @@
-"""Database: one connection, transactions that nest, and errors that say what to do."""
+"""Database: a connection, transactions that nest, and errors that say what to do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
+from weakref import WeakSet
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -17,8 +21,12 @@ from ..errors import (
     ReadOnlyButlerError,
     RepositoryCorruptionError,
 )
+from .prepared import Prepared
+from .turnstile import Turnstile
 
 __all__ = ["Database", "Transaction"]
+
+_LOG: Final = logging.getLogger(__name__)
 
 _BUSY_TIMEOUT_S: Final = 60
 _FAULTS: Final[tuple[tuple[tuple[str, ...], type[ButlerError], str], ...]] = (
@@ -67,8 +75,7 @@ class Transaction:
 
     def roll_back(self) -> None:
         """Run the undo actions, last first."""
-        for action in reversed(self._undo):
-            action()
+        _run_each(reversed(self._undo))
 
     def commit(self) -> None:
         """Hand the actions to the enclosing transaction, or run those that wait for the commit."""
@@ -76,12 +83,41 @@ class Transaction:
             self.parent._undo += self._undo
             self.parent._finally += self._finally
             return
-        for action in self._finally:
+        _run_each(self._finally)
+
+
+def _run_each(actions: Iterable[Callable[[], None]]) -> None:
+    """Run actions on files; the rows have gone before, so one that is refused stops none of the others."""
+    failed = []
+    for action in actions:
+        try:
             action()
+        except (OSError, ButlerError) as error:
+            failed.append(str(error))
+    if failed:
+        _LOG.warning(
+            "%d files could not be removed; `butler verify --repair` can: %s",
+            len(failed),
+            "; ".join(failed[:5]),
+        )
+
+
+class _Session(threading.local):
+    """What one thread has open, and what it remembers."""
+
+    connection: sa.Connection | None = None
+    driver: Any = None
+    process: int = 0
+    transaction: Transaction | None = None
+    depth: int = 0
+    mark: str | None = None
+
+    def __init__(self) -> None:
+        self.answers: dict[Any, Any] = {}
 
 
 class Database:
-    """The one place where SQL is executed.
+    """The one place where SQL is executed; each thread has a connection and a transaction of its own.
 
     Parameters
     ----------
@@ -94,12 +130,16 @@ class Database:
     def __init__(self, url: sa.URL, *, writeable: bool) -> None:
         self.url = url
         self.writeable = writeable
-        self._engine = sa.create_engine(url)
-        self._connection: sa.Connection | None = None
-        self._transaction: Transaction | None = None
-        if self._engine.dialect.name == "sqlite":
+        # The driver commits each statement by itself; transactions are begun and ended here.
+        self._engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+        self.dialect = self._engine.dialect
+        self._session = _Session()
+        self._connections: WeakSet[sa.Connection] = WeakSet()
+        self._inherited: list[sa.Connection] = []
+        self._turnstile: Turnstile | None = None
+        if self.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _configure_sqlite)
-            sa.event.listen(self._engine, "begin", self._begin_sqlite)
+            self._turnstile = Turnstile(Path(url.database or "").parent)
 
     @classmethod
     def sqlite(cls, path: Path, *, writeable: bool) -> Database:
@@ -107,8 +147,10 @@ class Database:
         return cls(sa.URL.create("sqlite", database=str(path)), writeable=writeable)
 
     def close(self) -> None:
-        """Close all connections."""
-        self._engine.dispose()
+        """Close the connections of all threads."""
+        for connection in list(self._connections):
+            connection.close()
+        self._session = _Session()
 
     def require_writeable(self) -> None:
         """Refuse what would change something.
@@ -131,68 +173,125 @@ class Database:
             Raised if the database was opened for reading only.
         """
         self.require_writeable()
-        outer = self._transaction
-        self._transaction = Transaction(outer)
-        try:
-            with _plain_errors(), self._begin() as connection:
-                self._connection = connection
-                yield self._transaction
-        except BaseException:
-            self._transaction.roll_back()
-            raise
-        else:
-            self._transaction.commit()
-        finally:
-            self._transaction = outer
+        session = self._session
+        outer = session.transaction
+        connection = self._connected()
+        level = f"level_{session.depth}"
+        with _plain_errors():
             if outer is None:
-                self._connection = None
+                self._begin(connection)
+            else:
+                connection.exec_driver_sql(f"SAVEPOINT {level}")
+        session.transaction = transaction = Transaction(outer)
+        session.depth += 1
+        try:
+            with _plain_errors():
+                yield transaction
+                connection.exec_driver_sql("COMMIT" if outer is None else f"RELEASE SAVEPOINT {level}")
+        except BaseException:
+            # Who reads is not to remember what has never been.
+            session.answers.clear()
+            # After a full disk, for example, the database has rolled back by itself.
+            with suppress(DBAPIError):
+                if outer is None:
+                    connection.exec_driver_sql("ROLLBACK")
+                else:
+                    connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {level}")
+                    connection.exec_driver_sql(f"RELEASE SAVEPOINT {level}")
+            transaction.roll_back()
+            raise
+        finally:
+            session.transaction = outer
+            session.depth -= 1
+        transaction.commit()
 
-    @contextmanager
-    def _begin(self) -> Iterator[sa.Connection]:
-        if self._connection is None:
-            with self._engine.connect() as connection, connection.begin():
-                yield connection
-        else:
-            with self._connection.begin_nested():
-                yield self._connection
+    def _begin(self, connection: sa.Connection) -> None:
+        if self._turnstile is None:
+            connection.exec_driver_sql("BEGIN")
+            return
+        with self._turnstile.passing(_BUSY_TIMEOUT_S):
+            # With the write lock from the start writers queue; a read that turns into a write would fail.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def execute(
         self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | None = None
     ) -> sa.CursorResult[Any]:
         """Change something; only inside `transaction`."""
-        if self._connection is None:
+        if self._session.transaction is None:
             raise RuntimeError("execute needs a transaction")
         with _plain_errors():
-            return self._connection.execute(statement, rows)
+            return self._connected().execute(statement, rows)
 
     def query(self, statement: sa.Executable) -> Sequence[sa.Row[Any]]:
         """Return all rows of a query."""
         with _plain_errors():
-            if self._connection is not None:
-                return self._connection.execute(statement).all()
-            with self._engine.connect() as connection:
-                return connection.execute(statement).all()
+            return self._connected().execute(statement).all()
+
+    def prepare(self, statement: sa.ClauseElement, names: Sequence[str] = ()) -> Prepared:
+        """Compile a statement for `run` and `run_many`; values come in the order of `names`."""
+        return Prepared(statement, self.dialect, names)
+
+    def run(self, prepared: Prepared, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return all rows of a prepared query, as the driver has them."""
+        cursor = self._driver().cursor()
+        try:
+            cursor.execute(prepared.sql, prepared.arrange(values))
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        except self.dialect.loaded_dbapi.Error as error:
+            self._raise(error, prepared)
+        return rows
+
+    def run_many(self, prepared: Prepared, rows: Iterable[Sequence[Any]]) -> None:
+        """Change something once for each row of values; only inside `transaction`."""
+        if self._session.transaction is None:
+            raise RuntimeError("run_many needs a transaction")
+        cursor = self._driver().cursor()
+        try:
+            cursor.executemany(prepared.sql, map(prepared.arrange, rows))
+        except self.dialect.loaded_dbapi.Error as error:
+            self._raise(error, prepared)
 
     def create_tables(self, metadata: sa.MetaData) -> None:
         """Make the tables that do not exist yet; inside `transaction`."""
-        if self._connection is None:
+        if self._session.transaction is None:
             raise RuntimeError("create_tables needs a transaction")
-        metadata.create_all(self._connection)
+        metadata.create_all(self._connected())
 
     def has_tables(self) -> bool:
         """Tell whether the database has any table."""
         with _plain_errors():
-            return bool(sa.inspect(self._engine).get_table_names())
+            return bool(sa.inspect(self._connected()).get_table_names())
 
-    def _begin_sqlite(self, connection: sa.Connection) -> None:
-        # With the write lock from the start writers queue; a read that turns into a write would fail.
-        writing = self._transaction is not None
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    def _connected(self) -> sa.Connection:
+        """Return this thread's connection."""
+        session = self._session
+        if session.connection is None or session.process != os.getpid():
+            if session.connection is not None:
+                # It belongs to the process that this one was forked from: neither used nor closed here.
+                self._inherited.append(session.connection)
+            session.connection = connection = self._engine.connect()
+            session.driver = connection.connection.dbapi_connection
+            session.process = os.getpid()
+            session.transaction, session.depth, session.mark = None, 0, None
+            session.answers.clear()
+            self._connections.add(connection)
+        return session.connection
+
+    def _driver(self) -> Any:
+        session = self._session
+        if session.driver is None or session.process != os.getpid():
+            with _plain_errors():
+                self._connected()
+        return session.driver
+
+    def _raise(self, error: Exception, prepared: Prepared) -> NoReturn:
+        """Raise what an error of the driver means."""
+        base = self.dialect.loaded_dbapi.Error
+        with _plain_errors():
+            raise DBAPIError.instance(prepared.sql, None, error, base, dialect=self.dialect) from error
 
 
 def _configure_sqlite(connection: Any, record: Any) -> None:
-    # The driver's own transactions would break savepoints: SQLAlchemy's "begin" event emits BEGIN instead.
-    connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_S * 1000}")
     cursor.execute("PRAGMA foreign_keys=ON")

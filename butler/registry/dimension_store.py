@@ -12,6 +12,7 @@ from ..errors import ConflictingDefinitionError, DataIdValueError, DimensionName
 from ..regions import SkyRegion
 from .database import Database
 from .schema import BOUND_COLUMNS, Schema
+from .sky_cells import cell_of
 
 __all__ = ["DimensionRecordStore"]
 
@@ -80,7 +81,7 @@ class DimensionRecordStore:
             if existing is None:
                 self.insert(definition.name, [record])
                 return True
-            old, new = existing.toDict(), record.toDict()
+            old, new = existing.columns(), record.columns()
             changed = {name: old[name] for name in old if old[name] != new[name]}
             if not changed:
                 return False
@@ -95,6 +96,8 @@ class DimensionRecordStore:
     def fetch_one(self, element: str, keys: Mapping[str, Any] | DimensionRecord) -> DimensionRecord | None:
         """Return the record of one key, None if there is none."""
         definition = UNIVERSE[element]
+        if definition.pixelization is not None:
+            return pixel_record(definition, keys[element])
         if not definition.has_table:
             return self._band(str(keys[element]))
         table = self._schema.elements[element]
@@ -109,6 +112,8 @@ class DimensionRecordStore:
     def fetch_all(self, element: str, keys: Mapping[str, Any] | None = None) -> list[DimensionRecord]:
         """Return the records of an element that have some key values, in the order of their keys."""
         definition = UNIVERSE[element]
+        if definition.pixelization is not None:
+            raise DimensionNameError(f"{element} has too many pixels to list; give their numbers")
         if not definition.has_table:
             column = self._schema.elements["physical_filter"].c.band
             rows = self._db.query(sa.select(column).distinct().order_by(column))
@@ -198,6 +203,14 @@ class DimensionRecordStore:
                 seen.add(key)
 
 
+def pixel_record(definition: DimensionElement, pixel: int) -> DimensionRecord | None:
+    """Return the record of a pixel of the sky, None if there is no pixel of that number."""
+    pixels = definition.pixelization
+    if pixels is None or pixel not in pixels.ids:
+        return None
+    return DimensionRecord(definition, {definition.name: pixel, "region": pixels.region(pixel)})
+
+
 def record_from_row(definition: DimensionElement, row: sa.Row[Any], prefix: str = "") -> DimensionRecord:
     """Return the record of a row of an element's table; `prefix` stands before its column names."""
     values = row._mapping
@@ -213,12 +226,13 @@ def record_from_row(definition: DimensionElement, row: sa.Row[Any], prefix: str 
 
 
 def _to_row(record: DimensionRecord) -> dict[str, Any]:
-    row = record.toDict()
+    row = record.columns()
     if record.definition.spatial:
         region = row.pop("region")
         row["region"] = None if region is None else region.encode()
-        bounds = (None,) * 6 if region is None else region.bounding_vectors()
-        row |= dict(zip(BOUND_COLUMNS, bounds, strict=True))
+        bounds = None if region is None else region.bounding_vectors()
+        row |= dict(zip(BOUND_COLUMNS, bounds or (None,) * 6, strict=True))
+        row["sky_cell"] = None if bounds is None else cell_of(bounds)
     if record.definition.temporal:
         span = row.pop("timespan")
         row["timespan_begin"] = None if span is None else span.begin_ns
@@ -228,6 +242,8 @@ def _to_row(record: DimensionRecord) -> dict[str, Any]:
 
 def _stored(element: str) -> DimensionElement:
     definition = UNIVERSE[element]
+    if definition.pixelization is not None:
+        raise DimensionNameError(f"{element} records are computed and cannot be inserted")
     if not definition.has_table:
         raise DimensionNameError("bands follow from physical_filter records and cannot be inserted")
     return definition

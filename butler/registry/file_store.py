@@ -21,11 +21,12 @@ class FileRecord:
     Parameters
     ----------
     path
-        Relative to the root of the repository, or absolute if the file was ingested in place.
+        Relative to the root of the datastore, with ``./`` before it if the file was ingested where it lay;
+        absolute or a URL if it is elsewhere.
     formatter
         Name of the formatter that reads it.
     size
-        Bytes.
+        Bytes; -1 if nobody looked.
     checksum
         SHA-256 in hexadecimal digits; None if it was not computed.
     layout
@@ -92,15 +93,6 @@ class FileRecordStore:
 
     def paths_in_use(self, paths: Sequence[str]) -> set[str]:
         """Return those of some paths that a record names."""
-        column = self._schema.file_record.c.path
-        found: set[str] = set()
-        for start in range(0, len(paths), 500):
-            rows = self._db.query(sa.select(column).where(column.in_(paths[start : start + 500])))
-            found |= {str(row.path) for row in rows}
-        return found
-
-    def taken(self, paths: Sequence[str]) -> set[str]:
-        """Return the recorded paths among those given."""
         column = self._schema.file_record.c.path
         found: set[str] = set()
         for start in range(0, len(paths), 500):

@@ -243,6 +243,6 @@ def as_record(element: str, row: Mapping[str, Any] | DimensionRecord) -> Dimensi
         if row.definition.name != element:
             raise DataIdValueError(f"a {row.definition.name} record is not a {element} record")
         return row
-    if element not in UNIVERSE.elements:
+    if UNIVERSE.find(element) is None:
         raise DimensionNameError(f"no element {element!r}{did_you_mean(element, UNIVERSE.elements)}")
     return DimensionRecord(element, row)

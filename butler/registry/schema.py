@@ -127,6 +127,7 @@ class Schema:
         if element.spatial:
             extra += [sa.Column("region", sa.LargeBinary)]
             extra += [sa.Column(name, sa.Double) for name in BOUND_COLUMNS]
+            extra += [sa.Column("sky_cell", sa.BigInteger, index=True)]
         if element.temporal:
             extra += [sa.Column("timespan_begin", sa.BigInteger), sa.Column("timespan_end", sa.BigInteger)]
         constraints = [

@@ -118,17 +118,22 @@ def _staged(
 ) -> list[tuple[DatasetRef, StagedFile]]:
     """Bring files in under temporary names; if one fails, remove the others."""
     staged: list[tuple[DatasetRef, StagedFile]] = []
+    # Datasets that share a file here share one there.
+    by_path: dict[str, StagedFile] = {}
     try:
         if transfer is None:
             _require_free(writer.registry, [arrival.path or "" for _, arrival in datasets])
         for ref, arrival in datasets:
             assert arrival.path is not None
             assert arrival.formatter is not None
-            if transfer is None:
+            if arrival.path in by_path:
+                file = by_path[arrival.path]
+            elif transfer is None:
                 file = stage_own_file(writer.datastore, arrival.path, arrival.formatter)
             else:
                 incoming = IncomingFile(arrival.path, ref, arrival.formatter)
                 file = stage_file(writer.datastore, incoming, transfer)
+            by_path[arrival.path] = file
             staged.append((ref, file))
     except BaseException:
         for _, file in staged:
@@ -138,10 +143,6 @@ def _staged(
 
 
 def _require_free(registry: Registry, paths: Sequence[str]) -> None:
-    """Refuse a file that two datasets would own: it would go with the first that is removed."""
-    taken = registry.files.taken(paths)
-    seen: set[str] = set()
-    for path in paths:
-        if path in taken or path in seen:
-            raise ConflictingDefinitionError(f"the file {path!r} belongs to another dataset already")
-        seen.add(path)
+    """Refuse a file that belongs to a dataset which has been here before."""
+    for path in sorted(registry.files.paths_in_use(paths)):
+        raise ConflictingDefinitionError(f"the file {path!r} belongs to another dataset already")

@@ -224,10 +224,7 @@ class RepositoryExport:
 
 def _row(record: DimensionRecord) -> dict[str, Any]:
     """Return a record as an export has it; what is not known is left out."""
-    key = record.definition.key
     row = record.toDict()
-    if key is not None:
-        row = {key.name if name == record.definition.name else name: value for name, value in row.items()}
     if record.definition.name == "skymap" and row["hash"] is not None:
         row["hash"] = _hash_bytes(row["hash"])
     split_timespan(row)

@@ -47,13 +47,13 @@ def join_timespan(row: dict[str, Any]) -> None:
     begin, end = (to_ns(name, row.pop(name, None)) for name in ("datetime_begin", "datetime_end"))
     if begin is None and end is None:
         return
-    if begin == end and begin is not None:
-        # LSST, too, keeps an instant as a span of 1 ns.
-        end = begin + 1
     try:
-        row["timespan"] = Timespan(begin, end)
+        span = Timespan(begin, end)
     except ValueError as error:
         raise FileFormatError(str(error)) from error
+    if span.isEmpty():
+        raise FileFormatError(f"a timespan must end after it begins, not {begin} .. {end} ns")
+    row["timespan"] = span
 
 
 def split_timespan(row: dict[str, Any]) -> None:

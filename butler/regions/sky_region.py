@@ -22,7 +22,7 @@ from lsst.sphgeom import (
 from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
-    from .images import Box2I, SkyWcs
+    from ..images import Box2I, SkyWcs
 
 __all__ = ["SkyRegion"]
 
@@ -119,6 +119,54 @@ class SkyRegion:
             Raised if it is not a position.
         """
         return cls.from_circle(ra, dec, 0.0)
+
+    @classmethod
+    def from_pos(cls, text: str) -> SkyRegion:
+        """Read the text of a region: ``CIRCLE ra dec r``, ``POLYGON ra dec ...``, ``RANGE ra ra dec dec``.
+
+        Raises
+        ------
+        ValueError
+            Raised if it is no such text (POS of the IVOA recommendation SIA 2.0), or no region.
+        """
+        shape, *words = text.split() or [""]
+        if shape not in ("CIRCLE", "POLYGON", "RANGE"):
+            raise ValueError(f"a region begins with CIRCLE, POLYGON or RANGE, not {shape!r}")
+        try:
+            numbers = [float(word) for word in words]
+        except ValueError:
+            raise ValueError(f"{shape} is followed by numbers, not {' '.join(words)!r}") from None
+        if shape == "POLYGON":
+            if len(numbers) % 2:
+                raise ValueError(f"POLYGON takes pairs of numbers, not {len(numbers)} of them")
+            return cls.from_polygon(numbers[::2], numbers[1::2])
+        if len(numbers) != {"CIRCLE": 3, "RANGE": 4}[shape]:
+            raise ValueError(f"{shape} takes {3 if shape == 'CIRCLE' else 4} numbers, not {len(numbers)}")
+        if shape == "CIRCLE":
+            return cls.from_circle(*numbers)
+        low, high = sorted(numbers[2:])
+        if np.any(np.isnan(numbers)) or [low, high] != numbers[2:]:
+            raise ValueError(f"RANGE takes two longitudes, then two latitudes in order, not {text!r}")
+        return cls(Region.from_ivoa_pos(text))
+
+    @classmethod
+    def from_value(cls, value: Any) -> SkyRegion | None:
+        """Return what a value of another library means on the sky; None if it means nothing.
+
+        Parameters
+        ----------
+        value
+            A region or position of lsst.sphgeom, a single ``SkyCoord``, or a region of ours.
+        """
+        if isinstance(value, SkyRegion):
+            return value
+        if isinstance(value, Region):
+            return cls(value)
+        if isinstance(value, LonLat):
+            return cls.from_point(value.getLon().asDegrees(), value.getLat().asDegrees())
+        if hasattr(value, "icrs") and getattr(value, "isscalar", False):
+            return cls.from_point(float(value.icrs.ra.deg), float(value.icrs.dec.deg))
+        return None
 
     @classmethod
     def from_wcs(cls, wcs: SkyWcs, bbox: Box2I) -> SkyRegion:

@@ -1,0 +1,56 @@
+"""The UUIDs of datasets."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+import uuid
+from enum import Enum
+from typing import Any, Final
+
+from ..dimensions import DataCoordinate
+
+__all__ = ["DATASET_NAMESPACE", "DatasetIdGenEnum", "derive_dataset_id", "make_dataset_id"]
+
+
+class DatasetIdGenEnum(Enum):
+    """How the UUID of a dataset comes about."""
+
+    UNIQUE = 0
+    """New and ordered by time: version 7."""
+    DATAID_TYPE = 1
+    """From dataset type and data ID alone; the same in every run and repository."""
+    DATAID_TYPE_RUN = 2
+    """From run, dataset type and data ID; the same in every repository."""
+
+
+DATASET_NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_DNS, "dataset-id.coadd-butler")
+"""Namespace of the UUIDs that follow from what a dataset is."""
+
+
+def derive_dataset_id(dataset_type: str, data_id: DataCoordinate, run: str | None = None) -> uuid.UUID:
+    """Return the UUID of version 5 (RFC 9562) that belongs to a dataset type and data ID.
+
+    Its name in `DATASET_NAMESPACE` is the JSON text of a list without blanks: the dataset type, the
+    required dimensions with their values in the order of the universe, and the run if it counts.
+
+    Parameters
+    ----------
+    dataset_type
+        Name of the dataset type.
+    data_id
+        Data ID; implied values do not count.
+    run
+        RUN collection; None if it shall not count.
+    """
+    parts: list[Any] = [dataset_type, list(data_id.required.items())]
+    name = json.dumps(parts if run is None else [*parts, run], separators=(",", ":"))
+    return uuid.uuid5(DATASET_NAMESPACE, name)
+
+
+def make_dataset_id() -> uuid.UUID:
+    """Return a new time-ordered UUID of version 7 (RFC 9562)."""
+    milliseconds = time.time_ns() // 1_000_000
+    value = (milliseconds & (2**48 - 1)) << 80 | 0x7 << 76 | secrets.randbits(12) << 64
+    return uuid.UUID(int=value | 0b10 << 62 | secrets.randbits(62))
