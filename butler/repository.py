@@ -49,6 +49,25 @@ class RepositoryConfig(BaseModel):
         return {"root": value} if isinstance(value, str) else value
 
     @classmethod
+    def with_datastore(cls, root: str) -> Self:
+        """Return the settings of a repository whose files are elsewhere.
+
+        Parameters
+        ----------
+        root
+            URL, or directory; a relative one counts from that of the repository.
+
+        Raises
+        ------
+        ButlerUserError
+            Raised if it is none, or holds credentials.
+        """
+        try:
+            return cls.model_validate({"datastore": root})
+        except ValidationError as error:
+            raise ButlerUserError(error.errors(include_url=False)[0]["msg"]) from error
+
+    @classmethod
     def load(cls, root: Path) -> Self:
         """Read the file of a repository.
 

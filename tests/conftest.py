@@ -6,12 +6,16 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from small_repository import make_repository
 
 from butler import Butler
+
+if TYPE_CHECKING:
+    from object_server import ObjectServer
 
 # The same examples in every run, so that a failure is that of a change; `HYPOTHESIS_PROFILE=search` looks for
 # new ones.
@@ -54,3 +58,15 @@ def empty(tmp_path: Path) -> Iterator[Butler]:
     Butler.makeRepo(tmp_path / "empty")
     with Butler(tmp_path / "empty", writeable=True) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def object_server() -> Iterator[ObjectServer]:
+    """Return a server that speaks S3, with credentials for it in the environment."""
+    from object_server import running_server
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "testing")
+        with running_server() as server:
+            yield server

@@ -16,11 +16,17 @@ from .main import main
 
 @main.command()
 @repository_argument
-def create(repo: Path) -> None:
+@click.option(
+    "--datastore-root",
+    metavar="URL",
+    help="Where files go, for example s3://bucket/prefix; the directory REPO if not given.",
+)
+def create(repo: Path, datastore_root: str | None) -> None:
     """Make an empty repository in the directory REPO."""
     from ..butler import Butler
+    from ..repository import RepositoryConfig
 
-    Butler.makeRepo(repo)
+    Butler.makeRepo(repo, None if datastore_root is None else RepositoryConfig.with_datastore(datastore_root))
     click.echo(f"made a repository at {repo}", err=True)
 
 

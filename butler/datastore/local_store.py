@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -42,9 +43,10 @@ class LocalStore(Store):
     def size(self, path: str) -> int | None:
         """Return the length of a file."""
         try:
-            return (self.root / path).stat().st_size
+            status = (self.root / path).stat()
         except (FileNotFoundError, NotADirectoryError):
             return None
+        return None if stat.S_ISDIR(status.st_mode) else status.st_size
 
     def source(self, path: str, size: int | None = None, checksum: str | None = None) -> LocalFile:
         """Return a file, to be mapped."""

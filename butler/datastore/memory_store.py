@@ -80,8 +80,9 @@ class MemoryStore(Store):
 
     def walk(self) -> Iterator[StoredFile]:
         """Yield all files."""
+        partial = {id(content) for path, content in self.files.items() if _is_temporary(path)}
         for path, content in sorted(self.files.items()):
-            yield StoredFile(path, len(content), is_temporary(path.rpartition("/")[2]))
+            yield StoredFile(path, len(content), id(content) in partial)
 
 
 class MemoryFile(ByteSource):
@@ -125,3 +126,7 @@ class MemoryFile(ByteSource):
         if self._path not in self._files:
             raise FileNotFoundError(f"no {self}")
         return self._files[self._path]
+
+
+def _is_temporary(path: str) -> bool:
+    return is_temporary(path.rpartition("/")[2])
