@@ -108,6 +108,8 @@ class ButlerCore:
             settings = settings.claimed(directory)
             settings.save(directory)
         except OSError as error:
+            if isinstance(error, ButlerUserError):
+                raise
             raise ButlerUserError(f"cannot make a repository at {directory}: {error.strerror}") from error
         return settings
 

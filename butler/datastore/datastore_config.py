@@ -18,7 +18,7 @@ from .memory_store import MemoryStore
 from .object_store import ObjectStore
 from .paths import is_url, standardized
 
-__all__ = ["IN_MEMORY", "DatastoreConfig"]
+__all__ = ["IN_MEMORY", "DatastoreConfig", "is_marker"]
 
 IN_MEMORY: Final = "in-memory"
 """Root of a datastore that is gone with its process: for tests."""
@@ -97,7 +97,7 @@ class DatastoreConfig(BaseModel):
             Raised if it cannot be written.
         """
         for file in store.walk():
-            if _MARKER.fullmatch(file.path):
+            if is_marker(file.path):
                 raise RepositoryExistsError(
                     f"the datastore {store.locate('')} is another repository's: it is marked with {file.path}"
                 )
@@ -123,6 +123,11 @@ class DatastoreConfig(BaseModel):
                 f"the datastore {store.locate('')} has no mark {self.marker} of this repository: it is gone, "
                 "or the wrong one"
             )
+
+
+def is_marker(path: str) -> bool:
+    """Tell whether a path is that of a file which says whose a datastore is."""
+    return _MARKER.fullmatch(path) is not None
 
 
 def _names_in(value: Any) -> Iterator[str]:

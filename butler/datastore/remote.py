@@ -131,7 +131,7 @@ class RemoteFile(ByteSource):
                 pass
         system, name = open_file_system(self.name, self._options)
         begins, ends = zip(*ranges, strict=True)
-        with file_system_errors():
+        with self._explained_errors():
             parts = system.cat_ranges([name] * len(ranges), list(begins), list(ends), on_error="raise")
         for part, (begin, end) in zip(parts, ranges, strict=True):
             if len(part) != end - begin:
@@ -155,7 +155,7 @@ class RemoteFile(ByteSource):
         system, name = open_file_system(self.name, self._options)
         digest = hashlib.sha256()
         n_bytes = 0
-        with file_system_errors(), path.open("wb") as target:
+        with self._explained_errors(), path.open("wb") as target:
             while n_bytes < self.size():
                 chunk = system.cat_file(name, start=n_bytes, end=min(n_bytes + CHUNK_SIZE, self.size()))
                 if not chunk:
@@ -165,6 +165,22 @@ class RemoteFile(ByteSource):
                 n_bytes += len(chunk)
         if n_bytes != self.size() or self._checksum not in (None, digest.hexdigest()):
             raise FileFormatError(f"{self} is not what it was when it was stored; see `butler verify`")
+
+    @contextmanager
+    def _explained_errors(self) -> Iterator[None]:
+        """Say of a file that has another length than it had that this is why it cannot be read."""
+        try:
+            with file_system_errors():
+                yield
+        except FileNotFoundError:
+            raise
+        except OSError:
+            found = int(self._info()["size"])
+            if self._size in (None, found):
+                raise
+            raise FileFormatError(
+                f"{self} has {found} bytes, it had {self._size} when it was stored; see `butler verify`"
+            ) from None
 
     def _info(self) -> Mapping[str, Any]:
         system, name = open_file_system(self.name, self._options)

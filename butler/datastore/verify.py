@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import ButlerUserError, TemplateError
 from ..registry import FileRecord
+from .datastore_config import is_marker
 from .file_datastore import UNKNOWN_SIZE, FileDatastore, checksum_of
 from .local_store import is_temporary
 from .paths import is_outside, is_url, key_of
@@ -89,7 +90,7 @@ def _compared(
     datastore: FileDatastore, records: Mapping[uuid.UUID, FileRecord], folders: Set[str], *, checksums: bool
 ) -> VerifyReport:
     # One listing tells the sizes of a thousand objects.
-    present = {file.path: file for file in datastore.store.walk()}
+    present = {file.path: file for file in datastore.store.walk() if not is_marker(file.path)}
     missing: list[uuid.UUID] = []
     damaged: dict[uuid.UUID, str] = {}
     astray: dict[uuid.UUID, str] = {}
