@@ -84,7 +84,7 @@ class DatasetRemover:
         """Have files removed that no other dataset shares, once this is committed."""
         by_path = {record.path: record for record in records if is_owned(record.path)}
         # A dataset may have been made of the file of another, in its place.
-        shared = self.registry.files.paths_in_use([*by_path, *(IN_PLACE + path for path in by_path)])
+        shared = self.registry.files.taken([*by_path, *(IN_PLACE + path for path in by_path)])
         for path, record in by_path.items():
             if path not in shared and IN_PLACE + path not in shared:
                 transaction.on_commit(partial(self.datastore.remove, record))

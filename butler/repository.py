@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -33,6 +33,8 @@ class RepositoryConfig(BaseModel):
         Where files are, if not in the directory of the repository; a text is its root.
     checksum
         Whether written files get a SHA-256 sum.
+    compression
+        How the pixels of a dataset type are written: ``lossless`` or ``lossy16``; as they are if not named.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -42,30 +44,12 @@ class RepositoryConfig(BaseModel):
     templates: dict[str, str | dict[str, str]] = {"default": DEFAULT_TEMPLATE}
     datastore: DatastoreConfig | None = None
     checksum: bool = True
+    compression: dict[str, Literal["noCompression", "lossless", "lossy16"]] = Field(default_factory=dict)
 
     @field_validator("datastore", mode="before")
     @classmethod
     def _read_root(cls, value: Any) -> Any:
         return {"root": value} if isinstance(value, str) else value
-
-    @classmethod
-    def with_datastore(cls, root: str) -> Self:
-        """Return the settings of a repository whose files are elsewhere.
-
-        Parameters
-        ----------
-        root
-            URL, or directory; a relative one counts from that of the repository.
-
-        Raises
-        ------
-        ButlerUserError
-            Raised if it is none, or holds credentials.
-        """
-        try:
-            return cls.model_validate({"datastore": root})
-        except ValidationError as error:
-            raise ButlerUserError(error.errors(include_url=False)[0]["msg"]) from error
 
     @classmethod
     def load(cls, root: Path) -> Self:
@@ -125,7 +109,7 @@ class RepositoryConfig(BaseModel):
         """
         templates = TemplateSet.from_patterns(self.templates)
         if self.datastore is None:
-            return FileDatastore(LocalStore(root), templates, self.checksum)
+            return FileDatastore(LocalStore(root), templates, self.checksum, compression=self.compression)
         store = self.datastore.store(root)
         if writeable:
             try:
@@ -135,7 +119,7 @@ class RepositoryConfig(BaseModel):
                     f"cannot reach {store.locate('')}: {error.strerror or error}"
                 ) from error
         cache = FileCache.from_environment(self.datastore.cache_size)
-        return FileDatastore(store, templates, self.checksum, cache)
+        return FileDatastore(store, templates, self.checksum, cache, self.compression)
 
     def claimed(self, root: Path) -> Self:
         """Return the settings of a repository that is being made, its datastore marked as its own.

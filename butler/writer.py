@@ -53,9 +53,9 @@ class DatasetWriter:
         staged = self.datastore.stage(obj, expanded)
         try:
             with self.registry.database.transaction() as transaction:
-                if self.registry.files.get([ref.id]):
+                if self.registry.files.get_one(ref.id) is not None:
                     raise ConflictingDefinitionError(f"{ref} is stored already")
-                self.registry.files.insert({self.registry.datasets.numbers([ref.id])[ref.id]: staged.record})
+                self.registry.files.insert({ref.id: staged.record})
                 staged.publish()
                 transaction.on_rollback(staged.retract)
                 transaction.on_commit(staged.finish)
@@ -100,7 +100,6 @@ class DatasetWriter:
         """
         try:
             with self.registry.database.transaction() as transaction:
-                numbers = self.registry.datasets.numbers(sorted(registered))
                 if stored := self.registry.files.get(sorted(registered)):
                     raise ConflictingDefinitionError(f"{len(stored)} of the datasets are stored already")
                 by_run: dict[str, list[DatasetRef]] = {}
@@ -108,8 +107,8 @@ class DatasetWriter:
                     if ref.id not in registered:
                         by_run.setdefault(ref.run, []).append(ref)
                 for run, members in by_run.items():
-                    numbers |= self.registry.insert_datasets(run, members)
-                self.registry.files.insert({numbers[ref.id]: staged.record for ref, staged in datasets})
+                    self.registry.insert_datasets(run, members)
+                self.registry.files.insert({ref.id: staged.record for ref, staged in datasets})
                 # Several datasets may share one file.
                 files = {id(staged): staged for _, staged in datasets}.values()
                 for staged in files:

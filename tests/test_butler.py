@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import sqlalchemy as sa
 from repository_snapshot import snapshot
 from small_repository import CALEXP, NOTE, broken_off, make_exposure, make_wcs
 
@@ -79,18 +78,15 @@ def box_of_planes(box: Box2I) -> np.ndarray[Any, Any]:
 
 
 @contextmanager
-def counted_statements() -> Iterator[list[str]]:
-    """Collect the SQL that any engine executes in a block."""
+def counted_statements(butler: Butler) -> Iterator[list[str]]:
+    """Collect the SQL that a butler's SQLite executes in a block."""
     statements: list[str] = []
-
-    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        statements.append(statement)
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    connection = butler.registry.database._driver()
+    connection.set_trace_callback(statements.append)
     try:
         yield statements
     finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+        connection.set_trace_callback(None)
 
 
 # Reading and writing.
@@ -190,7 +186,9 @@ def test_exists_asks_registry_and_file(filled: Butler) -> None:
 def test_dataset_types_are_found_by_name(butler: Butler) -> None:
     """A registered type, and the type of each of its components."""
     assert butler.get_dataset_type("calexp") == CALEXP
-    assert butler.get_dataset_type("calexp.wcs") == DatasetType("calexp.wcs", CALEXP.dimensions, "Wcs")
+    assert butler.get_dataset_type("calexp.wcs") == DatasetType(
+        "calexp.wcs", CALEXP.dimensions, "Wcs", "ExposureF"
+    )
 
 
 def test_collections_are_searched_in_order(butler: Butler) -> None:
@@ -303,7 +301,9 @@ def note_at(visit: int, **kwargs: Any) -> DatasetRef:
 
 
 def ingest_note(path: str, **kwargs: Any) -> Act:
-    return lambda b: b.ingest(FileDataset(b.root / path, note_at(2), kwargs.pop("formatter", None)), **kwargs)
+    return lambda b: b.ingest(
+        FileDataset(b.root / path, note_at(2), formatter=kwargs.pop("formatter", None)), **kwargs
+    )
 
 
 READS: dict[str, tuple[Act, type[Exception], type[Exception], str]] = {
@@ -629,7 +629,7 @@ def test_a_file_that_was_cut_is_told(filled: Butler, cut: int) -> None:
 
 def test_a_handle_reads_without_the_registry(filled: Butler) -> None:
     """Making a handle asks the registry; whatever is read through it does not."""
-    with counted_statements() as statements:
+    with counted_statements(filled) as statements:
         handle = filled.getDeferred("calexp", KEY)
         assert statements
         statements.clear()

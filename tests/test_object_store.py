@@ -393,7 +393,7 @@ def test_secrets_and_strange_roots_are_refused(
 
 def test_a_directory_elsewhere_is_a_root_as_well(tmp_path: Path) -> None:
     """Registry and files may be on different disks; links work there as in the repository."""
-    Butler.makeRepo(tmp_path / "r", RepositoryConfig.with_datastore(str(tmp_path / "files")))
+    Butler.makeRepo(tmp_path / "r", RepositoryConfig(datastore=str(tmp_path / "files")))
     source = tmp_path / "note.json"
     source.write_text('{"a": 1}')
     with Butler(tmp_path / "r", run="run") as butler:
@@ -419,7 +419,7 @@ def note_ref_of(butler: Butler, visit: int) -> DatasetRef:
 
 def test_a_repository_in_memory_is_a_double_for_tests(tmp_path: Path) -> None:
     """Files in memory behave like files; only the registry is on disk."""
-    Butler.makeRepo(tmp_path, RepositoryConfig.with_datastore("in-memory"))
+    Butler.makeRepo(tmp_path, RepositoryConfig(datastore="in-memory"))
     with Butler(tmp_path, run="run", instrument="CAM") as butler:
         insert_records(butler)
         butler.registry.registerDatasetType(CALEXP)
@@ -440,7 +440,7 @@ def test_a_library_that_is_missing_is_named_with_its_command(tmp_path: Path) -> 
     code = (
         "import sys\nsys.modules['s3fs'] = None\n"
         "from butler import Butler, RepositoryConfig\n"
-        f"Butler.makeRepo({str(tmp_path / 'r')!r}, RepositoryConfig.with_datastore('s3://bucket/x'))"
+        f"Butler.makeRepo({str(tmp_path / 'r')!r}, RepositoryConfig(datastore='s3://bucket/x'))"
     )
     result = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert "pip install 'coadd-butler[s3]'" in result.stderr.splitlines()[-1]

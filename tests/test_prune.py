@@ -189,8 +189,7 @@ def test_shared_file_goes_with_its_last_dataset(butler: Butler, notes: list[Data
     record = butler.registry.files.get([notes[0].id])[notes[0].id]
     with butler.transaction():
         butler.registry.files.remove([notes[1].id])
-        number = butler.registry.datasets.numbers([notes[1].id])[notes[1].id]
-        butler.registry.files.insert({number: record})
+        butler.registry.files.insert({notes[1].id: record})
     butler.pruneDatasets([notes[0]], purge=True, unstore=True)
     assert path.exists()
     assert butler.get(notes[1]) == {"visit": 1}

@@ -15,14 +15,13 @@ from ..datastore import TemplateSet
 from ..defaults import RegistryDefaults
 from ..dimensions import DataId
 from ..errors import (
-    ArtifactMissingError,
     ButlerUserError,
     DatasetNotFoundError,
     ReadOnlyButlerError,
     RepositoryCorruptionError,
     RepositoryExistsError,
 )
-from ..registry import Database, FileRecord, Registry
+from ..registry import Database, FoundDataset, Registry
 from ..remover import DatasetRemover
 from ..repository import CONFIG_NAME, RepositoryConfig
 from ..writer import DatasetWriter
@@ -159,10 +158,22 @@ class ButlerCore:
         **kwargs: Any,
     ) -> DatasetRef | None:
         """Return the first dataset of a data ID along the search path, None if there is none."""
+        found = self._find(dataset_type, data_id, collections, kwargs)
+        return None if found is None else found.ref
+
+    def _find(
+        self,
+        dataset_type: str | DatasetType,
+        data_id: DataId | None,
+        collections: str | Iterable[str] | None,
+        kwargs: Mapping[str, Any],
+    ) -> FoundDataset | None:
         registered, component = self._named_type(dataset_type)
         coordinate = self.defaults.data_id(registered, {**(data_id or {}), **kwargs})
-        ref = self.registry.find_dataset(registered.name, coordinate, self.defaults.path(collections))
-        return ref.makeComponentRef(component) if ref is not None and component else ref
+        found = self.registry.find_stored(registered.name, coordinate, self.defaults.path(collections))
+        if found is not None and component:
+            return FoundDataset(found.ref.makeComponentRef(component), found.record)
+        return found
 
     def get_dataset(self, id: uuid.UUID) -> DatasetRef | None:
         """Return a dataset by UUID, None if there is none."""
@@ -197,19 +208,13 @@ class ButlerCore:
         data_id: DataId | None,
         collections: str | Iterable[str] | None,
         kwargs: Mapping[str, Any],
-    ) -> DatasetRef:
+    ) -> FoundDataset:
         if isinstance(dataset, DatasetRef):
-            return dataset
-        found = self.find_dataset(dataset, data_id, collections=collections, **kwargs)
+            return FoundDataset(dataset, self.registry.files.get_one(dataset.id))
+        found = self._find(dataset, data_id, collections, kwargs)
         if found is None:
             name = dataset if isinstance(dataset, str) else dataset.name
             path = ", ".join(self.defaults.path(collections)) or "no collection at all"
             shown = {**(data_id or {}), **kwargs}
             raise DatasetNotFoundError(f"no {name} with data ID {shown} in {path}; query what there is")
         return found
-
-    def _file_record(self, ref: DatasetRef) -> FileRecord:
-        record = self.registry.files.get([ref.id]).get(ref.id)
-        if record is None:
-            raise ArtifactMissingError(f"{ref} has no stored file")
-        return record

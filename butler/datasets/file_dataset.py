@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ..errors import DatasetTypeError
 from .dataset_ref import DatasetRef
 
 __all__ = ["FileDataset"]
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, slots=True)
 class FileDataset:
     """A file to ingest and the datasets that it is.
 
@@ -20,14 +21,15 @@ class FileDataset:
     path
         The file: a local path, or a URL.
     refs
-        What it holds: one dataset, or several in one RUN, each of which is the whole file to its formatter.
+        What it holds: one dataset or several, all in one run, each of which is the whole file to its
+        formatter.
     formatter
         Name of the formatter that reads it; that of the storage class if None.
 
     Raises
     ------
-    ValueError
-        Raised for no dataset, or for datasets in different runs.
+    DatasetTypeError
+        Raised if it holds nothing, or datasets of different runs.
     """
 
     path: str
@@ -38,12 +40,14 @@ class FileDataset:
         self,
         path: str | os.PathLike[str],
         refs: DatasetRef | Iterable[DatasetRef],
+        *,
         formatter: str | None = None,
     ) -> None:
-        given = (refs,) if isinstance(refs, DatasetRef) else tuple(refs)
-        runs = sorted({ref.run for ref in given})
-        if len(runs) != 1:
-            raise ValueError(f"the datasets of one file belong to one run, not to {runs or 'none'}: {path}")
+        held = (refs,) if isinstance(refs, DatasetRef) else tuple(refs)
+        if len(runs := {ref.run for ref in held}) != 1:
+            raise DatasetTypeError(
+                f"the datasets of a file are in one run, not in {', '.join(sorted(runs)) or 'none'}"
+            )
         object.__setattr__(self, "path", os.fspath(path))
-        object.__setattr__(self, "refs", given)
+        object.__setattr__(self, "refs", held)
         object.__setattr__(self, "formatter", formatter)

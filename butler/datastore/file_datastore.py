@@ -11,7 +11,16 @@ from typing import Any
 
 from ..datasets import DatasetRef, DatasetType, StorageClass
 from ..errors import ArtifactMissingError, ButlerUserError, FileFormatError
-from ..formatters import ByteSource, FileLayout, Formatter, LocalFile, formatter_for, get_formatter
+from ..formatters import (
+    NO_COMPRESSION,
+    ByteSource,
+    FileLayout,
+    Formatter,
+    LocalFile,
+    ReadRequest,
+    formatter_for,
+    get_formatter,
+)
 from ..handles import check_request
 from ..registry import FileRecord
 from .bringing import bring_file, copy_bytes
@@ -43,12 +52,15 @@ class FileDatastore:
         Whether to compute SHA-256 sums of written files.
     cache
         Where copies of files at other places go.
+    compression
+        Recipes for the pixels of dataset types, by name; those of others are written as they are.
     """
 
     store: Store
     templates: TemplateSet = field(default_factory=TemplateSet)
     checksum: bool = True
     cache: FileCache = field(default_factory=FileCache.from_environment)
+    compression: Mapping[str, str] = field(default_factory=dict)
 
     def path_for(self, ref: DatasetRef, formatter: Formatter | None = None) -> str:
         """Return the path, relative to the root, that a dataset gets if it is free."""
@@ -112,8 +124,12 @@ class FileDatastore:
             Raised if the file cannot be written.
         """
         formatter = formatter_for(ref.datasetType.storageClass)
+        recipe = self.compression.get(ref.datasetType.name, NO_COMPRESSION)
         with self.writing(self.path_for(ref, formatter), "write") as pending:
-            formatter.write(obj, pending.local)
+            if recipe == NO_COMPRESSION:
+                formatter.write(obj, pending.local)
+            else:
+                formatter.write_compressed(obj, pending.local, recipe)
             source = LocalFile(pending.local, self.store.locate(pending.final))
             record = self.record_of(source, pending.final, formatter)
         return StagedFile(record, self.store, pending.temporary)
@@ -247,13 +263,9 @@ class FileDatastore:
                 raise FileFormatError(
                     f"{source} has {size} bytes, it had {record.size} when it was stored; see `butler verify`"
                 )
-            return get_formatter(record.formatter).read(
-                source,
-                storage_class=storage_class,
-                component=component,
-                parameters=given,
-                layout=None if record.layout is None else FileLayout.from_json(record.layout),
-            )
+            layout = None if record.layout is None else FileLayout.from_json(record.layout)
+            request = ReadRequest(storage_class, component, given, layout)
+            return get_formatter(record.formatter).read(source, request)
         except FileNotFoundError as error:
             raise ArtifactMissingError(
                 f"the file {source} is registered but gone; `butler verify --repair` removes such entries"

@@ -5,8 +5,6 @@ from .elements import GOVERNORS, DimensionElement, Field
 from .records import DimensionRecord, record_columns
 from .timespan import Timespan, ns_to_time, time_to_ns
 from .universe import (
-    OBSERVATION_REGIONS,
-    SKYMAP_REGIONS,
     UNIVERSE,
     DimensionGroup,
     DimensionUniverse,
@@ -15,8 +13,6 @@ from .universe import (
 
 __all__ = [
     "GOVERNORS",
-    "OBSERVATION_REGIONS",
-    "SKYMAP_REGIONS",
     "UNIVERSE",
     "DataCoordinate",
     "DataId",

@@ -11,10 +11,16 @@ import numpy as np
 from ..errors import DataIdValueError
 from ..regions import SkyPixelization
 
-__all__ = ["ELEMENTS", "GOVERNORS", "DimensionElement", "Field", "pixel_element"]
+__all__ = ["ELEMENTS", "GOVERNORS", "SPATIAL_FAMILIES", "DimensionElement", "Field", "pixel_element"]
 
 GOVERNORS: Final = ("instrument", "skymap")
 """Dimensions that the others depend on, and that a butler has defaults for."""
+
+SPATIAL_FAMILIES: Final = {
+    "observation_regions": ("visit_detector_region", "visit"),
+    "skymap_regions": ("patch", "tract"),
+}
+"""Stored elements with regions, finest first: within a family each region lies in the next one's."""
 
 FieldType = type[int] | type[float] | type[str] | type[bool]
 
@@ -100,6 +106,13 @@ class DimensionElement:
     temporal: bool = False
     always_join: bool = False
     pixelization: SkyPixelization | None = None
+
+    @property
+    def family(self) -> str | None:
+        """Spatial family that its regions belong to, if it has any."""
+        if self.pixelization is not None:
+            return self.pixelization.system
+        return next((name for name, members in SPATIAL_FAMILIES.items() if self.name in members), None)
 
     @property
     def implied(self) -> tuple[str, ...]:

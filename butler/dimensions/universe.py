@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from ..errors import DataIdValueError, DimensionNameError, did_you_mean
-from .elements import ELEMENTS, GOVERNORS, DimensionElement, pixel_element
+from .elements import ELEMENTS, GOVERNORS, SPATIAL_FAMILIES, DimensionElement, pixel_element
 
 __all__ = ["UNIVERSE", "DataIdValue", "DimensionGroup", "DimensionUniverse", "coerce_value"]
 
@@ -69,7 +69,7 @@ class DimensionGroup:
     @property
     def spatial(self) -> tuple[str, ...]:
         """Families of elements with regions that have one here."""
-        return tuple(name for name, family in SPATIAL_FAMILIES.items() if self._finest(family))
+        return tuple(self.region_elements)
 
     @property
     def temporal(self) -> tuple[str, ...]:
@@ -79,7 +79,8 @@ class DimensionGroup:
     @property
     def region_dimension(self) -> str | None:
         """Element whose records have the region of a data ID; None unless there is one family."""
-        return self._finest(SPATIAL_FAMILIES[self.spatial[0]]) if len(self.spatial) == 1 else None
+        elements = list(self.region_elements.values())
+        return elements[0] if len(elements) == 1 else None
 
     @property
     def timespan_dimension(self) -> str | None:
@@ -105,9 +106,14 @@ class DimensionGroup:
                 add(name)
         return tuple(order)
 
-    def spatial_element(self, family: tuple[str, ...]) -> str | None:
-        """Return the finest element of a spatial family in this group, None if there is none."""
-        return self._finest(family)
+    @cached_property
+    def region_elements(self) -> dict[str, str]:
+        """Finest element of each spatial family; each pixelization of the sky is a family, too."""
+        found = {name: self._finest(family) for name, family in SPATIAL_FAMILIES.items()}
+        for name in self.skypix:
+            # In canonical order the finest level comes last.
+            found[self.universe[name].family or name] = name
+        return {family: name for family, name in found.items() if name is not None}
 
     def _finest(self, family: tuple[str, ...]) -> str | None:
         return next((name for name in family if name in self.elements), None)
@@ -184,12 +190,6 @@ class DimensionGroup:
 
 _KEY_WORDS: Final[dict[type, str]] = {int: "an integer", str: "a text that is not empty"}
 
-OBSERVATION_REGIONS: Final = ("visit_detector_region", "visit")
-"""Elements with regions of observations, finest first."""
-SKYMAP_REGIONS: Final = ("patch", "tract")
-"""Elements with regions of sky maps, finest first."""
-SPATIAL_FAMILIES: Final = {"observation_regions": OBSERVATION_REGIONS, "skymap_regions": SKYMAP_REGIONS}
-"""Elements with regions, finest first, by family: within a family each region lies in the next one's."""
 TEMPORAL_FAMILIES: Final = {"observation_timespans": ("exposure", "visit", "day_obs")}
 """Elements with timespans, finest first, by family."""
 
@@ -230,10 +230,7 @@ class DimensionUniverse:
         return {name: self.elements[name] for name in GOVERNORS}
 
     def sorted(self, elements: Iterable[str | DimensionElement], *, reverse: bool = False) -> list[str]:
-        """Return the names of elements in canonical order: band, pixels (healpix, htm), all others.
-
-        Raises as ``universe[name]``.
-        """
+        """Return the names of elements in canonical order; raises as ``universe[name]``."""
         given = {element if isinstance(element, str) else element.name for element in elements}
         return sorted(given, key=self._rank, reverse=reverse)
 
@@ -319,7 +316,8 @@ class DimensionUniverse:
         required = tuple(self.sorted(needed))
         closed = frozenset(required)
         if closed not in self._groups:
-            self._groups[closed] = DimensionGroup(self, required, tuple(self.sorted(members - needed)))
+            implied_names = tuple(self.sorted(members - needed))
+            self._groups[closed] = DimensionGroup(self, required, implied_names)
         return self._groups[closed]
 
     @property

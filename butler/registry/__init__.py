@@ -2,6 +2,7 @@
 
 from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database, Transaction
+from .dataset_store import FoundDataset
 from .file_store import FileRecord, FileRecordStore
 from .queries import DatasetSearch, QuerySpec
 from .registry import Registry
@@ -15,6 +16,7 @@ __all__ = [
     "DatasetSearch",
     "FileRecord",
     "FileRecordStore",
+    "FoundDataset",
     "QuerySpec",
     "Registry",
     "Transaction",

@@ -19,6 +19,7 @@ from ..errors import (
     did_you_mean,
 )
 from .database import Database
+from .memory import Memory
 from .schema import Schema
 from .summaries import CollectionSummaries
 
@@ -72,13 +73,14 @@ class CollectionStore:
 
     Parameters
     ----------
-    database, schema
+    database, schema, memory
         The registry's.
     """
 
-    def __init__(self, database: Database, schema: Schema) -> None:
+    def __init__(self, database: Database, schema: Schema, memory: Memory) -> None:
         self._db = database
         self._schema = schema
+        self._memory = memory
         self._summaries = CollectionSummaries(database, schema)
 
     def register(self, name: str, type: CollectionType = CollectionType.RUN, doc: str = "") -> bool:
@@ -123,10 +125,14 @@ class CollectionStore:
         return True
 
     def _is_registered(self, name: str, type: CollectionType) -> bool:
-        existing = self._find([name])
-        if existing and existing[0].type is not type:
-            raise CollectionTypeError(f"collection {name!r} exists as {existing[0].type}, not {type}")
-        return bool(existing)
+        existing = self._known(name)
+        if existing is not None and existing.type is not type:
+            raise CollectionTypeError(f"collection {name!r} exists as {existing.type}, not {type}")
+        return existing is not None
+
+    def _known(self, name: str) -> CollectionInfo | None:
+        """Return a collection by name, None if there is none."""
+        return self._memory.recall(("collection", name), lambda: next(iter(self._find([name])), None))
 
     def get_info(self, name: str) -> CollectionInfo:
         """Return a collection by name.
@@ -136,12 +142,12 @@ class CollectionStore:
         MissingCollectionError
             Raised if there is none, with the nearest name.
         """
-        found = self._find([name])
-        if not found:
+        found = self._known(name)
+        if found is None:
             names = [info.name for info in self._find(None)]
             hint = did_you_mean(name, names) or "; there are none yet"
             raise MissingCollectionError(f"no collection {name!r}{hint}")
-        return found[0]
+        return found
 
     def query(
         self,
@@ -239,6 +245,10 @@ class CollectionStore:
         MissingCollectionError
             Raised for a missing name.
         """
+        path = tuple(names)
+        return list(self._memory.recall(("path", *path), lambda: self._flattened(path)) or ())
+
+    def _flattened(self, names: Sequence[str]) -> tuple[CollectionInfo, ...]:
         flat: dict[str, CollectionInfo] = {}
         waiting = [self.get_info(name) for name in names][::-1]
         while waiting:
@@ -247,7 +257,7 @@ class CollectionStore:
                 waiting += [self.get_info(child) for child in reversed(info.children)]
             else:
                 flat.setdefault(info.name, info)
-        return list(flat.values())
+        return tuple(flat.values())
 
     def redefine_chain(self, parent: str, children: str | Iterable[str]) -> None:
         """Replace the children of a chain; duplicates collapse to the first.
@@ -312,6 +322,7 @@ class CollectionStore:
             for tags in self._summaries.tag_tables().values():
                 self._db.execute(tags.delete().where(tags.c.collection_id == info.id))
             self._db.execute(table.delete().where(table.c.id == info.id))
+            self._memory.changed()
 
     def parents(self, name: str) -> list[str]:
         """Return the chains that a collection is a direct child of."""
@@ -329,6 +340,7 @@ class CollectionStore:
         with self._db.transaction():
             info = self.get_info(name)
             self._db.execute(table.update().where(table.c.id == info.id).values(doc=doc))
+            self._memory.changed()
 
     def _write_chain(self, parent: CollectionInfo, children: Iterable[str]) -> None:
         if parent.type is not CollectionType.CHAINED:
@@ -350,6 +362,7 @@ class CollectionStore:
         ]
         if rows:
             self._db.execute(table.insert(), rows)
+        self._memory.changed()
 
     def _find(self, names: Sequence[str] | None) -> list[CollectionInfo]:
         """Return collections of these names, or all, in order of registration."""

@@ -58,10 +58,19 @@ class Transaction:
     ----------
     parent
         The enclosing transaction, if any.
+
+    Attributes
+    ----------
+    root
+        The outermost transaction.
+    has_looked
+        Whether it is known, in the outermost one, what others have changed before it began.
     """
 
     def __init__(self, parent: Transaction | None = None) -> None:
         self.parent = parent
+        self.root: Transaction = self if parent is None else parent.root
+        self.has_looked = False
         self._undo: list[Callable[[], None]] = []
         self._finally: list[Callable[[], None]] = []
 
@@ -110,7 +119,6 @@ class _Session(threading.local):
     process: int = 0
     transaction: Transaction | None = None
     depth: int = 0
-    mark: str | None = None
 
     def __init__(self) -> None:
         self.answers: dict[Any, Any] = {}
@@ -163,6 +171,17 @@ class Database:
         if not self.writeable:
             raise ReadOnlyButlerError("this butler is read-only; open it with writeable=True or run=...")
 
+    @property
+    def answers(self) -> dict[Any, Any]:
+        """What this thread remembers; forgotten when a transaction is undone. See `Memory`."""
+        return self._session.answers
+
+    @property
+    def root(self) -> Transaction | None:
+        """The outermost transaction of this thread, None outside of any."""
+        transaction = self._session.transaction
+        return None if transaction is None else transaction.root
+
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Run a block that is kept whole or undone whole; an inner block is undone alone.
@@ -175,29 +194,27 @@ class Database:
         self.require_writeable()
         session = self._session
         outer = session.transaction
-        connection = self._connected()
         level = f"level_{session.depth}"
-        with _plain_errors():
-            if outer is None:
-                self._begin(connection)
-            else:
-                connection.exec_driver_sql(f"SAVEPOINT {level}")
+        if outer is None:
+            self._begin()
+        else:
+            self._say(f"SAVEPOINT {level}")
         session.transaction = transaction = Transaction(outer)
         session.depth += 1
         try:
             with _plain_errors():
                 yield transaction
-                connection.exec_driver_sql("COMMIT" if outer is None else f"RELEASE SAVEPOINT {level}")
+            self._say("COMMIT" if outer is None else f"RELEASE SAVEPOINT {level}")
         except BaseException:
             # Who reads is not to remember what has never been.
             session.answers.clear()
             # After a full disk, for example, the database has rolled back by itself.
-            with suppress(DBAPIError):
+            with suppress(DBAPIError, ButlerError):
                 if outer is None:
-                    connection.exec_driver_sql("ROLLBACK")
+                    self._say("ROLLBACK")
                 else:
-                    connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {level}")
-                    connection.exec_driver_sql(f"RELEASE SAVEPOINT {level}")
+                    self._say(f"ROLLBACK TO SAVEPOINT {level}")
+                    self._say(f"RELEASE SAVEPOINT {level}")
             transaction.roll_back()
             raise
         finally:
@@ -205,13 +222,21 @@ class Database:
             session.depth -= 1
         transaction.commit()
 
-    def _begin(self, connection: sa.Connection) -> None:
+    def _begin(self) -> None:
         if self._turnstile is None:
-            connection.exec_driver_sql("BEGIN")
+            self._say("BEGIN")
             return
         with self._turnstile.passing(_BUSY_TIMEOUT_S):
             # With the write lock from the start writers queue; a read that turns into a write would fail.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            self._say("BEGIN IMMEDIATE")
+
+    def _say(self, words: str) -> None:
+        """Run a statement without values or rows."""
+        cursor = self._driver().cursor()
+        try:
+            cursor.execute(words)
+        except self.dialect.loaded_dbapi.Error as error:
+            self._raise(error, words)
 
     def execute(
         self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | None = None
@@ -238,18 +263,20 @@ class Database:
             cursor.execute(prepared.sql, prepared.arrange(values))
             rows: list[tuple[Any, ...]] = cursor.fetchall()
         except self.dialect.loaded_dbapi.Error as error:
-            self._raise(error, prepared)
+            self._raise(error, prepared.sql)
         return rows
 
-    def run_many(self, prepared: Prepared, rows: Iterable[Sequence[Any]]) -> None:
-        """Change something once for each row of values; only inside `transaction`."""
+    def run_many(self, prepared: Prepared, rows: Iterable[Sequence[Any]]) -> int:
+        """Change something once for each row of values; only inside `transaction`; return how many rows."""
         if self._session.transaction is None:
             raise RuntimeError("run_many needs a transaction")
         cursor = self._driver().cursor()
         try:
             cursor.executemany(prepared.sql, map(prepared.arrange, rows))
+            n_changed = int(cursor.rowcount)
         except self.dialect.loaded_dbapi.Error as error:
-            self._raise(error, prepared)
+            self._raise(error, prepared.sql)
+        return n_changed
 
     def create_tables(self, metadata: sa.MetaData) -> None:
         """Make the tables that do not exist yet; inside `transaction`."""
@@ -272,7 +299,7 @@ class Database:
             session.connection = connection = self._engine.connect()
             session.driver = connection.connection.dbapi_connection
             session.process = os.getpid()
-            session.transaction, session.depth, session.mark = None, 0, None
+            session.transaction, session.depth = None, 0
             session.answers.clear()
             self._connections.add(connection)
         return session.connection
@@ -284,11 +311,11 @@ class Database:
                 self._connected()
         return session.driver
 
-    def _raise(self, error: Exception, prepared: Prepared) -> NoReturn:
+    def _raise(self, error: Exception, sql: str) -> NoReturn:
         """Raise what an error of the driver means."""
         base = self.dialect.loaded_dbapi.Error
         with _plain_errors():
-            raise DBAPIError.instance(prepared.sql, None, error, base, dialect=self.dialect) from error
+            raise DBAPIError.instance(sql, None, error, base, dialect=self.dialect) from error
 
 
 def _configure_sqlite(connection: Any, record: Any) -> None:

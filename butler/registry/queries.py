@@ -12,8 +12,6 @@ import sqlalchemy as sa
 
 from ..datasets import DatasetRef
 from ..dimensions import (
-    OBSERVATION_REGIONS,
-    SKYMAP_REGIONS,
     UNIVERSE,
     DataCoordinate,
     DimensionGroup,
@@ -313,8 +311,8 @@ class _Select:
 
         Datasets with both of them vouch for the overlap themselves.
         """
-        observation = self.group.spatial_element(OBSERVATION_REGIONS)
-        patch = self.group.spatial_element(SKYMAP_REGIONS)
+        observation = self.group.region_elements.get("observation_regions")
+        patch = self.group.region_elements.get("skymap_regions")
         if observation is None or patch is None:
             return None
         if any(observation in group.elements and patch in group.elements for group in datasets):

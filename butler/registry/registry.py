@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
@@ -21,9 +20,10 @@ from ..errors import (
 )
 from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database
-from .dataset_store import DatasetStore
+from .dataset_store import DatasetStore, FoundDataset
 from .dimension_store import DimensionRecordStore
 from .file_store import FileRecordStore
+from .memory import MARK, Memory
 from .queries import DatasetSearch, QueryBuilder, QuerySpec
 from .schema import SCHEMA_VERSION, Schema
 from .tag_store import TagStore
@@ -55,21 +55,22 @@ class Registry:
         self.database = database
         self.schema = Schema()
         self._check_version()
-        self.collections = CollectionStore(database, self.schema)
-        self.datasets = DatasetStore(database, self.schema)
+        memory = Memory(database, self.schema)
+        self.collections = CollectionStore(database, self.schema, memory)
+        self.datasets = DatasetStore(database, self.schema, memory)
         self.tags = TagStore(database, self.schema, self.datasets)
-        self.records = DimensionRecordStore(database, self.schema)
-        self.files = FileRecordStore(database, self.schema)
+        self.records = DimensionRecordStore(database, self.schema, memory)
+        self.files = FileRecordStore(database, self.schema, memory)
         self._queries = QueryBuilder(database, self.schema)
 
     @classmethod
     def create(cls, database: Database) -> Registry:
         """Make the tables of a new registry."""
         schema = Schema()
-        versions = {"schema_version": SCHEMA_VERSION, "universe_version": UNIVERSE.version}
+        attributes = {"schema_version": SCHEMA_VERSION, "universe_version": UNIVERSE.version, MARK: ""}
         with database.transaction():
             database.create_tables(schema.metadata)
-            rows = [{"name": name, "value": str(value)} for name, value in versions.items()]
+            rows = [{"name": name, "value": str(value)} for name, value in attributes.items()]
             database.execute(schema.attributes.insert(), rows)
         return cls(database)
 
@@ -133,9 +134,9 @@ class Registry:
         """Say what a collection is for; see `CollectionStore.set_doc`."""
         self.collections.set_doc(collection, doc)
 
-    def insert_datasets(self, run: str, refs: Sequence[DatasetRef]) -> dict[uuid.UUID, int]:
+    def insert_datasets(self, run: str, refs: Sequence[DatasetRef]) -> None:
         """Insert datasets into a run; see `DatasetStore.insert`."""
-        return self.datasets.insert(self._run(run), refs)
+        self.datasets.insert(self._run(run), refs)
 
     def check_datasets(self, run: str, refs: Sequence[DatasetRef]) -> None:
         """Refuse datasets that `insert_datasets` would refuse; see `DatasetStore.check`."""
@@ -151,6 +152,13 @@ class Registry:
         self, dataset_type: str, data_id: DataCoordinate, collections: Sequence[str]
     ) -> DatasetRef | None:
         """Return the first dataset of a data ID along a search path."""
+        found = self.find_stored(dataset_type, data_id, collections)
+        return None if found is None else found.ref
+
+    def find_stored(
+        self, dataset_type: str, data_id: DataCoordinate, collections: Sequence[str]
+    ) -> FoundDataset | None:
+        """Return the first dataset of a data ID along a search path, with its file."""
         registered = self.datasets.get_type(dataset_type)
         return self.datasets.find(registered, self.collections.flatten(collections), data_id)
 

@@ -31,7 +31,7 @@ class Schema:
 
     Attributes
     ----------
-    attributes, collection, chain, dataset_type, tag_group, dataset, file_layout, file_record
+    attributes, collection, chain, dataset_type, tag_group, dataset, file_format, file_record
         The tables that every registry has.
     elements
         Tables of dimension records, by element.
@@ -100,21 +100,30 @@ class Schema:
         )
 
     def _define_files(self) -> None:
-        self.file_layout = sa.Table(
-            "file_layout",
+        self.file_format = sa.Table(
+            "file_format",
             self.metadata,
             sa.Column("id", _ID, primary_key=True),
-            sa.Column("definition", sa.String, nullable=False, unique=True),
+            # The layout itself can be too long for an index.
+            sa.Column("digest", sa.LargeBinary(32), nullable=False, unique=True),
+            sa.Column("formatter", sa.String, nullable=False),
+            sa.Column("layout", sa.String),
         )
         self.file_record = sa.Table(
             "file_record",
             self.metadata,
-            sa.Column("dataset_id", sa.ForeignKey("dataset.id", ondelete="CASCADE"), primary_key=True),
-            sa.Column("path", sa.String, nullable=False, index=True),
-            sa.Column("formatter", sa.String, nullable=False),
+            sa.Column(
+                "dataset_id",
+                _ID,
+                sa.ForeignKey("dataset.id", ondelete="CASCADE"),
+                primary_key=True,
+                autoincrement=False,
+            ),
+            sa.Column("path", sa.String, nullable=False),
+            sa.Column("path_key", sa.BigInteger, nullable=False, index=True),
             sa.Column("size", sa.BigInteger, nullable=False),
-            sa.Column("checksum", sa.String),
-            sa.Column("layout_id", sa.ForeignKey("file_layout.id")),
+            sa.Column("checksum", sa.LargeBinary(32)),
+            sa.Column("format_id", sa.ForeignKey("file_format.id"), nullable=False),
         )
 
     def _element_table(self, element: DimensionElement) -> sa.Table:

@@ -144,5 +144,5 @@ def _staged(
 
 def _require_free(registry: Registry, paths: Sequence[str]) -> None:
     """Refuse a file that belongs to a dataset which has been here before."""
-    for path in sorted(registry.files.paths_in_use(paths)):
+    for path in sorted(registry.files.taken(paths)):
         raise ConflictingDefinitionError(f"the file {path!r} belongs to another dataset already")
