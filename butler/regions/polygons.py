@@ -85,7 +85,7 @@ class _Polygons:
         vertices = np.zeros((len(encoded), widest, 3))
         for size in np.unique(sizes[simple]):
             members = np.flatnonzero(sizes == size)
-            bodies = b"".join([bytes(encoded[m])[1:] for m in members])
+            bodies = b"".join([bytes(encoded[m])[1:] for m in members.tolist()])
             vertices[members, :size] = np.frombuffer(bodies, dtype="<f8").reshape(-1, size, 3)
             vertices[members, size:] = vertices[members, size - 1 : size]
         following = np.roll(vertices, -1, axis=1)
