@@ -94,6 +94,7 @@ class _Session(threading.local):
     transaction: Transaction | None = None
     depth: int = 0
     mark: str | None = None
+    scratch: bool = False
 
     def __init__(self) -> None:
         self.answers: dict[Any, Any] = {}
@@ -224,9 +225,30 @@ class Database:
             self._raise(error, prepared)
         return rows
 
+    @contextmanager
+    def scratch(self) -> Iterator[sa.Connection]:
+        """Let a block make and fill temporary tables, which are gone after it; readers may, too.
+
+        Blocks do not nest.
+        """
+        session = self._session
+        connection = self._connected()
+        inside = session.transaction is not None
+        with _plain_errors():
+            connection.exec_driver_sql("SAVEPOINT scratch" if inside else "BEGIN")
+            session.scratch = True
+            try:
+                yield connection
+            finally:
+                session.scratch = False
+                with suppress(DBAPIError):
+                    connection.exec_driver_sql("ROLLBACK TO SAVEPOINT scratch" if inside else "ROLLBACK")
+                    if inside:
+                        connection.exec_driver_sql("RELEASE SAVEPOINT scratch")
+
     def run_many(self, prepared: Prepared, rows: Iterable[Sequence[Any]]) -> None:
-        """Change something once for each row of values; only inside `transaction`."""
-        if self._session.transaction is None:
+        """Change something once for each row of values; only inside `transaction` or `scratch`."""
+        if self._session.transaction is None and not self._session.scratch:
             raise RuntimeError("run_many needs a transaction")
         cursor = self._driver().cursor()
         try:

@@ -225,6 +225,23 @@ def record_from_row(definition: DimensionElement, row: sa.Row[Any], prefix: str 
     return DimensionRecord(definition, plain)
 
 
+def record_from_values(definition: DimensionElement, values: Sequence[Any]) -> DimensionRecord:
+    """Return the record of a row as the driver has it: keys, implied values, fields, region, timespan."""
+    names = [*definition.required, *definition.implies, *(f.name for f in definition.fields)]
+    plain = dict(zip(names, values, strict=False))
+    rest = list(values[len(names) :])
+    for field in definition.fields:
+        if field.type is bool and plain[field.name] is not None:
+            plain[field.name] = bool(plain[field.name])
+    if definition.spatial:
+        encoded = rest.pop(0)
+        plain["region"] = None if encoded is None else SkyRegion.decode(encoded)
+    if definition.temporal:
+        begin, end = rest
+        plain["timespan"] = None if begin is None and end is None else Timespan(begin, end)
+    return DimensionRecord(definition, plain)
+
+
 def _to_row(record: DimensionRecord) -> dict[str, Any]:
     row = record.columns()
     if record.definition.spatial:
