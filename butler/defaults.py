@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from .datasets import DatasetType
-from .dimensions import UNIVERSE, DataCoordinate, DataId, DimensionGroup, coerce_value
+from .dimensions import GOVERNORS, DataCoordinate, DataId, coerce_value
 from .errors import DimensionNameError, MissingCollectionError, NoDefaultCollectionError
-from .registry import Registry, Where
+from .registry import Registry
 
 __all__ = ["RegistryDefaults"]
-
-_GOVERNORS: Final = ("instrument", "skymap")
 
 
 class RegistryDefaults:
@@ -48,13 +46,14 @@ class RegistryDefaults:
         self.searched = (collections,) if isinstance(collections, str) else tuple(collections or ())
         self.collections = self.searched or ((run,) if run else ())
         for name in data_id:
-            if name not in _GOVERNORS:
+            if name not in GOVERNORS:
                 raise DimensionNameError(
                     f"a butler has no argument {name!r}, and data IDs have defaults for "
-                    f"{' and '.join(_GOVERNORS)} only"
+                    f"{' and '.join(GOVERNORS)} only"
                 )
         self.given = {name: str(coerce_value(name, value)) for name, value in data_id.items()}
         self._governors: dict[str, Any] | None = None
+        self._found: dict[str, list[str]] | None = None
 
     def path(self, collections: str | Iterable[str] | None) -> list[str]:
         """Return the collections to search.
@@ -92,35 +91,36 @@ class RegistryDefaults:
         defaults = self.governors() if lacking else {}
         return DataCoordinate.standardize(given, dimensions=dimensions, defaults=defaults)
 
-    def query_values(self, dimensions: DimensionGroup, given: DataId, where: Where) -> dict[str, Any]:
-        """Return the values that the rows of a query must have; a condition takes the place of a default.
-
-        Raises
-        ------
-        DimensionNameError
-            Raised for a key that is no dimension.
-        """
-        UNIVERSE.conform(given)
-        wanted = {k: v for k, v in self.given.items() if k in dimensions and not where.mentions(k)}
-        return {**wanted, **given}
+    def query_defaults(self) -> dict[str, Any]:
+        """Return the instrument and sky map that are given, or the only ones of the collections."""
+        only = {name: values[0] for name, values in self._held().items() if len(values) == 1}
+        return {**only, **self.given}
 
     def governors(self) -> dict[str, Any]:
-        """Return the instrument and sky map that are given, or the only ones of the collections."""
+        """Return what `query_defaults` does; what it leaves open is told by a repository with only one."""
         if self._governors is None:
             inferred: dict[str, Any] = {}
-            try:
-                runs = self._registry.collections.flatten(self.collections)
-            except MissingCollectionError:
-                runs = []
-            for governor in _GOVERNORS:
-                values = self._registry.datasets.governor_values(runs, governor)
-                # Where the collections do not decide, a repository with only one leaves no doubt either.
-                values = values or [str(r[governor]) for r in self._registry.records.fetch_all(governor)]
+            for governor, held in self._held().items():
+                values = held or [str(r[governor]) for r in self._registry.records.fetch_all(governor)]
                 if len(values) == 1:
                     inferred[governor] = values[0]
             found = {**inferred, **self.given}
-            if len(found) < 2:
+            if len(found) < len(GOVERNORS):
                 # What is still open may be decided by the next put.
                 return found
             self._governors = found
         return self._governors
+
+    def _held(self) -> dict[str, list[str]]:
+        """Return the instruments and sky maps of the collections' datasets, as when there first were any."""
+        if self._found is None:
+            try:
+                runs = self._registry.collections.flatten(self.collections)
+            except MissingCollectionError:
+                runs = []
+            values = self._registry.datasets.governor_values
+            found = {name: values(runs, name) if runs else [] for name in GOVERNORS}
+            if not any(found.values()):
+                return found
+            self._found = found
+        return self._found

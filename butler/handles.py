@@ -128,6 +128,11 @@ def read_part(obj: Any, component: str | None, parameters: Mapping[str, Any]) ->
     part = obj if component is None else getattr(obj, component)
     if bbox is None or not hasattr(part, "getBBox"):
         return part
-    if getattr(parameters.get("origin"), "name", parameters.get("origin")) == "LOCAL":
+    if is_local(parameters):
         bbox = bbox.shiftedBy(part.getBBox().minimum)
     return part[bbox]
+
+
+def is_local(parameters: Mapping[str, Any]) -> bool:
+    """Tell whether ``bbox`` is counted from the first pixel of the image, not of its parent."""
+    return getattr(parameters.get("origin"), "name", parameters.get("origin")) == "LOCAL"

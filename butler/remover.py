@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
 
 from .datastore import FileDatastore
 from .errors import CollectionTypeError, OrphanedRecordError
 from .registry import CollectionInfo, CollectionType, FileRecord, Registry, Transaction
 
 __all__ = ["DatasetRemover"]
-
-_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,22 +83,7 @@ class DatasetRemover:
     def _remove_files(self, transaction: Transaction, records: Iterable[FileRecord]) -> None:
         """Have files removed that no other dataset shares, once this is committed."""
         by_path = {record.path: record for record in records}
-        shared = self.registry.files.paths_in_use(list(by_path))
-        doomed = [record for path, record in by_path.items() if path not in shared]
-        if doomed:
-            transaction.on_commit(partial(self._delete, doomed))
-
-    def _delete(self, records: Sequence[FileRecord]) -> None:
-        """Delete files; the registry knows nothing of them any more, so one that resists stops nothing."""
-        failed = []
-        for record in records:
-            try:
-                self.datastore.remove(record)
-            except OSError as error:
-                failed.append(f"{record.path}: {error.strerror or error}")
-        if failed:
-            _LOG.warning(
-                "%d files of removed datasets could not be deleted; `butler verify --repair` can: %s",
-                len(failed),
-                "; ".join(failed[:5]),
-            )
+        shared = self.registry.files.taken(list(by_path))
+        for path, record in by_path.items():
+            if path not in shared:
+                transaction.on_commit(partial(self.datastore.remove, record))

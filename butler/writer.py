@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from .datasets import DatasetRef, FileDataset
@@ -54,11 +55,12 @@ class DatasetWriter:
         staged = self.datastore.stage(obj, expanded)
         try:
             with self.registry.database.transaction() as transaction:
-                if self.registry.files.get([ref.id]):
+                if self.registry.files.get_one(ref.id) is not None:
                     raise ConflictingDefinitionError(f"{ref} is stored already")
-                self.registry.files.insert({self.registry.datasets.numbers([ref.id])[ref.id]: staged.record})
+                self.registry.files.insert({ref.id: staged.record})
                 staged.publish()
                 transaction.on_rollback(staged.retract)
+                transaction.on_commit(staged.finish)
         except BaseException:
             staged.discard()
             raise
@@ -100,15 +102,14 @@ class DatasetWriter:
         """
         try:
             with self.registry.database.transaction() as transaction:
-                numbers = self.registry.datasets.numbers(sorted(registered))
                 by_run: dict[str, list[DatasetRef]] = {}
                 for ref, _ in datasets:
                     if ref.id not in registered:
                         by_run.setdefault(ref.run, []).append(ref)
                 for run, members in by_run.items():
-                    numbers |= self.registry.insert_datasets(run, members)
-                self.registry.files.insert({numbers[ref.id]: staged.record for ref, staged in datasets})
-                for _, staged in datasets:
+                    self.registry.insert_datasets(run, members)
+                self.registry.files.insert({ref.id: staged.record for ref, staged in datasets})
+                for staged in {id(staged): staged for _, staged in datasets}.values():
                     staged.publish()
                     transaction.on_rollback(staged.retract)
                     transaction.on_commit(staged.finish)
@@ -122,28 +123,35 @@ class DatasetWriter:
     ) -> list[DatasetRef]:
         """Register files as datasets; dataset types and runs are made as needed."""
         with self.registry.database.transaction():
-            wanted = []
-            for dataset in datasets:
-                self.registry.registerDatasetType(dataset.ref.datasetType)
-                self.registry.registerRun(dataset.ref.run)
-                ref = dataset.ref.expanded(self.registry.records.expand(dataset.ref.dataId))
-                found = self.registry.find_dataset(ref.datasetType.name, ref.dataId, [ref.run])
-                if found is None or not skip_existing:
-                    self.registry.check_datasets(ref.run, [ref])
-                    wanted.append((ref, dataset))
+            wanted = [(dataset, self._to_ingest(dataset.refs, skip_existing)) for dataset in datasets]
             staged: list[tuple[DatasetRef, StagedFile]] = []
             try:
-                for ref, dataset in wanted:
-                    storage_class = ref.datasetType.storageClass
-                    name = dataset.formatter
-                    formatter = get_formatter(name) if name else formatter_for(storage_class)
-                    staged.append((ref, self.datastore.stage_file(dataset.path, ref, formatter, transfer)))
+                for dataset, refs in wanted:
+                    if refs:
+                        storage_class, name = refs[0].datasetType.storageClass, dataset.formatter
+                        formatter = get_formatter(name) if name else formatter_for(storage_class)
+                        # Several datasets of a file share it, under the name that the first gives it.
+                        file = self.datastore.stage_file(Path(dataset.path), refs[0], formatter, transfer)
+                        staged += [(ref, file) for ref in refs]
             except BaseException:
                 for _, file in staged:
                     file.discard()
                 raise
             self.store(staged)
-        return [ref for ref, _ in wanted]
+        return [ref for ref, _ in staged]
+
+    def _to_ingest(self, refs: Sequence[DatasetRef], skip_existing: bool) -> list[DatasetRef]:
+        """Return refs with expanded data IDs, without those that exist already if they may be skipped."""
+        wanted = []
+        for given in refs:
+            self.registry.registerDatasetType(given.datasetType)
+            self.registry.registerRun(given.run)
+            ref = given.expanded(self.registry.records.expand(given.dataId))
+            found = self.registry.find_dataset(ref.datasetType.name, ref.dataId, [ref.run])
+            if found is None or not skip_existing:
+                self.registry.check_datasets(ref.run, [ref])
+                wanted.append(ref)
+        return wanted
 
     def verify(self, *, repair: bool, checksums: bool) -> VerifyReport:
         """Compare the registry with the files, and remove what has no counterpart if asked."""

@@ -2,13 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from butler.datasets import get_storage_class
-from butler.formatters import FileLayout, LocalFile, formatter_for, get_formatter
+from butler.formatters import (
+    ByteRange,
+    ByteSource,
+    FileLayout,
+    LocalFile,
+    ReadRequest,
+    formatter_for,
+    get_formatter,
+)
 
-__all__ = ["read", "read_camera", "write"]
+__all__ = ["CountedBytes", "read", "read_camera", "write"]
+
+
+class CountedBytes(ByteSource):
+    """Bytes in memory that remember which ranges were asked for."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__("counted")
+        self.content = content
+        self.asked: list[list[ByteRange]] = []
+
+    def size(self) -> int:
+        return len(self.content)
+
+    def read_ranges(self, ranges: Sequence[ByteRange]) -> list[memoryview]:
+        self.asked.append(list(ranges))
+        return [memoryview(self.content)[begin:end] for begin, end in ranges]
+
+    @contextmanager
+    def as_local_file(self) -> Iterator[Path]:
+        raise AssertionError("the whole file was asked for")
+        yield
+
+    @property
+    def n_bytes(self) -> int:
+        return sum(end - begin for ranges in self.asked for begin, end in ranges)
 
 
 def write(obj: Any, path: Path, storage_class: str) -> Path:
@@ -22,9 +57,7 @@ def read(path: Path, storage_class: str, component: str | None = None, **paramet
     formatter = formatter_for(kind)
     layout = formatter.layout(LocalFile(path))
     known = None if layout is None else FileLayout.from_json(layout.to_json())
-    return formatter.read(
-        LocalFile(path), storage_class=kind, component=component, parameters=parameters, layout=known
-    )
+    return formatter.read(LocalFile(path), ReadRequest(kind, component, parameters, known))
 
 
 def read_camera(path: Path, component: str | None = None, **parameters: Any) -> Any:
@@ -32,6 +65,4 @@ def read_camera(path: Path, component: str | None = None, **parameters: Any) -> 
     formatter = get_formatter("CameraImageFits")
     kind = get_storage_class("ExposureF")
     layout = formatter.layout(LocalFile(path))
-    return formatter.read(
-        LocalFile(path), storage_class=kind, component=component, parameters=parameters, layout=layout
-    )
+    return formatter.read(LocalFile(path), ReadRequest(kind, component, parameters, layout))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,38 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_repository import make_exposure
+from stored_files import CountedBytes
 
 from butler.datasets import get_storage_class
 from butler.errors import FileFormatError
-from butler.formatters import ByteRange, ByteSource, LocalFile, formatter_for
+from butler.formatters import ByteRange, LocalFile, ReadRequest, formatter_for
 from butler.images import Box2I, Extent2I, Point2I
 
 CONTENT = bytes(range(256)) * 800
-
-
-class CountedBytes(ByteSource):
-    """Bytes in memory that remember which ranges were asked for."""
-
-    def __init__(self, content: bytes) -> None:
-        super().__init__("counted")
-        self.content = content
-        self.asked: list[list[ByteRange]] = []
-
-    def size(self) -> int:
-        return len(self.content)
-
-    def read_ranges(self, ranges: Sequence[ByteRange]) -> list[memoryview]:
-        self.asked.append(list(ranges))
-        return [memoryview(self.content)[begin:end] for begin, end in ranges]
-
-    @contextmanager
-    def as_local_file(self) -> Iterator[Path]:
-        raise AssertionError("the whole file was asked for")
-        yield
-
-    @property
-    def n_bytes(self) -> int:
-        return sum(end - begin for ranges in self.asked for begin, end in ranges)
 
 
 @settings(deadline=None, max_examples=50)
@@ -90,7 +64,8 @@ def test_a_range_past_the_end_is_refused(tmp_path: Path) -> None:
 
 def test_a_box_of_an_exposure_needs_its_rows_only(tmp_path: Path) -> None:
     """With a layout, a plane is one range, three planes are one request, and no header is read."""
-    formatter = formatter_for(get_storage_class("ExposureF"))
+    kind = get_storage_class("ExposureF")
+    formatter = formatter_for(kind)
     exposure = make_exposure((100, 200), (40, 30))
     formatter.write(exposure, tmp_path / "e.fits")
     source = CountedBytes((tmp_path / "e.fits").read_bytes())
@@ -98,13 +73,7 @@ def test_a_box_of_an_exposure_needs_its_rows_only(tmp_path: Path) -> None:
     box = Box2I(Point2I(110, 207), Extent2I(3, 5))
     for component, n_planes in (("mask", 1), ("maskedImage", 3)):
         source.asked.clear()
-        part = formatter.read(
-            source,
-            storage_class=get_storage_class("ExposureF"),
-            component=component,
-            parameters={"bbox": box},
-            layout=layout,
-        )
+        part = formatter.read(source, ReadRequest(kind, component, {"bbox": box}, layout))
         assert len(source.asked) == 1
         assert source.n_bytes == n_planes * 5 * 30 * 4
     np.testing.assert_array_equal(part.image.array, exposure.maskedImage.image[box].array)
@@ -118,7 +87,7 @@ def test_a_whole_exposure_is_read_through_ranges(tmp_path: Path) -> None:
     formatter.write(make_exposure(), tmp_path / "e.fits")
     kind = get_storage_class("ExposureF")
     read = [
-        formatter.read(source, storage_class=kind, component=None, parameters={}, layout=None)
+        formatter.read(source, ReadRequest(kind))
         for source in (LocalFile(tmp_path / "e.fits"), CountedBytes((tmp_path / "e.fits").read_bytes()))
     ]
     assert read[0].psf == read[1].psf == make_exposure().psf

@@ -6,6 +6,7 @@ import os
 import random
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,11 @@ def calexp_ref(run: str = "run", **values: str) -> DatasetRef:
 
 def files_below(root: Path) -> list[str]:
     return list(snapshot(root).files)
+
+
+def finals_below(root: Path) -> list[str]:
+    """Return the files that have their final names; until the commit they have temporary ones, too."""
+    return [path for path in files_below(root) if not path.endswith(".part")]
 
 
 # Templates.
@@ -266,7 +272,7 @@ def interrupt(*args: Any, **kwargs: Any) -> None:
     [
         (Path, "mkdir", no_space, ButlerUserError),
         (Path, "write_text", no_space, ButlerUserError),
-        (Path, "replace", fail, FaultError),
+        (os, "link", fail, FaultError),
         (os, "fsync", no_space, ButlerUserError),
         (os, "fsync", interrupt, KeyboardInterrupt),
         (FileDatastore, "_record", fail, FaultError),
@@ -378,13 +384,13 @@ def test_an_inner_block_is_undone_alone(butler: Butler) -> None:
     """The savepoint takes back the rows and files of the inner block and of blocks inside it."""
     with butler.transaction():
         butler.put({"n": 1}, "note", visit=1)
-        outer = set(files_below(butler.root))
+        outer = set(finals_below(butler.root))
         with broken_off(butler.transaction()):
             butler.put({"n": 2}, "note", visit=2)
             with butler.transaction():
                 butler.put({"n": 3}, "note", visit=3)
-            assert len(files_below(butler.root)) == len(outer) + 2
-        assert set(files_below(butler.root)) == outer
+            assert len(finals_below(butler.root)) == len(outer) + 2
+        assert set(finals_below(butler.root)) == outer
         butler.put({"n": 4}, "note", visit=3)
     assert [bool(butler.exists("note", visit=visit)) for visit in (1, 2, 3)] == [True, False, True]
     assert butler.get("note", visit=3) == {"n": 4}
@@ -399,6 +405,22 @@ def test_the_outer_block_takes_finished_inner_ones_along(butler: Butler) -> None
             butler.put({}, "note", visit=1)
         butler.put({}, "note", visit=2)
     assert snapshot(butler.root) == before
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_an_action_that_fails_stops_no_other(
+    butler: Butler, fails: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After the end of a block each of its actions runs; a refusal is told, and hides no error."""
+    told: list[int] = []
+    block = butler.registry.database.transaction()
+    with broken_off(block) if fails else block as transaction:
+        later = transaction.on_rollback if fails else transaction.on_commit
+        for number in (1, 2):
+            later(no_space)
+            later(partial(told.append, number))
+    assert sorted(told) == [1, 2]
+    assert "2 files could not be removed" in caplog.text
 
 
 def test_actions_wait_for_the_outermost_commit(butler: Butler) -> None:
@@ -529,7 +551,7 @@ def test_verify_finds_each_kind_of_damage_and_repair_removes_nothing_else(butler
             refs[1].id: f"{paths[1]} has 12 bytes, not {size}",
             refs[2].id: f"{paths[2]} has another checksum than when it was stored",
         },
-        orphans=tuple(sorted((staged.temporary, orphan, link))),
+        orphans=(link, orphan, staged.temporary),
         n_checked=5,
     )
     before = snapshot(root)

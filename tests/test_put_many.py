@@ -21,6 +21,8 @@ from butler.errors import (
     StorageClassError,
 )
 
+pytestmark = pytest.mark.both_databases
+
 
 def note(visit: int, run: str = "run", **kwargs: DatasetIdGenEnum) -> DatasetRef:
     """Make the ref of a note."""
@@ -35,16 +37,21 @@ def fail_after(butler: Butler, action: Callable[[], object]) -> None:
 
 
 def count_queries(butler: Butler, monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> int:
-    """Return how many queries something needs."""
+    """Return how many statements something needs."""
     database, asked = butler.registry.database, []
-    ask = database.query
 
-    def counted(statement: Any) -> Any:
-        asked.append(statement)
-        return ask(statement)
+    def counted(name: str) -> Callable[..., Any]:
+        ask = getattr(database, name)
+
+        def call(*arguments: Any) -> Any:
+            asked.append(name)
+            return ask(*arguments)
+
+        return call
 
     with monkeypatch.context() as patch:
-        patch.setattr(database, "query", counted)
+        for name in ("query", "execute", "run", "run_many"):
+            patch.setattr(database, name, counted(name))
         action()
     return len(asked)
 
@@ -108,7 +115,7 @@ def test_put_many_in_a_transaction(butler: Butler) -> None:
 
 
 def test_rows_do_not_cost_a_query_each(butler: Butler, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Conflicts among 200 datasets are looked up with as many queries as among 2."""
+    """200 datasets are inserted with no more statements than 2."""
     with butler.transaction():
         butler.registry.insertDimensionData("day_obs", {"instrument": "CAM", "id": 20250101})
         for number in range(1000, 1202):
@@ -119,7 +126,7 @@ def test_rows_do_not_cost_a_query_each(butler: Butler, monkeypatch: pytest.Monke
     n_queries = [
         count_queries(butler, monkeypatch, lambda refs=refs: insert("run", refs)) for refs in (few, many)
     ]
-    assert 0 < n_queries[0] == n_queries[1]
+    assert 0 < n_queries[1] <= n_queries[0]
     with pytest.raises(ConflictingDefinitionError, match="exists in run 'run' as"):
         butler.registry.insert_datasets("run", [note(1), note(1150)])
 
@@ -221,3 +228,15 @@ def test_derived_uuids_follow_from_what_a_dataset_is() -> None:
     assert len({by_type.id, *runs, note(2, id_generation_mode=DatasetIdGenEnum.DATAID_TYPE).id}) == 4
     assert note(1).id != note(1).id
     assert note(1).id.version == 7
+
+
+def test_one_file_of_several_datasets(butler: Butler, source: Path) -> None:
+    """Datasets that share a file get the path of the first; the file goes with the last of them."""
+    first, second = butler.ingest(FileDataset(source, [note(1), note(2)]), transfer="copy")
+    (path,) = set(butler.get_many_uris([first, second]).values())
+    assert butler.get(first) == butler.get(second)
+    butler.pruneDatasets([first], unstore=True, purge=True)
+    assert path.exists()
+    butler.pruneDatasets([second], unstore=True, purge=True)
+    assert not path.exists()
+    assert butler.verify().is_clean

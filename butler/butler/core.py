@@ -15,14 +15,12 @@ from ..datastore import FileDatastore
 from ..defaults import RegistryDefaults
 from ..dimensions import DataId
 from ..errors import (
-    ArtifactMissingError,
     ButlerUserError,
     DatasetNotFoundError,
     ReadOnlyButlerError,
-    RepositoryCorruptionError,
     RepositoryExistsError,
 )
-from ..registry import Database, FileRecord, Registry
+from ..registry import FoundDataset
 from ..remover import DatasetRemover
 from ..repository import CONFIG_NAME, RepositoryConfig
 from ..writer import DatasetWriter
@@ -53,20 +51,19 @@ class ButlerCore:
         writeable = run is not None if writeable is None else writeable
         if writeable and not os.access(self.root, os.W_OK):
             raise ReadOnlyButlerError(f"the directory {self.root} cannot be written")
-        if not (self.root / settings.registry).is_file():
-            raise RepositoryCorruptionError(f"the registry {self.root / settings.registry} is gone")
-        database = Database.sqlite(self.root / settings.registry, writeable=writeable)
+        self.registry = settings.open_registry(self.root, writeable=writeable)
         try:
-            self.registry = Registry(database)
             self.defaults = RegistryDefaults(self.registry, collections, run, data_id)
             if run is not None:
                 self.registry.registerRun(run)
         except BaseException:
             # Nobody else can close what was not opened, and its locks would stay.
-            database.close()
+            self.close()
             raise
         self.collections = self.registry.collections
-        self.datastore = FileDatastore(self.root, settings.file_templates(), settings.checksum)
+        self.datastore = FileDatastore(
+            self.root, settings.file_templates(), settings.checksum, settings.compression
+        )
         self._writer = DatasetWriter(self.registry, self.datastore)
         self._remover = DatasetRemover(self.registry, self.datastore)
 
@@ -102,9 +99,9 @@ class ButlerCore:
             raise RepositoryExistsError(f"there is a repository at {directory} already")
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            database = Database.sqlite(directory / settings.registry, writeable=True)
-            registry = Registry(database) if database.has_tables() else Registry.create(database)
+            registry = settings.make_registry(directory)
             registry.database.close()
+            settings = settings.model_copy(update={"id": registry.repository_id})
             settings.save(directory)
         except OSError as error:
             raise ButlerUserError(f"cannot make a repository at {directory}: {error.strerror}") from error
@@ -156,10 +153,22 @@ class ButlerCore:
         **kwargs: Any,
     ) -> DatasetRef | None:
         """Return the first dataset of a data ID along the search path, None if there is none."""
+        found = self._find(dataset_type, data_id, collections, kwargs)
+        return None if found is None else found.ref
+
+    def _find(
+        self,
+        dataset_type: str | DatasetType,
+        data_id: DataId | None,
+        collections: str | Iterable[str] | None,
+        kwargs: Mapping[str, Any],
+    ) -> FoundDataset | None:
         registered, component = self._named_type(dataset_type)
         coordinate = self.defaults.data_id(registered, {**(data_id or {}), **kwargs})
-        ref = self.registry.find_dataset(registered.name, coordinate, self.defaults.path(collections))
-        return ref.makeComponentRef(component) if ref is not None and component else ref
+        found = self.registry.find_stored(registered.name, coordinate, self.defaults.path(collections))
+        if found is not None and component:
+            return FoundDataset(found.ref.makeComponentRef(component), found.record)
+        return found
 
     def get_dataset(self, id: uuid.UUID) -> DatasetRef | None:
         """Return a dataset by UUID, None if there is none."""
@@ -194,19 +203,13 @@ class ButlerCore:
         data_id: DataId | None,
         collections: str | Iterable[str] | None,
         kwargs: Mapping[str, Any],
-    ) -> DatasetRef:
+    ) -> FoundDataset:
         if isinstance(dataset, DatasetRef):
-            return dataset
-        found = self.find_dataset(dataset, data_id, collections=collections, **kwargs)
+            return FoundDataset(dataset, self.registry.files.get_one(dataset.id))
+        found = self._find(dataset, data_id, collections, kwargs)
         if found is None:
             name = dataset if isinstance(dataset, str) else dataset.name
             path = ", ".join(self.defaults.path(collections)) or "no collection at all"
             shown = {**(data_id or {}), **kwargs}
             raise DatasetNotFoundError(f"no {name} with data ID {shown} in {path}; query what there is")
         return found
-
-    def _file_record(self, ref: DatasetRef) -> FileRecord:
-        record = self.registry.files.get([ref.id]).get(ref.id)
-        if record is None:
-            raise ArtifactMissingError(f"{ref} has no stored file")
-        return record

@@ -127,5 +127,10 @@ class QueryingButler(ButlerCore):
         UNIVERSE.conform(data_id)
         names = (order_by,) if isinstance(order_by, str) else tuple(order_by)
         return QuerySpec(
-            dimensions, (condition,), dict(data_id), self.defaults.given, order_by=names, limit=limit
+            dimensions,
+            (condition,),
+            dict(data_id),
+            self.defaults.query_defaults(),
+            order_by=names,
+            limit=limit,
         )

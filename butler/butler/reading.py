@@ -18,6 +18,7 @@ from ..errors import (
     MissingDatasetTypeError,
 )
 from ..handles import DeferredDatasetHandle
+from ..registry import FileRecord, FoundDataset
 from .core import ButlerCore, DatasetName
 from .existence import DatasetExistence
 
@@ -71,10 +72,10 @@ class ReadingButler(ButlerCore):
         **kwargs: Any,
     ) -> DeferredDatasetHandle:
         """Return a handle that reads a dataset, or parts of it, later; arguments as `get`."""
-        ref = self._resolve(dataset, dataId, collections, kwargs)
-        registered, component = self._named_type(ref.datasetType)
-        stored = self.datastore.stored(self._file_record(ref), registered, component)
-        return DeferredDatasetHandle(stored, ref, dict(parameters or {}))
+        found = self._resolve(dataset, dataId, collections, kwargs)
+        registered, component = self._named_type(found.ref.datasetType)
+        stored = self.datastore.stored(_record(found), registered, component)
+        return DeferredDatasetHandle(stored, found.ref, dict(parameters or {}))
 
     def exists(
         self,
@@ -103,15 +104,15 @@ class ReadingButler(ButlerCore):
             Raised for a ref whose UUID belongs to another dataset.
         """
         try:
-            ref = self._resolve(dataset, dataId, collections, kwargs)
+            resolved = self._resolve(dataset, dataId, collections, kwargs)
         except (CollectionError, MissingDatasetTypeError, DatasetNotFoundError):
             return DatasetExistence.UNRECOGNIZED
         if isinstance(dataset, DatasetRef):
-            known = self.registry.datasets.get(ref.id)
+            known = self.registry.datasets.get(dataset.id)
             if known is None:
                 return DatasetExistence.UNRECOGNIZED
-            _require_same(ref, known)
-        record = self.registry.files.get([ref.id]).get(ref.id)
+            _require_same(dataset, known)
+        record = resolved.record
         found = DatasetExistence.RECORDED
         if record is not None:
             found |= DatasetExistence.DATASTORE
@@ -136,8 +137,8 @@ class ReadingButler(ButlerCore):
     def getURI(self, dataset: DatasetName, /, dataId: DataId | None = None, **kwargs: Any) -> Path:
         """Return where the file of a dataset is; arguments as `get`."""
         collections = kwargs.pop("collections", None)
-        ref = self._resolve(dataset, dataId, collections, kwargs)
-        return self.datastore.resolve(self._file_record(ref).path)
+        found = self._resolve(dataset, dataId, collections, kwargs)
+        return self.datastore.resolve(_record(found).path)
 
     def get_many_uris(
         self, refs: Iterable[DatasetRef], *, allow_missing: bool = False
@@ -213,6 +214,12 @@ class ReadingButler(ButlerCore):
             preserve_path=preserve_path,
             overwrite=overwrite,
         )
+
+
+def _record(found: FoundDataset) -> FileRecord:
+    if found.record is None:
+        raise ArtifactMissingError(f"{found.ref} has no stored file")
+    return found.record
 
 
 def _require_same(ref: DatasetRef, known: DatasetRef) -> None:

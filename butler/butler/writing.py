@@ -61,7 +61,8 @@ class WritingButler(ButlerCore):
 
     def _is_unstored(self, ref: DatasetRef) -> bool:
         known = self.registry.datasets.get(ref.id)
-        return known is not None and known == ref and ref.id not in self.registry.files.get([ref.id])
+        same = known is not None and (known, known.run) == (ref, ref.run)
+        return same and self.registry.files.get_one(ref.id) is None
 
     def put_many(self, datasets: Iterable[tuple[Any, DatasetRef]]) -> list[DatasetRef]:
         """Store objects as new datasets, all or none; return their refs with expanded data IDs.

@@ -16,11 +16,26 @@ from .main import main
 
 @main.command()
 @repository_argument
-def create(repo: Path) -> None:
-    """Make an empty repository in the directory REPO."""
-    from ..butler import Butler
+@click.option(
+    "--registry-db",
+    metavar="URL",
+    help="PostgreSQL database for the registry, as postgresql://host/database; a SQLite file if not given.",
+)
+@click.option(
+    "--namespace", help="PostgreSQL schema for the tables; one for each repository.  [default: butler]"
+)
+def create(repo: Path, registry_db: str | None, namespace: str | None) -> None:
+    """Make an empty repository in the directory REPO.
 
-    Butler.makeRepo(repo)
+    A password for the database is read from ~/.pgpass, PGPASSWORD or a libpq service, never from the URL.
+    """
+    from ..butler import Butler
+    from ..repository import RepositoryConfig
+
+    if namespace and not registry_db:
+        raise click.UsageError("--namespace is of a PostgreSQL database; give --registry-db, too")
+    given = {"registry": registry_db, "namespace": namespace}
+    Butler.makeRepo(repo, RepositoryConfig.make(**{name: value for name, value in given.items() if value}))
     click.echo(f"made a repository at {repo}", err=True)
 
 

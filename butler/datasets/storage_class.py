@@ -46,6 +46,10 @@ class StorageClass:
             raise UnknownComponentError(f"{self.name} has no component {name!r}{hint}")
         return get_storage_class(parts[name])
 
+    def can_convert(self, other: StorageClass) -> bool:
+        """Tell whether objects of another storage class can be had as ones of this."""
+        return self.pytype == other.pytype
+
     def check_parameters(self, names: Iterable[str]) -> None:
         """Refuse read parameters that are not understood.
 

@@ -14,7 +14,15 @@ from typing import Any, Final
 
 from ..datasets import DatasetRef, DatasetType, StorageClass
 from ..errors import ArtifactMissingError, ButlerUserError, FileFormatError, TemplateError
-from ..formatters import FileLayout, Formatter, LocalFile, formatter_for, get_formatter
+from ..formatters import (
+    NO_COMPRESSION,
+    FileLayout,
+    Formatter,
+    LocalFile,
+    ReadRequest,
+    formatter_for,
+    get_formatter,
+)
 from ..handles import check_request
 from ..registry import FileRecord
 from .bringing import LINK_MODES, bring_file, flush
@@ -52,23 +60,32 @@ class StagedFile:
     def publish(self) -> None:
         """Give the file its final name; under the lock of a transaction, so that no other can take it.
 
+        It keeps the temporary one, too, until `finish`: a kill before the commit leaves both, by which
+        `verify` knows what nobody owns even in the directory of a run that was never registered.
+
         Raises
         ------
         TemplateError
             Raised if another dataset has taken the name since this one was staged.
         ArtifactMissingError
             Raised if somebody has removed the file since it was staged.
+        ButlerUserError
+            Raised if the system refuses.
         """
         if self.temporary is None:
             return
-        if os.path.lexists(self.final):
-            raise TemplateError(f"two datasets have the path {self.final}; add a dimension to the template")
         try:
-            self.temporary.replace(self.final)
+            _add_name(self.temporary, self.final)
+        except FileExistsError as error:
+            raise TemplateError(
+                f"two datasets have the path {self.final}; add a dimension to the template"
+            ) from error
         except FileNotFoundError as error:
             raise ArtifactMissingError(
                 f"the staged file {self.temporary} is gone; repair only while nothing else writes"
             ) from error
+        except OSError as error:
+            raise ButlerUserError(f"cannot write {self.final}: {error.strerror or error}") from error
 
     def discard(self) -> None:
         """Remove the file before it is published."""
@@ -76,7 +93,8 @@ class StagedFile:
             self.temporary.unlink(missing_ok=True)
 
     def finish(self) -> None:
-        """Remove what the file takes the place of; once nothing can be undone any more."""
+        """Remove the temporary name, and what the file takes the place of; once nothing can be undone."""
+        self.discard()
         if self.moved_from is not None:
             self.moved_from.unlink(missing_ok=True)
 
@@ -84,6 +102,7 @@ class StagedFile:
         """Remove the file after it was published."""
         if self.temporary is not None:
             self.final.unlink(missing_ok=True)
+            self.discard()
 
 
 @dataclass(frozen=True)
@@ -98,11 +117,14 @@ class FileDatastore:
         Path templates by dataset type name; ``default`` for the others.
     checksum
         Whether to compute SHA-256 sums of written files.
+    compression
+        Recipes for the pixels of dataset types, by name; those of others are written as they are.
     """
 
     root: Path
     templates: Mapping[str, FileTemplate] = field(default_factory=dict)
     checksum: bool = True
+    compression: Mapping[str, str] = field(default_factory=dict)
 
     def path_for(self, ref: DatasetRef, formatter: Formatter | None = None) -> str:
         """Return the path, relative to the root, that a dataset gets."""
@@ -140,7 +162,11 @@ class FileDatastore:
         temporary = _temporary_name(final)
         with _staging(temporary, f"cannot write {final}"):
             final.parent.mkdir(parents=True, exist_ok=True)
-            formatter.write(obj, temporary)
+            recipe = self.compression.get(ref.datasetType.name, NO_COMPRESSION)
+            if recipe == NO_COMPRESSION:
+                formatter.write(obj, temporary)
+            else:
+                formatter.write_compressed(obj, temporary, recipe)
             flush(temporary)
             return StagedFile(temporary, final, self._record(temporary, relative, formatter))
 
@@ -300,13 +326,9 @@ class FileDatastore:
                 raise FileFormatError(
                     f"{path} has {size} bytes, it had {record.size} when it was stored; see `butler verify`"
                 )
-            return get_formatter(record.formatter).read(
-                LocalFile(path),
-                storage_class=storage_class,
-                component=component,
-                parameters=given,
-                layout=None if record.layout is None else FileLayout.from_json(record.layout),
-            )
+            layout = None if record.layout is None else FileLayout.from_json(record.layout)
+            request = ReadRequest(storage_class, component, given, layout)
+            return get_formatter(record.formatter).read(LocalFile(path), request)
         except FileNotFoundError as error:
             raise ArtifactMissingError(
                 f"the file {path} is registered but gone; `butler verify --repair` removes such entries"
@@ -349,6 +371,18 @@ def is_temporary(path: Path) -> bool:
 
 def _temporary_name(final: Path) -> Path:
     return final.with_name(f".{final.name[:150]}.{uuid.uuid4().hex}{PART_SUFFIX}")
+
+
+def _add_name(temporary: Path, final: Path) -> None:
+    """Give a file a second name, or, on a file system without hard links, another one."""
+    try:
+        os.link(temporary, final, follow_symlinks=False)
+    except (FileExistsError, FileNotFoundError):
+        raise
+    except OSError:
+        if os.path.lexists(final):
+            raise FileExistsError(final) from None
+        temporary.replace(final)
 
 
 @contextmanager

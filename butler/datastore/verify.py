@@ -82,12 +82,25 @@ def verify_files(
 
 
 def _orphans(root: Path, known: set[Path], directories: set[str]) -> list[Path]:
-    """Return partial files, and files in the directories of runs that no record names."""
+    """Return files in the directories of runs that no record names, and partial files with their twins.
+
+    Partial files come last: a repair that is killed shall not lose what tells of their twins.
+    """
+    files = [path for path in sorted(root.rglob("*")) if not path.is_dir()]
+    partial = [path for path in files if is_temporary(path)]
+    partial_nodes = {_node(path) for path in partial}
     found = []
-    for path in sorted(root.rglob("*")):
-        if path in known or path.is_dir():
+    for path in files:
+        if path in known or is_temporary(path):
             continue
         folders = [parent.relative_to(root).as_posix() for parent in path.parents if root in parent.parents]
-        if is_temporary(path) or any(folder in directories for folder in folders):
+        in_run = any(folder in directories for folder in folders)
+        if in_run or (partial_nodes and _node(path) in partial_nodes):
             found.append(path)
-    return found
+    return found + partial
+
+
+def _node(path: Path) -> tuple[Path, int, int]:
+    """Return what two names of one file in one directory share."""
+    status = path.lstat()
+    return path.parent, status.st_dev, status.st_ino

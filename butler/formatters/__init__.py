@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ..late import late_names
 from .byte_source import ByteRange, ByteSource, LocalFile
-from .formatter import FileLayout, Formatter, PlaneLayout
+from .formatter import NO_COMPRESSION, FileLayout, Formatter, PlaneLayout, ReadRequest
 from .known import FORMATTERS, formatter_for, get_formatter
 
 if TYPE_CHECKING:
@@ -17,12 +17,14 @@ else:
 
 __all__ = [
     "FORMATTERS",
+    "NO_COMPRESSION",
     "ByteRange",
     "ByteSource",
     "FileLayout",
     "Formatter",
     "LocalFile",
     "PlaneLayout",
+    "ReadRequest",
     "formatter_for",
     "get_formatter",
     "read_camera_header",

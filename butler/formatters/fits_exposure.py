@@ -10,11 +10,10 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from ..datasets import StorageClass
 from ..errors import FileFormatError, StorageClassError
 from ..images import ORIGIN, Box2I, CoaddInputs, Exposure, Extent2I, Image, Mask, MaskedImage, Psf, SkyWcs
 from .byte_source import ByteSource, LocalFile
-from .fits_file import HduInfo, broken_file, plane_layout, read_plane, read_planes, walk_hdus, write_hdus
+from .fits_file import broken_file, walk_hdus, write_hdus
 from .fits_header import (
     header_values,
     mask_plane_cards,
@@ -28,8 +27,10 @@ from .fits_header import (
     read_visit_info,
     set_cards,
 )
+from .fits_planes import plane_layout, read_plane, read_planes
+from .fits_recipes import LOSSY, image_unit
 from .fits_tables import coadd_inputs_to_tables, psf_to_table, read_coadd_inputs, read_psf
-from .formatter import FileLayout, Formatter, PlaneLayout
+from .formatter import NO_COMPRESSION, FileLayout, Formatter, PlaneLayout, ReadRequest
 
 __all__ = ["ExposureFormatter", "MaskedImageFormatter"]
 
@@ -43,10 +44,14 @@ class MaskedImageFormatter(Formatter):
     extension: ClassVar[str] = ".fits"
 
     def write(self, obj: Any, path: Path) -> None:
+        """Write without compression."""
+        self.write_compressed(obj, path, NO_COMPRESSION)
+
+    def write_compressed(self, obj: Any, path: Path, recipe: str) -> None:
         """Write a masked image."""
         if not isinstance(obj, MaskedImage):
             raise StorageClassError(f"cannot write a {type(obj).__name__} as a MaskedImage")
-        write_hdus(path, [fits.PrimaryHDU(), *_plane_hdus(obj, {})])
+        write_hdus(path, [fits.PrimaryHDU(), *_plane_hdus(obj, {}, recipe)])
 
     def read_whole(self, path: Path) -> MaskedImage:
         """Read the three planes."""
@@ -70,22 +75,14 @@ class MaskedImageFormatter(Formatter):
             raise FileFormatError(f"the planes of {source} cover different boxes")
         return FileLayout(planes)
 
-    def read(
-        self,
-        source: ByteSource,
-        *,
-        storage_class: StorageClass,
-        component: str | None,
-        parameters: Mapping[str, Any],
-        layout: FileLayout | None,
-    ) -> Any:
+    def read(self, source: ByteSource, request: ReadRequest) -> Any:
         """Read what was asked for: only the rows of a box, only the planes that are needed."""
-        known = layout or self.layout(source)
-        box = _requested_box(known, parameters)
-        match component:
+        known = request.layout or self.layout(source)
+        box = request.box_in(known.planes["image"].bbox)
+        match request.component:
             case "bbox":
                 return known.planes["image"].bbox
-            case "image" | "variance":
+            case "image" | "variance" as component:
                 plane = known.planes[component]
                 return _image(plane, read_plane(source, plane, box), box)
             case "mask":
@@ -95,7 +92,7 @@ class MaskedImageFormatter(Formatter):
                 return read_masked_image(source, known, box)
             case None:
                 return self._read_all(source, known, box)
-            case _:
+            case component:
                 return self._read_component(source, component)
 
     def _read_all(self, source: ByteSource, layout: FileLayout, box: Box2I | None) -> Any:
@@ -114,14 +111,14 @@ class ExposureFormatter(MaskedImageFormatter):
 
     name: ClassVar[str] = "ExposureFits"
 
-    def write(self, obj: Any, path: Path) -> None:
-        """Write an exposure."""
+    def write_compressed(self, obj: Any, path: Path, recipe: str) -> None:
+        """Write an exposure; only its planes are compressed."""
         if not isinstance(obj, Exposure):
             raise StorageClassError(f"cannot write a {type(obj).__name__} as an Exposure")
         primary = fits.PrimaryHDU()
         set_cards(primary.header, primary_cards(obj))
         wcs = obj.wcs.to_header(obj.maskedImage.image.xy0) if obj.wcs is not None else {}
-        hdus = [primary, *_plane_hdus(obj.maskedImage, wcs)]
+        hdus = [primary, *_plane_hdus(obj.maskedImage, wcs, recipe)]
         if obj.psf is not None:
             hdus.append(psf_to_table(obj.psf))
         if obj.coaddInputs is not None:
@@ -224,19 +221,7 @@ def _mask(plane: PlaneLayout, pixels: NDArray[Any], box: Box2I | None) -> Mask:
     return Mask(bits, (box or plane.bbox).minimum, dict(plane.mask_planes))
 
 
-def _requested_box(layout: FileLayout, parameters: Mapping[str, Any]) -> Box2I | None:
-    """Return the requested box in parent coordinates."""
-    box = parameters.get("bbox")
-    if not isinstance(box, Box2I):
-        if box is not None:
-            raise StorageClassError(f"bbox must be a Box2I, not {box!r}")
-        return None
-    if getattr(parameters.get("origin"), "name", parameters.get("origin")) == "LOCAL":
-        return box.shiftedBy(layout.planes["image"].bbox.minimum)
-    return box
-
-
-def _plane_hdus(masked_image: MaskedImage, wcs: Mapping[str, Any]) -> list[Any]:
+def _plane_hdus(masked_image: MaskedImage, wcs: Mapping[str, Any], recipe: str) -> list[Any]:
     """Return the image units of the three planes."""
     unit = masked_image.image.unit
     planes: tuple[tuple[str, Any, Mapping[str, Any]], ...] = (
@@ -248,15 +233,13 @@ def _plane_hdus(masked_image: MaskedImage, wcs: Mapping[str, Any]) -> list[Any]:
             {"BUNIT": f"{unit}**2" if unit else None},
         ),
     )
+    good = None
+    if recipe == LOSSY:
+        good = ~masked_image.mask.any_of(masked_image.mask.known_bit_mask(["NO_DATA", "INTRP"]))
     hdus = []
     for name, array, extra in planes:
-        hdu = fits.ImageHDU(array)
+        hdu = image_unit(array, recipe, good)
         set_cards(hdu.header, {**wcs, **origin_cards(masked_image.image.xy0)})
         set_cards(hdu.header, {"INHERIT": True, "EXTTYPE": name, "EXTNAME": name, **extra})
         hdus.append(hdu)
     return hdus
-
-
-def image_hdu(hdus: list[HduInfo]) -> HduInfo | None:
-    """Return the first unit with uncompressed pixels, None if there is none."""
-    return next((hdu for hdu in hdus if hdu.is_image), None)

@@ -1,29 +1,27 @@
-"""FITS files as bytes: a header walk, and reads of a box of one plane."""
+"""FITS files: a walk over their headers, and the writing of them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
 from ..errors import BoxError, ButlerUserError, FileFormatError, StorageClassError
-from ..images import Box2I
 from .byte_source import ByteSource
-from .fits_header import set_cards
-from .formatter import PlaneLayout
+from .fits_header import header_values, set_cards
 
 __all__ = [
+    "DTYPES",
     "HduInfo",
     "broken_file",
-    "plane_layout",
-    "read_plane",
-    "read_planes",
+    "image_hdu",
+    "integer_card",
     "walk_hdus",
     "write_hdus",
     "write_plain_fits",
@@ -41,7 +39,7 @@ _PARSING_ERRORS: Final = (
     fits.VerifyError,
 )
 """What astropy raises on headers and tables that break its expectations."""
-_DTYPES: Final[Mapping[int, str]] = {
+DTYPES: Final[Mapping[int, str]] = {
     8: "u1",
     16: ">i2",
     32: ">i4",
@@ -49,6 +47,13 @@ _DTYPES: Final[Mapping[int, str]] = {
     -32: ">f4",
     -64: ">f8",
 }
+"""numpy type by BITPIX."""
+_TABLE_CARD: Final = re.compile(
+    r"XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|TFIELDS|THEAP|(TTYPE|TFORM|TUNIT|TDIM|TNULL|TSCAL|TZERO)\d+"
+    r"|Z(IMAGE|CMPTYPE|BITPIX|NAXIS\d*|TILE\d+|NAME\d+|VAL\d+|MASKCMP|QUANTIZ|DITHER0|SCALE|ZERO|BLANK"
+    r"|SIMPLE|EXTEND|BLOCKED|TENSION|PCOUNT|GCOUNT|HECKSUM|DATASUM)|CHECKSUM|DATASUM"
+)
+"""Cards of the table that a compressed image is kept in."""
 
 
 class HduInfo:
@@ -71,23 +76,51 @@ class HduInfo:
     @property
     def data_size(self) -> int:
         """Bytes of data that the header promises, without padding."""
-        axes = [_integer(self.header, f"NAXIS{i + 1}") for i in range(_integer(self.header, "NAXIS"))]
+        axes = [integer_card(self.header, f"NAXIS{i + 1}") for i in range(integer_card(self.header, "NAXIS"))]
         if not axes:
             return 0
         if min(axes) < 0:
             raise FileFormatError(f"a FITS axis cannot have {min(axes)} pixels")
-        bitpix = _integer(self.header, "BITPIX")
-        if bitpix not in _DTYPES:
-            raise FileFormatError(f"FITS card BITPIX is {bitpix}, it must be one of {sorted(_DTYPES)}")
-        groups = _integer(self.header, "GCOUNT", 1)
-        heap = _integer(self.header, "PCOUNT", 0)
+        bitpix = integer_card(self.header, "BITPIX")
+        if bitpix not in DTYPES:
+            raise FileFormatError(f"FITS card BITPIX is {bitpix}, it must be one of {sorted(DTYPES)}")
+        groups = integer_card(self.header, "GCOUNT", 1)
+        heap = integer_card(self.header, "PCOUNT", 0)
         return abs(bitpix) // 8 * groups * (heap + math.prod(axes))
 
     @property
+    def is_compressed(self) -> bool:
+        """Whether the data are the table of a tile-compressed image."""
+        return self._extension == "BINTABLE" and self.header.get("ZIMAGE") is True
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """Pixels along each axis of an image, x first; a third axis of one pixel does not count."""
+        key = "ZNAXIS" if self.is_compressed else "NAXIS"
+        n_axes = integer_card(self.header, key)
+        axes = tuple(integer_card(self.header, f"{key}{i + 1}") for i in range(n_axes))
+        return axes[:2] if len(axes) == 3 and axes[2] == 1 else axes
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Values of the cards; those of a compressed image as if it were none."""
+        values = header_values(self.header)
+        if not self.is_compressed:
+            return values
+        plain = {key: value for key, value in values.items() if not _TABLE_CARD.fullmatch(key)}
+        axes = {f"NAXIS{i + 1}": n for i, n in enumerate(self.axes)}
+        return {**plain, "NAXIS": len(self.axes), **axes, "BITPIX": values["ZBITPIX"]}
+
+    @property
     def is_image(self) -> bool:
-        """Whether the data are an uncompressed image of two axes."""
-        extension = str(self.header.get("XTENSION", "IMAGE")).strip()
-        return extension == "IMAGE" and _integer(self.header, "NAXIS") == 2 and self.data_size > 0
+        """Whether the data are an image of two axes with pixels, compressed or not."""
+        if not (self.is_compressed or self._extension == "IMAGE"):
+            return False
+        return len(self.axes) == 2 and min(self.axes) > 0
+
+    @property
+    def _extension(self) -> str:
+        return str(self.header.get("XTENSION", "IMAGE")).strip()
 
 
 def walk_hdus(source: ByteSource) -> list[HduInfo]:
@@ -138,101 +171,23 @@ def _header_text(stream: BinaryIO, source: ByteSource, *, first: bool) -> str | 
     raise FileFormatError(f"{source} has a header without END; the file is truncated or broken")
 
 
-def _integer(header: fits.Header, key: str, default: int | None = None) -> int:
+def integer_card(header: fits.Header, key: str, default: int | None = None) -> int:
+    """Return the value of a card that must be an integer.
+
+    Raises
+    ------
+    FileFormatError
+        Raised if it is absent without a default, or is something else.
+    """
     value = header.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int):
         raise FileFormatError(f"FITS card {key} is {value!r}, it must be an integer")
     return value
 
 
-def plane_layout(
-    hdu: HduInfo, *, xy0: tuple[int, int] = (0, 0), mask_planes: Mapping[str, int] | None = None
-) -> PlaneLayout:
-    """Return where the pixels of an image unit lie.
-
-    Raises
-    ------
-    FileFormatError
-        Raised if the unit is no two-dimensional image.
-    """
-    header = hdu.header
-    bitpix = _integer(header, "BITPIX")
-    if not hdu.is_image:
-        raise FileFormatError(f"not a two-dimensional FITS image: NAXIS is {header.get('NAXIS')}")
-    return PlaneLayout(
-        offset=hdu.offset,
-        n_x=_integer(header, "NAXIS1"),
-        n_y=_integer(header, "NAXIS2"),
-        dtype=_DTYPES[bitpix],
-        x0=xy0[0],
-        y0=xy0[1],
-        scale=float(header.get("BSCALE", 1.0)),
-        zero=float(header.get("BZERO", 0.0)),
-        blank=_integer(header, "BLANK") if bitpix > 0 and "BLANK" in header else None,
-        unit=str(header.get("BUNIT") or ""),
-        mask_planes=dict(mask_planes or {}),
-    )
-
-
-def read_plane(source: ByteSource, plane: PlaneLayout, bbox: Box2I | None = None) -> NDArray[Any]:
-    """Read a box of a plane; only the rows of the box are touched.
-
-    Parameters
-    ----------
-    source
-        The file.
-    plane
-        Where the pixels lie.
-    bbox
-        Box in parent coordinates; everything if None.
-
-    Returns
-    -------
-    array
-        Pixels ``(n_y, n_x)`` in native byte order, the caller's own; scaled values are float32, NaN
-        where a number stands for no value, but unsigned integers stay what they are.
-
-    Raises
-    ------
-    BoxError
-        Raised if the box is not inside the plane.
-    FileFormatError
-        Raised if the file is shorter than the layout says.
-    """
-    return read_planes(source, [plane], bbox)[0]
-
-
-def read_planes(
-    source: ByteSource, planes: Sequence[PlaneLayout], bbox: Box2I | None = None
-) -> list[NDArray[Any]]:
-    """Read a box of several planes, as `read_plane` does, with one request for all of them."""
-    boxes = [(bbox or plane.bbox).slices_in(plane.bbox) for plane in planes]
-    ranges = []
-    for plane, (rows, _) in zip(planes, boxes, strict=True):
-        row_bytes = plane.n_x * np.dtype(plane.dtype).itemsize
-        ranges.append((plane.offset + rows.start * row_bytes, plane.offset + rows.stop * row_bytes))
-    return [
-        _scaled(np.frombuffer(view, plane.dtype).reshape(-1, plane.n_x)[:, columns], plane)
-        for view, plane, (_, columns) in zip(source.read_ranges(ranges), planes, boxes, strict=True)
-    ]
-
-
-def _scaled(stored: NDArray[Any], plane: PlaneLayout) -> NDArray[Any]:
-    """Return a copy of stored numbers as the values that they mean, in native byte order."""
-    native = stored.astype(stored.dtype.newbyteorder("="))
-    if plane.scale == 1.0 and plane.blank is None:
-        if plane.zero == 0.0:
-            return native
-        n_bytes = native.dtype.itemsize
-        top_bit = 1 << (8 * n_bytes - 1)
-        # FITS has unsigned bytes and signed larger integers; the others are stored with the top bit flipped.
-        other, zero = ("i", -top_bit) if n_bytes == 1 else ("u", top_bit)
-        if native.dtype.kind in "iu" and plane.zero == zero:
-            return (native.view(f"u{n_bytes}") ^ top_bit).view(f"{other}{n_bytes}")
-    values = (native * plane.scale + plane.zero).astype(np.float32)
-    if plane.blank is not None:
-        values[native == plane.blank] = np.nan
-    return values
+def image_hdu(hdus: list[HduInfo]) -> HduInfo | None:
+    """Return the first unit with pixels of two axes, None if there is none."""
+    return next((hdu for hdu in hdus if hdu.is_image), None)
 
 
 def write_hdus(path: Path, hdus: list[Any]) -> None:

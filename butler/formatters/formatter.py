@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from ..datasets import StorageClass
-from ..handles import read_part
+from ..errors import StorageClassError
+from ..handles import is_local, read_part
 from ..images import Box2I, Extent2I, Point2I
 from .byte_source import ByteSource
+from .tile_layout import TileLayout
 
-__all__ = ["FileLayout", "Formatter", "PlaneLayout"]
+__all__ = ["NO_COMPRESSION", "FileLayout", "Formatter", "PlaneLayout", "ReadRequest"]
+
+NO_COMPRESSION: Final = "noCompression"
+"""The recipe by which pixels are written as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class PlaneLayout:
         Unit of the values.
     mask_planes
         Bit number of each plane of a mask.
+    tiles
+        Where the tiles lie, if the plane is compressed; ``offset`` is that of their table then.
     """
 
     offset: int
@@ -52,6 +59,7 @@ class PlaneLayout:
     blank: int | None = None
     unit: str = ""
     mask_planes: Mapping[str, int] = field(default_factory=dict)
+    tiles: TileLayout | None = None
 
     @property
     def bbox(self) -> Box2I:
@@ -73,19 +81,78 @@ class FileLayout:
 
     def to_json(self) -> str:
         """Return a compact text; defaults are left out."""
-        default = asdict(PlaneLayout(0, 0, 0, ""))
-        planes = {
-            name: {key: value for key, value in asdict(plane).items() if value != default[key]}
-            for name, plane in self.planes.items()
-        }
+        planes = {name: _told(plane, PlaneLayout(0, 0, 0, "")) for name, plane in self.planes.items()}
         return json.dumps(planes, separators=(",", ":"), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> FileLayout:
         """Read what `to_json` wrote."""
-        return cls(
-            {name: PlaneLayout(**({"offset": 0} | values)) for name, values in json.loads(text).items()}
-        )
+        return cls({name: _plane(values) for name, values in json.loads(text).items()})
+
+
+def _told(value: Any, default: Any) -> dict[str, Any]:
+    """Return the fields of a layout that differ from those of another one."""
+    told = {}
+    for each in fields(value):
+        content = getattr(value, each.name)
+        if isinstance(content, TileLayout):
+            told[each.name] = _told(content, _NO_TILES)
+        elif content != getattr(default, each.name):
+            told[each.name] = content
+    return told
+
+
+_NO_TILES: Final = TileLayout(0, 0, 0, 0, 0, "", {})
+
+
+def _plane(values: dict[str, Any]) -> PlaneLayout:
+    if "tiles" in values:
+        tiles = dict(values["tiles"])
+        tiles["columns"] = {name: (place, code) for name, (place, code) in tiles["columns"].items()}
+        values = {**values, "tiles": TileLayout(**tiles)}
+    return PlaneLayout(**({"offset": 0} | values))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """What is to be read of a stored object; already checked against its storage class.
+
+    Parameters
+    ----------
+    storage_class
+        Storage class of the whole dataset.
+    component
+        Part to read; the whole if None.
+    parameters
+        Read parameters.
+    layout
+        What `Formatter.layout` said when the file was stored.
+    """
+
+    storage_class: StorageClass
+    component: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    layout: FileLayout | None = None
+
+    def box_in(self, whole: Box2I) -> Box2I | None:
+        """Return the box that is asked for, in parent coordinates; None for everything.
+
+        Parameters
+        ----------
+        whole
+            Box of the stored image.
+
+        Raises
+        ------
+        StorageClassError
+            Raised if ``bbox`` is something else than a box.
+        """
+        box = self.parameters.get("bbox")
+        if box is None:
+            return None
+        if not isinstance(box, Box2I):
+            raise StorageClassError(f"bbox must be a Box2I, not {box!r}")
+        return box.shiftedBy(whole.minimum) if is_local(self.parameters) else box
 
 
 class Formatter(ABC):
@@ -107,6 +174,23 @@ class Formatter(ABC):
             Raised if the object is of another type than this formatter writes.
         """
 
+    def write_compressed(self, obj: Any, path: Path, recipe: str) -> None:
+        """Write an object to a new file, compressed.
+
+        Parameters
+        ----------
+        obj, path
+            As for `write`.
+        recipe
+            Name of the way to compress.
+
+        Raises
+        ------
+        StorageClassError
+            Raised as for `write`, or if such files are never compressed in this way.
+        """
+        raise StorageClassError(f"{self.name} files cannot be written with the recipe {recipe!r}")
+
     @abstractmethod
     def read_whole(self, path: Path) -> Any:
         """Read the whole object.
@@ -127,27 +211,15 @@ class Formatter(ABC):
         """
         return None
 
-    def read(
-        self,
-        source: ByteSource,
-        *,
-        storage_class: StorageClass,
-        component: str | None,
-        parameters: Mapping[str, Any],
-        layout: FileLayout | None,
-    ) -> Any:
+    def read(self, source: ByteSource, request: ReadRequest) -> Any:
         """Read an object or a part of it; formatters that can read less than the whole override this.
 
-        Parameters
-        ----------
-        source
-            The file.
-        storage_class
-            Storage class of the whole dataset.
-        component, parameters
-            Part to read; already checked against the storage class.
-        layout
-            What `layout` said when the file was stored.
+        Raises
+        ------
+        FileFormatError
+            Raised if the file is broken.
+        StorageClassError
+            Raised for a parameter that makes no sense for this object.
         """
         with source.as_local_file() as path:
-            return read_part(self.read_whole(path), component, parameters)
+            return read_part(self.read_whole(path), request.component, request.parameters)

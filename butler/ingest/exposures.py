@@ -198,8 +198,7 @@ def _read_header(path: Path, camera: CameraMapping) -> tuple[ExposureDescription
     cards = read_camera_header(path)
     description = camera.describe(cards, path.name)
     camera.detector_properties(cards, path.name)
-    compressed = "ZNAXIS1" in cards
-    size = Extent2I(*(int(cards[f"{'Z' if compressed else ''}NAXIS{i}"]) for i in (1, 2)))
+    size = Extent2I(int(cards["NAXIS1"]), int(cards["NAXIS2"]))
     try:
         return description, SkyRegion.from_wcs(SkyWcs(cards), Box2I(Point2I(0, 0), size))
     except ValueError as error:
@@ -228,7 +227,7 @@ def _ingest_one(
         if known is not None:
             return []
         _insert_records(butler, description, region)
-        files = [FileDataset(path, DatasetRef(EXPOSURE, data_id, run), "CameraImageFits")]
+        files = [FileDataset(path, DatasetRef(EXPOSURE, data_id, run), formatter="CameraImageFits")]
         if weight is not None:
             _check_image(weight, "weight")
             files.append(FileDataset(weight, DatasetRef(WEIGHT, data_id, run)))

@@ -2,6 +2,8 @@
 
 from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database, Transaction
+from .dataset_store import FoundDataset
+from .engines import check_postgres_url
 from .file_store import FileRecord, FileRecordStore
 from .queries import DatasetSearch, QuerySpec
 from .registry import Registry
@@ -15,8 +17,10 @@ __all__ = [
     "DatasetSearch",
     "FileRecord",
     "FileRecordStore",
+    "FoundDataset",
     "QuerySpec",
     "Registry",
     "Transaction",
     "Where",
+    "check_postgres_url",
 ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -19,6 +20,7 @@ from ..errors import (
     did_you_mean,
 )
 from .database import Database
+from .memory import Memory
 from .schema import Schema
 from .summaries import CollectionSummaries
 
@@ -72,13 +74,14 @@ class CollectionStore:
 
     Parameters
     ----------
-    database, schema
+    database, schema, memory
         The registry's.
     """
 
-    def __init__(self, database: Database, schema: Schema) -> None:
+    def __init__(self, database: Database, schema: Schema, memory: Memory) -> None:
         self._db = database
         self._schema = schema
+        self._memory = memory
         self._summaries = CollectionSummaries(database, schema)
 
     def register(self, name: str, type: CollectionType = CollectionType.RUN, doc: str = "") -> bool:
@@ -114,19 +117,22 @@ class CollectionStore:
             )
         if self._is_registered(name, type):
             return False
+        row = {"name": name, "type": type.value, "doc": doc}
         with self._db.transaction():
-            # Another process may have been faster: look again under the lock.
-            if self._is_registered(name, type):
-                return False
-            row = {"name": name, "type": type.value, "doc": doc}
-            self._db.execute(self._schema.collection.insert(), [row])
-        return True
+            if self._db.insert_missing(self._schema.collection, [row], "name"):
+                return True
+            # Another process was faster.
+            return not self._is_registered(name, type)
 
     def _is_registered(self, name: str, type: CollectionType) -> bool:
-        existing = self._find([name])
-        if existing and existing[0].type is not type:
-            raise CollectionTypeError(f"collection {name!r} exists as {existing[0].type}, not {type}")
-        return bool(existing)
+        existing = self._known(name)
+        if existing is not None and existing.type is not type:
+            raise CollectionTypeError(f"collection {name!r} exists as {existing.type}, not {type}")
+        return existing is not None
+
+    def _known(self, name: str) -> CollectionInfo | None:
+        """Return a collection by name, None if there is none."""
+        return self._memory.recall(("collection", name), lambda: next(iter(self._find([name])), None))
 
     def get_info(self, name: str) -> CollectionInfo:
         """Return a collection by name.
@@ -136,12 +142,12 @@ class CollectionStore:
         MissingCollectionError
             Raised if there is none, with the nearest name.
         """
-        found = self._find([name])
-        if not found:
+        found = self._known(name)
+        if found is None:
             names = [info.name for info in self._find(None)]
             hint = did_you_mean(name, names) or "; there are none yet"
             raise MissingCollectionError(f"no collection {name!r}{hint}")
-        return found[0]
+        return found
 
     def query(
         self,
@@ -239,6 +245,10 @@ class CollectionStore:
         MissingCollectionError
             Raised for a missing name.
         """
+        path = tuple(names)
+        return list(self._memory.recall(("path", *path), lambda: self._flattened(path)) or ())
+
+    def _flattened(self, names: Sequence[str]) -> tuple[CollectionInfo, ...]:
         flat: dict[str, CollectionInfo] = {}
         waiting = [self.get_info(name) for name in names][::-1]
         while waiting:
@@ -247,7 +257,7 @@ class CollectionStore:
                 waiting += [self.get_info(child) for child in reversed(info.children)]
             else:
                 flat.setdefault(info.name, info)
-        return list(flat.values())
+        return tuple(flat.values())
 
     def redefine_chain(self, parent: str, children: str | Iterable[str]) -> None:
         """Replace the children of a chain; duplicates collapse to the first.
@@ -262,27 +272,27 @@ class CollectionStore:
             Raised if the chain would contain itself.
         """
         names = [children] if isinstance(children, str) else list(children)
-        with self._db.transaction():
+        with self._editing():
             self._write_chain(self.get_info(parent), dict.fromkeys(names))
 
     def prepend_chain(self, parent: str, children: str | Iterable[str]) -> None:
         """Put children first; one that is there already is moved. Raises as `redefine_chain`."""
         names = [children] if isinstance(children, str) else list(children)
-        with self._db.transaction():
+        with self._editing():
             info = self.get_info(parent)
             self._write_chain(info, dict.fromkeys([*names, *info.children]))
 
     def extend_chain(self, parent: str, children: str | Iterable[str]) -> None:
         """Put children last; one that is there already is moved. Raises as `redefine_chain`."""
         names = [children] if isinstance(children, str) else list(children)
-        with self._db.transaction():
+        with self._editing():
             info = self.get_info(parent)
             self._write_chain(info, dict.fromkeys([*(c for c in info.children if c not in names), *names]))
 
     def remove_from_chain(self, parent: str, children: str | Iterable[str]) -> None:
         """Take children out of a chain; one that is not in it is no error. Raises as `redefine_chain`."""
         names = [children] if isinstance(children, str) else list(children)
-        with self._db.transaction():
+        with self._editing():
             for name in names:
                 self.get_info(name)
             info = self.get_info(parent)
@@ -298,20 +308,21 @@ class CollectionStore:
         OrphanedRecordError
             Raised if it holds datasets or is part of a chain.
         """
-        info = self.get_info(name)
-        parents = self.parents(name)
-        if parents:
-            raise OrphanedRecordError(
-                f"collection {name!r} is part of {', '.join(parents)}; take it out first"
-            )
         table = self._schema.collection
         dataset = self._schema.dataset
-        with self._db.transaction():
+        with self._editing():
+            info = self.get_info(name)
+            parents = self.parents(name)
+            if parents:
+                raise OrphanedRecordError(
+                    f"collection {name!r} is part of {', '.join(parents)}; take it out first"
+                )
             if self._db.query(sa.select(dataset.c.id).where(dataset.c.run_id == info.id).limit(1)):
                 raise OrphanedRecordError(f"run {name!r} holds datasets; use removeRuns")
             for tags in self._summaries.tag_tables().values():
                 self._db.execute(tags.delete().where(tags.c.collection_id == info.id))
             self._db.execute(table.delete().where(table.c.id == info.id))
+            self._memory.changed()
 
     def parents(self, name: str) -> list[str]:
         """Return the chains that a collection is a direct child of."""
@@ -329,6 +340,14 @@ class CollectionStore:
         with self._db.transaction():
             info = self.get_info(name)
             self._db.execute(table.update().where(table.c.id == info.id).values(doc=doc))
+            self._memory.changed()
+
+    @contextmanager
+    def _editing(self) -> Iterator[None]:
+        """Run a block in a transaction while no other process edits chains or removes collections."""
+        with self._db.transaction():
+            self._db.lock("chains")
+            yield
 
     def _write_chain(self, parent: CollectionInfo, children: Iterable[str]) -> None:
         if parent.type is not CollectionType.CHAINED:
@@ -350,6 +369,7 @@ class CollectionStore:
         ]
         if rows:
             self._db.execute(table.insert(), rows)
+        self._memory.changed()
 
     def _find(self, names: Sequence[str] | None) -> list[CollectionInfo]:
         """Return collections of these names, or all, in order of registration."""

@@ -17,10 +17,13 @@ from ..dimensions import DataCoordinate
 from ..errors import ConflictingDefinitionError, MissingDatasetTypeError, did_you_mean
 from .collections import CollectionInfo
 from .database import Database
+from .dataset_statements import MANY, DatasetStatements
+from .file_store import FileRecord, file_record
+from .memory import Memory
 from .schema import Schema
 from .summaries import CollectionSummaries
 
-__all__ = ["DatasetStore", "HeldDataset", "RegisteredType"]
+__all__ = ["DatasetStore", "FoundDataset", "HeldDataset", "RegisteredType"]
 
 _Item = TypeVar("_Item")
 
@@ -42,19 +45,29 @@ class HeldDataset:
     id: uuid.UUID
 
 
+@dataclass(frozen=True, slots=True)
+class FoundDataset:
+    """A dataset, and its file if it has one."""
+
+    ref: DatasetRef
+    record: FileRecord | None
+
+
 class DatasetStore:
     """The rows of dataset types and datasets.
 
     Parameters
     ----------
-    database, schema
+    database, schema, memory
         The registry's.
     """
 
-    def __init__(self, database: Database, schema: Schema) -> None:
+    def __init__(self, database: Database, schema: Schema, memory: Memory) -> None:
         self._db = database
         self._schema = schema
+        self._memory = memory
         self._summaries = CollectionSummaries(database, schema)
+        self._statements = DatasetStatements(database, schema)
 
     def register_type(self, dataset_type: DatasetType) -> bool:
         """Register a dataset type.
@@ -72,9 +85,6 @@ class DatasetStore:
         if self._is_registered(dataset_type):
             return False
         with self._db.transaction():
-            # Another process may have been faster: look again under the lock.
-            if self._is_registered(dataset_type):
-                return False
             group_id = self._tag_group(dataset_type)
             row = {
                 "name": dataset_type.name,
@@ -83,8 +93,10 @@ class DatasetStore:
                 "storage_class": dataset_type.storageClass_name,
                 "is_calibration": dataset_type.isCalibration,
             }
-            self._db.execute(self._schema.dataset_type.insert(), [row])
-        return True
+            if self._db.insert_missing(self._schema.dataset_type, [row], "name"):
+                return True
+            # Another process was faster.
+            return not self._is_registered(dataset_type)
 
     def _is_registered(self, dataset_type: DatasetType) -> bool:
         existing = self.find_type(dataset_type.name)
@@ -99,11 +111,14 @@ class DatasetStore:
         """Return the number of the tag table for these required dimensions; make it if needed."""
         table = self._schema.tag_group
         key = " ".join(dataset_type.dimensions.required)
-        found = self._db.query(sa.select(table.c.id).where(table.c.dimensions == key))
-        if found:
+        asked = sa.select(table.c.id).where(table.c.dimensions == key)
+        if found := self._db.query(asked):
+            return int(found[0].id)
+        self._db.lock("tag tables")
+        if found := self._db.query(asked):
             return int(found[0].id)
         self._db.execute(table.insert(), [{"dimensions": key}])
-        group_id = int(self._db.query(sa.select(table.c.id).where(table.c.dimensions == key))[0].id)
+        group_id = int(self._db.query(asked)[0].id)
         self._schema.tags(group_id, dataset_type.dimensions)
         self._db.create_tables(self._schema.metadata)
         return group_id
@@ -125,6 +140,9 @@ class DatasetStore:
 
     def find_type(self, name: str) -> RegisteredType | None:
         """Return a registered dataset type, None if there is none of that name."""
+        return self._memory.recall(("dataset type", name), lambda: self._read_type(name))
+
+    def _read_type(self, name: str) -> RegisteredType | None:
         rows = self._db.query(self._type_query().where(self._schema.dataset_type.c.name == name))
         return self._registered(rows[0]) if rows else None
 
@@ -137,55 +155,35 @@ class DatasetStore:
         return sa.select(self._schema.dataset_type)
 
     def _registered(self, row: sa.Row[Any]) -> RegisteredType:
-        dataset_type = DatasetType(row.name, row.dimensions.split(), row.storage_class, row.is_calibration)
+        dataset_type = DatasetType(
+            row.name, row.dimensions.split(), row.storage_class, isCalibration=row.is_calibration
+        )
         tags = self._schema.tags(row.tag_group_id, dataset_type.dimensions)
         return RegisteredType(row.id, dataset_type, tags)
 
-    def insert(self, run: CollectionInfo, refs: Sequence[DatasetRef]) -> dict[uuid.UUID, int]:
+    def insert(self, run: CollectionInfo, refs: Sequence[DatasetRef]) -> None:
         """Insert datasets into a run.
-
-        Returns
-        -------
-        numbers
-            Row number of each dataset by UUID.
 
         Raises
         ------
         ConflictingDefinitionError
             Raised as by `check`.
         """
-        table = self._schema.dataset
-        now = time.time_ns()
-        numbers: dict[uuid.UUID, int] = {}
-        with self._db.transaction():
+        now, run_id = time.time_ns(), run.id
+        try:
+            # A transaction of its own: after an error a database may answer nothing until it is undone.
+            with self._db.transaction():
+                for registered, members in self._by_registered_type(refs):
+                    number, tag = registered.id, self._statements.tag(registered.tags)
+                    self._db.run_many(
+                        self._statements.insert, [(ref.id.bytes, number, run_id, now) for ref in members]
+                    )
+                    self._db.run_many(
+                        tag, [(number, run_id, *ref.dataId.required_values, ref.id.bytes) for ref in members]
+                    )
+        except ConflictingDefinitionError:
             self.check(run, refs)
-            for name, members in _by_type(refs):
-                registered = self.get_type(name)
-                rows = [
-                    {
-                        "uuid": ref.id.bytes,
-                        "dataset_type_id": registered.id,
-                        "run_id": run.id,
-                        "ingest_date": now,
-                    }
-                    for ref in members
-                ]
-                inserted = self._db.execute(
-                    table.insert().returning(table.c.id, table.c.uuid, sort_by_parameter_order=True), rows
-                )
-                found = {uuid.UUID(bytes=bytes(row.uuid)): int(row.id) for row in inserted}
-                tags = [
-                    {
-                        "dataset_type_id": registered.id,
-                        "collection_id": run.id,
-                        "dataset_id": found[ref.id],
-                        **ref.dataId.required,
-                    }
-                    for ref in members
-                ]
-                self._db.execute(registered.tags.insert(), tags)
-                numbers |= found
-        return numbers
+            raise
 
     def check(self, run: CollectionInfo, refs: Sequence[DatasetRef]) -> None:
         """Refuse datasets that cannot be inserted into a run.
@@ -198,24 +196,36 @@ class DatasetStore:
             Raised if it is registered otherwise, if the run has a dataset of the same type and data ID, or
             if a UUID is taken.
         """
-        for name, members in _by_type(refs):
-            registered = self.get_type(name)
+        for registered, members in self._by_registered_type(refs):
             held = self.held(registered, run, [ref.dataId.required_values for ref in members])
             seen: set[tuple[Any, ...]] = set()
             for ref in members:
-                if ref.datasetType != registered.type:
-                    raise ConflictingDefinitionError(
-                        f"dataset type {name!r} is registered as <{registered.type}>, not <{ref.datasetType}>"
-                    )
                 key = ref.dataId.required_values
                 if key in held or key in seen:
                     which = f"as {held[key].id}" if key in held else "twice in one call"
                     raise ConflictingDefinitionError(
-                        f"{name} {ref.dataId} exists in run {run.name!r} {which}; use another run"
+                        f"{registered.type.name} {ref.dataId} exists in run {run.name!r} {which}; "
+                        "use another run"
                     )
                 seen.add(key)
-        if taken := self.numbers([ref.id for ref in refs]):
+        ids = [ref.id for ref in refs]
+        if taken := self.numbers(ids):
             raise ConflictingDefinitionError(f"a dataset with the UUID {min(taken)} exists already")
+        if len(set(ids)) < len(ids):
+            raise ConflictingDefinitionError("two datasets of one call have the same UUID")
+
+    def _by_registered_type(
+        self, refs: Iterable[DatasetRef]
+    ) -> Iterator[tuple[RegisteredType, list[DatasetRef]]]:
+        """Yield refs by their dataset type; refuse those that say other things of it than the registry."""
+        for name, members in _by_type(refs):
+            registered = self.get_type(name)
+            for said in {ref.datasetType for ref in members}:
+                if said != registered.type:
+                    raise ConflictingDefinitionError(
+                        f"dataset type {name!r} is registered as <{registered.type}>, not <{said}>"
+                    )
+            yield registered, members
 
     def held(
         self, registered: RegisteredType, collection: CollectionInfo, keys: Sequence[tuple[Any, ...]]
@@ -231,43 +241,36 @@ class DatasetStore:
         keys
             Required values of the data IDs.
         """
-        tags, dataset = registered.tags, self._schema.dataset
-        names = registered.type.dimensions.required
-        columns: list[Any] = [dataset.c.id, dataset.c.uuid, *[tags.c[name] for name in names]]
-        statement = (
-            sa.select(*columns)
-            .join_from(tags, dataset, tags.c.dataset_id == dataset.c.id)
-            .where(tags.c.dataset_type_id == registered.id, tags.c.collection_id == collection.id)
-        )
         found: dict[tuple[Any, ...], HeldDataset] = {}
-        for chunk in _chunks(keys):
-            # A joined list is looked up in the primary key row by row; "(a, b) IN (...)" is not.
-            asked = [
-                sa.select(*[sa.literal(v).label(n) for n, v in zip(names, key, strict=True)]) for key in chunk
-            ]
-            for row in self._db.query(_joined(statement, tags, names, asked)):
-                found[tuple(row[2:])] = HeldDataset(int(row.id), uuid.UUID(bytes=bytes(row.uuid)))
+        for chunk in _chunks(keys, MANY):
+            # Two statements serve all numbers of keys; what is missing to the large one is filled up.
+            few = len(chunk) < MANY // 8
+            statement = self._statements.held(registered.tags, 1 if few else MANY)
+            asked = [[key] for key in chunk] if few else [[*chunk, *[chunk[-1]] * (MANY - len(chunk))]]
+            for together in asked:
+                values = [value for key in together for value in key]
+                for row in self._db.run(statement, (registered.id, collection.id, *values)):
+                    found[row[2:]] = HeldDataset(row[0], uuid.UUID(bytes=row[1]))
         return found
 
     def find(
-        self, registered: RegisteredType, collections: Iterable[CollectionInfo], data_id: DataCoordinate
-    ) -> DatasetRef | None:
-        """Return the dataset of a data ID in the first of the RUN or TAGGED collections that has it."""
+        self, registered: RegisteredType, collections: Sequence[CollectionInfo], data_id: DataCoordinate
+    ) -> FoundDataset | None:
+        """Return the dataset of a data ID in the first of the RUN or TAGGED collections that has it.
+
+        All are asked at once, each by one look into a primary key; which comes first is decided here.
+        """
         if not data_id.hasRecords():
             # Implied values are what a caller says, not what the registry knows.
             data_id = DataCoordinate(data_id.dimensions, data_id.required_values)
-        tags, dataset, owner = registered.tags, self._schema.dataset, self._schema.collection
-        for collection in collections:
-            rows = self._db.query(
-                sa.select(dataset.c.uuid, owner.c.name)
-                .join_from(tags, dataset, tags.c.dataset_id == dataset.c.id)
-                .join(owner, dataset.c.run_id == owner.c.id)
-                .where(tags.c.dataset_type_id == registered.id, tags.c.collection_id == collection.id)
-                .where(*[tags.c[name] == value for name, value in data_id.required.items()])
-            )
+        for chunk in _chunks(collections):
+            numbers = [collection.id for collection in chunk]
+            statement = self._statements.find(registered.tags, len(numbers))
+            rows = self._db.run(statement, (registered.id, *data_id.required_values, *numbers))
             if rows:
-                found = uuid.UUID(bytes=bytes(rows[0].uuid))
-                return DatasetRef(registered.type, data_id, rows[0].name, found)
+                row = min(rows, key=lambda row: numbers.index(row[0])) if len(rows) > 1 else rows[0]
+                ref = DatasetRef(registered.type, data_id, row[2], uuid.UUID(bytes=row[1]))
+                return FoundDataset(ref, None if row[3] is None else file_record(row[3:]))
         return None
 
     def get(self, dataset_id: uuid.UUID) -> DatasetRef | None:
@@ -315,6 +318,8 @@ class DatasetStore:
 
     def numbers(self, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:
         """Return the row numbers of the datasets that exist."""
+        if len(ids) < MANY // 8:
+            return {i: row[0] for i in ids for row in self._db.run(self._statements.number, (i.bytes,))}
         table = self._schema.dataset
         found: dict[uuid.UUID, int] = {}
         for chunk in _chunks(ids):
@@ -352,16 +357,6 @@ def _by_type(refs: Iterable[DatasetRef]) -> Iterator[tuple[str, list[DatasetRef]
     ordered = sorted(refs, key=lambda ref: ref.datasetType.name)
     for name, group in groupby(ordered, key=lambda ref: ref.datasetType.name):
         yield name, list(group)
-
-
-def _joined(
-    statement: sa.Select[Any], tags: sa.Table, names: Sequence[str], asked: Sequence[sa.Select[Any]]
-) -> sa.Select[Any]:
-    """Restrict a query of a tag table to the data IDs of a list."""
-    if not names:
-        return statement
-    wanted = sa.union_all(*asked).subquery("wanted")
-    return statement.join(wanted, sa.and_(*[tags.c[name] == wanted.c[name] for name in names]))
 
 
 def _chunks(items: Sequence[_Item], size: int = 500) -> Iterable[Sequence[_Item]]:

@@ -11,6 +11,7 @@ from ..dimensions import UNIVERSE, DataCoordinate, DimensionElement, DimensionRe
 from ..errors import ConflictingDefinitionError, DataIdValueError, DimensionNameError
 from ..regions import SkyRegion
 from .database import Database
+from .memory import Memory
 from .schema import BOUND_COLUMNS, Schema
 from .sky_cells import cell_of
 
@@ -22,13 +23,14 @@ class DimensionRecordStore:
 
     Parameters
     ----------
-    database, schema
+    database, schema, memory
         The registry's.
     """
 
-    def __init__(self, database: Database, schema: Schema) -> None:
+    def __init__(self, database: Database, schema: Schema, memory: Memory) -> None:
         self._db = database
         self._schema = schema
+        self._memory = memory
 
     def insert(
         self, element: str, records: Sequence[DimensionRecord], *, skip_existing: bool = False
@@ -55,11 +57,16 @@ class DimensionRecordStore:
             self._check_references(definition, fresh)
             if fresh:
                 rows = [_to_row(r) for r in fresh]
+                table = self._schema.elements[element]
                 try:
-                    self._db.execute(self._schema.elements[element].insert(), rows)
-                except sa.exc.IntegrityError as error:
+                    if skip_existing:
+                        # Another process may insert the same at this moment.
+                        self._db.insert_missing(table, rows, *definition.required)
+                    else:
+                        self._db.execute(table.insert(), rows)
+                except ConflictingDefinitionError as error:
                     raise ConflictingDefinitionError(
-                        f"a {element} record has an alternate key that another one has: {error.orig}"
+                        f"a {element} record has an alternate key that another one has: {error}"
                     ) from error
 
     def sync(self, record: DimensionRecord, *, update: bool = False) -> bool | dict[str, Any]:
@@ -77,6 +84,7 @@ class DimensionRecordStore:
         """
         definition = record.definition
         with self._db.transaction():
+            self._db.lock(_describe(record))
             existing = self.fetch_one(definition.name, record)
             if existing is None:
                 self.insert(definition.name, [record])
@@ -91,16 +99,23 @@ class DimensionRecordStore:
             self._check_references(definition, [record])
             table = self._schema.elements[definition.name]
             self._db.execute(table.update().where(*_matches(table, record)).values(_to_row(record)))
+            self._memory.changed()
             return changed
 
     def fetch_one(self, element: str, keys: Mapping[str, Any] | DimensionRecord) -> DimensionRecord | None:
         """Return the record of one key, None if there is none."""
         definition = UNIVERSE[element]
+        values = tuple(keys[name] for name in definition.required)
+        return self._memory.recall(("record", element, *values), lambda: self._read_one(definition, keys))
+
+    def _read_one(
+        self, definition: DimensionElement, keys: Mapping[str, Any] | DimensionRecord
+    ) -> DimensionRecord | None:
         if definition.pixelization is not None:
-            return pixel_record(definition, keys[element])
+            return pixel_record(definition, keys[definition.name])
         if not definition.has_table:
-            return self._band(str(keys[element]))
-        table = self._schema.elements[element]
+            return self._band(str(keys[definition.name]))
+        table = self._schema.elements[definition.name]
         rows = self._db.query(sa.select(table).where(*_matches(table, keys, definition)))
         return record_from_row(definition, rows[0]) if rows else None
 

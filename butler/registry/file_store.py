@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
+from ..errors import DatasetNotFoundError
 from .database import Database
+from .memory import Memory
 from .schema import Schema
 
-__all__ = ["FileRecord", "FileRecordStore"]
+__all__ = ["FileRecord", "FileRecordStore", "file_columns", "file_record", "join_files"]
+
+_CHUNK = 500
+_Format = tuple[str, str | None]
+"""Formatter and layout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,107 +52,151 @@ class FileRecordStore:
 
     Parameters
     ----------
-    database, schema
+    database, schema, memory
         The registry's.
     """
 
-    def __init__(self, database: Database, schema: Schema) -> None:
+    def __init__(self, database: Database, schema: Schema, memory: Memory) -> None:
         self._db = database
+        self._memory = memory
         self._schema = schema
+        dataset, files = schema.dataset, schema.file_record
+        joined = join_files(schema, dataset, outer=False)
+        self._one = database.prepare(
+            sa.select(*file_columns(schema))
+            .select_from(joined)
+            .where(dataset.c.uuid == sa.bindparam("uuid")),
+            ["uuid"],
+        )
+        names = ["path", "path_key", "size", "checksum", "format_id"]
+        row = sa.select(dataset.c.id, *[sa.bindparam(n, type_=files.c[n].type) for n in names])
+        row = row.where(dataset.c.uuid == sa.bindparam("uuid"))
+        self._insert = database.prepare(
+            files.insert().from_select(["dataset_id", *names], row), [*names, "uuid"]
+        )
 
-    def insert(self, records: Mapping[int, FileRecord]) -> None:
-        """Insert the records of datasets, by row number of the dataset."""
+    def insert(self, records: Mapping[uuid.UUID, FileRecord]) -> None:
+        """Insert the records of datasets.
+
+        Raises
+        ------
+        DatasetNotFoundError
+            Raised if one of them is not registered.
+        """
         if not records:
             return
         with self._db.transaction():
-            layouts = self._layout_numbers({r.layout for r in records.values() if r.layout is not None})
-            rows = [
-                {
-                    "dataset_id": number,
-                    "path": record.path,
-                    "formatter": record.formatter,
-                    "size": record.size,
-                    "checksum": record.checksum,
-                    "layout_id": None if record.layout is None else layouts[record.layout],
-                }
-                for number, record in records.items()
-            ]
-            self._db.execute(self._schema.file_record.insert(), rows)
+            formats = self._format_numbers({(r.formatter, r.layout) for r in records.values()})
+            n_inserted = self._db.run_many(
+                self._insert,
+                [
+                    (
+                        record.path,
+                        _path_key(record.path),
+                        record.size,
+                        None if record.checksum is None else bytes.fromhex(record.checksum),
+                        formats[record.formatter, record.layout],
+                        dataset_id.bytes,
+                    )
+                    for dataset_id, record in records.items()
+                ],
+            )
+            if n_inserted < len(records):
+                raise DatasetNotFoundError(f"{len(records) - n_inserted} of the datasets are not registered")
+
+    def get_one(self, dataset_id: uuid.UUID) -> FileRecord | None:
+        """Return the record of a dataset, None if it has none."""
+        rows = self._db.run(self._one, (dataset_id.bytes,))
+        return file_record(rows[0]) if rows else None
 
     def get(self, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, FileRecord]:
         """Return the records of datasets that have one."""
         dataset = self._schema.dataset
         found: dict[uuid.UUID, FileRecord] = {}
-        for start in range(0, len(ids), 500):
-            chunk = [i.bytes for i in ids[start : start + 500]]
-            rows = self._db.query(self._all().where(dataset.c.uuid.in_(chunk)))
-            found |= {uuid.UUID(bytes=bytes(row.uuid)): _record(row) for row in rows}
+        for start in range(0, len(ids), _CHUNK):
+            chunk = [i.bytes for i in ids[start : start + _CHUNK]]
+            found |= self._records(self._all().where(dataset.c.uuid.in_(chunk)))
         return found
 
     def remove(self, ids: Sequence[uuid.UUID]) -> None:
         """Remove the records of datasets; ones that have none are no error."""
         table, dataset = self._schema.file_record, self._schema.dataset
         with self._db.transaction():
-            for start in range(0, len(ids), 500):
-                chunk = [i.bytes for i in ids[start : start + 500]]
+            for start in range(0, len(ids), _CHUNK):
+                chunk = [i.bytes for i in ids[start : start + _CHUNK]]
                 numbers = sa.select(dataset.c.id).where(dataset.c.uuid.in_(chunk))
                 self._db.execute(table.delete().where(table.c.dataset_id.in_(numbers)))
 
-    def paths_in_use(self, paths: Sequence[str]) -> set[str]:
-        """Return those of some paths that a record names."""
-        column = self._schema.file_record.c.path
-        found: set[str] = set()
-        for start in range(0, len(paths), 500):
-            rows = self._db.query(sa.select(column).where(column.in_(paths[start : start + 500])))
-            found |= {str(row.path) for row in rows}
-        return found
-
     def taken(self, paths: Sequence[str]) -> set[str]:
-        """Return the recorded paths among those given."""
-        column = self._schema.file_record.c.path
+        """Return those of some paths that a record names."""
+        table = self._schema.file_record
         found: set[str] = set()
-        for start in range(0, len(paths), 500):
-            rows = self._db.query(sa.select(column).where(column.in_(paths[start : start + 500])))
+        for start in range(0, len(paths), _CHUNK):
+            keys = [_path_key(path) for path in paths[start : start + _CHUNK]]
+            rows = self._db.query(sa.select(table.c.path).where(table.c.path_key.in_(keys)))
             found |= {str(row.path) for row in rows}
-        return found
+        return found.intersection(paths)
 
     def all(self) -> dict[uuid.UUID, FileRecord]:
         """Return all records."""
-        return {uuid.UUID(bytes=bytes(row.uuid)): _record(row) for row in self._db.query(self._all())}
+        return self._records(self._all())
 
-    def _all(self) -> sa.Select[tuple[object, ...]]:
-        table, layout, dataset = self._schema.file_record, self._schema.file_layout, self._schema.dataset
-        return (
-            sa.select(
-                dataset.c.uuid,
-                table.c.path,
-                table.c.formatter,
-                table.c.size,
-                table.c.checksum,
-                layout.c.definition,
+    def _all(self) -> sa.Select[Any]:
+        joined = join_files(self._schema, self._schema.dataset, outer=False)
+        return sa.select(*file_columns(self._schema), self._schema.dataset.c.uuid).select_from(joined)
+
+    def _records(self, statement: sa.Select[Any]) -> dict[uuid.UUID, FileRecord]:
+        return {uuid.UUID(bytes=bytes(row[-1])): file_record(row) for row in self._db.query(statement)}
+
+    def _format_numbers(self, formats: set[_Format]) -> dict[_Format, int]:
+        """Return the numbers of formatters with layouts; most files share one, so each is kept once."""
+        answers = self._memory.answers()
+        known = {pair: answers[pair] for pair in formats if pair in answers}
+        if len(known) < len(formats):
+            known |= self._read_formats(formats)
+        if missing := formats - known.keys():
+            # All writers in the same order, so that none waits for one that waits for it.
+            rows = sorted((_format_digest(pair), *pair) for pair in missing)
+            names = ("digest", "formatter", "layout")
+            self._db.insert_missing(
+                self._schema.file_format, [dict(zip(names, row, strict=True)) for row in rows], "digest"
             )
-            .join_from(dataset, table, table.c.dataset_id == dataset.c.id)
-            .outerjoin(layout, table.c.layout_id == layout.c.id)
-        )
-
-    def _layout_numbers(self, layouts: set[str]) -> dict[str, int]:
-        """Return the numbers of layouts; most files share one, so each text is kept once."""
-        table = self._schema.file_layout
-        statement = sa.select(table.c.definition, table.c.id).where(table.c.definition.in_(layouts))
-        known = {row.definition: int(row.id) for row in self._db.query(statement)}
-        fresh = sorted(layouts - known.keys())
-        if fresh:
-            self._db.execute(table.insert(), [{"definition": text} for text in fresh])
-            known = {row.definition: int(row.id) for row in self._db.query(statement)}
+            known |= self._read_formats(missing)
+        answers.update(known)
         return known
 
+    def _read_formats(self, formats: Iterable[_Format]) -> dict[_Format, int]:
+        table = self._schema.file_format
+        digests = {_format_digest(pair): pair for pair in formats}
+        rows = self._db.query(sa.select(table.c.digest, table.c.id).where(table.c.digest.in_(list(digests))))
+        return {digests[bytes(row.digest)]: int(row.id) for row in rows}
 
-def _record(row: sa.Row[tuple[object, ...]]) -> FileRecord:
-    values = row._mapping
-    return FileRecord(
-        str(values["path"]),
-        str(values["formatter"]),
-        int(values["size"]),
-        values["checksum"],
-        values["definition"],
-    )
+
+def file_columns(schema: Schema) -> list[sa.ColumnElement[Any]]:
+    """Return what to select of `join_files`, for `file_record`."""
+    files, formats = schema.file_record, schema.file_format
+    return [files.c.path, formats.c.formatter, files.c.size, files.c.checksum, formats.c.layout]
+
+
+def join_files(schema: Schema, datasets: sa.FromClause, *, outer: bool = True) -> sa.Join:
+    """Return datasets with their files, those without too if `outer`."""
+    files, formats = schema.file_record, schema.file_format
+    joined = datasets.join(files, schema.dataset.c.id == files.c.dataset_id, isouter=outer)
+    return joined.join(formats, files.c.format_id == formats.c.id, isouter=outer)
+
+
+def file_record(row: Sequence[Any]) -> FileRecord:
+    """Return the record whose columns come first in a row."""
+    path, formatter, size, checksum, layout = row[:5]
+    return FileRecord(path, formatter, size, None if checksum is None else bytes(checksum).hex(), layout)
+
+
+def _path_key(path: str) -> int:
+    """Return 64 bits of a path: an index of these is a tenth of one of paths."""
+    digest = hashlib.blake2b(path.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def _format_digest(pair: _Format) -> bytes:
+    formatter, layout = pair
+    return hashlib.sha256(f"{formatter}\n{layout or ''}".encode()).digest()

@@ -15,13 +15,15 @@ from ..errors import (
     DataIdValueError,
     DimensionNameError,
     RepositoryCorruptionError,
+    RepositoryExistsError,
     did_you_mean,
 )
 from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database
-from .dataset_store import DatasetStore
+from .dataset_store import DatasetStore, FoundDataset
 from .dimension_store import DimensionRecordStore
 from .file_store import FileRecordStore
+from .memory import MARK, Memory
 from .queries import DatasetSearch, Output, QueryRunner, QuerySpec, why_empty
 from .schema import SCHEMA_VERSION, Schema
 from .tag_store import TagStore
@@ -37,6 +39,11 @@ class Registry:
     database
         Where they are kept.
 
+    Attributes
+    ----------
+    repository_id
+        Random number that the repository was given when it was made.
+
     Raises
     ------
     RepositoryCorruptionError
@@ -46,35 +53,58 @@ class Registry:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.schema = Schema()
-        self._check_version()
-        self.collections = CollectionStore(database, self.schema)
-        self.datasets = DatasetStore(database, self.schema)
+        self.repository_id = self._read_attributes().get("repository_id")
+        memory = Memory(database, self.schema)
+        self.collections = CollectionStore(database, self.schema, memory)
+        self.datasets = DatasetStore(database, self.schema, memory)
         self.tags = TagStore(database, self.schema, self.datasets)
-        self.records = DimensionRecordStore(database, self.schema)
-        self.files = FileRecordStore(database, self.schema)
+        self.records = DimensionRecordStore(database, self.schema, memory)
+        self.files = FileRecordStore(database, self.schema, memory)
         self.queries = QueryRunner(database, self.schema)
 
     @classmethod
     def create(cls, database: Database) -> Registry:
-        """Make the tables of a new registry."""
+        """Make the tables of a new registry.
+
+        Raises
+        ------
+        RepositoryExistsError
+            Raised if the database has a registry.
+        """
         schema = Schema()
-        versions = {"schema_version": SCHEMA_VERSION, "universe_version": UNIVERSE.version}
+        attributes = {
+            "schema_version": SCHEMA_VERSION,
+            "universe_version": UNIVERSE.version,
+            "repository_id": uuid.uuid4(),
+            MARK: "",
+        }
         with database.transaction():
+            database.lock("create")
+            if cls.exists(database):
+                raise RepositoryExistsError(
+                    f"{database.place} has the registry of another repository; choose another namespace"
+                )
             database.create_tables(schema.metadata)
-            rows = [{"name": name, "value": str(value)} for name, value in versions.items()]
+            rows = [{"name": name, "value": str(value)} for name, value in attributes.items()]
             database.execute(schema.attributes.insert(), rows)
         return cls(database)
 
-    def _check_version(self) -> None:
-        if not self.database.has_tables():
-            raise RepositoryCorruptionError(f"there is no registry in {self.database.url.database}")
+    @staticmethod
+    def exists(database: Database) -> bool:
+        """Tell whether a database has a registry."""
+        return database.has_table(Schema().attributes.name)
+
+    def _read_attributes(self) -> dict[str, str]:
+        if not self.database.has_table(self.schema.attributes.name):
+            raise RepositoryCorruptionError(f"there is no registry in {self.database.place}")
         rows = self.database.query(sa.select(self.schema.attributes))
-        versions = {row.name: row.value for row in rows}
-        found = versions.get("schema_version")
+        attributes: dict[str, str] = {row.name: row.value for row in rows}
+        found = attributes.get("schema_version")
         if found != str(SCHEMA_VERSION):
             raise RepositoryCorruptionError(
                 f"the registry has schema version {found}, this program reads {SCHEMA_VERSION}"
             )
+        return attributes
 
     # Names below that LSST's registry has keep its spelling.
 
@@ -125,9 +155,9 @@ class Registry:
         """Say what a collection is for; see `CollectionStore.set_doc`."""
         self.collections.set_doc(collection, doc)
 
-    def insert_datasets(self, run: str, refs: Sequence[DatasetRef]) -> dict[uuid.UUID, int]:
+    def insert_datasets(self, run: str, refs: Sequence[DatasetRef]) -> None:
         """Insert datasets into a run; see `DatasetStore.insert`."""
-        return self.datasets.insert(self._run(run), refs)
+        self.datasets.insert(self._run(run), refs)
 
     def check_datasets(self, run: str, refs: Sequence[DatasetRef]) -> None:
         """Refuse datasets that `insert_datasets` would refuse; see `DatasetStore.check`."""
@@ -143,6 +173,13 @@ class Registry:
         self, dataset_type: str, data_id: DataCoordinate, collections: Sequence[str]
     ) -> DatasetRef | None:
         """Return the first dataset of a data ID along a search path."""
+        found = self.find_stored(dataset_type, data_id, collections)
+        return None if found is None else found.ref
+
+    def find_stored(
+        self, dataset_type: str, data_id: DataCoordinate, collections: Sequence[str]
+    ) -> FoundDataset | None:
+        """Return the first dataset of a data ID along a search path, with its file."""
         registered = self.datasets.get_type(dataset_type)
         return self.datasets.find(registered, self.collections.flatten(collections), data_id)
 

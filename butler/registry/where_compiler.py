@@ -109,15 +109,14 @@ def compile_condition(condition: Condition, source: ColumnSource) -> _Predicate:
         case Member():
             return _member(condition, source)
         case InSteps(operand=operand, first=first, last=last, step=step):
-            value, begin = _scalar(operand, source), source.constant(first)
-            within = value.between(begin, source.constant(last))
-            return sa.and_(within, (value - begin) % source.constant(step) == 0)
+            number, begin = _scalar(operand, source), source.constant(first)
+            within = number.between(begin, source.constant(last))
+            return sa.and_(within, (number - begin) % source.constant(step) == 0)
         case Matched(operand=operand, pattern=pattern):
             return _matches(_scalar(operand, source), source.constant(pattern))
-        case IsNull(operand=Span() as span):
-            return sa.and_(*[end.is_(None) for end in _ends(span, source) if end is not None])
-        case IsNull(operand=operand):
-            return _scalar(operand, source).is_(None)
+        case IsNull(operand=tested):
+            ends = _ends(tested, source) if isinstance(tested, Span) else (_scalar(tested, source),)
+            return sa.and_(*[end.is_(None) for end in ends if end is not None])
         case IsTruth(operand=operand, value=truth):
             return source.column(operand).is_(truth)
         case Truth(operand=operand):
@@ -161,7 +160,7 @@ def _unless_unknown(
     spans: Sequence[Span], condition: _Predicate, source: ColumnSource, *scalars: _Sql
 ) -> _Predicate:
     """Return a condition that is unknown if a span is, or a scalar."""
-    tests = [scalar.is_(None) for scalar in scalars]
+    tests: list[_Predicate] = [scalar.is_(None) for scalar in scalars]
     for span in spans:
         columns = [e for e in (span.begin, span.end) if e is not None and not isinstance(e, Constant)]
         if columns:

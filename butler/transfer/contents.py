@@ -117,7 +117,7 @@ def read_export(stream: TextIO, source: str) -> ExportContents:
             elif isinstance(entry, DatasetTypeEntry):
                 names = modern_dimensions(entry.dimensions, document.universe_version)
                 contents.dataset_types.append(
-                    DatasetType(entry.name, names, entry.storage_class, entry.is_calibration)
+                    DatasetType(entry.name, names, entry.storage_class, isCalibration=entry.is_calibration)
                 )
             elif isinstance(entry, DatasetEntry):
                 contents.files += _files(entry, f"{source}: entry {number}", document)
