@@ -44,6 +44,8 @@ class RepositoryConfig(BaseModel):
         Whether written files get a SHA-256 sum.
     compression
         How the pixels of a dataset type are written: ``lossless`` or ``lossy16``; as they are if not named.
+    root
+        Where the repository is, once it is made or opened; no part of the file.
     """
 
     # An error must not repeat a password that somebody wrote into a URL.
@@ -56,6 +58,7 @@ class RepositoryConfig(BaseModel):
     templates: dict[str, str] = Field(default_factory=lambda: {"default": DEFAULT_TEMPLATE})
     checksum: bool = True
     compression: dict[str, Literal["noCompression", "lossless", "lossy16"]] = Field(default_factory=dict)
+    root: Path | None = Field(default=None, exclude=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -126,7 +129,7 @@ class RepositoryConfig(BaseModel):
         except OSError as error:
             raise ButlerUserError(f"cannot read {path}: {error.strerror}") from error
         try:
-            return cls.model_validate(yaml.safe_load(content))
+            return cls.model_validate(yaml.safe_load(content)).model_copy(update={"root": root})
         except yaml.YAMLError as error:
             raise FileFormatError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
         except ValidationError as error:

@@ -34,7 +34,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     both = metafunc.definition.get_closest_marker("both_databases")
     alone = metafunc.definition.get_closest_marker("sqlite_only")
     if both and not alone and "registry_kind" in metafunc.fixturenames:
-        metafunc.parametrize("registry_kind", ["sqlite", "postgresql"], scope="session")
+        metafunc.parametrize("registry_kind", ["sqlite", "postgresql"], indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +50,9 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def registry_kind() -> str:
+def registry_kind(request: pytest.FixtureRequest) -> str:
     """Return where registries are kept."""
-    return "sqlite"
+    return getattr(request, "param", "sqlite")
 
 
 @pytest.fixture(scope="session")

@@ -84,10 +84,10 @@ def test_queries(base: Path) -> None:
     assert output("query-collections", "repo", "sky*", "--format", "csv") == (
         "Name,Type,Children\nskymaps,RUN,\n"
     )
-    types = output("query-dataset-types", "repo", "post*", "--format", "csv").splitlines()
+    types = output("query-dataset-types", "repo", "post*", "-v", "--format", "csv").splitlines()
     assert types[1:] == [
-        "postISRCCD,instrument detector exposure,ExposureF",
-        "postISRCCD_weight,instrument detector exposure,ImageF",
+        'postISRCCD,"instrument,detector,exposure",ExposureF',
+        'postISRCCD_weight,"instrument,detector,exposure",ImageF',
     ]
     options = ("--order-by", "-exposure", "--limit", 1, "--show-uri", "--format", "json")
     (row,) = json.loads(output("query-datasets", "repo", "postISRCCD", *options))
@@ -96,7 +96,7 @@ def test_queries(base: Path) -> None:
     found = json.loads(
         output("query-dimension-records", "repo", "visit", "--where", "visit > 1", "--format", "json")
     )
-    assert [(r["visit"], r["target_name"], r["region"]) for r in found] == [(2, "COSMOS", "(elided)")]
+    assert [(r["id"], r["target_name"], r["region"]) for r in found] == [(2, "COSMOS", "(elided)")]
 
 
 def test_dataset_types_and_chains_are_registered(base: Path) -> None:

@@ -51,7 +51,7 @@ def test_answer_counts(
     butler: Butler, notes: list[DatasetRef], monkeypatch: pytest.MonkeyPatch, answer: str, left: int
 ) -> None:
     """On a terminal the question is asked, and its answer followed."""
-    monkeypatch.setattr("butler.cli.selection._is_terminal", lambda: True)
+    monkeypatch.setattr("butler.cli.arguments._is_terminal", lambda: True)
     words = ["prune-datasets", str(butler.root), "run", "--where", "visit < 3", "--purge"]
     result = CliRunner().invoke(main, words, input=f"{answer}\n")
     assert result.exit_code == (0 if answer == "y" else 1)
@@ -101,10 +101,11 @@ def test_prune_disassociates(butler: Butler, notes: list[DatasetRef]) -> None:
         ([], 2, "name the collections"),
         (["r*"], 2, "add --find-all"),
         (["run", "--purge", "--disassociate", "tag"], 2, "leave --disassociate out"),
-        (["run", "--datasets", "nope"], 1, "no dataset type 'nope'"),
-        (["run", "--datasets", "z*"], 1, "no dataset in run is selected"),
+        (["run", "--datasets", "nope"], 2, "no dataset type 'nope'"),
+        (["run", "--datasets", "z*"], 2, "no dataset type matches 'z*'"),
+        (["run", "--datasets", "c*"], 1, "there is no dataset in run"),
         (["run", "--datasets", "note", "--where", "visit=9"], 1, "nothing fulfils"),
-        (["nope"], 1, "no collection 'nope'"),
+        (["nope"], 2, "no collection 'nope'"),
     ],
 )
 def test_prune_says_what_is_wrong(
@@ -125,7 +126,7 @@ def test_remove_runs(butler: Butler, notes: list[DatasetRef]) -> None:
     assert result.stdout.splitlines()[2].split() == ["run", "3", "chain"]
     assert butler.collections.get_info("chain").children == ("other",)
     assert alive(butler, notes) == [False, False, False, True]
-    assert "no RUN collection" in command(butler, "remove-runs", "chain", "--yes", rc=1).stderr
+    assert "no RUN collection" in command(butler, "remove-runs", "chain", "--yes", rc=2).stderr
     assert butler.verify().is_clean
 
 
@@ -150,14 +151,14 @@ def test_associate(butler: Butler, notes: list[DatasetRef]) -> None:
     command(butler, "associate", *words)
     result = command(butler, "associate", "tag", "-d", "note", "--collections", "other", rc=1)
     assert "holds another note" in result.stderr
-    command(butler, "associate", "fresh", "-d", "nope", rc=1)
+    command(butler, "associate", "fresh", "-d", "nope", rc=2)
     assert "fresh" not in butler.collections.query("*")
 
 
 def test_retrieve_artifacts(butler: Butler, notes: list[DatasetRef], tmp_path: Path) -> None:
     """The files are brought, and their names printed."""
     target = tmp_path / "out"
-    words = [str(target), "-d", "note", "--collections", "chain"]
+    words = [str(target), "-d", "note", "--collections", "chain", "--find-first", "--verbose"]
     result = command(butler, "retrieve-artifacts", *words)
     paths = [Path(line) for line in result.stdout.splitlines()]
     assert [json.loads(path.read_text()) for path in paths] == [{"visit": visit} for visit in (1, 2, 3)]
@@ -181,14 +182,14 @@ def test_collections_as_tree_and_table(butler: Butler, notes: list[DatasetRef]) 
     assert [line.split()[0] for line in tree if line.startswith("  ")] == ["run", "other"]
     assert sum("run" in line.split() for line in tree) == 1
     table = command(butler, "query-collections", "chain", "--chains", "table").stdout.splitlines()
-    assert table[2].split(maxsplit=2) == ["chain", "CHAINED", "run, other"]
+    assert [line.split() for line in table[2:]] == [["chain", "CHAINED", name] for name in ("run", "other")]
     listed = json.loads(command(butler, "query-collections", "-t", "--format", "json").stdout)
     rows = {row["Name"]: row for row in listed}
     assert rows["chain"] == {
         "Name": "chain",
         "Type": "CHAINED",
-        "Children": "run, other",
-        "Dataset Types": "note",
+        "Children": ["run", "other"],
+        "Dataset Types": ["note"],
     }
     kinds = command(butler, "query-collections", "--collection-type", "chained", "--format", "csv").stdout
-    assert kinds.splitlines() == ["Name,Type,Children", 'chain,CHAINED,"run, other"']
+    assert kinds.splitlines() == ["Name,Type,Children", 'chain,CHAINED,"run,other"']

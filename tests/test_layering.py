@@ -19,7 +19,7 @@ ROOMS = {
         ["ingest"],
         ["butler"],
         ["transfer"],
-        ["defaults", "remover", "writer"],
+        ["remover", "writer"],
         ["repository", "pictures"],
         ["datastore"],
         ["registry"],

@@ -306,7 +306,7 @@ def table_with(cards: dict[str, Any], descriptors: bytes | None = None, heap: by
     return file.getvalue()
 
 
-TILE = gzip.compress(bytes(40))
+TILE = gzip.compress(bytes(40), mtime=0)
 
 
 def two_tiles(first: tuple[int, int] = (len(TILE), 0)) -> bytes:
@@ -362,7 +362,11 @@ def test_lying_headers(tmp_path: Path, cards: dict[str, Any], message: str) -> N
         (two_tiles((0, 0)), TILE, "has no bytes"),
         (two_tiles((len(TILE) - 3, 0)), TILE, "is cut short"),
         (two_tiles(), b"x" * len(TILE), "is broken"),
-        (two_tiles((len(TILE), len(TILE))), TILE + gzip.compress(bytes(10**6))[: len(TILE)], "is cut short"),
+        (
+            two_tiles((len(TILE), len(TILE))),
+            TILE + gzip.compress(bytes(10**6), mtime=0)[: len(TILE)],
+            "is cut short",
+        ),
         (np.array([(1_000_000, 0)] * 2, ">i4").tobytes(), TILE, "lies outside its heap"),
     ],
 )

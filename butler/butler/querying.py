@@ -10,12 +10,12 @@ from ..datasets import DatasetRef, DatasetType
 from ..dimensions import UNIVERSE, DataCoordinate, DataId, DimensionGroup, DimensionRecord
 from ..errors import EmptyQueryResultError, UnknownComponentError
 from ..registry import DatasetSearch, QuerySpec, Where
-from .core import ButlerCore
+from .finding import FindingButler
 
 __all__ = ["QueryingButler"]
 
 
-class QueryingButler(ButlerCore):
+class QueryingButler(FindingButler):
     """The part of the butler that asks the registry."""
 
     def query_datasets(
@@ -124,12 +124,12 @@ class QueryingButler(ButlerCore):
         limit: int | None,
     ) -> QuerySpec:
         condition = Where.parse(where, bind)
-        UNIVERSE.conform(data_id)
+        values = self.defaults.query_values(dimensions, data_id)
         names = (order_by,) if isinstance(order_by, str) else tuple(order_by)
         return QuerySpec(
             dimensions,
             (condition,),
-            dict(data_id),
+            values,
             self.defaults.query_defaults(),
             order_by=names,
             limit=limit,

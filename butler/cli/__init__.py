@@ -1,8 +1,16 @@
 """The ``butler`` command: parse, call, print."""
 
-# Each of these modules adds its commands to the group.
-from . import collections, create, ingest, inspection, query, removal, retrieve, transfer  # noqa: F401
-from .arguments import repository_argument
+from .arguments import format_option, open_butler, repository_argument
+from .command import command
 from .main import ErrorsInOneLine, main
+from .output import print_rows
 
-__all__ = ["ErrorsInOneLine", "main", "repository_argument"]
+__all__ = [
+    "ErrorsInOneLine",
+    "command",
+    "format_option",
+    "main",
+    "open_butler",
+    "print_rows",
+    "repository_argument",
+]

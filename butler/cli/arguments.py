@@ -1,10 +1,10 @@
-"""Arguments that many commands take, and what they stand for."""
+"""Arguments and options that many commands take, and what they stand for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,29 +13,55 @@ if TYPE_CHECKING:
 
 __all__ = [
     "all_runs",
-    "collections_option",
+    "confirm",
+    "confirm_option",
+    "dry_run_option",
     "format_option",
-    "limit_option",
+    "is_pattern",
     "open_butler",
-    "order_by_option",
-    "parse_data_id",
     "repository_argument",
-    "where_option",
+    "split_callback",
+    "transfer_option",
+    "words_option",
 ]
 
-repository_argument = click.argument("repo", type=click.Path(path_type=Path))
-where_option = click.option(
-    "--where", default="", help="Condition, for example \"visit IN (1..9) AND band = 'i'\"."
-)
-limit_option = click.option("--limit", type=click.IntRange(min=1), help="Most rows to print.")
-order_by_option = click.option("--order-by", multiple=True, help="Name to sort by; -name for descending.")
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def split_callback(_ctx: click.Context, _parameter: click.Parameter, words: Sequence[str]) -> list[str]:
+    """Return the names in words that may each be several, separated by commas."""
+    return [name.strip() for word in words for name in word.split(",") if name.strip()]
+
+
+def words_option(*names: str, **settings: Any) -> Callable[[_Function], _Function]:
+    """Return an option that may be repeated, and whose values may be several, separated by commas."""
+    return click.option(*names, multiple=True, callback=split_callback, **settings)
+
+
+repository_argument = click.argument("repo")
 format_option = click.option(
-    "--format", "style", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True
+    "--format",
+    "style",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="How rows are printed.",
 )
-collections_option = click.option("--collections", multiple=True, help="Collections to search, in order.")
+confirm_option = click.option("-y/--confirm", "--yes", "--no-confirm", "yes", help="Do not ask, or do.")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Print what would go; remove nothing.")
 
 
-def open_butler(repo: Path, *, writeable: bool = False) -> Butler:
+def transfer_option(
+    *modes: str, default: str, help: str = "How files come."
+) -> Callable[[_Function], _Function]:
+    """Return the option that says how files are brought."""
+    return click.option(
+        "-t", "--transfer", type=click.Choice(modes), default=default, show_default=True, help=help
+    )
+
+
+def open_butler(repo: str, *, writeable: bool = False) -> Butler:
     """Open a repository; the import waits, so that ``--help`` is quick."""
     from ..butler import Butler
 
@@ -49,19 +75,25 @@ def all_runs(butler: Butler) -> list[str]:
     return list(reversed(butler.collections.query("*", CollectionType.RUN)))
 
 
-def parse_data_id(words: Iterable[str]) -> dict[str, Any]:
-    """Read ``key=value`` words; values of integer dimensions become integers."""
-    from ..dimensions import UNIVERSE
+def is_pattern(name: str) -> bool:
+    """Tell whether a name is a glob."""
+    return any(sign in name for sign in "*?[")
 
-    values: dict[str, Any] = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals:
-            raise click.UsageError(f"write the data ID as key=value, not {word!r}")
-        definition = UNIVERSE[key].key
-        is_number = definition is not None and definition.type is int
-        try:
-            values[key] = int(value) if is_number else value
-        except ValueError:
-            raise click.UsageError(f"{key} needs an integer, not {value!r}") from None
-    return values
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something is removed; stop if the answer is no.
+
+    Raises
+    ------
+    UsageError
+        Raised if there is nobody to ask.
+    """
+    if yes:
+        return
+    if not _is_terminal():
+        raise click.UsageError("this asks before it removes anything, but there is no terminal; give --yes")
+    click.confirm(question, abort=True, err=True)
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()

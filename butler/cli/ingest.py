@@ -1,4 +1,4 @@
-"""Commands that bring files in."""
+"""The command that ingests exposures."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from .arguments import repository_argument
-from .main import main
+from .arguments import open_butler, repository_argument
+from .command import command
 from .output import progress_bar
 
 
-@main.command("ingest-exposures")
+@command("ingest-exposures")
 @repository_argument
 @click.argument("locations", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--camera", type=click.Path(path_type=Path), help="YAML file that maps header cards.")
@@ -31,7 +31,7 @@ from .output import progress_bar
     help="Inverse variance of each exposure, for example '{dir}/{stem}.weight.fits'.",
 )
 def ingest_exposures(
-    repo: Path,
+    repo: str,
     locations: tuple[Path, ...],
     camera: Path | None,
     output_run: str,
@@ -41,9 +41,8 @@ def ingest_exposures(
 ) -> None:
     """Ingest flattened exposures: FITS files, or directories of them."""
     from .. import ingest
-    from ..butler import Butler
 
-    with Butler(repo, writeable=True) as butler:
+    with open_butler(repo, writeable=True) as butler:
         report = ingest.ingest_exposures(
             butler,
             ingest.expand_paths(locations),

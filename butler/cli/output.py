@@ -5,61 +5,80 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import click
-from tqdm import tqdm
 
-if TYPE_CHECKING:
-    import uuid
+from ..errors import did_you_mean
 
-    from ..datasets import DatasetRef
+__all__ = ["Rows", "choose_columns", "print_rows", "progress_bar"]
 
-__all__ = ["dataset_table", "print_rows", "progress_bar"]
+Rows = Sequence[Sequence[Any]]
 
 
 def progress_bar(description: str) -> Callable[[Iterable[Any]], Iterable[Any]]:
-    """Return a wrapper that shows a progress bar for work of more than a second."""
-    return lambda items: tqdm(items, desc=description, delay=1, leave=False)
+    """Return a wrapper that shows a progress bar for work of more than a second, if it is wanted."""
+    from tqdm import tqdm
+
+    context = click.get_current_context(silent=True)
+    wanted = None if context is None else context.meta.get("butler.progress")
+    # To tqdm None means: not unless the standard error is a terminal.
+    disable = None if wanted is None else not wanted
+    return lambda items: tqdm(items, desc=description, delay=1, leave=False, disable=disable)
 
 
-def dataset_table(
-    refs: Sequence[DatasetRef], paths: Mapping[uuid.UUID, str] | None = None
-) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """Return header and rows for datasets of one type.
+def choose_columns(header: Sequence[str], rows: Rows, columns: Sequence[str]) -> tuple[Sequence[str], Rows]:
+    """Return the columns of some names, in that order; all if none is named.
+
+    Raises
+    ------
+    UsageError
+        Raised for a column that there is not.
+    """
+    if not columns:
+        return header, rows
+    for name in columns:
+        if name not in header:
+            raise click.UsageError(f"no column {name!r}{did_you_mean(name, header)}")
+    places = [header.index(name) for name in columns]
+    return columns, [[row[place] for place in places] for row in rows]
+
+
+def print_rows(header: Sequence[str], rows: Rows, style: str) -> None:
+    """Print rows; the standard output carries nothing else.
 
     Parameters
     ----------
-    refs
-        The datasets, at least one.
-    paths
-        Where their files are; without that column if None.
+    header
+        Names of the columns.
+    rows
+        Values; in csv None is an empty field, and a list is joined by commas.
+    style
+        ``table``, ``csv`` or ``json``.
     """
-    keys = refs[0].datasetType.dimensions.data_coordinate_keys
-    header = ("type", "run", "id", *keys, *(() if paths is None else ("URI",)))
-    rows = []
-    for ref in refs:
-        values = ref.dataId.required if not ref.dataId.hasFull() else ref.dataId
-        row = (ref.datasetType.name, ref.run, str(ref.id), *(values.get(key) for key in keys))
-        rows.append(row if paths is None else (*row, paths.get(ref.id)))
-    return header, rows
-
-
-def print_rows(header: Sequence[str], rows: Sequence[Sequence[Any]], style: str) -> None:
-    """Print rows; the standard output carries nothing else."""
     if style == "json":
         click.echo(json.dumps([dict(zip(header, row, strict=True)) for row in rows], indent=1, default=str))
-        return
-    if style == "csv":
+    elif style == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(header)
-        writer.writerows(rows)
-        return
-    texts = [["" if value is None else str(value) for value in row] for row in rows]
-    widths = [
-        max(len(name), *(len(row[i]) for row in texts)) if texts else len(name)
-        for i, name in enumerate(header)
-    ]
+        writer.writerows([_joined(value, ",") for value in row] for row in rows)
+    else:
+        _print_table(header, rows)
+
+
+def _print_table(header: Sequence[str], rows: Rows) -> None:
+    texts = [[_cell(value) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(header, *texts, strict=True)]
     for line in [list(header), ["-" * width for width in widths], *texts]:
         click.echo(" ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _cell(value: Any) -> str:
+    """Return the text of a value on one line; what would steer a terminal is spelt out."""
+    text = "" if value is None else str(_joined(value, ", "))
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _joined(value: Any, separator: str) -> Any:
+    return separator.join(map(str, value)) if isinstance(value, list | tuple) else value

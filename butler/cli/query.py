@@ -1,101 +1,109 @@
-"""Commands that ask the registry."""
+"""Commands that ask for datasets, data IDs and dimension records."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Any
 
 import click
 
-from .arguments import (
-    all_runs,
-    collections_option,
-    format_option,
-    limit_option,
-    open_butler,
-    order_by_option,
-    repository_argument,
-    where_option,
-)
-from .main import main
-from .output import dataset_table, print_rows
+from .arguments import format_option, open_butler, repository_argument, split_callback, words_option
+from .command import command
+from .data_query import DataQuery, data_query_options
+from .dataset_table import print_datasets
+from .output import Rows, choose_columns, print_rows
+from .selection import Selection, selection_options
+
+_columns_option = words_option("--columns", help="Columns to print, in this order; all if not given.")
+_count_option = click.option("--count", is_flag=True, help="Print how many there are.")
 
 
-@main.command("query-dataset-types")
+@command("query-datasets")
 @repository_argument
-@click.argument("glob", default="*")
-@format_option
-def query_dataset_types(repo: Path, glob: str, style: str) -> None:
-    """List dataset types."""
-    with open_butler(repo) as butler:
-        types = [registered.type for registered in butler.registry.datasets.query_types(glob)]
-    rows = [(t.name, " ".join(t.dimensions.required), t.storageClass_name) for t in types]
-    print_rows(("name", "dimensions", "storage class"), rows, style)
-
-
-@main.command("query-datasets")
-@repository_argument
-@click.argument("dataset_type")
-@collections_option
-@where_option
-@order_by_option
-@limit_option
+@selection_options(types="argument")
 @click.option("--show-uri", is_flag=True, help="Print the file of each dataset.")
+@_columns_option
+@_count_option
 @format_option
 def query_datasets(
-    repo: Path,
-    dataset_type: str,
-    collections: tuple[str, ...],
-    where: str,
-    order_by: tuple[str, ...],
-    limit: int | None,
-    show_uri: bool,
-    style: str,
+    repo: str, selection: Selection, show_uri: bool, columns: list[str], count: bool, style: str
 ) -> None:
-    """List the datasets of a type."""
+    """List datasets.
+
+    TYPES are names or globs of dataset types; all if none is given. Without --find-first a data ID is listed
+    for each collection that has it.
+    """
     with open_butler(repo) as butler:
-        names = list(collections) or all_runs(butler)
-        refs = butler.query_datasets(dataset_type, names, where=where, order_by=order_by, limit=limit)
+        if count:
+            print_rows(("type", "count"), list(selection.count(butler).items()), style)
+            return
+        refs = selection.find(butler)
         files = butler.registry.files.get([ref.id for ref in refs]) if show_uri else {}
     paths = {key: record.path for key, record in files.items()} if show_uri else None
-    print_rows(*dataset_table(refs, paths), style)
+    print_datasets(refs, style, paths, columns)
 
 
-@main.command("query-data-ids")
+@command("query-data-ids")
 @repository_argument
-@click.argument("dimensions", nargs=-1, required=True)
-@where_option
-@order_by_option
-@limit_option
+@click.argument("dimensions", nargs=-1, callback=split_callback)
+@data_query_options
+@_columns_option
+@_count_option
 @format_option
 def query_data_ids(
-    repo: Path,
-    dimensions: tuple[str, ...],
-    where: str,
-    order_by: tuple[str, ...],
-    limit: int | None,
-    style: str,
+    repo: str, dimensions: list[str], asked: DataQuery, columns: list[str], count: bool, style: str
 ) -> None:
-    """List the data IDs of some dimensions."""
+    """List the data IDs of some dimensions.
+
+    Observations and sky map are joined where they overlap. Without DIMENSIONS they are those of --datasets.
+    """
+    from ..dimensions import UNIVERSE
+
+    if not dimensions and not asked.datasets:
+        raise click.UsageError("name the dimensions, or dataset types with --datasets")
     with open_butler(repo) as butler:
-        ids = butler.query_data_ids(dimensions, where=where, order_by=order_by, limit=limit)
-    print_rows(tuple(ids[0]), [tuple(data_id.values()) for data_id in ids], style)
+        given = dimensions or {
+            name for each in asked.datasets for name in butler.get_dataset_type(each).dimensions
+        }
+        group = UNIVERSE.conform(given)
+        found = butler.query_data_ids(
+            group, joined=asked.joined(butler), **asked.arguments(), explain=not count
+        )
+    header = group.data_coordinate_keys
+    rows = [[data_id[key] for key in header] for data_id in found[asked.offset :]]
+    _print_found(header, rows, columns, count, style)
 
 
-@main.command("query-dimension-records")
+@command("query-dimension-records")
 @repository_argument
 @click.argument("element")
-@where_option
-@order_by_option
-@limit_option
+@data_query_options
+@click.option("--no-check", is_flag=True, hidden=True, help="No effect: queries are always checked.")
+@_columns_option
+@_count_option
 @format_option
 def query_dimension_records(
-    repo: Path, element: str, where: str, order_by: tuple[str, ...], limit: int | None, style: str
+    repo: str, element: str, asked: DataQuery, no_check: bool, columns: list[str], count: bool, style: str
 ) -> None:
     """List the records of a dimension."""
+    from ..dimensions import UNIVERSE, record_columns
+
+    key = UNIVERSE[element].key
+    columns_of = record_columns(UNIVERSE[element])
+    header = [key.name if key is not None and name == element else name for name in columns_of]
     with open_butler(repo) as butler:
-        records = butler.query_dimension_records(element, where=where, order_by=order_by, limit=limit)
-    rows = [record.toDict() for record in records]
-    for row in rows:
-        if row.get("region") is not None:
-            row["region"] = "(elided)"
-    print_rows(tuple(rows[0]), [tuple(row.values()) for row in rows], style)
+        found = butler.query_dimension_records(element, **asked.arguments(), explain=not count)
+    rows = [[_elided(name, record[name]) for name in columns_of] for record in found[asked.offset :]]
+    _print_found(header, rows, columns, count, style)
+
+
+def _print_found(header: Sequence[str], rows: Rows, columns: Sequence[str], count: bool, style: str) -> None:
+    if count:
+        print_rows(("count",), [(len(rows),)], style)
+    else:
+        print_rows(*choose_columns(header, rows, columns), style)
+
+
+def _elided(column: str, value: Any) -> Any:
+    """Return a value as it is printed: a region is long, and left out."""
+    return "(elided)" if column == "region" and value is not None else value

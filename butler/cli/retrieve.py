@@ -1,4 +1,4 @@
-"""Commands that bring files out of a repository."""
+"""The command that brings files out of a repository."""
 
 from __future__ import annotations
 
@@ -6,43 +6,34 @@ from pathlib import Path
 
 import click
 
-from .arguments import all_runs, collections_option, open_butler, repository_argument, where_option
-from .main import main
-from .selection import select_datasets, split_names, types_option
+from .arguments import open_butler, repository_argument, transfer_option
+from .command import command
+from .selection import Selection, selection_options
 
 
-@main.command("retrieve-artifacts")
+@command("retrieve-artifacts")
 @repository_argument
 @click.argument("destination", type=click.Path(path_type=Path))
-@types_option
-@collections_option
-@where_option
-@click.option(
-    "-t",
-    "--transfer",
-    type=click.Choice(["copy", "link", "hardlink", "symlink", "relsymlink"]),
-    default="copy",
-    show_default=True,
-)
+@selection_options()
+@transfer_option("copy", "link", "hardlink", "symlink", "relsymlink", default="copy")
+@click.option("-v", "--verbose", is_flag=True, help="Print the files' new names.")
 @click.option(
     "--preserve-path/--no-preserve-path", default=True, help="Whether files keep their directories."
 )
 @click.option("--clobber/--no-clobber", default=False, help="Whether to replace files that are there.")
 def retrieve_artifacts(
-    repo: Path,
+    repo: str,
     destination: Path,
-    types: tuple[str, ...],
-    collections: tuple[str, ...],
-    where: str,
+    selection: Selection,
     transfer: str,
+    verbose: bool,
     preserve_path: bool,
     clobber: bool,
 ) -> None:
     """Bring the files of datasets into the directory DESTINATION."""
     with open_butler(repo) as butler:
-        names = split_names(collections) or all_runs(butler)
-        refs = select_datasets(butler, split_names(types), names, where)
+        refs = selection.find(butler)
         paths = butler.retrieveArtifacts(refs, destination, transfer, preserve_path, clobber)
-    for path in paths:
+    for path in paths if verbose else ():
         click.echo(str(path))
-    click.echo(f"{len(paths)} files", err=True)
+    click.echo(f"{len(paths)} files are in {destination}", err=True)

@@ -1,96 +1,250 @@
-"""Which datasets a command works on, and the question before it removes them."""
+"""Which datasets a command works on."""
 
 from __future__ import annotations
 
-import fnmatch
-import re
-import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..errors import EmptyQueryResultError
+from ..errors import EmptyQueryResultError, MissingCollectionError, MissingDatasetTypeError
+from .arguments import all_runs, is_pattern, words_option
+from .data_ids import data_id_condition
 
 if TYPE_CHECKING:
     from ..butler import Butler
     from ..datasets import DatasetRef
 
-__all__ = ["confirm", "dry_run_option", "select_datasets", "split_names", "types_option", "yes_option"]
+__all__ = [
+    "Selection",
+    "data_id_option",
+    "limit_option",
+    "order_by_option",
+    "selection_options",
+    "where_option",
+]
 
-types_option = click.option(
-    "-d", "--dataset-type", "--datasets", "types", multiple=True, help="Dataset type or glob; all by default."
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+where_option = click.option(
+    "--where", default="", help="Condition, for example \"visit IN (1..9) AND band = 'i'\"."
 )
-yes_option = click.option("-y", "--yes", "--no-confirm", "yes", is_flag=True, help="Do not ask.")
-dry_run_option = click.option("--dry-run", is_flag=True, help="Print what would go; remove nothing.")
+order_by_option = words_option("--order-by", help="Names to sort by; -name for descending.")
 
 
-def split_names(words: Sequence[str]) -> list[str]:
-    """Return the names in words that may each be several, separated by commas."""
-    return [name for word in words for name in word.split(",") if name]
+def _check_limit(_ctx: click.Context, _parameter: click.Parameter, value: int | None) -> int | None:
+    if value == 0:
+        raise click.BadParameter("0 rows are none; leave it out for all, or use --count")
+    return value
 
 
-def select_datasets(
-    butler: Butler, types: Sequence[str], collections: Sequence[str], where: str, *, find_all: bool = False
-) -> list[DatasetRef]:
-    """Return the datasets of some types that fulfil a condition, each once.
+limit_option = click.option(
+    "--limit",
+    type=int,
+    callback=_check_limit,
+    help="Most rows; if negative, a warning tells whether there are more.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the options say about datasets.
 
     Parameters
     ----------
-    butler
-        Where to look.
     types
         Names and globs of dataset types; all if empty.
     collections
-        Collections to search, in order.
+        Names and globs of collections, in search order; all runs, newest first, if empty.
     where
         Condition.
-    find_all
-        Whether datasets count that an earlier collection hides.
-
-    Raises
-    ------
-    EmptyQueryResultError
-        Raised if there are none.
+    data_id
+        ``key=value`` words.
+    find_first
+        Whether a dataset hides those of the same data ID in later collections.
+    order_by
+        Names to sort by.
+    limit
+        Most datasets, of all types together; if negative, a warning tells whether there are more.
     """
-    infos = butler.collections.query_info(collections, include_summary=True)
-    held = sorted({name for info in infos for name in info.dataset_types or ()})
-    names: dict[str, None] = {}
-    for pattern in types or ["*"]:
-        if re.search(r"[*?\[]", pattern):
-            names |= dict.fromkeys(fnmatch.filter(held, pattern))
-        else:
-            names[butler.get_dataset_type(pattern).name] = None
-    path = [info.name for info in infos]
-    searches = (
-        [[name] for name in butler.collections.query(path, flatten_chains=True)] if find_all else [path]
+
+    types: Sequence[str] = ()
+    collections: Sequence[str] = ()
+    where: str = ""
+    data_id: Sequence[str] = ()
+    find_first: bool = False
+    order_by: Sequence[str] = ()
+    limit: int | None = None
+
+    def find(self, butler: Butler) -> list[DatasetRef]:
+        """Return the datasets, by type.
+
+        Raises
+        ------
+        MissingDatasetTypeError
+            Raised if a name or glob is that of no dataset type.
+        EmptyQueryResultError
+            Raised if there are none; it says why.
+        """
+        path = self._path(butler)
+        names = self._type_names(butler, path)
+        most = None if self.limit is None else abs(self.limit)
+        found: list[DatasetRef] = []
+        for name in names:
+            # One more than wanted, to know whether there are more.
+            rest = None if most is None else most - len(found) + 1
+            found += self._of_type(butler, name, path, rest)
+            if most is not None and len(found) > most:
+                if self.limit is not None and self.limit < 0:
+                    click.echo(f"there are more than the {most} datasets of --limit", err=True)
+                return found[:most]
+        if not found:
+            self._explain(butler, names, path)
+        return found
+
+    def count(self, butler: Butler) -> dict[str, int]:
+        """Return how many datasets there are of each type."""
+        path = self._path(butler)
+        return {name: len(self._of_type(butler, name, path, None)) for name in self._type_names(butler, path)}
+
+    def _path(self, butler: Butler) -> list[str]:
+        """Return the collections to search."""
+        if not self.collections:
+            return all_runs(butler)
+        patterns = [name for name in self.collections if is_pattern(name)]
+        if patterns and self.find_first:
+            raise click.UsageError(
+                f"{patterns[0]!r} is a pattern and gives no order to search in; name the collections, "
+                "or add --no-find-first"
+            )
+        found = butler.collections.query(self.collections)
+        if not found:
+            raise MissingCollectionError(f"no collection matches {', '.join(self.collections)}")
+        return found
+
+    def _type_names(self, butler: Butler, path: Sequence[str]) -> list[str]:
+        """Return the names of the dataset types, of globs only such as are held."""
+        held = {
+            name
+            for info in butler.collections.query_info(path, include_summary=True)
+            for name in info.dataset_types or ()
+        }
+        names: dict[str, None] = {}
+        for pattern in self.types or ["*"]:
+            if not is_pattern(pattern):
+                names[butler.get_dataset_type(pattern).name] = None
+                continue
+            matching = [registered.type.name for registered in butler.registry.datasets.query_types(pattern)]
+            if not matching and self.types:
+                raise MissingDatasetTypeError(f"no dataset type matches {pattern!r}")
+            names |= dict.fromkeys(sorted(held.intersection(matching)))
+        return list(names)
+
+    def _of_type(self, butler: Butler, name: str, path: Sequence[str], limit: int | None) -> list[DatasetRef]:
+        where, bind = data_id_condition(self.data_id, self.where)
+        flat = butler.collections.query(path, flatten_chains=True)
+        searches = [path] if self.find_first else [[collection] for collection in flat]
+        found = {
+            ref: None
+            for search in searches
+            for ref in butler.query_datasets(
+                name, search, where=where, bind=bind, order_by=self.order_by, limit=limit, explain=False
+            )
+        }
+        return list(found)[:limit]
+
+    def _explain(self, butler: Butler, names: Sequence[str], path: Sequence[str]) -> None:
+        """Say why there is nothing."""
+        where, bind = data_id_condition(self.data_id, self.where)
+        for name in names:
+            butler.query_datasets(name, path, where=where, bind=bind, limit=1)
+        raise EmptyQueryResultError(f"there is no dataset in {', '.join(path) or 'this repository'}")
+
+
+def selection_options(
+    *, types: str = "option", collections: bool = True, find_first: bool | None = False, sorting: bool = True
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that adds the options of a `Selection`, which the function gets as ``selection``.
+
+    Parameters
+    ----------
+    types
+        Whether dataset types are given by an ``option`` or as an ``argument``.
+    collections
+        Whether collections are given by an option.
+    find_first
+        Default of that option; None if there is none.
+    sorting
+        Whether there are options for order and limit.
+    """
+    options = {"where": where_option}
+    if types == "argument":
+        options["types"] = click.argument("types", nargs=-1, callback=_split_types)
+        options["data_id"] = data_id_option("-d")
+    else:
+        options |= {"types": _types_option, "data_id": data_id_option()}
+    if collections:
+        options["collections"] = _collections_option
+    if find_first is not None:
+        options["find_first"] = click.option(
+            "--find-first/--no-find-first",
+            default=find_first,
+            show_default=True,
+            help="Whether a dataset hides those of the same data ID in later collections.",
+        )
+    if sorting:
+        options |= {"order_by": order_by_option, "limit": limit_option}
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        @wraps(function)
+        def wrapper(**given: Any) -> None:
+            chosen = {key: given.pop(key) for key in options}
+            terms = [word for word in chosen["types"] if "=" in word]
+            chosen["types"] = [word for word in chosen["types"] if "=" not in word]
+            chosen["data_id"] = [*chosen["data_id"], *terms]
+            function(**given, selection=Selection(**chosen))
+
+        decorated: Callable[..., None] = wrapper
+        for option in reversed(options.values()):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+def _split_types(_ctx: click.Context, _parameter: click.Parameter, words: Sequence[str]) -> list[str]:
+    """Return the names in words that may each be several; a data ID stays one word."""
+    return [
+        name.strip()
+        for word in words
+        for name in ([word] if "=" in word else word.split(","))
+        if name.strip()
+    ]
+
+
+def data_id_option(*short: str) -> Callable[[_Function], _Function]:
+    """Return the option for a data ID with ranges and lists."""
+    return click.option(
+        *short,
+        "--data-id",
+        "data_id",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Values of the data ID, for example visit=2..5 or band=g,r.",
     )
-    explain = len(names) * len(searches) == 1
-    found = {
-        ref: None
-        for name in names
-        for search in searches
-        for ref in butler.query_datasets(name, search, where=where, explain=explain)
-    }
-    if not found:
-        raise EmptyQueryResultError(f"no dataset in {', '.join(collections)} is selected")
-    return list(found)
 
 
-def confirm(question: str, *, yes: bool) -> None:
-    """Ask before something is removed; stop if the answer is no.
-
-    Raises
-    ------
-    UsageError
-        Raised if there is nobody to ask.
-    """
-    if yes:
-        return
-    if not _is_terminal():
-        raise click.UsageError("this asks before it removes anything, but there is no terminal; give --yes")
-    click.confirm(question, abort=True, err=True)
-
-
-def _is_terminal() -> bool:
-    return sys.stdin.isatty()
+_types_option = click.option(
+    "-d",
+    "--dataset-type",
+    "--datasets",
+    "types",
+    multiple=True,
+    callback=_split_types,
+    help="Dataset type or glob, all by default; or KEY=VALUE as for --data-id.",
+)
+_collections_option = words_option(
+    "--collections", help="Collections to search, in order; all runs, the newest first, if not given."
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from ..errors import StorageClassError, UnknownComponentError, did_you_mean
 
@@ -49,6 +49,10 @@ class StorageClass:
     def can_convert(self, other: StorageClass) -> bool:
         """Tell whether objects of another storage class can be had as ones of this."""
         return self.pytype == other.pytype
+
+    def coerce_type(self, obj: Any) -> Any:
+        """Return an object, of a storage class that `can_convert` allows, as one of this."""
+        return obj
 
     def check_parameters(self, names: Iterable[str]) -> None:
         """Refuse read parameters that are not understood.

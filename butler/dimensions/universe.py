@@ -230,10 +230,7 @@ class DimensionUniverse:
         return {name: self.elements[name] for name in GOVERNORS}
 
     def sorted(self, elements: Iterable[str | DimensionElement], *, reverse: bool = False) -> list[str]:
-        """Return the names of elements in canonical order: band, pixels (healpix, htm), all others.
-
-        Raises as ``universe[name]``.
-        """
+        """Return the names of elements in canonical order; raises as ``universe[name]``."""
         given = {element if isinstance(element, str) else element.name for element in elements}
         return sorted(given, key=self._rank, reverse=reverse)
 

@@ -76,7 +76,14 @@ class CollectionStore:
     ----------
     database, schema, memory
         The registry's.
+
+    Attributes
+    ----------
+    defaults
+        Collections that are searched where a call names none.
     """
+
+    defaults: tuple[str, ...] = ()
 
     def __init__(self, database: Database, schema: Schema, memory: Memory) -> None:
         self._db = database

@@ -14,7 +14,12 @@ import sqlalchemy as sa
 
 from ..datasets import DatasetRef, DatasetType
 from ..dimensions import DataCoordinate
-from ..errors import ConflictingDefinitionError, MissingDatasetTypeError, did_you_mean
+from ..errors import (
+    ConflictingDefinitionError,
+    MissingDatasetTypeError,
+    OrphanedRecordError,
+    did_you_mean,
+)
 from .collections import CollectionInfo
 from .database import Database
 from .dataset_statements import MANY, DatasetStatements
@@ -181,7 +186,7 @@ class DatasetStore:
                     self._db.run_many(
                         tag, [(number, run_id, *ref.dataId.required_values, ref.id.bytes) for ref in members]
                     )
-        except ConflictingDefinitionError:
+        except (ConflictingDefinitionError, OrphanedRecordError):
             self.check(run, refs)
             raise
 

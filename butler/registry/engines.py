@@ -90,10 +90,10 @@ class Backend(Protocol):
         """Return where a database is, for messages."""
 
     def make_engine(self, url: sa.URL, *, writeable: bool) -> sa.Engine:
-        """Return the source of connections, each of which commits by itself what no BEGIN stands before."""
+        """Return the source of connections."""
 
     def begin(self, say: Callable[[str], None]) -> None:
-        """Begin a transaction that writes, by SQL that `say` runs."""
+        """Begin a transaction that writes, in words that `say` passes on."""
 
     def lock(self, connection: sa.Connection, name: str) -> None:
         """Let no other writer pass the same place until the transaction ends."""
@@ -127,14 +127,15 @@ class SqliteBackend:
         return str(url.database)
 
     def make_engine(self, url: sa.URL, *, writeable: bool) -> sa.Engine:
-        """Return the source of connections."""
+        """Return the source of connections, on which each statement is a transaction unless one is begun."""
         engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
         sa.event.listen(engine, "connect", _configure_sqlite)
         return engine
 
     def begin(self, say: Callable[[str], None]) -> None:
-        """Begin a transaction; with the write lock from the start, as reading cannot turn into writing."""
+        """Begin a transaction that writes; when its turn has come."""
         with self._turnstile.passing(_BUSY_TIMEOUT_S):
+            # With the write lock from the start writers queue; a read that turns into a write would fail.
             say("BEGIN IMMEDIATE")
 
     def lock(self, connection: sa.Connection, name: str) -> None:
@@ -172,7 +173,7 @@ class PostgresBackend:
         return f"namespace {self._namespace!r} of {url}"
 
     def make_engine(self, url: sa.URL, *, writeable: bool) -> sa.Engine:
-        """Return the source of connections.
+        """Return the source of connections, on which each statement is a transaction unless one is begun.
 
         Raises
         ------
@@ -198,7 +199,7 @@ class PostgresBackend:
             ) from error
 
     def begin(self, say: Callable[[str], None]) -> None:
-        """Begin a transaction."""
+        """Begin a transaction that writes."""
         say("BEGIN ISOLATION LEVEL READ COMMITTED")
 
     def lock(self, connection: sa.Connection, name: str) -> None:

@@ -141,6 +141,16 @@ class FileRecordStore:
         """Return all records."""
         return self._records(self._all())
 
+    def totals(self) -> dict[int, tuple[int, int]]:
+        """Return the number of datasets with a file and their bytes, by the number of the run."""
+        table, dataset = self._schema.file_record, self._schema.dataset
+        statement = (
+            sa.select(dataset.c.run_id, sa.func.count().label("n"), sa.func.sum(table.c.size).label("bytes"))
+            .join_from(dataset, table, table.c.dataset_id == dataset.c.id)
+            .group_by(dataset.c.run_id)
+        )
+        return {int(row.run_id): (int(row.n), int(row.bytes)) for row in self._db.query(statement)}
+
     def _all(self) -> sa.Select[Any]:
         joined = join_files(self._schema, self._schema.dataset, outer=False)
         return sa.select(*file_columns(self._schema), self._schema.dataset.c.uuid).select_from(joined)

@@ -21,6 +21,7 @@ from ..errors import (
 from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database
 from .dataset_store import DatasetStore, FoundDataset
+from .defaults import RegistryDefaults
 from .dimension_store import DimensionRecordStore
 from .file_store import FileRecordStore
 from .memory import MARK, Memory
@@ -61,6 +62,7 @@ class Registry:
         self.records = DimensionRecordStore(database, self.schema, memory)
         self.files = FileRecordStore(database, self.schema, memory)
         self.queries = QueryRunner(database, self.schema)
+        self._defaults = RegistryDefaults(self)
 
     @classmethod
     def create(cls, database: Database) -> Registry:
@@ -105,6 +107,16 @@ class Registry:
                 f"the registry has schema version {found}, this program reads {SCHEMA_VERSION}"
             )
         return attributes
+
+    @property
+    def defaults(self) -> RegistryDefaults:
+        """What is filled in where a call says nothing."""
+        return self._defaults
+
+    @defaults.setter
+    def defaults(self, defaults: RegistryDefaults) -> None:
+        self._defaults = defaults
+        self.collections.defaults = defaults.collections
 
     # Names below that LSST's registry has keep its spelling.
 

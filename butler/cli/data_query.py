@@ -1,0 +1,81 @@
+"""What a command asks of data IDs and dimension records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .arguments import all_runs, words_option
+from .data_ids import data_id_condition
+from .selection import data_id_option, limit_option, order_by_option, where_option
+
+if TYPE_CHECKING:
+    from ..butler import Butler
+    from ..registry import DatasetSearch
+
+__all__ = ["DataQuery", "data_query_options"]
+
+
+@dataclass(frozen=True, slots=True)
+class DataQuery:
+    """What the options say about data IDs and dimension records.
+
+    Parameters
+    ----------
+    datasets
+        Dataset types; only data IDs count for which there is a dataset of each.
+    collections
+        Where to search for those; all runs if empty.
+    data_id
+        ``key=value`` words.
+    where
+        Condition.
+    order_by
+        Names to sort by.
+    limit, offset
+        Most rows; how many rows are left out before.
+    """
+
+    datasets: Sequence[str] = ()
+    collections: Sequence[str] = ()
+    data_id: Sequence[str] = ()
+    where: str = ""
+    order_by: Sequence[str] = ()
+    limit: int | None = None
+    offset: int = 0
+
+    def joined(self, butler: Butler) -> list[DatasetSearch]:
+        """Return the datasets that must exist."""
+        path = list(self.collections) or all_runs(butler)
+        return [butler.registry.search(name, path) for name in self.datasets]
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments for the butler's query methods."""
+        where, bind = data_id_condition(self.data_id, self.where)
+        limit = self.limit and (abs(self.limit) + self.offset) * (1 if self.limit > 0 else -1)
+        return {"where": where, "bind": bind, "order_by": self.order_by, "limit": limit}
+
+
+def data_query_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a `DataQuery`, which the function gets as ``asked``."""
+    keys = {spec.name for spec in fields(DataQuery)}
+
+    @wraps(function)
+    def decorated(**given: Any) -> None:
+        function(asked=DataQuery(**{key: given.pop(key) for key in keys & given.keys()}), **given)
+
+    for option in (
+        click.option("--offset", type=click.IntRange(min=0), default=0, help="Rows to leave out first."),
+        limit_option,
+        order_by_option,
+        where_option,
+        data_id_option("-d"),
+        words_option("--collections", help="Where to search for --datasets; all runs if not given."),
+        words_option("--datasets", help="Only data IDs for which there are datasets of these types."),
+    ):
+        decorated = option(decorated)
+    return decorated
