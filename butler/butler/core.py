@@ -14,11 +14,10 @@ from ..dimensions import UNIVERSE, DimensionUniverse
 from ..errors import (
     ButlerUserError,
     ReadOnlyButlerError,
-    RepositoryCorruptionError,
     RepositoryExistsError,
     RepositoryNotFoundError,
 )
-from ..registry import Database, Registry, RegistryDefaults
+from ..registry import RegistryDefaults
 from ..remover import DatasetRemover
 from ..repository import CONFIG_NAME, RepositoryConfig
 from ..writer import DatasetWriter
@@ -54,11 +53,8 @@ class ButlerCore:
         writeable = run is not None if writeable is None else writeable
         if writeable and not os.access(self.root, os.W_OK):
             raise ReadOnlyButlerError(f"the directory {self.root} cannot be written")
-        if not (self.root / settings.registry).is_file():
-            raise RepositoryCorruptionError(f"the registry {self.root / settings.registry} is gone")
-        database = Database.sqlite(self.root / settings.registry, writeable=writeable)
+        self.registry = settings.open_registry(self.root, writeable=writeable)
         try:
-            self.registry = Registry(database)
             self.registry.defaults = RegistryDefaults(
                 self.registry, collections, run, data_id, infer=inferDefaults
             )
@@ -66,7 +62,7 @@ class ButlerCore:
                 self.registry.registerRun(run)
         except BaseException:
             # Nobody else can close what was not opened, and its locks would stay.
-            database.close()
+            self.close()
             raise
         self.collections = self.registry.collections
         self.datastore = (
@@ -146,9 +142,9 @@ class ButlerCore:
             raise RepositoryExistsError(f"there is a repository at {directory} already")
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            database = Database.sqlite(directory / settings.registry, writeable=True)
-            registry = Registry(database) if database.has_tables() else Registry.create(database)
+            registry = settings.make_registry(directory)
             registry.database.close()
+            settings = settings.model_copy(update={"id": registry.repository_id})
             settings.save(directory)
         except OSError as error:
             raise ButlerUserError(f"cannot make a repository at {directory}: {error.strerror}") from error

@@ -4,6 +4,7 @@ from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database, Transaction
 from .dataset_store import FoundDataset
 from .defaults import RegistryDefaults
+from .engines import check_postgres_url
 from .file_store import FileRecord, FileRecordStore
 from .queries import DatasetSearch, QuerySpec
 from .registry import Registry
@@ -23,4 +24,5 @@ __all__ = [
     "RegistryDefaults",
     "Transaction",
     "Where",
+    "check_postgres_url",
 ]
