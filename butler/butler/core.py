@@ -191,13 +191,14 @@ class ButlerCore:
             Default values of instrument and sky map; None for none that are given.
         """
         own = self.defaults
+        given: Mapping[str, Any] = own.given if dataId is ... else dataId or {}
         return type(self)(
             self.root,
             collections=own.searched if collections is ... else collections,
             run=own.run if run is ... else run,
             writeable=self.isWriteable(),
             inferDefaults=own.infers if inferDefaults is ... else inferDefaults,
-            **(own.given if dataId is ... else dataId or {}),
+            **given,
         )
 
     def close(self) -> None:

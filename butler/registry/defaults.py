@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..datasets import DatasetType
 from ..dimensions import GOVERNORS, UNIVERSE, DataCoordinate, DataId, DimensionGroup, coerce_value
 from ..errors import (
     CollectionError,
@@ -115,15 +114,17 @@ class RegistryDefaults:
             raise NoDefaultCollectionError("no run to put into; give run=... here or to the butler")
         return chosen
 
-    def data_id(self, dataset_type: DatasetType, given: DataId) -> DataCoordinate:
-        """Return the data ID of a dataset; a missing instrument or sky map is filled in.
+    def data_id(self, dimensions: DimensionGroup, given: DataId, *, filled: bool = True) -> DataCoordinate:
+        """Return a data ID of some dimensions; a missing instrument or sky map is filled in.
 
         Parameters
         ----------
-        dataset_type
-            Dataset type.
+        dimensions
+            What it is for.
         given
             Values by dimension, or by another column that tells it; see `DataIdCompletion`.
+        filled
+            Whether instrument and sky map have their defaults.
 
         Raises
         ------
@@ -132,20 +133,19 @@ class RegistryDefaults:
         DataIdValueError
             Raised if a value is wrong, or contradicts others.
         """
-        dimensions = dataset_type.dimensions
         if isinstance(given, DataCoordinate) and given.dimensions is dimensions:
             return given
         lacking = any(name in dimensions.governors and name not in given for name in dimensions.required)
-        defaults = self.governors() if lacking else {}
+        defaults = self.governors() if lacking and filled else {}
         if not isinstance(given, DataCoordinate) and not _is_plain(given, dimensions):
             given = self._completion.primary_keys(given, dimensions, defaults)
             self._completion.check_implied(given, dimensions, defaults)
         missing = [name for name in dimensions.required if name not in given and name not in defaults]
         if missing:
-            filled = ", ".join(f"{name}={value!r}" for name, value in defaults.items()) or "none"
+            told = ", ".join(f"{name}={value!r}" for name, value in defaults.items()) or "none"
             raise DimensionNameError(
                 f"the data ID {dict(given)} lacks {', '.join(missing)}; needed are "
-                f"{', '.join(dimensions.required)}; defaults in force: {filled}"
+                f"{', '.join(dimensions.required)}; defaults in force: {told}"
             )
         return DataCoordinate.standardize(given, dimensions=dimensions, defaults=defaults)
 

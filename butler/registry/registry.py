@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from ..datasets import DatasetRef, DatasetType
-from ..dimensions import UNIVERSE, DataCoordinate, DataId, DimensionGroup, DimensionRecord
+from ..datasets import DatasetRef
+from ..dimensions import UNIVERSE, DataCoordinate
 from ..errors import (
-    CollectionTypeError,
-    DataIdValueError,
-    DimensionNameError,
     RepositoryCorruptionError,
     RepositoryExistsError,
-    did_you_mean,
 )
-from .collections import CollectionInfo, CollectionStore, CollectionType
+from .collections import CollectionStore
 from .database import Database
 from .dataset_store import DatasetStore, FoundDataset
 from .defaults import RegistryDefaults
 from .dimension_store import DimensionRecordStore
 from .file_store import FileRecordStore
+from .lsst_registry import LsstRegistry
 from .memory import MARK, Memory
 from .queries import DatasetSearch, Output, QueryRunner, QuerySpec, why_empty
 from .schema import SCHEMA_VERSION, Schema
@@ -32,7 +29,7 @@ from .tag_store import TagStore
 __all__ = ["Registry"]
 
 
-class Registry:
+class Registry(LsstRegistry):
     """Collections, dataset types, dimension records and datasets of one repository.
 
     Parameters
@@ -55,7 +52,7 @@ class Registry:
         self.database = database
         self.schema = Schema()
         self.repository_id = self._read_attributes().get("repository_id")
-        memory = Memory(database, self.schema)
+        memory = self._memory = Memory(database, self.schema)
         self.collections = CollectionStore(database, self.schema, memory)
         self.datasets = DatasetStore(database, self.schema, memory)
         self.tags = TagStore(database, self.schema, self.datasets)
@@ -118,54 +115,9 @@ class Registry:
         self._defaults = defaults
         self.collections.defaults = defaults.collections
 
-    # Names below that LSST's registry has keep its spelling.
-
-    def registerDatasetType(self, dataset_type: DatasetType) -> bool:
-        """Register a dataset type; see `DatasetStore.register_type`."""
-        return self.datasets.register_type(dataset_type)
-
-    def registerRun(self, name: str, doc: str = "") -> bool:
-        """Register a RUN collection; see `CollectionStore.register`."""
-        return self.collections.register(name, CollectionType.RUN, doc)
-
-    def insertDimensionData(
-        self, element: str, *rows: Mapping[str, Any] | DimensionRecord, skip_existing: bool = False
-    ) -> None:
-        """Insert records of a dimension element; see `DimensionRecordStore.insert`."""
-        records = [as_record(element, row) for row in rows]
-        self.records.insert(element, records, skip_existing=skip_existing)
-
-    def syncDimensionData(
-        self, element: str, row: Mapping[str, Any] | DimensionRecord, *, update: bool = False
-    ) -> bool | dict[str, Any]:
-        """Insert a record, or compare it with the existing one; see `DimensionRecordStore.sync`."""
-        return self.records.sync(as_record(element, row), update=update)
-
-    def expandDataId(
-        self, data_id: DataId | None = None, *, dimensions: DimensionGroup | None = None, **kwargs: Any
-    ) -> DataCoordinate:
-        """Return a data ID with its dimension records; see `DimensionRecordStore.expand`."""
-        given = {**(data_id or {}), **kwargs}
-        group = dimensions if dimensions is not None else UNIVERSE.conform(given)
-        if isinstance(data_id, DataCoordinate) and dimensions is None and not kwargs:
-            return self.records.expand(data_id)
-        return self.records.expand(DataCoordinate.standardize(given, dimensions=group))
-
-    def associate(self, collection: str, refs: Iterable[DatasetRef]) -> None:
-        """Put datasets into a TAGGED collection; see `TagStore.associate`."""
-        self.tags.associate(self.collections.get_info(collection), refs)
-
-    def disassociate(self, collection: str, refs: Iterable[DatasetRef]) -> None:
-        """Take datasets out of a TAGGED collection; see `TagStore.disassociate`."""
-        self.tags.disassociate(self.collections.get_info(collection), refs)
-
-    def getCollectionDocumentation(self, collection: str) -> str:
-        """Return what a collection is for; empty if nobody said."""
-        return self.collections.get_info(collection).doc
-
-    def setCollectionDocumentation(self, collection: str, doc: str) -> None:
-        """Say what a collection is for; see `CollectionStore.set_doc`."""
-        self.collections.set_doc(collection, doc)
+    def refresh(self) -> None:
+        """Forget what was remembered; other processes' changes are seen without it."""
+        self._memory.forget()
 
     def insert_datasets(self, run: str, refs: Sequence[DatasetRef]) -> None:
         """Insert datasets into a run; see `DatasetStore.insert`."""
@@ -174,12 +126,6 @@ class Registry:
     def check_datasets(self, run: str, refs: Sequence[DatasetRef]) -> None:
         """Refuse datasets that `insert_datasets` would refuse; see `DatasetStore.check`."""
         self.datasets.check(self._run(run), refs)
-
-    def _run(self, name: str) -> CollectionInfo:
-        info = self.collections.get_info(name)
-        if info.type is not CollectionType.RUN:
-            raise CollectionTypeError(f"{name!r} is a {info.type} collection; datasets go into a RUN")
-        return info
 
     def find_dataset(
         self, dataset_type: str, data_id: DataCoordinate, collections: Sequence[str]
@@ -208,20 +154,3 @@ class Registry:
 
     def _find_any(self, spec: QuerySpec, searches: tuple[DatasetSearch, ...]) -> Sequence[Any]:
         return self.queries.rows(spec, Output(spec.dimensions.required), searches)
-
-
-def as_record(element: str, row: Mapping[str, Any] | DimensionRecord) -> DimensionRecord:
-    """Return a row as a record of an element.
-
-    Raises
-    ------
-    DataIdValueError
-        Raised if it is a record of another element.
-    """
-    if isinstance(row, DimensionRecord):
-        if row.definition.name != element:
-            raise DataIdValueError(f"a {row.definition.name} record is not a {element} record")
-        return row
-    if UNIVERSE.find(element) is None:
-        raise DimensionNameError(f"no element {element!r}{did_you_mean(element, UNIVERSE.elements)}")
-    return DimensionRecord(element, row)
