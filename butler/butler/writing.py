@@ -57,7 +57,7 @@ class WritingButler(FindingButler):
             if self._is_unstored(dataset):
                 return self._writer.put_again(obj, dataset)
             return self._writer.put(obj, dataset)
-        data_id = self.defaults.data_id(registered, {**(dataId or {}), **kwargs})
+        data_id = self.defaults.data_id(registered.dimensions, {**(dataId or {}), **kwargs})
         return self._writer.put(obj, DatasetRef(registered, data_id, self.defaults.run_or(run)))
 
     def _is_unstored(self, ref: DatasetRef) -> bool:
