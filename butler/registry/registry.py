@@ -147,6 +147,11 @@ class Registry:
             return self.records.expand(data_id)
         return self.records.expand(DataCoordinate.standardize(given, dimensions=group))
 
+    def expanded(self, refs: Sequence[DatasetRef]) -> list[DatasetRef]:
+        """Return refs with expanded data IDs; see `DimensionRecordStore.expand_many`."""
+        data_ids = self.records.expand_many([ref.dataId for ref in refs])
+        return [ref.expanded(data_id) for ref, data_id in zip(refs, data_ids, strict=True)]
+
     def associate(self, collection: str, refs: Iterable[DatasetRef]) -> None:
         """Put datasets into a TAGGED collection; see `TagStore.associate`."""
         self.tags.associate(self.collections.get_info(collection), refs)
