@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .datastore import DEFAULT_TEMPLATE, FileTemplate
 from .errors import ButlerUserError, FileFormatError, RepositoryNotFoundError
+from .safe_yaml import load_yaml
 
 __all__ = ["CONFIG_NAME", "RepositoryConfig"]
 
@@ -65,9 +66,7 @@ class RepositoryConfig(BaseModel):
         except OSError as error:
             raise ButlerUserError(f"cannot read {path}: {error.strerror}") from error
         try:
-            return cls.model_validate(yaml.safe_load(content))
-        except yaml.YAMLError as error:
-            raise FileFormatError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+            return cls.model_validate(load_yaml(content, str(path)))
         except ValidationError as error:
             fault = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in fault["loc"])

@@ -30,6 +30,7 @@ ROOMS = {
         ["dimensions"],
         ["regions"],
         ["images"],
+        ["safe_yaml"],
         ["errors", "late"],
     ],
     "connections": [
