@@ -23,6 +23,8 @@ from butler.errors import (
 )
 from butler.registry import FileRecord
 
+pytestmark = pytest.mark.both_databases
+
 
 def files_of(butler: Butler) -> set[str]:
     """Return the files in the directories of runs."""

@@ -23,6 +23,8 @@ from butler.errors import (
 )
 from butler.regions import SkyRegion
 
+pytestmark = pytest.mark.both_databases
+
 VISIT_REGIONS = {
     v: SkyRegion.convex_hull_of([square(*DETECTORS[v, 0]), square(*DETECTORS[v, 1])]) for v in VISITS
 }

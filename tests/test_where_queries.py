@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from astropy.time import Time
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from registry_homes import RegistryHome
 from small_repository import DETECTORS, VISITS
 from where_evaluator import evaluate, unparse
 
@@ -229,11 +229,11 @@ COLUMNS: dict[str, list[str]] = {
 
 @pytest.fixture(scope="module")
 def varied(
-    repository_template: Path, tmp_path_factory: pytest.TempPathFactory
+    repository_template: Path, registry_home: RegistryHome, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Butler, list[dict[str, Any]]]]:
     """Return a repository with nulls and odd texts, and its rows over visit, exposure and detector."""
     root = tmp_path_factory.mktemp("varied") / "repository"
-    shutil.copytree(repository_template, root)
+    registry_home.copy(repository_template, root)
     butler = Butler(root, writeable=True, instrument="CAM")
     common = {"instrument": "CAM", "physical_filter": "CAM-g", "day_obs": 20240101}
     for number, values in EXTRA_VISITS.items():

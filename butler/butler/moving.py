@@ -12,14 +12,14 @@ from .. import transfer as transfers
 from ..datasets import DatasetRef
 from ..dimensions import UNIVERSE
 from ..errors import ArtifactMissingError, ButlerUserError
-from .core import ButlerCore
+from .finding import FindingButler
 
 __all__ = ["MovingButler"]
 
 _Path = str | os.PathLike[str]
 
 
-class MovingButler(ButlerCore):
+class MovingButler(FindingButler):
     """The part of the butler that moves datasets between repositories."""
 
     @contextmanager
@@ -110,7 +110,7 @@ class MovingButler(ButlerCore):
 
     def transfer_from(
         self,
-        source: ButlerCore,
+        source: FindingButler,
         refs: Iterable[DatasetRef],
         transfer: str = "copy",
         skip_missing: bool = True,

@@ -12,12 +12,12 @@ from ..errors import (
     UnknownComponentError,
 )
 from ..registry import DatasetSearch, QuerySpec, Where
-from .core import ButlerCore
+from .finding import FindingButler
 
 __all__ = ["QueryingButler"]
 
 
-class QueryingButler(ButlerCore):
+class QueryingButler(FindingButler):
     """The part of the butler that asks the registry."""
 
     def query_datasets(

@@ -9,12 +9,12 @@ from ..datasets import DatasetRef, FileDataset
 from ..datastore import StagedFile, VerifyReport
 from ..dimensions import DataId
 from ..errors import DatasetTypeError, PruneError, UnknownComponentError
-from .core import ButlerCore, DatasetName
+from .finding import DatasetName, FindingButler
 
 __all__ = ["WritingButler"]
 
 
-class WritingButler(ButlerCore):
+class WritingButler(FindingButler):
     """The part of the butler that changes the repository."""
 
     def put(

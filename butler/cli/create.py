@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 @command("create")
 @repository_argument
 @click.option(
+    "--registry-db",
+    "registry",
+    metavar="URL",
+    help="PostgreSQL database for the registry, as postgresql://host/database; a SQLite file if not given.",
+)
+@click.option(
+    "--namespace", help="PostgreSQL schema for the tables; one for each repository.  [default: butler]"
+)
+@click.option(
     "--seed-config",
     type=click.Path(path_type=Path),
     help="YAML file with settings of the new butler.yaml, those that are not the defaults.",
@@ -29,14 +38,20 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="Setting over that of --seed-config, for example checksum=false or templates.calexp='{run}/...'.",
 )
-def create(repo: str, seed_config: Path | None, overrides: tuple[str, ...]) -> None:
-    """Make an empty repository in the directory REPO."""
+def create(repo: str, seed_config: Path | None, overrides: tuple[str, ...], **given: str | None) -> None:
+    """Make an empty repository in the directory REPO.
+
+    A password for the database is read from ~/.pgpass, PGPASSWORD or a libpq service, never from the URL.
+    """
     from ..butler import Butler
 
+    if given["namespace"] and not given["registry"]:
+        raise click.UsageError("--namespace is of a PostgreSQL database; give --registry-db, too")
     values = {} if seed_config is None else load_mapping(seed_config)
     for text in overrides:
         _override(values, text)
-    Butler.makeRepo(repo, _checked(values, str(seed_config or "--override")) if values else None)
+    values |= {name: value for name, value in given.items() if value}
+    Butler.makeRepo(repo, _checked(values, str(seed_config or "settings")) if values else None)
     click.echo(f"made a repository at {repo}", err=True)
 
 

@@ -157,7 +157,9 @@ class FileDatastore:
         ButlerUserError
             Raised if the file cannot be written.
         """
-        formatter = formatter_for(ref.datasetType.storageClass)
+        storage_class = ref.datasetType.storageClass
+        formatter = formatter_for(storage_class)
+        obj = storage_class.coerce_type(obj)
         relative, final = self._place(ref, formatter)
         temporary = _temporary_name(final)
         with _staging(temporary, f"cannot write {final}"):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -75,7 +76,14 @@ class CollectionStore:
     ----------
     database, schema, memory
         The registry's.
+
+    Attributes
+    ----------
+    defaults
+        Collections that are searched where a call names none.
     """
+
+    defaults: tuple[str, ...] = ()
 
     def __init__(self, database: Database, schema: Schema, memory: Memory) -> None:
         self._db = database
@@ -116,13 +124,12 @@ class CollectionStore:
             )
         if self._is_registered(name, type):
             return False
+        row = {"name": name, "type": type.value, "doc": doc}
         with self._db.transaction():
-            # Another process may have been faster: look again under the lock.
-            if self._is_registered(name, type):
-                return False
-            row = {"name": name, "type": type.value, "doc": doc}
-            self._db.execute(self._schema.collection.insert(), [row])
-        return True
+            if self._db.insert_missing(self._schema.collection, [row], "name"):
+                return True
+            # Another process was faster.
+            return not self._is_registered(name, type)
 
     def _is_registered(self, name: str, type: CollectionType) -> bool:
         existing = self._known(name)
@@ -272,27 +279,27 @@ class CollectionStore:
             Raised if the chain would contain itself.
         """
         names = [children] if isinstance(children, str) else list(children)
-        with self._db.transaction():
+        with self._editing():
             self._write_chain(self.get_info(parent), dict.fromkeys(names))
 
     def prepend_chain(self, parent: str, children: str | Iterable[str]) -> None:
         """Put children first; one that is there already is moved. Raises as `redefine_chain`."""
         names = [children] if isinstance(children, str) else list(children)
-        with self._db.transaction():
+        with self._editing():
             info = self.get_info(parent)
             self._write_chain(info, dict.fromkeys([*names, *info.children]))
 
     def extend_chain(self, parent: str, children: str | Iterable[str]) -> None:
         """Put children last; one that is there already is moved. Raises as `redefine_chain`."""
         names = [children] if isinstance(children, str) else list(children)
-        with self._db.transaction():
+        with self._editing():
             info = self.get_info(parent)
             self._write_chain(info, dict.fromkeys([*(c for c in info.children if c not in names), *names]))
 
     def remove_from_chain(self, parent: str, children: str | Iterable[str]) -> None:
         """Take children out of a chain; one that is not in it is no error. Raises as `redefine_chain`."""
         names = [children] if isinstance(children, str) else list(children)
-        with self._db.transaction():
+        with self._editing():
             for name in names:
                 self.get_info(name)
             info = self.get_info(parent)
@@ -308,15 +315,15 @@ class CollectionStore:
         OrphanedRecordError
             Raised if it holds datasets or is part of a chain.
         """
-        info = self.get_info(name)
-        parents = self.parents(name)
-        if parents:
-            raise OrphanedRecordError(
-                f"collection {name!r} is part of {', '.join(parents)}; take it out first"
-            )
         table = self._schema.collection
         dataset = self._schema.dataset
-        with self._db.transaction():
+        with self._editing():
+            info = self.get_info(name)
+            parents = self.parents(name)
+            if parents:
+                raise OrphanedRecordError(
+                    f"collection {name!r} is part of {', '.join(parents)}; take it out first"
+                )
             if self._db.query(sa.select(dataset.c.id).where(dataset.c.run_id == info.id).limit(1)):
                 raise OrphanedRecordError(f"run {name!r} holds datasets; use removeRuns")
             for tags in self._summaries.tag_tables().values():
@@ -341,6 +348,13 @@ class CollectionStore:
             info = self.get_info(name)
             self._db.execute(table.update().where(table.c.id == info.id).values(doc=doc))
             self._memory.changed()
+
+    @contextmanager
+    def _editing(self) -> Iterator[None]:
+        """Run a block in a transaction while no other process edits chains or removes collections."""
+        with self._db.transaction():
+            self._db.lock("chains")
+            yield
 
     def _write_chain(self, parent: CollectionInfo, children: Iterable[str]) -> None:
         if parent.type is not CollectionType.CHAINED:

@@ -57,11 +57,16 @@ class DimensionRecordStore:
             self._check_references(definition, fresh)
             if fresh:
                 rows = [_to_row(r) for r in fresh]
+                table = self._schema.elements[element]
                 try:
-                    self._db.execute(self._schema.elements[element].insert(), rows)
-                except sa.exc.IntegrityError as error:
+                    if skip_existing:
+                        # Another process may insert the same at this moment.
+                        self._db.insert_missing(table, rows, *definition.required)
+                    else:
+                        self._db.execute(table.insert(), rows)
+                except ConflictingDefinitionError as error:
                     raise ConflictingDefinitionError(
-                        f"a {element} record has an alternate key that another one has: {error.orig}"
+                        f"a {element} record has an alternate key that another one has: {error}"
                     ) from error
 
     def sync(self, record: DimensionRecord, *, update: bool = False) -> bool | dict[str, Any]:
@@ -79,6 +84,7 @@ class DimensionRecordStore:
         """
         definition = record.definition
         with self._db.transaction():
+            self._db.lock(_describe(record))
             existing = self.fetch_one(definition.name, record)
             if existing is None:
                 self.insert(definition.name, [record])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
@@ -16,11 +17,13 @@ from ..errors import (
     DimensionNameError,
     EmptyQueryResultError,
     RepositoryCorruptionError,
+    RepositoryExistsError,
     did_you_mean,
 )
 from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database
 from .dataset_store import DatasetStore, FoundDataset
+from .defaults import RegistryDefaults
 from .dimension_store import DimensionRecordStore
 from .file_store import FileRecordStore
 from .memory import MARK, Memory
@@ -45,6 +48,11 @@ class Registry:
     database
         Where they are kept.
 
+    Attributes
+    ----------
+    repository_id
+        Random number that the repository was given when it was made.
+
     Raises
     ------
     RepositoryCorruptionError
@@ -54,7 +62,7 @@ class Registry:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.schema = Schema()
-        self._check_version()
+        self.repository_id = self._read_attributes().get("repository_id")
         memory = Memory(database, self.schema)
         self.collections = CollectionStore(database, self.schema, memory)
         self.datasets = DatasetStore(database, self.schema, memory)
@@ -62,28 +70,61 @@ class Registry:
         self.records = DimensionRecordStore(database, self.schema, memory)
         self.files = FileRecordStore(database, self.schema, memory)
         self._queries = QueryBuilder(database, self.schema)
+        self._defaults = RegistryDefaults(self)
 
     @classmethod
     def create(cls, database: Database) -> Registry:
-        """Make the tables of a new registry."""
+        """Make the tables of a new registry.
+
+        Raises
+        ------
+        RepositoryExistsError
+            Raised if the database has a registry.
+        """
         schema = Schema()
-        attributes = {"schema_version": SCHEMA_VERSION, "universe_version": UNIVERSE.version, MARK: ""}
+        attributes = {
+            "schema_version": SCHEMA_VERSION,
+            "universe_version": UNIVERSE.version,
+            "repository_id": uuid.uuid4(),
+            MARK: "",
+        }
         with database.transaction():
+            database.lock("create")
+            if cls.exists(database):
+                raise RepositoryExistsError(
+                    f"{database.place} has the registry of another repository; choose another namespace"
+                )
             database.create_tables(schema.metadata)
             rows = [{"name": name, "value": str(value)} for name, value in attributes.items()]
             database.execute(schema.attributes.insert(), rows)
         return cls(database)
 
-    def _check_version(self) -> None:
-        if not self.database.has_tables():
-            raise RepositoryCorruptionError(f"there is no registry in {self.database.url.database}")
+    @staticmethod
+    def exists(database: Database) -> bool:
+        """Tell whether a database has a registry."""
+        return database.has_table(Schema().attributes.name)
+
+    def _read_attributes(self) -> dict[str, str]:
+        if not self.database.has_table(self.schema.attributes.name):
+            raise RepositoryCorruptionError(f"there is no registry in {self.database.place}")
         rows = self.database.query(sa.select(self.schema.attributes))
-        versions = {row.name: row.value for row in rows}
-        found = versions.get("schema_version")
+        attributes: dict[str, str] = {row.name: row.value for row in rows}
+        found = attributes.get("schema_version")
         if found != str(SCHEMA_VERSION):
             raise RepositoryCorruptionError(
                 f"the registry has schema version {found}, this program reads {SCHEMA_VERSION}"
             )
+        return attributes
+
+    @property
+    def defaults(self) -> RegistryDefaults:
+        """What is filled in where a call says nothing."""
+        return self._defaults
+
+    @defaults.setter
+    def defaults(self, defaults: RegistryDefaults) -> None:
+        self._defaults = defaults
+        self.collections.defaults = defaults.collections
 
     # Names below that LSST's registry has keep its spelling.
 

@@ -50,6 +50,7 @@ class TagStore:
         """
         _require_tagged(collection)
         with self._db.transaction():
+            self._db.lock(f"members of {collection.id}")
             for registered, members in self._by_type(refs):
                 wanted: dict[tuple[Any, ...], int] = {}
                 for start in range(0, len(members), _CHUNK):
