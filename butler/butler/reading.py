@@ -121,9 +121,8 @@ class ReadingButler(FindingButler):
             raise self.no_file(ref)
         stored = _Fileless(self) if record is None else self.datastore.stored(record, registered, component)
         own = registered.storageClass if component is None else registered.storageClass.component(component)
-        wanted = storageClass or ref.datasetType.storageClass
-        if wanted in (own, own.name):
-            wanted = None
+        chosen = storageClass or ref.datasetType.storageClass
+        wanted = None if chosen in (own, own.name) else chosen
         # The handle converts from what is stored to what is wanted.
         plain = ref if wanted is None else ref.overrideStorageClass(own)
         return DeferredDatasetHandle(
@@ -228,7 +227,7 @@ class ReadingButler(FindingButler):
             try:
                 ref = self._resolve(datasetRefOrType, dataId, collections, kwargs).ref
             except (CollectionError, DatasetNotFoundError):
-                given = self.defaults.data_id(registered, merged(dataId, kwargs))
+                given = self.defaults.data_id(registered.dimensions, merged(dataId, kwargs))
                 ref = DatasetRef(registered, given, self.defaults.run_or(run))
         else:
             ref = self._resolve(datasetRefOrType, dataId, collections, kwargs).ref

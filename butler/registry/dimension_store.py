@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..dimensions import UNIVERSE, DataCoordinate, DimensionElement, DimensionRecord, Timespan
-from ..errors import ConflictingDefinitionError, DataIdValueError, DimensionNameError
+from ..errors import ButlerUserError, ConflictingDefinitionError, DataIdValueError, DimensionNameError
 from ..regions import SkyRegion
 from .database import Database
 from .memory import Memory
@@ -33,22 +33,44 @@ class DimensionRecordStore:
         self._memory = memory
 
     def insert(
-        self, element: str, records: Sequence[DimensionRecord], *, skip_existing: bool = False
+        self,
+        element: str,
+        records: Sequence[DimensionRecord],
+        *,
+        replace: bool = False,
+        skip_existing: bool = False,
     ) -> None:
         """Insert records of one element.
+
+        Parameters
+        ----------
+        element
+            The element.
+        records
+            The records.
+        replace, skip_existing
+            Whether those that exist already are replaced, or left alone; not both.
 
         Raises
         ------
         ConflictingDefinitionError
-            Raised if a record exists already and `skip_existing` is not set.
+            Raised if a record exists already, and neither may happen to it.
+        ButlerUserError
+            Raised if both may.
         DataIdValueError
             Raised if a record refers to one that does not exist.
         """
         definition = _stored(element)
+        if replace and skip_existing:
+            raise ButlerUserError("records that exist are replaced, or skipped, not both")
         with self._db.transaction():
             known = self._existing(definition, records)
             fresh = [r for r in records if _key(r) not in known]
-            if len(fresh) < len(records) and not skip_existing:
+            if replace:
+                for record in records:
+                    if _key(record) in known:
+                        self.sync(record, update=True)
+            elif len(fresh) < len(records) and not skip_existing:
                 clash = next(r for r in records if _key(r) in known)
                 raise ConflictingDefinitionError(f"{_describe(clash)} exists already")
             keys = [_key(r) for r in fresh]
@@ -89,7 +111,7 @@ class DimensionRecordStore:
             if existing is None:
                 self.insert(definition.name, [record])
                 return True
-            old, new = existing.columns(), record.columns()
+            old, new = existing.toDict(), record.toDict()
             changed = {name: old[name] for name in old if old[name] != new[name]}
             if not changed:
                 return False
@@ -236,6 +258,23 @@ def record_from_row(definition: DimensionElement, row: sa.Row[Any], prefix: str 
         plain["region"] = None if encoded is None else SkyRegion.decode(encoded)
     if definition.temporal:
         begin, end = values[prefix + "timespan_begin"], values[prefix + "timespan_end"]
+        plain["timespan"] = None if begin is None and end is None else Timespan(begin, end)
+    return DimensionRecord(definition, plain)
+
+
+def record_from_values(definition: DimensionElement, values: Sequence[Any]) -> DimensionRecord:
+    """Return the record of a row as the driver has it: keys, implied values, fields, region, timespan."""
+    names = [*definition.required, *definition.implies, *(f.name for f in definition.fields)]
+    plain = dict(zip(names, values, strict=False))
+    rest = list(values[len(names) :])
+    for field in definition.fields:
+        if field.type is bool and plain[field.name] is not None:
+            plain[field.name] = bool(plain[field.name])
+    if definition.spatial:
+        encoded = rest.pop(0)
+        plain["region"] = None if encoded is None else SkyRegion.decode(encoded)
+    if definition.temporal:
+        begin, end = rest
         plain["timespan"] = None if begin is None and end is None else Timespan(begin, end)
     return DimensionRecord(definition, plain)
 

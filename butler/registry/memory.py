@@ -66,6 +66,10 @@ class Memory:
             answers[key] = found
         return found
 
+    def forget(self) -> None:
+        """Look everything up again when it is asked for."""
+        self._db.answers.clear()
+
     def changed(self) -> None:
         """Have every process forget; inside the transaction of the change."""
         table = self._attributes
