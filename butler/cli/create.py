@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @repository_argument
 @click.option(
     "--registry-db",
+    "registry",
     metavar="URL",
     help="PostgreSQL database for the registry, as postgresql://host/database; a SQLite file if not given.",
 )
@@ -37,31 +38,32 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="Setting over that of --seed-config, for example checksum=false or templates.calexp='{run}/...'.",
 )
-def create(
-    repo: str,
-    registry_db: str | None,
-    namespace: str | None,
-    seed_config: Path | None,
-    overrides: tuple[str, ...],
-) -> None:
+@click.option(
+    "--datastore-root",
+    "datastore",
+    metavar="URL",
+    help="Where files go, for example s3://bucket/prefix; the directory REPO if not given.",
+)
+def create(repo: str, seed_config: Path | None, overrides: tuple[str, ...], **given: str | None) -> None:
     """Make an empty repository in the directory REPO.
 
     A password for the database is read from ~/.pgpass, PGPASSWORD or a libpq service, never from the URL.
     """
     from ..butler import Butler
 
+    if given["namespace"] and not given["registry"]:
+        raise click.UsageError("--namespace is of a PostgreSQL database; give --registry-db, too")
     values = {} if seed_config is None else load_mapping(seed_config)
     for text in overrides:
         _override(values, text)
-    given = {"registry": registry_db, "namespace": namespace}
-    values |= {name: value for name, value in given.items() if value is not None}
-    Butler.makeRepo(repo, _checked(values, str(seed_config or "butler create")) if values else None)
+    values |= {name: value for name, value in given.items() if value}
+    Butler.makeRepo(repo, _checked(values, str(seed_config or "settings")) if values else None)
     click.echo(f"made a repository at {repo}", err=True)
 
 
 def _override(values: dict[str, Any], text: str) -> None:
     """Set one value, named by a path with dots."""
-    import yaml
+    from ..safe_yaml import load_yaml
 
     path, equals, value = text.partition("=")
     *above, key = path.split(".")
@@ -71,12 +73,7 @@ def _override(values: dict[str, Any], text: str) -> None:
         values = values.setdefault(name, {})
         if not isinstance(values, dict):
             raise click.UsageError(f"{name!r} in {text!r} is a value, it has no parts")
-    try:
-        values[key] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise click.UsageError(
-            f"cannot read the value of {text!r}: {' '.join(str(error).split())}"
-        ) from error
+    values[key] = load_yaml(value, f"the value of {text!r}")
 
 
 def _checked(values: dict[str, Any], source: str) -> RepositoryConfig:

@@ -4,6 +4,7 @@ from .attributes import has_registry
 from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database, Transaction
 from .dataset_store import FoundDataset
+from .defaults import RegistryDefaults
 from .engines import check_postgres_url
 from .file_store import FileRecord, FileRecordStore
 from .migrations import MigrationStep, migrate
@@ -23,6 +24,7 @@ __all__ = [
     "MigrationStep",
     "QuerySpec",
     "Registry",
+    "RegistryDefaults",
     "Transaction",
     "Where",
     "check_postgres_url",

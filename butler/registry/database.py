@@ -102,6 +102,7 @@ class _Session(threading.local):
     process: int = 0
     transaction: Transaction | None = None
     depth: int = 0
+    scratch: bool = False
 
     def __init__(self) -> None:
         self.answers: dict[Any, Any] = {}
@@ -126,6 +127,7 @@ class Database:
         self._backend = backend
         self._engine = backend.make_engine(url, writeable=writeable)
         self.dialect = self._engine.dialect
+        self._driver_error = self.dialect.loaded_dbapi.Error
         self._session = _Session()
         self._connections: WeakSet[sa.Connection] = WeakSet()
         self._inherited: list[sa.Connection] = []
@@ -195,12 +197,12 @@ class Database:
         session.depth += 1
         try:
             yield transaction
-            self._say("COMMIT" if outer is None else f"RELEASE SAVEPOINT {level}", committing=transaction)
+            self._say("COMMIT" if outer is None else f"RELEASE SAVEPOINT {level}", ending=transaction)
         except BaseException:
             # Who reads is not to remember what has never been.
             session.answers.clear()
             # After a full disk, for example, the database has rolled back by itself, or it has gone.
-            with suppress(DBAPIError, ButlerError):
+            with suppress(sa.exc.SQLAlchemyError, ButlerError):
                 if outer is None:
                     self._say("ROLLBACK")
                 else:
@@ -252,14 +254,6 @@ class Database:
         if self.root is not None:
             self.root.has_looked = False
 
-    def _say(self, words: str, committing: Transaction | None = None) -> None:
-        """Run a statement without values or rows."""
-        cursor = self._driver().cursor()
-        try:
-            cursor.execute(words)
-        except self.dialect.loaded_dbapi.Error as error:
-            self._raise(error, words, committing)
-
     def execute(
         self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | None = None
     ) -> sa.CursorResult[Any]:
@@ -298,18 +292,43 @@ class Database:
         try:
             cursor.execute(prepared.sql, prepared.arrange(values))
             rows: list[tuple[Any, ...]] = cursor.fetchall()
-        except self.dialect.loaded_dbapi.Error as error:
+        except (self._driver_error, UnicodeEncodeError) as error:
             self._raise(error, prepared.sql)
         return rows
 
+    @contextmanager
+    def scratch(self) -> Iterator[sa.Connection]:
+        """Let a block make and fill temporary tables, which are gone after it; readers may, too.
+
+        Blocks do not nest.
+        """
+        session = self._session
+        connection = self._connected()
+        level = None if session.transaction is None else "scratch"
+        self._say(self._backend.begin_scratch if level is None else f"SAVEPOINT {level}")
+        session.scratch = True
+        try:
+            with self._plain_errors():
+                yield connection
+        finally:
+            session.scratch = False
+            with suppress(DBAPIError, ButlerError):
+                self._say("ROLLBACK" if level is None else f"ROLLBACK TO SAVEPOINT {level}")
+                if level is not None:
+                    self._say(f"RELEASE SAVEPOINT {level}")
+
     def run_many(self, prepared: Prepared, rows: Iterable[Sequence[Any]]) -> int:
-        """Change something once for each row of values; only inside `transaction`; return how many rows."""
-        self._in_transaction("run_many")
+        """Change something once for each row of values; return how many rows.
+
+        Only inside `transaction`, or for temporary tables inside `scratch`.
+        """
+        if not self._session.scratch:
+            self._in_transaction("run_many")
         cursor = self._driver().cursor()
         try:
             cursor.executemany(prepared.sql, map(prepared.arrange, rows))
             n_changed = int(cursor.rowcount)
-        except self.dialect.loaded_dbapi.Error as error:
+        except (self._driver_error, UnicodeEncodeError) as error:
             self._raise(error, prepared.sql)
         return n_changed
 
@@ -353,15 +372,25 @@ class Database:
             self._connected()
         return session.driver
 
-    def _raise(self, error: Exception, sql: str, committing: Transaction | None = None) -> NoReturn:
+    def _say(self, words: str, ending: Transaction | None = None) -> None:
+        """Run words without values; `ending` is the transaction that they end."""
+        cursor = self._driver().cursor()
+        try:
+            cursor.execute(words)
+        except self._driver_error as error:
+            self._raise(error, words, ending)
+
+    def _raise(self, error: Exception, sql: str, ending: Transaction | None = None) -> NoReturn:
         """Raise what an error of the driver means."""
-        session, base = self._session, self.dialect.loaded_dbapi.Error
-        is_lost = self.dialect.is_disconnect(error, session.driver, None)
-        if is_lost and session.connection is not None:
-            session.connection.invalidate(error)
-        with self._plain_errors(committing):
+        with self._plain_errors(ending):
+            if not isinstance(error, self._driver_error):
+                raise error
+            session = self._session
+            is_lost = self.dialect.is_disconnect(error, session.driver, None)
+            if is_lost and session.connection is not None:
+                session.connection.invalidate(error)
             raise DBAPIError.instance(
-                sql, None, error, base, connection_invalidated=is_lost, dialect=self.dialect
+                sql, None, error, self._driver_error, connection_invalidated=is_lost, dialect=self.dialect
             ) from error
 
     def _forget_lost(self) -> None:

@@ -83,6 +83,9 @@ _POSTGRES_OPTIONS: Final = (
 class Backend(Protocol):
     """What differs between databases."""
 
+    begin_scratch: str
+    """SQL that begins a transaction in which readers, too, may make temporary tables."""
+
     def place(self, url: sa.URL) -> str:
         """Return where a database is, for messages."""
 
@@ -90,7 +93,7 @@ class Backend(Protocol):
         """Return the source of connections."""
 
     def begin(self, say: Callable[[str], None]) -> None:
-        """Begin a transaction that writes, by a statement."""
+        """Begin a transaction that writes, in words that `say` passes on."""
 
     def lock(self, connection: sa.Connection, name: str) -> None:
         """Let no other writer pass the same place until the transaction ends."""
@@ -120,6 +123,8 @@ class SqliteBackend:
         Where the file is.
     """
 
+    begin_scratch = "BEGIN"
+
     def __init__(self, directory: Path) -> None:
         self._turnstile = Turnstile(directory)
 
@@ -134,7 +139,7 @@ class SqliteBackend:
         return engine
 
     def begin(self, say: Callable[[str], None]) -> None:
-        """Begin a transaction that writes, by a statement, when its turn has come."""
+        """Begin a transaction that writes; when its turn has come."""
         with self._turnstile.passing(_BUSY_TIMEOUT_S):
             # With the write lock from the start writers queue; a read that turns into a write would fail.
             say("BEGIN IMMEDIATE")
@@ -173,6 +178,8 @@ class PostgresBackend:
         Schema, in PostgreSQL's sense, that has the tables; a plain lower-case name.
     """
 
+    begin_scratch = "BEGIN READ WRITE"
+
     def __init__(self, namespace: str) -> None:
         self._namespace = namespace
 
@@ -207,7 +214,7 @@ class PostgresBackend:
             ) from error
 
     def begin(self, say: Callable[[str], None]) -> None:
-        """Begin a transaction that writes, by a statement."""
+        """Begin a transaction that writes."""
         say("BEGIN ISOLATION LEVEL READ COMMITTED")
 
     def lock(self, connection: sa.Connection, name: str) -> None:

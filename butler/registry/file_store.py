@@ -29,11 +29,12 @@ class FileRecord:
     Parameters
     ----------
     path
-        Relative to the root of the repository, or absolute if the file was ingested in place.
+        Relative to the root of the datastore, with ``./`` before it if the file was ingested where it lay;
+        absolute or a URL if it is elsewhere.
     formatter
         Name of the formatter that reads it.
     size
-        Bytes.
+        Bytes; -1 if nobody looked.
     checksum
         SHA-256 in hexadecimal digits; None if it was not computed.
     layout
@@ -167,10 +168,9 @@ class FileRecordStore:
         if missing := formats - known.keys():
             # All writers in the same order, so that none waits for one that waits for it.
             rows = sorted((_format_digest(pair), *pair) for pair in missing)
+            names = ("digest", "formatter", "layout")
             self._db.insert_missing(
-                self._schema.file_format,
-                [dict(zip(("digest", "formatter", "layout"), row, strict=True)) for row in rows],
-                "digest",
+                self._schema.file_format, [dict(zip(names, row, strict=True)) for row in rows], "digest"
             )
             known |= self._read_formats(missing)
         answers.update(known)
