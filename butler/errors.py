@@ -30,7 +30,8 @@
     │   ├── IngestError                 (ValueError) an exposure that cannot be described
     │   ├── PruneError                  (TypeError) options of a deletion that contradict each other
     │   └── TemplateError               (ValueError) a path that would leave the repository
-    └── RepositoryCorruptionError       the repository contradicts itself; run ``butler verify``
+    ├── RepositoryCorruptionError       the repository contradicts itself; run ``butler verify``
+    └── UncertainCommitError            the database went away; nobody knows what it has kept
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ __all__ = [
     "RepositoryNotFoundError",
     "StorageClassError",
     "TemplateError",
+    "UncertainCommitError",
     "UnknownComponentError",
     "did_you_mean",
 ]
@@ -132,7 +134,7 @@ class ArtifactExistsError(ButlerUserError, FileExistsError):
     """A file would be overwritten."""
 
 
-class ArtifactMissingError(ButlerUserError, FileNotFoundError):
+class ArtifactMissingError(ButlerUserError, FileNotFoundError, LookupError):
     """The dataset is registered but its file is not there."""
 
 
@@ -190,6 +192,10 @@ class TemplateError(ButlerUserError, ValueError):
 
 class RepositoryCorruptionError(ButlerError):
     """The repository contradicts itself."""
+
+
+class UncertainCommitError(ButlerError):
+    """The database went away while a transaction was committed; it was kept whole, or not at all."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-from small_repository import make_repository
+from postgres_server import INSTALL, PostgresServer, find_binaries, run_server
+from registry_homes import PostgresHome, RegistryHome, SqliteHome
+from small_repository import fill_repository
+from trust_scale import lacking
 
 from butler import Butler
 
@@ -25,23 +27,68 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the mark of the tests that `make trust` runs with their full counts; see `trust_scale`."""
+    """Name our marks: of tests that two databases pass, and of those that `make trust` runs in full."""
+    config.addinivalue_line("markers", "both_databases: for SQLite and for PostgreSQL")
+    config.addinivalue_line("markers", "sqlite_only: in a module of `both_databases`, but about a file")
     config.addinivalue_line("markers", "trust: a sample in `make test`, in full in `make trust`")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of modules marked `both_databases` with SQLite, and with PostgreSQL."""
+    both = metafunc.definition.get_closest_marker("both_databases")
+    alone = metafunc.definition.get_closest_marker("sqlite_only")
+    if both and not alone and "registry_kind" in metafunc.fixturenames:
+        metafunc.parametrize("registry_kind", ["sqlite", "postgresql"], indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def repository_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a repository to be read or copied, never changed."""
-    root = tmp_path_factory.mktemp("template") / "repository"
-    make_repository(root)
+def postgres() -> Iterator[PostgresServer]:
+    """Return a PostgreSQL server of our own."""
+    binaries = find_binaries()
+    if binaries is None:
+        if os.environ.get("REQUIRE_POSTGRES") == "1":
+            pytest.fail(INSTALL, pytrace=False)
+        lacking(INSTALL)
+    with run_server(binaries) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def registry_kind(request: pytest.FixtureRequest) -> str:
+    """Return where registries are kept."""
+    return getattr(request, "param", "sqlite")
+
+
+@pytest.fixture(scope="session")
+def registry_home(registry_kind: str, request: pytest.FixtureRequest) -> RegistryHome:
+    """Return what makes and copies repositories."""
+    if registry_kind == "sqlite":
+        return SqliteHome()
+    return PostgresHome(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture(scope="session")
+def repository_template(registry_home: RegistryHome, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a repository to be copied, which nobody may open: PostgreSQL copies what is not in use."""
+    root = tmp_path_factory.mktemp("master") / "repository"
+    registry_home.make(root)
+    fill_repository(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def empty_template(registry_home: RegistryHome, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a repository without anything in it, to be copied."""
+    root = tmp_path_factory.mktemp("master") / "empty"
+    registry_home.make(root)
     return root
 
 
 @pytest.fixture
-def repository(repository_template: Path, tmp_path: Path) -> Path:
+def repository(repository_template: Path, registry_home: RegistryHome, tmp_path: Path) -> Path:
     """Return the root of an own copy of the small repository."""
     root = tmp_path / "repository"
-    shutil.copytree(repository_template, root)
+    registry_home.copy(repository_template, root)
     return root
 
 
@@ -53,9 +100,9 @@ def butler(repository: Path) -> Iterator[Butler]:
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Iterator[Butler]:
+def empty(empty_template: Path, registry_home: RegistryHome, tmp_path: Path) -> Iterator[Butler]:
     """Return a writeable butler of an empty repository."""
-    Butler.makeRepo(tmp_path / "empty")
+    registry_home.copy(empty_template, tmp_path / "empty")
     with Butler(tmp_path / "empty", writeable=True) as opened:
         yield opened
 

@@ -7,6 +7,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psycopg
+import yaml
+
 REGISTRY = "gen3.sqlite3"
 
 
@@ -19,12 +22,7 @@ class Snapshot(NamedTuple):
 
 def snapshot(root: Path) -> Snapshot:
     """Read all rows and all files, past the code under test."""
-    with closing(sqlite3.connect(root / REGISTRY)) as connection:
-        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        rows = {
-            name: sorted(connection.execute(f'SELECT * FROM "{name}"').fetchall(), key=repr)
-            for (name,) in tables
-        }
+    rows = _postgres_rows(root) or _sqlite_rows(root)
     paths = sorted(path for path in root.rglob("*") if not path.is_dir())
     files = {
         path.relative_to(root).as_posix(): path.read_bytes() if path.exists() else b""
@@ -32,3 +30,27 @@ def snapshot(root: Path) -> Snapshot:
         if not path.name.startswith(REGISTRY)
     }
     return Snapshot(rows, files)
+
+
+def _sqlite_rows(root: Path) -> dict[str, list[tuple[Any, ...]]]:
+    with closing(sqlite3.connect(root / REGISTRY)) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        return {
+            name: sorted(connection.execute(f'SELECT * FROM "{name}"').fetchall(), key=repr)
+            for (name,) in tables
+        }
+
+
+def _postgres_rows(root: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """Return the rows of a repository whose registry is on a server; none if it is not."""
+    settings = yaml.safe_load((root / "butler.yaml").read_bytes())
+    if "://" not in settings["registry"]:
+        return {}
+    with psycopg.connect(settings["registry"]) as connection:
+        schema = settings["namespace"]
+        named = "SELECT tablename FROM pg_tables WHERE schemaname = %s"
+        tables = connection.execute(named, [schema]).fetchall()
+        return {
+            name: sorted(connection.execute(f'SELECT * FROM {schema}."{name}"'.encode()).fetchall(), key=repr)
+            for (name,) in tables
+        }

@@ -79,9 +79,8 @@ VISITS: dict[int, dict[str, Any]] = {
 }
 
 
-def make_repository(root: Path) -> None:
-    """Make the repository: dimension records, dataset types and the sky map, but no other dataset."""
-    Butler.makeRepo(root)
+def fill_repository(root: Path) -> None:
+    """Fill a new repository: dimension records, dataset types and the sky map, but no other dataset."""
     with Butler(root, run="run") as butler:
         insert_records(butler)
         register_sky_map(butler, "sky", SKY_MAP)

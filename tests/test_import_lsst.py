@@ -12,6 +12,8 @@ from transfer_cases import contents_of, export_all, import_text
 
 from butler import Butler, Timespan
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture(scope="session")
 def lsst_files() -> Path:

@@ -30,6 +30,8 @@ from butler.errors import (
     MissingCollectionError,
 )
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_conflicts_change_nothing(empty: Butler) -> None:
     """Another UUID, type or data ID under a name that is taken undoes the whole import."""

@@ -21,6 +21,8 @@ from butler.errors import (
     StorageClassError,
 )
 
+pytestmark = pytest.mark.both_databases
+
 
 def note(visit: int, run: str = "run", **kwargs: DatasetIdGenEnum) -> DatasetRef:
     """Make the ref of a note."""

@@ -29,6 +29,8 @@ from butler.errors import (
 )
 from butler.registry import CollectionType, Database, Registry
 
+pytestmark = pytest.mark.both_databases
+
 VISIT_9 = {"instrument": "CAM", "id": 9, "name": "v9", "physical_filter": "CAM-g", "day_obs": 20240101}
 
 
@@ -268,6 +270,7 @@ def test_directories_with_any_name(tmp_path: Path, name: str) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == [name]
 
 
+@pytest.mark.sqlite_only
 def test_damaged_registry_is_one_clear_error(repository: Path) -> None:
     """Garbage, an empty file, another schema, no file at all: an error that says so, and nothing is made."""
     file = repository / "gen3.sqlite3"
@@ -292,13 +295,13 @@ def test_damaged_registry_is_one_clear_error(repository: Path) -> None:
 
 def test_busy_registry_is_one_clear_error(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If another process holds the lock for too long, the error says so."""
-    monkeypatch.setattr("butler.registry.database._BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("butler.registry.engines._BUSY_TIMEOUT_S", 0.05)
     with Butler(repository, run="run") as first, first.transaction():
         first.registry.registerRun("a")
         with Butler(repository, writeable=True) as second:
             assert second.collections.query() == ["run", "skymaps"]
             with pytest.raises(ButlerUserError, match="busy"):
-                second.registry.registerRun("b")
+                second.registry.registerRun("a")
 
 
 REGISTER = """
@@ -334,6 +337,7 @@ def test_two_processes_register_the_same_things(repository: Path) -> None:
         assert len(butler.registry.datasets.query_types("type*")) == 20
 
 
+@pytest.mark.sqlite_only
 def test_too_large_query_is_one_clear_error(butler: Butler) -> None:
     """What goes beyond a limit of the database is the query's fault."""
     with pytest.raises(InvalidQueryError, match="too large for the database"):

@@ -14,6 +14,8 @@ from butler.errors import (
     OrphanedRecordError,
 )
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def notes(butler: Butler) -> dict[tuple[str, int], DatasetRef]:

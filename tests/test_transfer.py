@@ -23,6 +23,8 @@ from butler.errors import (
     ReadOnlyButlerError,
 )
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_round_trip(butler: Butler, empty: Butler, tmp_path: Path) -> None:
     """Records, collections, refs and bytes are the same after export and import; twice is once."""

@@ -10,12 +10,12 @@ from ..datastore import StagedFile, VerifyReport
 from ..dimensions import DataId
 from ..errors import DatasetTypeError, PruneError, UnknownComponentError
 from ..ingester import ingest_files
-from .core import ButlerCore, DatasetName
+from .finding import DatasetName, FindingButler
 
 __all__ = ["WritingButler"]
 
 
-class WritingButler(ButlerCore):
+class WritingButler(FindingButler):
     """The part of the butler that changes the repository."""
 
     def put(
@@ -57,7 +57,7 @@ class WritingButler(ButlerCore):
             if self._is_unstored(dataset):
                 return self._writer.put_again(obj, dataset)
             return self._writer.put(obj, dataset)
-        data_id = self.defaults.data_id(registered, {**(dataId or {}), **kwargs})
+        data_id = self.defaults.data_id(registered.dimensions, {**(dataId or {}), **kwargs})
         return self._writer.put(obj, DatasetRef(registered, data_id, self.defaults.run_or(run)))
 
     def _is_unstored(self, ref: DatasetRef) -> bool:

@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 @command("create")
 @repository_argument
 @click.option(
+    "--registry-db",
+    "registry",
+    metavar="URL",
+    help="PostgreSQL database for the registry, as postgresql://host/database; a SQLite file if not given.",
+)
+@click.option(
+    "--namespace", help="PostgreSQL schema for the tables; one for each repository.  [default: butler]"
+)
+@click.option(
     "--seed-config",
     type=click.Path(path_type=Path),
     help="YAML file with settings of the new butler.yaml, those that are not the defaults.",
@@ -31,27 +40,30 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--datastore-root",
+    "datastore",
     metavar="URL",
     help="Where files go, for example s3://bucket/prefix; the directory REPO if not given.",
 )
-def create(
-    repo: str, seed_config: Path | None, overrides: tuple[str, ...], datastore_root: str | None
-) -> None:
-    """Make an empty repository in the directory REPO."""
+def create(repo: str, seed_config: Path | None, overrides: tuple[str, ...], **given: str | None) -> None:
+    """Make an empty repository in the directory REPO.
+
+    A password for the database is read from ~/.pgpass, PGPASSWORD or a libpq service, never from the URL.
+    """
     from ..butler import Butler
 
+    if given["namespace"] and not given["registry"]:
+        raise click.UsageError("--namespace is of a PostgreSQL database; give --registry-db, too")
     values = {} if seed_config is None else load_mapping(seed_config)
     for text in overrides:
         _override(values, text)
-    if datastore_root is not None:
-        values["datastore"] = datastore_root
-    Butler.makeRepo(repo, _checked(values, str(seed_config or "the settings")) if values else None)
+    values |= {name: value for name, value in given.items() if value}
+    Butler.makeRepo(repo, _checked(values, str(seed_config or "settings")) if values else None)
     click.echo(f"made a repository at {repo}", err=True)
 
 
 def _override(values: dict[str, Any], text: str) -> None:
     """Set one value, named by a path with dots."""
-    import yaml
+    from ..safe_yaml import load_yaml
 
     path, equals, value = text.partition("=")
     *above, key = path.split(".")
@@ -61,12 +73,7 @@ def _override(values: dict[str, Any], text: str) -> None:
         values = values.setdefault(name, {})
         if not isinstance(values, dict):
             raise click.UsageError(f"{name!r} in {text!r} is a value, it has no parts")
-    try:
-        values[key] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise click.UsageError(
-            f"cannot read the value of {text!r}: {' '.join(str(error).split())}"
-        ) from error
+    values[key] = load_yaml(value, f"the value of {text!r}")
 
 
 def _checked(values: dict[str, Any], source: str) -> RepositoryConfig:

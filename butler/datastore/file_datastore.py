@@ -123,7 +123,9 @@ class FileDatastore:
         ButlerUserError
             Raised if the file cannot be written.
         """
-        formatter = formatter_for(ref.datasetType.storageClass)
+        storage_class = ref.datasetType.storageClass
+        formatter = formatter_for(storage_class)
+        obj = storage_class.coerce_type(obj)
         recipe = self.compression.get(ref.datasetType.name, NO_COMPRESSION)
         with self.writing(self.path_for(ref, formatter), "write") as pending:
             if recipe == NO_COMPRESSION:

@@ -14,41 +14,13 @@ from weakref import WeakSet
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from ..errors import (
-    ButlerError,
-    ButlerUserError,
-    InvalidQueryError,
-    ReadOnlyButlerError,
-    RepositoryCorruptionError,
-)
+from ..errors import ButlerError, ButlerUserError, ReadOnlyButlerError, UncertainCommitError
+from .engines import Backend, PostgresBackend, SqliteBackend
 from .prepared import Prepared
-from .turnstile import Turnstile
 
 __all__ = ["Database", "Transaction"]
 
 _LOG: Final = logging.getLogger(__name__)
-
-_BUSY_TIMEOUT_S: Final = 60
-_FAULTS: Final[tuple[tuple[tuple[str, ...], type[ButlerError], str], ...]] = (
-    (
-        ("readonly", "unable to open"),
-        ButlerUserError,
-        "cannot write the registry database: {}; check permissions",
-    ),
-    (
-        ("locked", "busy"),
-        ButlerUserError,
-        f"the registry is busy: another process has held it for {_BUSY_TIMEOUT_S} s; try again",
-    ),
-    (("is full", "disk I/O error"), ButlerUserError, "cannot write the registry database: {}"),
-    (("malformed", "not a database"), RepositoryCorruptionError, "the registry database is damaged: {}"),
-    (
-        ("too large", "stack overflow", "too many SQL variables", "too complex", "too big"),
-        InvalidQueryError,
-        "the query is too large for the database: {}; ask in several steps",
-    ),
-)
-"""What SQLite says, and what that means to a user."""
 
 
 class Transaction:
@@ -81,6 +53,11 @@ class Transaction:
     def on_commit(self, action: Callable[[], None]) -> None:
         """Have an action run once the outermost transaction is committed."""
         self._finally.append(action)
+
+    def keep_files(self) -> None:
+        """Have no action run, whatever happens: nobody knows the fate of the rows."""
+        self._undo.clear()
+        self._finally.clear()
 
     def roll_back(self) -> None:
         """Run the undo actions, last first."""
@@ -119,6 +96,7 @@ class _Session(threading.local):
     process: int = 0
     transaction: Transaction | None = None
     depth: int = 0
+    scratch: bool = False
 
     def __init__(self) -> None:
         self.answers: dict[Any, Any] = {}
@@ -131,28 +109,38 @@ class Database:
     ----------
     url
         Where the database is.
+    backend
+        What knows the database's ways.
     writeable
         Whether anything may be changed.
     """
 
-    def __init__(self, url: sa.URL, *, writeable: bool) -> None:
+    def __init__(self, url: sa.URL, backend: Backend, *, writeable: bool) -> None:
         self.url = url
         self.writeable = writeable
-        # The driver commits each statement by itself; transactions are begun and ended here.
-        self._engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+        self._backend = backend
+        self._engine = backend.make_engine(url, writeable=writeable)
         self.dialect = self._engine.dialect
+        self._driver_error = self.dialect.loaded_dbapi.Error
         self._session = _Session()
         self._connections: WeakSet[sa.Connection] = WeakSet()
         self._inherited: list[sa.Connection] = []
-        self._turnstile: Turnstile | None = None
-        if self.dialect.name == "sqlite":
-            sa.event.listen(self._engine, "connect", _configure_sqlite)
-            self._turnstile = Turnstile(Path(url.database or "").parent)
 
     @classmethod
     def sqlite(cls, path: Path, *, writeable: bool) -> Database:
         """Open, or make, a SQLite database file."""
-        return cls(sa.URL.create("sqlite", database=str(path)), writeable=writeable)
+        url = sa.URL.create("sqlite", database=str(path))
+        return cls(url, SqliteBackend(path.parent), writeable=writeable)
+
+    @classmethod
+    def postgresql(cls, url: sa.URL, namespace: str, *, writeable: bool) -> Database:
+        """Open a schema of a PostgreSQL database; see `PostgresBackend`."""
+        return cls(url, PostgresBackend(namespace), writeable=writeable)
+
+    @property
+    def place(self) -> str:
+        """Where the database is, for messages."""
+        return self._backend.place(self.url)
 
     def close(self) -> None:
         """Close the connections of all threads."""
@@ -196,20 +184,20 @@ class Database:
         outer = session.transaction
         level = f"level_{session.depth}"
         if outer is None:
-            self._begin()
+            self._backend.begin(self._say)
         else:
             self._say(f"SAVEPOINT {level}")
         session.transaction = transaction = Transaction(outer)
         session.depth += 1
         try:
-            with _plain_errors():
+            with self._plain_errors():
                 yield transaction
-            self._say("COMMIT" if outer is None else f"RELEASE SAVEPOINT {level}")
+            self._say("COMMIT" if outer is None else f"RELEASE SAVEPOINT {level}", ending=transaction)
         except BaseException:
             # Who reads is not to remember what has never been.
             session.answers.clear()
-            # After a full disk, for example, the database has rolled back by itself.
-            with suppress(DBAPIError, ButlerError):
+            # After a full disk, for example, the database has rolled back by itself, or it has gone.
+            with suppress(sa.exc.SQLAlchemyError, ButlerError):
                 if outer is None:
                     self._say("ROLLBACK")
                 else:
@@ -220,36 +208,52 @@ class Database:
         finally:
             session.transaction = outer
             session.depth -= 1
+            self._forget_lost()
         transaction.commit()
 
-    def _begin(self) -> None:
-        if self._turnstile is None:
-            self._say("BEGIN")
-            return
-        with self._turnstile.passing(_BUSY_TIMEOUT_S):
-            # With the write lock from the start writers queue; a read that turns into a write would fail.
-            self._say("BEGIN IMMEDIATE")
+    def lock(self, name: str) -> None:
+        """Let no other writer pass here until the outermost transaction ends; inside `transaction`.
 
-    def _say(self, words: str) -> None:
-        """Run a statement without values or rows."""
-        cursor = self._driver().cursor()
-        try:
-            cursor.execute(words)
-        except self.dialect.loaded_dbapi.Error as error:
-            self._raise(error, words)
+        What is looked up after it stays true. Without it, two writers that look whether something exists
+        could both find it missing.
+
+        Parameters
+        ----------
+        name
+            What is locked, for example a kind of rows.
+        """
+        connection = self._in_transaction("lock")
+        with self._plain_errors():
+            self._backend.lock(connection, name)
+        if self.root is not None:
+            self.root.has_looked = False
 
     def execute(
         self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | None = None
     ) -> sa.CursorResult[Any]:
         """Change something; only inside `transaction`."""
-        if self._session.transaction is None:
-            raise RuntimeError("execute needs a transaction")
-        with _plain_errors():
-            return self._connected().execute(statement, rows)
+        connection = self._in_transaction("execute")
+        with self._plain_errors():
+            return connection.execute(statement, rows)
+
+    def insert_missing(self, table: sa.Table, rows: Sequence[Mapping[str, Any]], *keys: str) -> int:
+        """Insert rows, but not those whose key is taken; only inside `transaction`; return how many.
+
+        Where another transaction has inserted the same key, it waits until that is kept or undone.
+
+        Parameters
+        ----------
+        table, rows
+            What to insert, and where.
+        *keys
+            Columns of the primary key or of one unique key; the other keys must be free.
+        """
+        statement = self._backend.insert(table).on_conflict_do_nothing(index_elements=keys)
+        return self.execute(statement, rows).rowcount
 
     def query(self, statement: sa.Executable) -> Sequence[sa.Row[Any]]:
         """Return all rows of a query."""
-        with _plain_errors():
+        with self._plain_errors():
             return self._connected().execute(statement).all()
 
     def prepare(self, statement: sa.ClauseElement, names: Sequence[str] = ()) -> Prepared:
@@ -262,32 +266,62 @@ class Database:
         try:
             cursor.execute(prepared.sql, prepared.arrange(values))
             rows: list[tuple[Any, ...]] = cursor.fetchall()
-        except self.dialect.loaded_dbapi.Error as error:
+        except (self._driver_error, UnicodeEncodeError) as error:
             self._raise(error, prepared.sql)
         return rows
 
+    @contextmanager
+    def scratch(self) -> Iterator[sa.Connection]:
+        """Let a block make and fill temporary tables, which are gone after it; readers may, too.
+
+        Blocks do not nest.
+        """
+        session = self._session
+        connection = self._connected()
+        level = None if session.transaction is None else "scratch"
+        self._say(self._backend.begin_scratch if level is None else f"SAVEPOINT {level}")
+        session.scratch = True
+        try:
+            with self._plain_errors():
+                yield connection
+        finally:
+            session.scratch = False
+            with suppress(DBAPIError, ButlerError):
+                self._say("ROLLBACK" if level is None else f"ROLLBACK TO SAVEPOINT {level}")
+                if level is not None:
+                    self._say(f"RELEASE SAVEPOINT {level}")
+
     def run_many(self, prepared: Prepared, rows: Iterable[Sequence[Any]]) -> int:
-        """Change something once for each row of values; only inside `transaction`; return how many rows."""
-        if self._session.transaction is None:
-            raise RuntimeError("run_many needs a transaction")
+        """Change something once for each row of values; return how many rows.
+
+        Only inside `transaction`, or for temporary tables inside `scratch`.
+        """
+        if not self._session.scratch:
+            self._in_transaction("run_many")
         cursor = self._driver().cursor()
         try:
             cursor.executemany(prepared.sql, map(prepared.arrange, rows))
             n_changed = int(cursor.rowcount)
-        except self.dialect.loaded_dbapi.Error as error:
+        except (self._driver_error, UnicodeEncodeError) as error:
             self._raise(error, prepared.sql)
         return n_changed
 
     def create_tables(self, metadata: sa.MetaData) -> None:
         """Make the tables that do not exist yet; inside `transaction`."""
-        if self._session.transaction is None:
-            raise RuntimeError("create_tables needs a transaction")
-        metadata.create_all(self._connected())
+        connection = self._in_transaction("create_tables")
+        with self._plain_errors():
+            self._backend.make_namespace(connection)
+            metadata.create_all(connection)
 
-    def has_tables(self) -> bool:
-        """Tell whether the database has any table."""
-        with _plain_errors():
-            return bool(sa.inspect(self._connected()).get_table_names())
+    def has_table(self, name: str) -> bool:
+        """Tell whether a table exists."""
+        with self._plain_errors():
+            return sa.inspect(self._connected()).has_table(name)
+
+    def _in_transaction(self, verb: str) -> sa.Connection:
+        if self._session.transaction is None:
+            raise RuntimeError(f"{verb} needs a transaction")
+        return self._connected()
 
     def _connected(self) -> sa.Connection:
         """Return this thread's connection."""
@@ -296,7 +330,9 @@ class Database:
             if session.connection is not None:
                 # It belongs to the process that this one was forked from: neither used nor closed here.
                 self._inherited.append(session.connection)
-            session.connection = connection = self._engine.connect()
+            with self._plain_errors():
+                connection = self._engine.connect()
+            session.connection = connection
             session.driver = connection.connection.dbapi_connection
             session.process = os.getpid()
             session.transaction, session.depth = None, 0
@@ -307,34 +343,56 @@ class Database:
     def _driver(self) -> Any:
         session = self._session
         if session.driver is None or session.process != os.getpid():
-            with _plain_errors():
-                self._connected()
+            self._connected()
         return session.driver
 
-    def _raise(self, error: Exception, sql: str) -> NoReturn:
+    def _say(self, words: str, ending: Transaction | None = None) -> None:
+        """Run words without values; `ending` is the transaction that they end."""
+        cursor = self._driver().cursor()
+        try:
+            cursor.execute(words)
+        except self._driver_error as error:
+            self._raise(error, words, ending)
+
+    def _raise(self, error: Exception, sql: str, ending: Transaction | None = None) -> NoReturn:
         """Raise what an error of the driver means."""
-        base = self.dialect.loaded_dbapi.Error
-        with _plain_errors():
-            raise DBAPIError.instance(sql, None, error, base, dialect=self.dialect) from error
+        with self._plain_errors(ending):
+            if not isinstance(error, self._driver_error):
+                raise error
+            session = self._session
+            is_lost = self.dialect.is_disconnect(error, session.driver, None)
+            if is_lost and session.connection is not None:
+                session.connection.invalidate(error)
+            raise DBAPIError.instance(
+                sql, None, error, self._driver_error, connection_invalidated=is_lost, dialect=self.dialect
+            ) from error
 
+    def _forget_lost(self) -> None:
+        """Have a connection that broke replaced, but not amid a transaction: that has gone with it."""
+        session = self._session
+        if session.connection is not None and session.connection.invalidated and session.transaction is None:
+            session.connection.close()
+            session.connection = session.driver = None
 
-def _configure_sqlite(connection: Any, record: Any) -> None:
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_S * 1000}")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.close()
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Turn what a database says about its file, or about a query's size, into one clear error."""
-    try:
-        yield
-    except DBAPIError as error:
-        text = str(error.orig)
-        for signs, kind, message in _FAULTS:
-            if any(sign in text for sign in signs):
-                raise kind(message.format(text)) from error
-        raise
+    @contextmanager
+    def _plain_errors(self, committing: Transaction | None = None) -> Iterator[None]:
+        """Turn what the database says about a user's input, or about itself, into one clear error."""
+        try:
+            yield
+        except DBAPIError as error:
+            self._forget_lost()
+            if committing is not None and committing.parent is None and error.connection_invalidated:
+                # Files without rows can be found and removed, rows without files are lost datasets.
+                committing.keep_files()
+                raise UncertainCommitError(
+                    "the registry database went away while a transaction was committed; look whether it was "
+                    "kept, and if not, repeat it"
+                ) from error
+            meant = self._backend.fault(error)
+            if meant is None:
+                raise
+            raise meant from error
+        except sa.exc.PendingRollbackError as error:
+            raise ButlerUserError("the registry database has gone away; the transaction is undone") from error
+        except UnicodeEncodeError as error:
+            raise ButlerUserError(f"no database can hold the text {error.object!r}") from error

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from ..datasets import DatasetRef, DatasetType
 from ..dimensions import DataCoordinate
-from ..errors import ConflictingDefinitionError, MissingDatasetTypeError, did_you_mean
+from ..errors import ConflictingDefinitionError, MissingDatasetTypeError, OrphanedRecordError, did_you_mean
 from .collections import CollectionInfo
 from .database import Database
 from .dataset_statements import MANY, DatasetStatements
@@ -85,9 +85,6 @@ class DatasetStore:
         if self._is_registered(dataset_type):
             return False
         with self._db.transaction():
-            # Another process may have been faster: look again under the lock.
-            if self._is_registered(dataset_type):
-                return False
             group_id = self._tag_group(dataset_type)
             row = {
                 "name": dataset_type.name,
@@ -96,8 +93,10 @@ class DatasetStore:
                 "storage_class": dataset_type.storageClass_name,
                 "is_calibration": dataset_type.isCalibration,
             }
-            self._db.execute(self._schema.dataset_type.insert(), [row])
-        return True
+            if self._db.insert_missing(self._schema.dataset_type, [row], "name"):
+                return True
+            # Another process was faster.
+            return not self._is_registered(dataset_type)
 
     def _is_registered(self, dataset_type: DatasetType) -> bool:
         existing = self.find_type(dataset_type.name)
@@ -108,15 +107,37 @@ class DatasetStore:
             )
         return existing is not None
 
+    def remove_type(self, name: str) -> None:
+        """Remove a dataset type of which there is no dataset.
+
+        Raises
+        ------
+        MissingDatasetTypeError
+            Raised if there is none.
+        OrphanedRecordError
+            Raised if there are datasets.
+        """
+        table, dataset = self._schema.dataset_type, self._schema.dataset
+        with self._db.transaction():
+            registered = self.get_type(name)
+            held = sa.select(dataset.c.id).where(dataset.c.dataset_type_id == registered.id).limit(1)
+            if self._db.query(held):
+                raise OrphanedRecordError(f"there are datasets of type {name!r}; remove these first")
+            self._db.execute(table.delete().where(table.c.id == registered.id))
+            self._memory.changed()
+
     def _tag_group(self, dataset_type: DatasetType) -> int:
         """Return the number of the tag table for these required dimensions; make it if needed."""
         table = self._schema.tag_group
         key = " ".join(dataset_type.dimensions.required)
-        found = self._db.query(sa.select(table.c.id).where(table.c.dimensions == key))
-        if found:
+        asked = sa.select(table.c.id).where(table.c.dimensions == key)
+        if found := self._db.query(asked):
+            return int(found[0].id)
+        self._db.lock("tag tables")
+        if found := self._db.query(asked):
             return int(found[0].id)
         self._db.execute(table.insert(), [{"dimensions": key}])
-        group_id = int(self._db.query(sa.select(table.c.id).where(table.c.dimensions == key))[0].id)
+        group_id = int(self._db.query(asked)[0].id)
         self._schema.tags(group_id, dataset_type.dimensions)
         self._db.create_tables(self._schema.metadata)
         return group_id
@@ -179,7 +200,7 @@ class DatasetStore:
                     self._db.run_many(
                         tag, [(number, run_id, *ref.dataId.required_values, ref.id.bytes) for ref in members]
                     )
-        except sa.exc.IntegrityError:
+        except (ConflictingDefinitionError, OrphanedRecordError):
             self.check(run, refs)
             raise
 

@@ -168,9 +168,9 @@ class FileRecordStore:
         if missing := formats - known.keys():
             # All writers in the same order, so that none waits for one that waits for it.
             rows = sorted((_format_digest(pair), *pair) for pair in missing)
-            self._db.execute(
-                self._schema.file_format.insert(),
-                [dict(zip(("digest", "formatter", "layout"), row, strict=True)) for row in rows],
+            names = ("digest", "formatter", "layout")
+            self._db.insert_missing(
+                self._schema.file_format, [dict(zip(names, row, strict=True)) for row in rows], "digest"
             )
             known |= self._read_formats(missing)
         answers.update(known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -16,10 +16,12 @@ SCHEMA_VERSION: Final = 1
 BOUND_COLUMNS: Final = ("bound_x0", "bound_x1", "bound_y0", "bound_y1", "bound_z0", "bound_z1")
 """Box of unit vectors around a region: a prefilter for overlaps that needs no care at the poles or at 0 h."""
 
-_TYPES: Final = {
+# Texts are compared byte by byte, as SQLite does, whatever the language of a PostgreSQL database.
+_TEXT: Final = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+_TYPES: Final[dict[type, Any]] = {
     int: sa.BigInteger,
     float: sa.Double,
-    str: sa.String,
+    str: _TEXT,
     bool: sa.Boolean,
 }
 # SQLite numbers rows by itself only for a column of exactly this type.
@@ -42,8 +44,8 @@ class Schema:
         self.attributes = sa.Table(
             "butler_attributes",
             self.metadata,
-            sa.Column("name", sa.String, primary_key=True),
-            sa.Column("value", sa.String, nullable=False),
+            sa.Column("name", _TEXT, primary_key=True),
+            sa.Column("value", _TEXT, nullable=False),
         )
         self._define_collections()
         self._define_datasets()
@@ -59,10 +61,10 @@ class Schema:
         self.collection = sa.Table(
             "collection",
             self.metadata,
-            sa.Column("id", _ID, primary_key=True),
-            sa.Column("name", sa.String, nullable=False, unique=True),
-            sa.Column("type", sa.String, nullable=False),
-            sa.Column("doc", sa.String, nullable=False, default=""),
+            sa.Column("id", _ID, sa.Identity(), primary_key=True),
+            sa.Column("name", _TEXT, nullable=False, unique=True),
+            sa.Column("type", _TEXT, nullable=False),
+            sa.Column("doc", _TEXT, nullable=False, default=""),
         )
         self.chain = sa.Table(
             "collection_chain",
@@ -76,23 +78,23 @@ class Schema:
         self.tag_group = sa.Table(
             "tag_group",
             self.metadata,
-            sa.Column("id", _ID, primary_key=True),
-            sa.Column("dimensions", sa.String, nullable=False, unique=True),
+            sa.Column("id", _ID, sa.Identity(), primary_key=True),
+            sa.Column("dimensions", _TEXT, nullable=False, unique=True),
         )
         self.dataset_type = sa.Table(
             "dataset_type",
             self.metadata,
-            sa.Column("id", _ID, primary_key=True),
-            sa.Column("name", sa.String, nullable=False, unique=True),
+            sa.Column("id", _ID, sa.Identity(), primary_key=True),
+            sa.Column("name", _TEXT, nullable=False, unique=True),
             sa.Column("tag_group_id", sa.ForeignKey("tag_group.id"), nullable=False),
-            sa.Column("dimensions", sa.String, nullable=False),
-            sa.Column("storage_class", sa.String, nullable=False),
+            sa.Column("dimensions", _TEXT, nullable=False),
+            sa.Column("storage_class", _TEXT, nullable=False),
             sa.Column("is_calibration", sa.Boolean, nullable=False),
         )
         self.dataset = sa.Table(
             "dataset",
             self.metadata,
-            sa.Column("id", _ID, primary_key=True),
+            sa.Column("id", _ID, sa.Identity(), primary_key=True),
             sa.Column("uuid", sa.LargeBinary(16), nullable=False, unique=True),
             sa.Column("dataset_type_id", sa.ForeignKey("dataset_type.id"), nullable=False),
             sa.Column("run_id", sa.ForeignKey("collection.id"), nullable=False, index=True),
@@ -103,11 +105,11 @@ class Schema:
         self.file_format = sa.Table(
             "file_format",
             self.metadata,
-            sa.Column("id", _ID, primary_key=True),
+            sa.Column("id", _ID, sa.Identity(), primary_key=True),
             # The layout itself can be too long for an index.
             sa.Column("digest", sa.LargeBinary(32), nullable=False, unique=True),
-            sa.Column("formatter", sa.String, nullable=False),
-            sa.Column("layout", sa.String),
+            sa.Column("formatter", _TEXT, nullable=False),
+            sa.Column("layout", _TEXT),
         )
         self.file_record = sa.Table(
             "file_record",
@@ -119,7 +121,7 @@ class Schema:
                 primary_key=True,
                 autoincrement=False,
             ),
-            sa.Column("path", sa.String, nullable=False),
+            sa.Column("path", _TEXT, nullable=False),
             sa.Column("path_key", sa.BigInteger, nullable=False, index=True),
             sa.Column("size", sa.BigInteger, nullable=False),
             sa.Column("checksum", sa.LargeBinary(32)),
