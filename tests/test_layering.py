@@ -25,7 +25,7 @@ ROOMS = {
         ["registry"],
         ["formatters"],
         ["skymaps"],
-        ["handles"],
+        ["handles", "provenance"],
         ["datasets"],
         ["dimensions"],
         ["regions"],
