@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -14,6 +15,9 @@ from small_repository import fill_repository
 from trust_scale import lacking
 
 from butler import Butler
+
+if TYPE_CHECKING:
+    from object_server import ObjectServer
 
 # The same examples in every run, so that a failure is that of a change; `HYPOTHESIS_PROFILE=search` looks for
 # new ones.
@@ -34,7 +38,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     both = metafunc.definition.get_closest_marker("both_databases")
     alone = metafunc.definition.get_closest_marker("sqlite_only")
     if both and not alone and "registry_kind" in metafunc.fixturenames:
-        metafunc.parametrize("registry_kind", ["sqlite", "postgresql"], scope="session")
+        metafunc.parametrize("registry_kind", ["sqlite", "postgresql"], indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +54,9 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def registry_kind() -> str:
+def registry_kind(request: pytest.FixtureRequest) -> str:
     """Return where registries are kept."""
-    return "sqlite"
+    return getattr(request, "param", "sqlite")
 
 
 @pytest.fixture(scope="session")
@@ -101,3 +105,15 @@ def empty(empty_template: Path, registry_home: RegistryHome, tmp_path: Path) -> 
     registry_home.copy(empty_template, tmp_path / "empty")
     with Butler(tmp_path / "empty", writeable=True) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def object_server() -> Iterator[ObjectServer]:
+    """Return a server that speaks S3, with credentials for it in the environment."""
+    from object_server import running_server
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "testing")
+        with running_server() as server:
+            yield server

@@ -331,7 +331,7 @@ def test_missing_datasets_are_explained(butler: Butler) -> None:
     with pytest.raises(EmptyQueryResultError, match="no dataset of type 'note' in no run at all"):
         butler.query_datasets("note", collections=[])
     butler.put({}, NOTE, visit=1)
-    with pytest.raises(EmptyQueryResultError, match="nothing fulfils 'visit = 2'; visit is one of"):
+    with pytest.raises(EmptyQueryResultError, match="no dataset fulfils 'visit = 2'; visit is one of"):
         butler.query_datasets("note", where="visit = 2")
     with pytest.raises(EmptyQueryResultError, match="no dataset of type 'warp' in run"):
         butler.query_data_ids("visit", joined=[butler.registry.search("warp", ["run"])])

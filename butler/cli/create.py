@@ -38,6 +38,12 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="Setting over that of --seed-config, for example checksum=false or templates.calexp='{run}/...'.",
 )
+@click.option(
+    "--datastore-root",
+    "datastore",
+    metavar="URL",
+    help="Where files go, for example s3://bucket/prefix; the directory REPO if not given.",
+)
 def create(repo: str, seed_config: Path | None, overrides: tuple[str, ...], **given: str | None) -> None:
     """Make an empty repository in the directory REPO.
 
@@ -57,7 +63,7 @@ def create(repo: str, seed_config: Path | None, overrides: tuple[str, ...], **gi
 
 def _override(values: dict[str, Any], text: str) -> None:
     """Set one value, named by a path with dots."""
-    import yaml
+    from ..safe_yaml import load_yaml
 
     path, equals, value = text.partition("=")
     *above, key = path.split(".")
@@ -67,12 +73,7 @@ def _override(values: dict[str, Any], text: str) -> None:
         values = values.setdefault(name, {})
         if not isinstance(values, dict):
             raise click.UsageError(f"{name!r} in {text!r} is a value, it has no parts")
-    try:
-        values[key] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise click.UsageError(
-            f"cannot read the value of {text!r}: {' '.join(str(error).split())}"
-        ) from error
+    values[key] = load_yaml(value, f"the value of {text!r}")
 
 
 def _checked(values: dict[str, Any], source: str) -> RepositoryConfig:

@@ -54,6 +54,11 @@ class Transaction:
         """Have an action run once the outermost transaction is committed."""
         self._finally.append(action)
 
+    def keep_files(self) -> None:
+        """Have no action run, whatever happens: nobody knows the fate of the rows."""
+        self._undo.clear()
+        self._finally.clear()
+
     def roll_back(self) -> None:
         """Run the undo actions, last first."""
         _run_each(reversed(self._undo))
@@ -89,9 +94,9 @@ class _Session(threading.local):
     connection: sa.Connection | None = None
     driver: Any = None
     process: int = 0
-    is_lost: bool = False
     transaction: Transaction | None = None
     depth: int = 0
+    scratch: bool = False
 
     def __init__(self) -> None:
         self.answers: dict[Any, Any] = {}
@@ -104,10 +109,10 @@ class Database:
     ----------
     url
         Where the database is.
-    writeable
-        Whether anything may be changed.
     backend
         What knows the database's ways.
+    writeable
+        Whether anything may be changed.
     """
 
     def __init__(self, url: sa.URL, backend: Backend, *, writeable: bool) -> None:
@@ -116,7 +121,7 @@ class Database:
         self._backend = backend
         self._engine = backend.make_engine(url, writeable=writeable)
         self.dialect = self._engine.dialect
-        self._driver_error: type[Exception] = self.dialect.loaded_dbapi.Error
+        self._driver_error = self.dialect.loaded_dbapi.Error
         self._session = _Session()
         self._connections: WeakSet[sa.Connection] = WeakSet()
         self._inherited: list[sa.Connection] = []
@@ -124,9 +129,8 @@ class Database:
     @classmethod
     def sqlite(cls, path: Path, *, writeable: bool) -> Database:
         """Open, or make, a SQLite database file."""
-        return cls(
-            sa.URL.create("sqlite", database=str(path)), SqliteBackend(path.parent), writeable=writeable
-        )
+        url = sa.URL.create("sqlite", database=str(path))
+        return cls(url, SqliteBackend(path.parent), writeable=writeable)
 
     @classmethod
     def postgresql(cls, url: sa.URL, namespace: str, *, writeable: bool) -> Database:
@@ -174,8 +178,6 @@ class Database:
         ------
         ReadOnlyButlerError
             Raised if the database was opened for reading only.
-        UncertainCommitError
-            Raised if the database went away at the very end.
         """
         self.require_writeable()
         session = self._session
@@ -190,50 +192,29 @@ class Database:
         try:
             with self._plain_errors():
                 yield transaction
-            if outer is None:
-                self._commit()
-            else:
-                self._say(f"RELEASE SAVEPOINT {level}")
-        except UncertainCommitError:
-            # Files without rows can be found and removed, rows without files are lost datasets.
-            raise
+            self._say("COMMIT" if outer is None else f"RELEASE SAVEPOINT {level}", ending=transaction)
         except BaseException:
-            self._undo(level if outer is not None else None)
+            # Who reads is not to remember what has never been.
+            session.answers.clear()
+            # After a full disk, for example, the database has rolled back by itself, or it has gone.
+            with suppress(sa.exc.SQLAlchemyError, ButlerError):
+                if outer is None:
+                    self._say("ROLLBACK")
+                else:
+                    self._say(f"ROLLBACK TO SAVEPOINT {level}")
+                    self._say(f"RELEASE SAVEPOINT {level}")
             transaction.roll_back()
             raise
         finally:
             session.transaction = outer
             session.depth -= 1
-            if session.is_lost and outer is None:
-                session.driver = None
+            self._forget_lost()
         transaction.commit()
-
-    def _commit(self) -> None:
-        try:
-            self._say("COMMIT")
-        except ButlerError as error:
-            if self._session.is_lost:
-                raise UncertainCommitError(
-                    "the registry database went away while a transaction was committed; look whether it was "
-                    "kept, and if not, repeat it"
-                ) from error
-            raise
-
-    def _undo(self, level: str | None) -> None:
-        """Roll back to a level, or all; who reads is not to remember what has never been."""
-        self._session.answers.clear()
-        # After a full disk, for example, the database has rolled back by itself.
-        with suppress(DBAPIError, ButlerError):
-            if level is None:
-                self._say("ROLLBACK")
-            else:
-                self._say(f"ROLLBACK TO SAVEPOINT {level}")
-                self._say(f"RELEASE SAVEPOINT {level}")
 
     def lock(self, name: str) -> None:
         """Let no other writer pass here until the outermost transaction ends; inside `transaction`.
 
-        What is looked up after it stays true: where a name is looked up and inserted if missing, two writers
+        What is looked up after it stays true. Without it, two writers that look whether something exists
         could both find it missing.
 
         Parameters
@@ -241,18 +222,17 @@ class Database:
         name
             What is locked, for example a kind of rows.
         """
-        connection = self._active("lock")
+        connection = self._in_transaction("lock")
         with self._plain_errors():
             self._backend.lock(connection, name)
         if self.root is not None:
-            # Who had the lock before may have changed what is remembered.
             self.root.has_looked = False
 
     def execute(
         self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | None = None
     ) -> sa.CursorResult[Any]:
         """Change something; only inside `transaction`."""
-        connection = self._active("execute")
+        connection = self._in_transaction("execute")
         with self._plain_errors():
             return connection.execute(statement, rows)
 
@@ -290,9 +270,34 @@ class Database:
             self._raise(error, prepared.sql)
         return rows
 
+    @contextmanager
+    def scratch(self) -> Iterator[sa.Connection]:
+        """Let a block make and fill temporary tables, which are gone after it; readers may, too.
+
+        Blocks do not nest.
+        """
+        session = self._session
+        connection = self._connected()
+        level = None if session.transaction is None else "scratch"
+        self._say(self._backend.begin_scratch if level is None else f"SAVEPOINT {level}")
+        session.scratch = True
+        try:
+            with self._plain_errors():
+                yield connection
+        finally:
+            session.scratch = False
+            with suppress(DBAPIError, ButlerError):
+                self._say("ROLLBACK" if level is None else f"ROLLBACK TO SAVEPOINT {level}")
+                if level is not None:
+                    self._say(f"RELEASE SAVEPOINT {level}")
+
     def run_many(self, prepared: Prepared, rows: Iterable[Sequence[Any]]) -> int:
-        """Change something once for each row of values; only inside `transaction`; return how many rows."""
-        self._active("run_many")
+        """Change something once for each row of values; return how many rows.
+
+        Only inside `transaction`, or for temporary tables inside `scratch`.
+        """
+        if not self._session.scratch:
+            self._in_transaction("run_many")
         cursor = self._driver().cursor()
         try:
             cursor.executemany(prepared.sql, map(prepared.arrange, rows))
@@ -303,7 +308,7 @@ class Database:
 
     def create_tables(self, metadata: sa.MetaData) -> None:
         """Make the tables that do not exist yet; inside `transaction`."""
-        connection = self._active("create_tables")
+        connection = self._in_transaction("create_tables")
         with self._plain_errors():
             self._backend.make_namespace(connection)
             metadata.create_all(connection)
@@ -313,7 +318,7 @@ class Database:
         with self._plain_errors():
             return sa.inspect(self._connected()).has_table(name)
 
-    def _active(self, verb: str) -> sa.Connection:
+    def _in_transaction(self, verb: str) -> sa.Connection:
         if self._session.transaction is None:
             raise RuntimeError(f"{verb} needs a transaction")
         return self._connected()
@@ -321,14 +326,16 @@ class Database:
     def _connected(self) -> sa.Connection:
         """Return this thread's connection."""
         session = self._session
-        if session.connection is None or session.driver is None or session.process != os.getpid():
-            if session.connection is not None and session.process != os.getpid():
+        if session.connection is None or session.process != os.getpid():
+            if session.connection is not None:
                 # It belongs to the process that this one was forked from: neither used nor closed here.
                 self._inherited.append(session.connection)
-            session.connection = connection = self._engine.connect()
+            with self._plain_errors():
+                connection = self._engine.connect()
+            session.connection = connection
             session.driver = connection.connection.dbapi_connection
             session.process = os.getpid()
-            session.is_lost, session.transaction, session.depth = False, None, 0
+            session.transaction, session.depth = None, 0
             session.answers.clear()
             self._connections.add(connection)
         return session.connection
@@ -336,46 +343,56 @@ class Database:
     def _driver(self) -> Any:
         session = self._session
         if session.driver is None or session.process != os.getpid():
-            with self._plain_errors():
-                self._connected()
+            self._connected()
         return session.driver
 
-    def _say(self, words: str) -> None:
-        """Run a statement without values or rows."""
+    def _say(self, words: str, ending: Transaction | None = None) -> None:
+        """Run words without values; `ending` is the transaction that they end."""
         cursor = self._driver().cursor()
         try:
             cursor.execute(words)
         except self._driver_error as error:
-            self._raise(error, words)
+            self._raise(error, words, ending)
 
-    def _raise(self, error: Exception, sql: str) -> NoReturn:
+    def _raise(self, error: Exception, sql: str, ending: Transaction | None = None) -> NoReturn:
         """Raise what an error of the driver means."""
-        with self._plain_errors():
+        with self._plain_errors(ending):
             if not isinstance(error, self._driver_error):
                 raise error
-            is_lost = self.dialect.is_disconnect(error, self._session.driver, None)  # type: ignore[arg-type]
+            session = self._session
+            is_lost = self.dialect.is_disconnect(error, session.driver, None)
+            if is_lost and session.connection is not None:
+                session.connection.invalidate(error)
             raise DBAPIError.instance(
                 sql, None, error, self._driver_error, connection_invalidated=is_lost, dialect=self.dialect
             ) from error
 
+    def _forget_lost(self) -> None:
+        """Have a connection that broke replaced, but not amid a transaction: that has gone with it."""
+        session = self._session
+        if session.connection is not None and session.connection.invalidated and session.transaction is None:
+            session.connection.close()
+            session.connection = session.driver = None
+
     @contextmanager
-    def _plain_errors(self) -> Iterator[None]:
+    def _plain_errors(self, committing: Transaction | None = None) -> Iterator[None]:
         """Turn what the database says about a user's input, or about itself, into one clear error."""
         try:
             yield
         except DBAPIError as error:
-            if error.connection_invalidated:
-                self._note_loss()
+            self._forget_lost()
+            if committing is not None and committing.parent is None and error.connection_invalidated:
+                # Files without rows can be found and removed, rows without files are lost datasets.
+                committing.keep_files()
+                raise UncertainCommitError(
+                    "the registry database went away while a transaction was committed; look whether it was "
+                    "kept, and if not, repeat it"
+                ) from error
             meant = self._backend.fault(error)
             if meant is None:
                 raise
             raise meant from error
+        except sa.exc.PendingRollbackError as error:
+            raise ButlerUserError("the registry database has gone away; the transaction is undone") from error
         except UnicodeEncodeError as error:
             raise ButlerUserError(f"no database can hold the text {error.object!r}") from error
-
-    def _note_loss(self) -> None:
-        """Have the next question ask for a new connection; the rest of a transaction is to fail."""
-        session = self._session
-        session.is_lost = True
-        if session.transaction is None:
-            session.driver = None

@@ -200,7 +200,7 @@ class DatasetStore:
                     self._db.run_many(
                         tag, [(number, run_id, *ref.dataId.required_values, ref.id.bytes) for ref in members]
                     )
-        except ConflictingDefinitionError:
+        except (ConflictingDefinitionError, OrphanedRecordError):
             self.check(run, refs)
             raise
 

@@ -83,14 +83,17 @@ _POSTGRES_OPTIONS: Final = (
 class Backend(Protocol):
     """What differs between databases."""
 
+    begin_scratch: str
+    """SQL that begins a transaction in which readers, too, may make temporary tables."""
+
     def place(self, url: sa.URL) -> str:
         """Return where a database is, for messages."""
 
     def make_engine(self, url: sa.URL, *, writeable: bool) -> sa.Engine:
-        """Return the source of connections, each of which commits by itself what no BEGIN stands before."""
+        """Return the source of connections."""
 
     def begin(self, say: Callable[[str], None]) -> None:
-        """Begin a transaction that writes, by SQL that `say` runs."""
+        """Begin a transaction that writes, in words that `say` passes on."""
 
     def lock(self, connection: sa.Connection, name: str) -> None:
         """Let no other writer pass the same place until the transaction ends."""
@@ -114,6 +117,8 @@ class SqliteBackend:
         Where the file is.
     """
 
+    begin_scratch = "BEGIN"
+
     def __init__(self, directory: Path) -> None:
         self._turnstile = Turnstile(directory)
 
@@ -122,14 +127,15 @@ class SqliteBackend:
         return str(url.database)
 
     def make_engine(self, url: sa.URL, *, writeable: bool) -> sa.Engine:
-        """Return the source of connections."""
+        """Return the source of connections, on which each statement is a transaction unless one is begun."""
         engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
         sa.event.listen(engine, "connect", _configure_sqlite)
         return engine
 
     def begin(self, say: Callable[[str], None]) -> None:
-        """Begin a transaction; with the write lock from the start, as reading cannot turn into writing."""
+        """Begin a transaction that writes; when its turn has come."""
         with self._turnstile.passing(_BUSY_TIMEOUT_S):
+            # With the write lock from the start writers queue; a read that turns into a write would fail.
             say("BEGIN IMMEDIATE")
 
     def lock(self, connection: sa.Connection, name: str) -> None:
@@ -157,6 +163,8 @@ class PostgresBackend:
         Schema, in PostgreSQL's sense, that has the tables; a plain lower-case name.
     """
 
+    begin_scratch = "BEGIN READ WRITE"
+
     def __init__(self, namespace: str) -> None:
         self._namespace = namespace
 
@@ -165,7 +173,7 @@ class PostgresBackend:
         return f"namespace {self._namespace!r} of {url}"
 
     def make_engine(self, url: sa.URL, *, writeable: bool) -> sa.Engine:
-        """Return the source of connections.
+        """Return the source of connections, on which each statement is a transaction unless one is begun.
 
         Raises
         ------
@@ -191,7 +199,7 @@ class PostgresBackend:
             ) from error
 
     def begin(self, say: Callable[[str], None]) -> None:
-        """Begin a transaction."""
+        """Begin a transaction that writes."""
         say("BEGIN ISOLATION LEVEL READ COMMITTED")
 
     def lock(self, connection: sa.Connection, name: str) -> None:

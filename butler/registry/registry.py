@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from typing import Any, Final, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
 from ..datasets import DatasetRef
-from ..dimensions import UNIVERSE, DataCoordinate, DimensionRecord
+from ..dimensions import UNIVERSE, DataCoordinate
 from ..errors import (
-    EmptyQueryResultError,
     RepositoryCorruptionError,
     RepositoryExistsError,
 )
@@ -24,17 +22,11 @@ from .dimension_store import DimensionRecordStore
 from .file_store import FileRecordStore
 from .lsst_registry import LsstRegistry
 from .memory import MARK, Memory
-from .queries import DatasetSearch, QueryBuilder, QuerySpec
+from .queries import DatasetSearch, Output, QueryRunner, QuerySpec, why_empty
 from .schema import SCHEMA_VERSION, Schema
 from .tag_store import TagStore
-from .where import Where
 
 __all__ = ["Registry"]
-
-_Found = TypeVar("_Found")
-_TRUE: Final = Where("", None)
-_MAX_TOLD: Final = 30
-"""Most values of a dimension that an explanation lists."""
 
 
 class Registry(LsstRegistry):
@@ -66,7 +58,7 @@ class Registry(LsstRegistry):
         self.tags = TagStore(database, self.schema, self.datasets)
         self.records = DimensionRecordStore(database, self.schema, memory)
         self.files = FileRecordStore(database, self.schema, memory)
-        self._queries = QueryBuilder(database, self.schema)
+        self.queries = QueryRunner(database, self.schema)
         self._defaults = RegistryDefaults(self)
 
     @classmethod
@@ -127,6 +119,11 @@ class Registry(LsstRegistry):
         """Forget what was remembered; other processes' changes are seen without it."""
         self._memory.forget()
 
+    def expanded(self, refs: Sequence[DatasetRef]) -> list[DatasetRef]:
+        """Return refs with expanded data IDs; see `DimensionRecordStore.expand_many`."""
+        data_ids = self.records.expand_many([ref.dataId for ref in refs])
+        return [ref.expanded(data_id) for ref, data_id in zip(refs, data_ids, strict=True)]
+
     def insert_datasets(self, run: str, refs: Sequence[DatasetRef]) -> None:
         """Insert datasets into a run; see `DatasetStore.insert`."""
         self.datasets.insert(self._run(run), refs)
@@ -149,78 +146,16 @@ class Registry(LsstRegistry):
         registered = self.datasets.get_type(dataset_type)
         return self.datasets.find(registered, self.collections.flatten(collections), data_id)
 
-    def search(self, dataset_type: str, collections: Sequence[str]) -> DatasetSearch:
+    def search(
+        self, dataset_type: str, collections: Sequence[str], *, find_first: bool = True
+    ) -> DatasetSearch:
         """Return the search for a dataset type along a path of collections."""
         runs = self.collections.flatten(collections)
-        return DatasetSearch(self.datasets.get_type(dataset_type), runs)
+        return DatasetSearch(self.datasets.get_type(dataset_type), runs, find_first)
 
-    def query_data_ids(self, spec: QuerySpec, *, explain: bool = True) -> list[DataCoordinate]:
-        """Return data IDs that exist; see `Butler.query_data_ids`."""
-        return self._explained(self._queries.data_ids, spec, explain)
+    def why_empty(self, spec: QuerySpec, searches: tuple[DatasetSearch, ...] = ()) -> list[str]:
+        """Say why a query finds nothing; see `queries.explain`."""
+        return why_empty(self._find_any, spec, searches, self.records)
 
-    def query_datasets(
-        self, spec: QuerySpec, search: DatasetSearch, *, explain: bool = True
-    ) -> list[DatasetRef]:
-        """Return datasets; see `Butler.query_datasets`."""
-        return self._explained(lambda asked: self._queries.datasets(asked, search), spec, explain, search)
-
-    def query_dimension_records(
-        self, spec: QuerySpec, element: str, *, explain: bool = True
-    ) -> list[DimensionRecord]:
-        """Return dimension records; see `Butler.query_dimension_records`."""
-        return self._explained(lambda asked: self._queries.records(asked, element), spec, explain)
-
-    def _explained(
-        self,
-        find: Callable[[QuerySpec], list[_Found]],
-        spec: QuerySpec,
-        explain: bool,
-        search: DatasetSearch | None = None,
-    ) -> list[_Found]:
-        """Run a query; if it finds nothing, say why."""
-        found = find(spec)
-        if found or not explain or spec.limit == 0:
-            return found
-        searches = [*spec.joined, *([search] if search else [])]
-        raise EmptyQueryResultError(self._missing_datasets(searches) or _why_empty(find, spec, self.records))
-
-    def _missing_datasets(self, searches: Sequence[DatasetSearch]) -> str:
-        """Name a dataset type of which there is nothing at all; empty if there is none such."""
-        for search in searches:
-            dimensions = search.registered.type.dimensions
-            if not self._queries.data_ids(QuerySpec(dimensions, _TRUE, {}, (search,), limit=1)):
-                path = ", ".join(run.name for run in search.runs) or "no run at all"
-                return f"no dataset of type {search.registered.type.name!r} in {path}"
-        return ""
-
-
-def _why_empty(
-    find: Callable[[QuerySpec], Sequence[Any]], spec: QuerySpec, records: DimensionRecordStore
-) -> str:
-    """Say which part of a query removes all rows, by asking again with one part at a time."""
-    alone = replace(spec, where=_TRUE, data_id={}, order_by=(), limit=1)
-    if not find(alone):
-        return f"nothing exists with {spec.dimensions}: records are missing, or nothing overlaps"
-    for key, value in spec.data_id.items():
-        if not find(replace(alone, data_id={key: value})):
-            return f"nothing has {key}={value!r}{_known_values(records, [key])}"
-    terms = spec.where.terms
-    for term in terms:
-        only = replace(spec.where, tree=term)
-        if not find(replace(alone, where=only)):
-            which = f"the condition at column {term.position + 1} of " if len(terms) > 1 else ""
-            keys = only.keys(spec.dimensions.elements)
-            return f"nothing fulfils {which}{spec.where.text!r}{_known_values(records, keys)}"
-    return "each condition is fulfilled by something, but nothing fulfils all of them together"
-
-
-def _known_values(records: DimensionRecordStore, dimensions: Iterable[str]) -> str:
-    """Return the values that some dimensions have, those that have few."""
-    told = []
-    for name in dimensions:
-        known = records.known_values(name, limit=_MAX_TOLD + 1)
-        if not known:
-            told.append(f"; there is no {name} record")
-        elif len(known) <= _MAX_TOLD:
-            told.append(f"; {name} is one of: {', '.join(map(str, known))}")
-    return "".join(told)
+    def _find_any(self, spec: QuerySpec, searches: tuple[DatasetSearch, ...]) -> Sequence[Any]:
+        return self.queries.rows(spec, Output(spec.dimensions.required), searches)

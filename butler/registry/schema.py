@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -18,7 +18,7 @@ BOUND_COLUMNS: Final = ("bound_x0", "bound_x1", "bound_y0", "bound_y1", "bound_z
 
 # Texts are compared byte by byte, as SQLite does, whatever the language of a PostgreSQL database.
 _TEXT: Final = sa.String().with_variant(sa.String(collation="C"), "postgresql")
-_TYPES: Final = {
+_TYPES: Final[dict[type, Any]] = {
     int: sa.BigInteger,
     float: sa.Double,
     str: _TEXT,
