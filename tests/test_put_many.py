@@ -144,7 +144,7 @@ def source(tmp_path: Path) -> Path:
     ("transfer", "kept", "link", "same_inode"),
     [
         ("copy", True, False, False),
-        ("move", False, False, False),
+        ("move", False, False, True),
         ("hardlink", True, False, True),
         ("link", True, False, True),
         ("auto", True, False, True),

@@ -9,6 +9,7 @@ from ..datasets import DatasetRef, FileDataset
 from ..datastore import StagedFile, VerifyReport
 from ..dimensions import DataId
 from ..errors import DatasetTypeError, PruneError, UnknownComponentError
+from ..ingester import ingest_files
 from .finding import DatasetName, FindingButler
 
 __all__ = ["WritingButler"]
@@ -56,7 +57,7 @@ class WritingButler(FindingButler):
             if self._is_unstored(dataset):
                 return self._writer.put_again(obj, dataset)
             return self._writer.put(obj, dataset)
-        data_id = self.defaults.data_id(registered, {**(dataId or {}), **kwargs})
+        data_id = self.defaults.data_id(registered.dimensions, {**(dataId or {}), **kwargs})
         return self._writer.put(obj, DatasetRef(registered, data_id, self.defaults.run_or(run)))
 
     def _is_unstored(self, ref: DatasetRef) -> bool:
@@ -96,9 +97,15 @@ class WritingButler(FindingButler):
         self._writer.store(datasets)
 
     def ingest(
-        self, *datasets: FileDataset, transfer: str = "auto", skip_existing: bool = False
+        self,
+        *datasets: FileDataset,
+        transfer: str | None = "auto",
+        record_validation_info: bool = True,
+        skip_existing: bool = False,
     ) -> list[DatasetRef]:
         """Register files as datasets, and return those; dataset types and runs are made as needed.
+
+        A file that stays where it is, inside the datastore or outside, is never removed.
 
         Parameters
         ----------
@@ -107,9 +114,13 @@ class WritingButler(FindingButler):
         transfer
             ``copy``; ``hardlink``, ``symlink``, ``relsymlink``, or ``link``: the first of these that works;
             ``move``: the file is removed from where it is, once all is registered; ``direct``: it stays
-            there, and is never removed; ``auto``: ``direct`` for a file in the repository, else ``link``.
+            there; None: the same for a file in the datastore, and others are refused; ``split``: None for a
+            file in the datastore, else ``direct``; ``auto``: None for a file in the datastore, else
+            ``link``, or ``copy`` where no links can be.
+        record_validation_info
+            Whether to look at the files: if not, neither size nor checksum are known later.
         skip_existing
-            Whether to leave out datasets that exist already.
+            Whether to leave out datasets that exist already, by UUID, or by type, data ID and run.
 
         Raises
         ------
@@ -118,9 +129,18 @@ class WritingButler(FindingButler):
         FileFormatError
             Raised if a file is broken.
         ConflictingDefinitionError
-            Raised if a dataset exists already.
+            Raised if a dataset exists already, or is named twice.
+        DatasetTypeError
+            Raised for a component.
         """
-        return self._writer.ingest(datasets, transfer=transfer, skip_existing=skip_existing)
+        _require_whole([ref for dataset in datasets for ref in dataset.refs], "ingested")
+        return ingest_files(
+            self._writer,
+            datasets,
+            transfer=transfer,
+            skip_existing=skip_existing,
+            validate=record_validation_info,
+        )
 
     def pruneDatasets(
         self,

@@ -38,6 +38,12 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="Setting over that of --seed-config, for example checksum=false or templates.calexp='{run}/...'.",
 )
+@click.option(
+    "--datastore-root",
+    "datastore",
+    metavar="URL",
+    help="Where files go, for example s3://bucket/prefix; the directory REPO if not given.",
+)
 def create(repo: str, seed_config: Path | None, overrides: tuple[str, ...], **given: str | None) -> None:
     """Make an empty repository in the directory REPO.
 

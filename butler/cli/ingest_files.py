@@ -62,9 +62,9 @@ def ingest_files(
         mode = DatasetIdGenEnum[id_generation_mode.upper()]
         datasets: list[FileDataset] = []
         for path, values in _rows(table_file, fixed):
-            data_id = butler.defaults.data_id(registered, values)
+            data_id = butler.defaults.data_id(registered.dimensions, values)
             ref = DatasetRef(registered, data_id, run, id_generation_mode=mode)
-            datasets.append(FileDataset((prefix or Path()) / path, ref, formatter))
+            datasets.append(FileDataset((prefix or Path()) / path, ref, formatter=formatter))
         refs = butler.ingest(*datasets, transfer=transfer)
     click.echo(f"{len(refs)} datasets are in {run}", err=True)
 

@@ -8,7 +8,6 @@ from typing import Final, Self
 
 from ..butler import Butler
 from ..datasets import DatasetRef
-from ..dimensions import OBSERVATION_REGIONS, SKYMAP_REGIONS
 from ..errors import DatasetNotFoundError, MissingDatasetTypeError, StorageClassError
 from ..images import Box2I, Image, Mask, SkyWcs
 from ..pictures import Picture, rasterize_map
@@ -75,14 +74,8 @@ class ShownDataset:
         """
         where = ""
         dimensions = butler.get_dataset_type(dataset_type).dimensions
-        element = next(
-            (
-                e
-                for family in (SKYMAP_REGIONS, OBSERVATION_REGIONS)
-                if (e := dimensions.spatial_element(family))
-            ),
-            None,
-        )
+        regions = dimensions.region_elements
+        element = regions.get("skymap_regions") or regions.get("observation_regions")
         if cutout is not None and element is not None:
             where = f"{element}.region OVERLAPS POINT({cutout.ra:.10f}, {cutout.dec:.10f})"
         found = Selection(

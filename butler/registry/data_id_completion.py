@@ -111,7 +111,9 @@ class DataIdCompletion:
             implied = [key for key in element.implies if key in told]
             if implied and all(key in known for key in element.required):
                 record = self._records.fetch_one(name, known)
-                for key in implied if record is not None else ():
+                if record is None:
+                    continue
+                for key in implied:
                     if coerce_value(key, values[key]) != record[key]:
                         raise DataIdValueError(
                             f"the data ID says {key}={values[key]!r}, but {name}={known[name]!r} "
