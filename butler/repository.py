@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from .datastore import DEFAULT_TEMPLATE, DatastoreConfig, FileCache, FileDatastore, LocalStore, TemplateSet
 from .errors import ButlerUserError, FileFormatError, RepositoryCorruptionError, RepositoryNotFoundError
 from .registry import Database, Registry, check_postgres_url
+from .safe_yaml import load_yaml
 
 __all__ = ["CONFIG_NAME", "RepositoryConfig"]
 
@@ -138,9 +139,7 @@ class RepositoryConfig(BaseModel):
         except OSError as error:
             raise ButlerUserError(f"cannot read {path}: {error.strerror}") from error
         try:
-            return cls.model_validate(yaml.safe_load(content)).model_copy(update={"root": root})
-        except yaml.YAMLError as error:
-            raise FileFormatError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+            return cls.model_validate(load_yaml(content, str(path))).model_copy(update={"root": root})
         except ValidationError as error:
             raise FileFormatError(f"{path}: {_first_fault(error)}") from error
 

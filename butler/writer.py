@@ -67,7 +67,8 @@ class DatasetWriter:
     def put_many(self, datasets: Sequence[tuple[Any, DatasetRef]]) -> list[DatasetRef]:
         """Write objects and register them, all or none; return the refs with expanded data IDs."""
         self.registry.database.require_writeable()
-        expanded = [(obj, ref.expanded(self.registry.records.expand(ref.dataId))) for obj, ref in datasets]
+        refs = self.registry.expanded([ref for _, ref in datasets])
+        expanded = [(obj, ref) for (obj, _), ref in zip(datasets, refs, strict=True)]
         for run in {ref.run for _, ref in expanded}:
             self.registry.check_datasets(run, [ref for _, ref in expanded if ref.run == run])
         staged: list[tuple[DatasetRef, StagedFile]] = []

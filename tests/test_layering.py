@@ -31,6 +31,7 @@ ROOMS = {
         ["dimensions"],
         ["regions"],
         ["images"],
+        ["safe_yaml"],
         ["errors", "late"],
     ],
     "connections": [

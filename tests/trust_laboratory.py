@@ -21,7 +21,7 @@ __all__ = ["Course", "Laboratory", "State", "files_in", "state_of"]
 
 
 class State(NamedTuple):
-    """What a repository holds, without the times of registration; and the files to ingest."""
+    """What a repository holds, but for times of registration and where it lies; and the files to ingest."""
 
     rows: dict[str, list[tuple[Any, ...]]]
     files: dict[str, bytes]
@@ -44,7 +44,15 @@ def state_of(base: Path) -> State:
         columns = [row[1] for row in connection.execute("PRAGMA table_info(dataset)")]
     dated = columns.index("ingest_date")
     rows["dataset"] = [(*row[:dated], *row[dated + 1 :]) for row in rows["dataset"]]
-    return State(rows, files, files_in(base / "incoming") | files_in(base / "exported"))
+    # A random number that changes with the dataset types and collections, for those who remember these.
+    rows["butler_attributes"] = [row for row in rows["butler_attributes"] if row[0] != "catalog_mark"]
+    moved = {table: [tuple(_anywhere(value, base) for value in row) for row in rows[table]] for table in rows}
+    return State(moved, files, files_in(base / "incoming") | files_in(base / "exported"))
+
+
+def _anywhere(value: Any, base: Path) -> Any:
+    """Return a value of a row without the directory that it may start with."""
+    return value.removeprefix(str(base)) if isinstance(value, str) else value
 
 
 def files_in(directory: Path) -> dict[str, bytes]:

@@ -63,7 +63,7 @@ def create(repo: str, seed_config: Path | None, overrides: tuple[str, ...], **gi
 
 def _override(values: dict[str, Any], text: str) -> None:
     """Set one value, named by a path with dots."""
-    import yaml
+    from ..safe_yaml import load_yaml
 
     path, equals, value = text.partition("=")
     *above, key = path.split(".")
@@ -73,12 +73,7 @@ def _override(values: dict[str, Any], text: str) -> None:
         values = values.setdefault(name, {})
         if not isinstance(values, dict):
             raise click.UsageError(f"{name!r} in {text!r} is a value, it has no parts")
-    try:
-        values[key] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise click.UsageError(
-            f"cannot read the value of {text!r}: {' '.join(str(error).split())}"
-        ) from error
+    values[key] = load_yaml(value, f"the value of {text!r}")
 
 
 def _settings(values: dict[str, Any], source: str) -> RepositoryConfig:

@@ -119,6 +119,11 @@ class Registry(LsstRegistry):
         """Forget what was remembered; other processes' changes are seen without it."""
         self._memory.forget()
 
+    def expanded(self, refs: Sequence[DatasetRef]) -> list[DatasetRef]:
+        """Return refs with expanded data IDs; see `DimensionRecordStore.expand_many`."""
+        data_ids = self.records.expand_many([ref.dataId for ref in refs])
+        return [ref.expanded(data_id) for ref, data_id in zip(refs, data_ids, strict=True)]
+
     def insert_datasets(self, run: str, refs: Sequence[DatasetRef]) -> None:
         """Insert datasets into a run; see `DatasetStore.insert`."""
         self.datasets.insert(self._run(run), refs)

@@ -52,7 +52,7 @@ def take_in_records(
     with registry.database.transaction():
         for element, members in records.items():
             existing = registry.records.existing(element, members)
-            differing += [r for r in existing if registry.records.fetch_one(element, r) != r]
+            differing += [given for given, known in existing if given != known]
             registry.records.insert(element, members, skip_existing=True)
             n_inserted += len(members) - len(existing)
     return n_inserted, differing
@@ -86,29 +86,32 @@ def take_in_datasets(writer: DatasetWriter, arrivals: Sequence[Arrival], transfe
     """
     registry = writer.registry
     with registry.database.transaction():
-        known = registry.datasets.numbers([arrival.ref.id for arrival in arrivals]).keys()
-        filed = registry.files.get(sorted(known))
-        without_file: dict[str, list[DatasetRef]] = {}
-        with_file: list[tuple[DatasetRef, Arrival]] = []
+        known = {ref.id: ref for ref in registry.datasets.get_many([a.ref.id for a in arrivals])}
+        filed = registry.files.get(list(known))
+        wanted: list[Arrival] = []
         for arrival in arrivals:
             if arrival.ref.id in known:
-                _require_same(registry, arrival.ref)
+                _require_same(known[arrival.ref.id], arrival.ref)
                 if arrival.path is None or arrival.ref.id in filed:
                     continue
-            ref = arrival.ref.expanded(registry.records.expand(arrival.ref.dataId))
+            wanted.append(arrival)
+        without_file: dict[str, list[DatasetRef]] = {}
+        with_file: list[tuple[DatasetRef, Arrival]] = []
+        expanded = registry.expanded([arrival.ref for arrival in wanted])
+        for ref, arrival in zip(expanded, wanted, strict=True):
             if arrival.path is None:
                 without_file.setdefault(ref.run, []).append(ref)
             else:
                 with_file.append((ref, arrival))
         for run, refs in without_file.items():
             registry.insert_datasets(run, refs)
-        writer.store(_staged(writer, with_file, transfer), registered=known & {r.id for r, _ in with_file})
+        writer.store(
+            _staged(writer, with_file, transfer), registered=known.keys() & {r.id for r, _ in with_file}
+        )
     return len(arrivals) - len(known)
 
 
-def _require_same(registry: Registry, ref: DatasetRef) -> None:
-    existing = registry.datasets.get(ref.id)
-    assert existing is not None
+def _require_same(existing: DatasetRef, ref: DatasetRef) -> None:
     if (existing.datasetType, existing.dataId, existing.run) != (ref.datasetType, ref.dataId, ref.run):
         raise ConflictingDefinitionError(f"the UUID {ref.id} belongs to {existing}, not to {ref}")
 
