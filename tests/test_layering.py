@@ -73,6 +73,8 @@ DOORS = {
     "matplotlib": ["butler/pictures/"],
     "sep": ["tasks/process_ccd/"],
     "astroscrappy": ["tasks/process_ccd/"],
+    "alembic": ["butler/registry/migrations/"],
+    "psycopg": [],
     "sqlite3": [],
     "pickle": [],
 }
