@@ -134,7 +134,7 @@ class ArtifactExistsError(ButlerUserError, FileExistsError):
     """A file would be overwritten."""
 
 
-class ArtifactMissingError(ButlerUserError, FileNotFoundError):
+class ArtifactMissingError(ButlerUserError, FileNotFoundError, LookupError):
     """The dataset is registered but its file is not there."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -32,18 +32,32 @@ class DeferredDatasetHandle:
         The dataset.
     parameters
         Read parameters that every `get` starts from.
+    storageClass
+        Storage class that the whole is read as; its own if None.
+    expand
+        What knows the dimension records of data IDs.
     """
 
     reader: DatasetReader
     ref: DatasetRef
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    storageClass: str | StorageClass | None = None
+    expand: Callable[[DataCoordinate], DataCoordinate] | None = field(default=None, repr=False, compare=False)
 
     @property
     def dataId(self) -> DataCoordinate:
-        """Data ID of the dataset."""
+        """Data ID of the dataset, with its dimension records; they are looked up once they are wanted."""
+        if self.expand is not None and not self.ref.dataId.hasRecords():
+            object.__setattr__(self, "ref", self.ref.expanded(self.expand(self.ref.dataId)))
         return self.ref.dataId
 
-    def get(self, *, component: str | None = None, parameters: Mapping[str, Any] | None = None) -> Any:
+    def get(
+        self,
+        *,
+        component: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        storageClass: str | StorageClass | None = None,
+    ) -> Any:
         """Read the dataset.
 
         Parameters
@@ -52,13 +66,15 @@ class DeferredDatasetHandle:
             Part to read, for example ``"wcs"``; everything if None.
         parameters
             Read parameters, over those of the handle; ``bbox`` reads only the rows of a box.
+        storageClass
+            Storage class to read it as: of the part if there is one, else in place of the handle's.
 
         Raises
         ------
         UnknownComponentError
             Raised if there is no such component.
         StorageClassError
-            Raised for a parameter that is not understood.
+            Raised for a parameter that is not understood, or a storage class that cannot be had.
         BoxError
             Raised if a box is not inside the image.
         ArtifactMissingError
@@ -66,7 +82,19 @@ class DeferredDatasetHandle:
         FileFormatError
             Raised if the file is broken.
         """
-        return self.reader.read(self.ref, component, {**self.parameters, **(parameters or {})})
+        wanted = {**self.parameters, **(parameters or {})} if parameters else self.parameters
+        if component is None:
+            whole = self.reader.read(self.ref, None, wanted)
+            return _converted(whole, self.ref.datasetType.storageClass, storageClass or self.storageClass)
+        part_class = self.ref.datasetType.storageClass.component(component)
+        if self.storageClass is None:
+            part = self.reader.read(self.ref, component, wanted)
+        else:
+            whole = self.reader.read(self.ref, None, wanted)
+            part = read_part(
+                _converted(whole, self.ref.datasetType.storageClass, self.storageClass), component, {}
+            )
+        return _converted(part, part_class, storageClass)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +115,31 @@ class InMemoryDatasetHandle:
     dataId: Mapping[str, Any] = field(default_factory=dict)
     storageClass: str | None = None
 
-    def get(self, *, component: str | None = None, parameters: Mapping[str, Any] | None = None) -> Any:
-        """Return the object or a part of it; pixels are shared with the object."""
-        if self.storageClass is not None:
-            check_request(get_storage_class(self.storageClass), component, parameters or {})
-        return read_part(self.inMemoryDataset, component, parameters or {})
+    def get(
+        self,
+        *,
+        component: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        storageClass: str | StorageClass | None = None,
+    ) -> Any:
+        """Return the object or a part of it, as `DeferredDatasetHandle.get`; pixels are shared with it."""
+        own = None if self.storageClass is None else get_storage_class(self.storageClass)
+        if own is not None:
+            check_request(own, component, parameters or {})
+        part = read_part(self.inMemoryDataset, component, parameters or {})
+        if storageClass is None or own is None:
+            return part
+        return _converted(part, own if component is None else own.component(component), storageClass)
+
+
+def _converted(obj: Any, given: StorageClass, wanted: str | StorageClass | None) -> Any:
+    """Return an object of one storage class as one of another."""
+    if wanted is None:
+        return obj
+    target = wanted if isinstance(wanted, StorageClass) else get_storage_class(wanted)
+    if not target.can_convert(given):
+        raise StorageClassError(f"a {given.name} cannot be had as a {target.name}")
+    return target.coerce_type(obj)
 
 
 def check_request(storage_class: StorageClass, component: str | None, parameters: Mapping[str, Any]) -> None:

@@ -373,13 +373,13 @@ READS: dict[str, tuple[Act, type[Exception], type[Exception], str]] = {
         lambda b: b.get("calexp", visti=1, detector=0),
         DimensionNameError,
         KeyError,
-        "'visti' is no dimension; did you mean 'visit'",
+        "'visti' is neither a dimension nor a column of one; did you mean 'visit'",
     ),
     "text for a number": (
         lambda b: b.get("calexp", visit="1", detector=0),
         DataIdValueError,
         ValueError,
-        "visit needs an integer, not '1'",
+        "no visit has instrument='CAM', name='1'; one is needed",
     ),
     "unknown parameter": (
         lambda b: b.get("calexp", KEY, parameters={"box": BOX}),
@@ -576,7 +576,7 @@ WRITES: dict[str, tuple[Act, type[Exception], type[Exception], str]] = {
         ingest_note("butler.yaml", transfer="teleport"),
         ButlerUserError,
         Exception,
-        "relsymlink, direct, not 'teleport'",
+        "direct, split, or None, not 'teleport'",
     ),
     "misspelt formatter": (
         ingest_note("butler.yaml", formatter="Jsn"),

@@ -10,7 +10,7 @@ import pytest
 
 from butler import DataCoordinate, DatasetIdGenEnum, DatasetRef, DatasetType, FileDataset
 from butler.dimensions import UNIVERSE
-from butler.errors import DatasetNotFoundError, DatasetTypeError, StorageClassError, UnknownComponentError
+from butler.errors import DatasetNotFoundError, DatasetTypeError, UnknownComponentError
 
 CALEXP = DatasetType("calexp", ["visit", "detector"], "ExposureF")
 KEY = {"instrument": "C", "detector": 2, "visit": 1}
@@ -59,7 +59,7 @@ def test_storage_classes_of_one_python_type_convert() -> None:
     assert (other.datasetType, other.id) == (general, NUMBER)
     assert other.is_compatible_with(REF)
     assert not other.is_compatible_with(REF.replace(run="q"))
-    with pytest.raises(StorageClassError, match="cannot be converted"):
+    with pytest.raises(DatasetTypeError, match="cannot be converted"):
         CALEXP.overrideStorageClass("SkyMap")
 
 

@@ -117,6 +117,8 @@ def test_union_holds_both(first: list[str], second: list[str]) -> None:
             "instrument exposure day_obs group physical_filter band visit visit_definition",
         ),
         ("subfilter visit_system", "instrument", None, None, "band instrument subfilter visit_system"),
+        ("htm7 htm9", "", "htm9", None, "htm7 htm9"),
+        ("htm7 patch", "skymap", None, None, "htm7 skymap tract patch"),
         ("", "", None, None, ""),
     ],
 )

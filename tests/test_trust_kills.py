@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
-import shutil
 import signal
-import sqlite3
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
-from repository_snapshot import REGISTRY, snapshot
 from trust_crash import DONE, Kill, count_steps, run_killed
+from trust_laboratory import Laboratory, files_in, state_of
 from trust_scale import SEED, count
-from trust_scenarios import OTHERS, SCENARIOS, damage, make_base
+from trust_scenarios import OTHERS, SCENARIOS, damage
 
 from butler import Butler
-from butler.errors import ArtifactMissingError, ConflictingDefinitionError, MissingCollectionError
 
 pytestmark = pytest.mark.trust
 
@@ -32,112 +25,11 @@ MEMORY = Path("/dev/shm")
 Record = Callable[[str, object], None]
 
 
-class State(NamedTuple):
-    """What a repository holds, without the times of registration; and the files to ingest."""
-
-    rows: dict[str, list[tuple[Any, ...]]]
-    files: dict[str, bytes]
-    sources: dict[str, bytes]
-
-
-class Course(NamedTuple):
-    """What a writer leaves if nobody kills it, how many steps it takes, and how long, seconds."""
-
-    after: State
-    n_steps: int
-    duration: float
-
-
-def state_of(base: Path) -> State:
-    """Read what is under a base, past the code under test."""
-    root = base / "repository"
-    rows, files = snapshot(root)
-    with closing(sqlite3.connect(root / REGISTRY)) as connection:
-        columns = [row[1] for row in connection.execute("PRAGMA table_info(dataset)")]
-    dated = columns.index("ingest_date")
-    rows["dataset"] = [(*row[:dated], *row[dated + 1 :]) for row in rows["dataset"]]
-    return State(rows, files, files_in(base / "incoming") | files_in(base / "exported"))
-
-
-def files_in(directory: Path) -> dict[str, bytes]:
-    """Return the bytes of all files by path."""
-    paths = (path for path in directory.rglob("*") if path.is_file())
-    return {path.relative_to(directory.parent).as_posix(): path.read_bytes() for path in paths}
-
-
-class Laboratory:
-    """Copies of one prepared directory, and what each writer makes of it."""
-
-    def __init__(self, work: Path) -> None:
-        self.template, self.base = work / "template", work / "base"
-        make_base(self.template)
-        self.before = state_of(self.template)
-        self._courses: dict[str, Course] = {}
-
-    def fresh(self) -> Path:
-        """Return a copy of the prepared directory; the one before is gone."""
-        shutil.rmtree(self.base, ignore_errors=True)
-        shutil.copytree(self.template, self.base, symlinks=True)
-        return self.base
-
-    def course(self, name: str) -> Course:
-        """Return what a writer does if nobody kills it."""
-        if name not in self._courses:
-            base = self.fresh()
-            begin = time.monotonic()
-            n_steps = count_steps(name, base)
-            self._courses[name] = Course(state_of(base), n_steps, time.monotonic() - begin)
-            with Butler(base / "repository") as butler:
-                assert butler.verify().is_clean
-        return self._courses[name]
-
-
 @pytest.fixture(scope="module")
 def laboratory() -> Iterator[Laboratory]:
     """Return a laboratory in memory where possible: a kill does not care what a disk does."""
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as work:
-        yield Laboratory(Path(work))
-
-
-def read_all(root: Path) -> None:
-    """Read each dataset that has a file."""
-    with Butler(root) as reader:
-        stored = reader.registry.files.all()
-        refs = reader.get_many_datasets(stored)
-        assert len(refs) == len(stored)
-        for ref in refs:
-            reader.get(ref)
-
-
-def check_aftermath(laboratory: Laboratory, name: str, base: Path) -> None:
-    """Check all that is promised after a kill."""
-    before, after = laboratory.before, laboratory.course(name).after
-    root = base / "repository"
-    read_all(root)
-    whole = before.files | after.files
-    for path, found in snapshot(root).files.items():
-        assert path.endswith(".part") or found == whole[path]
-    with Butler(root, writeable=True) as butler:
-        report = butler.verify(repair=True)
-        assert not report.missing
-        assert not report.damaged
-        assert butler.verify().is_clean
-    left = state_of(base)
-    done = left.rows == after.rows
-    assert done or left.rows == before.rows
-    assert left.files == (after.files if done else before.files)
-    # A file that is moved is removed where it was once it is sure to be here.
-    assert left.sources.items() >= (after.sources if done else before.sources).items()
-    assert left.sources.items() <= before.sources.items()
-    works_again(name, base, done=done)
-    assert state_of(base).rows == after.rows
-
-
-def works_again(name: str, base: Path, *, done: bool) -> None:
-    """Do what the writer was about to do."""
-    refused = (ConflictingDefinitionError, ArtifactMissingError, MissingCollectionError) if done else ()
-    with Butler(base / "repository", writeable=True) as butler, contextlib.suppress(*refused):
-        SCENARIOS[name](butler, base)
+        yield Laboratory(Path(work), Path(work) / "base")
 
 
 def some_steps(name: str, n_steps: int) -> list[int]:
@@ -152,9 +44,9 @@ def test_kill_before_each_step(laboratory: Laboratory, name: str, record_propert
     assert len(steps) > 1
     for step in steps:
         base = laboratory.fresh()
-        exit_code, _ = run_killed(name, base, Kill(step=step))
+        exit_code = run_killed(name, base, Kill(step=step))
         assert exit_code == -signal.SIGKILL
-        check_aftermath(laboratory, name, base)
+        laboratory.check_aftermath(name)
     record_property("kills", len(steps))
 
 
@@ -162,14 +54,15 @@ def test_kill_before_each_step(laboratory: Laboratory, name: str, record_propert
 def test_kill_after_any_time(laboratory: Laboratory, name: str, record_property: Record) -> None:
     """A writer dies at a random instant, also in the middle of a commit."""
     chance = random.Random(f"{SEED} {name}")
+    duration = laboratory.course(name).duration
     n_kills = 0
     for _ in range(N_TIMES):
-        delay = chance.uniform(0, 0.7 * laboratory.course(name).duration)
+        delay = chance.uniform(0, 0.7 * duration)
         base = laboratory.fresh()
-        exit_code, _ = run_killed(name, base, Kill(delay_s=delay))
+        exit_code = run_killed(name, base, Kill(delay_s=delay))
         assert exit_code in (DONE, -signal.SIGKILL)
         n_kills += exit_code != DONE
-        check_aftermath(laboratory, name, base)
+        laboratory.check_aftermath(name)
     record_property("kills", n_kills)
 
 
@@ -182,10 +75,10 @@ def test_kill_within_a_file(laboratory: Laboratory, name: str, record_property: 
     for _ in range(N_SIZES):
         size = int(10 ** chance.uniform(0, 4.7))
         base = laboratory.fresh()
-        exit_code, _ = run_killed(name, base, Kill(size=size))
+        exit_code = run_killed(name, base, Kill(size=size))
         assert exit_code in (DONE, -signal.SIGXFSZ)
         n_kills += exit_code != DONE
-        check_aftermath(laboratory, name, base)
+        laboratory.check_aftermath(name)
     record_property("kills", n_kills)
 
 
@@ -201,7 +94,7 @@ def test_kill_of_a_repair(laboratory: Laboratory, record_property: Record) -> No
     steps = some_steps("repair", n_steps)
     for step in steps:
         base = damaged()
-        exit_code, _ = run_killed("repair", base, Kill(step=step))
+        exit_code = run_killed("repair", base, Kill(step=step))
         assert exit_code == -signal.SIGKILL
         with Butler(base / "repository", writeable=True) as butler:
             butler.verify(repair=True)
@@ -215,7 +108,7 @@ def test_kill_of_a_creation(laboratory: Laboratory, record_property: Record) -> 
     steps = some_steps("create", count_steps("create", laboratory.fresh()))
     for step in steps:
         base = laboratory.fresh()
-        exit_code, _ = run_killed("create", base, Kill(step=step))
+        exit_code = run_killed("create", base, Kill(step=step))
         assert exit_code == -signal.SIGKILL
         if not (base / "made" / "butler.yaml").exists():
             Butler.makeRepo(base / "made")
@@ -234,7 +127,7 @@ def test_kill_of_a_reader_that_writes(laboratory: Laboratory, name: str, record_
     assert len(whole) >= 4
     for step in steps:
         base = laboratory.fresh()
-        exit_code, _ = run_killed(name, base, Kill(step=step))
+        exit_code = run_killed(name, base, Kill(step=step))
         assert exit_code == -signal.SIGKILL
         for path, found in files_in(base / "taken").items():
             assert path.endswith(".part") or found == whole[path]

@@ -1,4 +1,4 @@
-"""A writer in a process of its own, killed at a step, in the middle of a file, or after some time.
+"""A writer in a process of its own: killed at a step, within a file, after some time, or out of room.
 
 A *step* is what others could see: a file opened for writing, flushed, renamed, linked or removed, a directory
 made, or a commit to the registry. Between two steps nothing changes outside the process, so that kills before
@@ -17,13 +17,14 @@ import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from trust_scenarios import OTHERS, SCENARIOS
 
 from butler import Butler
+from butler.errors import ButlerUserError
 
-__all__ = ["DONE", "Kill", "count_steps", "run_killed"]
+__all__ = ["DONE", "Kill", "Outcome", "count_steps", "run_killed", "run_writer"]
 
 PRELOADED: Final = ["butler", "butler.formatters", "butler.ingest", "butler.skymaps", "trust_crash"]
 _FILE_STEPS: Final = {
@@ -45,11 +46,22 @@ class Kill:
         When a file grows beyond this, bytes.
     delay_s
         After this time.
+    room
+        Not at all, but a file that grows beyond this, bytes, is refused by the system.
     """
 
     step: int | None = None
     size: int | None = None
     delay_s: float | None = None
+    room: int | None = None
+
+
+class Outcome(NamedTuple):
+    """How a writer ended: exit code, steps if it was not killed, and the error that a user would see."""
+
+    exit_code: int
+    n_steps: int
+    error: str
 
 
 class StepCounter:
@@ -98,53 +110,65 @@ class StepCounter:
 def act(name: str, base: Path, kill: Kill, told: Connection) -> None:
     """Run a writer; tell when it begins, and how many steps it took."""
     counter = StepCounter(kill.step)
-    with Butler(base / "repository", writeable=True) as butler:
-        told.send(None)
-        if kill.size is not None:
-            # Python ignores the signal by default, and would see an error instead.
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (kill.size, resource.RLIM_INFINITY))
-        counter.armed = True
-        (SCENARIOS | OTHERS)[name](butler, base)
-        counter.step()
-        counter.armed = False
-        told.send(counter.n_steps)
+    error = ""
+    told.send(None)
+    try:
+        with Butler(base / "repository", writeable=True) as butler:
+            limit_sizes(kill)
+            counter.armed = True
+            (SCENARIOS | OTHERS)[name](butler, base)
+            counter.step()
+            counter.armed = False
+    except ButlerUserError as refused:
+        error = str(refused)
+    told.send((counter.n_steps, error))
 
 
-def run_killed(name: str, base: Path, kill: Kill) -> tuple[int, int]:
-    """Run a writer in a directory that `make_base` made, and kill it.
+def limit_sizes(kill: Kill) -> None:
+    """Have the system end this process, or refuse to write, when a file grows too long."""
+    limit = kill.size if kill.room is None else kill.room
+    if limit is None:
+        return
+    if kill.room is None:
+        # Python ignores the signal by default, and would see an error instead.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
-    Returns
-    -------
-    exit_code
-        `DONE`, or the negative number of the signal that ended it.
-    n_steps
-        Number of steps that a writer took which was not killed.
-    """
+
+def run_writer(name: str, base: Path, kill: Kill) -> Outcome:
+    """Run a writer in a directory that `make_base` made, and have it end as asked."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     told, teller = context.Pipe(duplex=False)
     process = context.Process(target=act, args=(name, base, kill, teller))
     process.start()
     teller.close()
-    n_steps = 0
+    n_steps, error = 0, ""
     with told:
         try:
             told.recv()
             if kill.delay_s is not None:
                 time.sleep(kill.delay_s)
                 process.kill()
-            n_steps = told.recv()
+            n_steps, error = told.recv()
         except EOFError:
             pass
         process.join()
     assert process.exitcode is not None
-    return process.exitcode, n_steps
+    return Outcome(process.exitcode, n_steps, error)
+
+
+def run_killed(name: str, base: Path, kill: Kill) -> int:
+    """Run a writer that is killed; return its exit code, `DONE` or the negative number of the signal."""
+    exit_code, _, error = run_writer(name, base, kill)
+    assert not error
+    return exit_code
 
 
 def count_steps(name: str, base: Path) -> int:
     """Run a writer to its end; return the number of steps that it took."""
-    exit_code, n_steps = run_killed(name, base, Kill())
-    assert exit_code == DONE
-    return n_steps
+    outcome = run_writer(name, base, Kill())
+    assert outcome.exit_code == DONE
+    assert not outcome.error
+    return outcome.n_steps

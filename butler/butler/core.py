@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from types import EllipsisType, TracebackType
+from typing import Any, Self, cast
 
-from ..datasets import DatasetRef, DatasetType
-from ..datastore import FileDatastore
-from ..defaults import RegistryDefaults
-from ..dimensions import DataId
+from ..datastore import FileDatastore, TemplateSet
+from ..dimensions import UNIVERSE, DimensionUniverse
 from ..errors import (
     ButlerUserError,
-    DatasetNotFoundError,
     ReadOnlyButlerError,
     RepositoryExistsError,
+    RepositoryNotFoundError,
 )
-from ..registry import FoundDataset
+from ..registry import RegistryDefaults
 from ..remover import DatasetRemover
 from ..repository import CONFIG_NAME, RepositoryConfig
 from ..writer import DatasetWriter
+from .aliases import known_aliases
+from .no_datastore import NoDatastore
 
-__all__ = ["ButlerCore", "DatasetName"]
+__all__ = ["ButlerCore"]
 
-DatasetName = str | DatasetType | DatasetRef
+Config = str | os.PathLike[str] | RepositoryConfig
+"""What says which repository to open."""
 
 
 class ButlerCore:
@@ -38,14 +38,16 @@ class ButlerCore:
 
     def __init__(
         self,
-        config: str | os.PathLike[str],
+        config: Config | None = None,
         *,
         collections: str | Iterable[str] | None = None,
         run: str | None = None,
         writeable: bool | None = None,
+        inferDefaults: bool = True,
+        without_datastore: bool = False,
         **data_id: str,
     ) -> None:
-        path = Path(config)
+        path = _located(config)
         self.root = (path.parent if path.name == CONFIG_NAME else path).absolute()
         settings = RepositoryConfig.load(self.root)
         writeable = run is not None if writeable is None else writeable
@@ -53,7 +55,14 @@ class ButlerCore:
             raise ReadOnlyButlerError(f"the directory {self.root} cannot be written")
         self.registry = settings.open_registry(self.root, writeable=writeable)
         try:
-            self.defaults = RegistryDefaults(self.registry, collections, run, data_id)
+            self.datastore = (
+                cast(FileDatastore, NoDatastore())
+                if without_datastore
+                else settings.file_datastore(self.root, writeable=writeable)
+            )
+            self.registry.defaults = RegistryDefaults(
+                self.registry, collections, run, data_id, infer=inferDefaults
+            )
             if run is not None:
                 self.registry.registerRun(run)
         except BaseException:
@@ -61,20 +70,52 @@ class ButlerCore:
             self.close()
             raise
         self.collections = self.registry.collections
-        self.datastore = FileDatastore(
-            self.root, settings.file_templates(), settings.checksum, settings.compression
-        )
         self._writer = DatasetWriter(self.registry, self.datastore)
         self._remover = DatasetRemover(self.registry, self.datastore)
 
     @classmethod
-    def from_config(cls, config: str | os.PathLike[str], **kwargs: Any) -> Self:
+    def from_config(cls, config: Config | None = None, **kwargs: Any) -> Self:
         """Open a repository; the same as the constructor."""
         return cls(config, **kwargs)
 
+    @staticmethod
+    def get_known_repos() -> set[str]:
+        """Return the labels of the repositories that the environment names; raises as `known_aliases`."""
+        return set(known_aliases())
+
+    @staticmethod
+    def get_repo_uri(label: str, return_label: bool = False) -> str:
+        """Return where the repository of a label is.
+
+        Parameters
+        ----------
+        label
+            Label from ``DAF_BUTLER_REPOSITORIES`` or ``DAF_BUTLER_REPOSITORY_INDEX``.
+        return_label
+            Whether a label that is not known comes back as it is.
+
+        Raises
+        ------
+        RepositoryNotFoundError
+            Raised if the label is not known.
+        """
+        aliases = known_aliases()
+        if label not in aliases and not return_label:
+            raise RepositoryNotFoundError(f"no repository is called {label!r}{_told_aliases()}")
+        return aliases.get(label, label)
+
+    @staticmethod
+    def has_repo_config(root: str | os.PathLike[str]) -> bool:
+        """Tell whether there is a repository in a directory."""
+        return (Path(root) / CONFIG_NAME).is_file()
+
     @classmethod
     def makeRepo(
-        cls, root: str | os.PathLike[str], config: RepositoryConfig | None = None
+        cls,
+        root: str | os.PathLike[str],
+        config: RepositoryConfig | None = None,
+        *,
+        overwrite: bool = False,
     ) -> RepositoryConfig:
         """Make a repository; a registry that has lost its ``butler.yaml`` is kept.
 
@@ -84,28 +125,42 @@ class ButlerCore:
             Directory; made if needed.
         config
             Settings other than the defaults.
+        overwrite
+            Whether the settings of a repository that is there may be replaced; what it holds is kept.
 
         Raises
         ------
         RepositoryExistsError
-            Raised if there is a repository.
+            Raised if there is a repository, and `overwrite` is not set.
         ButlerUserError
             Raised if the directory cannot be written.
         """
         directory = Path(root).absolute()
         settings = config or RepositoryConfig()
-        settings.file_templates()
-        if (directory / CONFIG_NAME).exists():
+        TemplateSet.from_patterns(settings.templates)
+        if (directory / CONFIG_NAME).exists() and not overwrite:
             raise RepositoryExistsError(f"there is a repository at {directory} already")
         try:
             directory.mkdir(parents=True, exist_ok=True)
             registry = settings.make_registry(directory)
             registry.database.close()
-            settings = settings.model_copy(update={"id": registry.repository_id})
+            settings = settings.model_copy(update={"id": registry.repository_id}).claimed(directory)
             settings.save(directory)
         except OSError as error:
+            if isinstance(error, ButlerUserError):
+                raise
             raise ButlerUserError(f"cannot make a repository at {directory}: {error.strerror}") from error
-        return settings
+        return settings.model_copy(update={"root": directory})
+
+    @property
+    def defaults(self) -> RegistryDefaults:
+        """What is filled in where a call says nothing."""
+        return self.registry.defaults
+
+    @property
+    def dimensions(self) -> DimensionUniverse:
+        """All dimensions and how they hang together."""
+        return UNIVERSE
 
     @property
     def run(self) -> str | None:
@@ -116,14 +171,36 @@ class ButlerCore:
         """Tell whether anything may be changed."""
         return self.registry.database.writeable
 
-    def clone(self, *, collections: str | Iterable[str] | None = None, run: str | None = None) -> Self:
-        """Open the same repository with other defaults; what is not given stays as it is."""
+    def clone(
+        self,
+        *,
+        collections: str | Iterable[str] | EllipsisType | None = ...,
+        run: str | EllipsisType | None = ...,
+        inferDefaults: bool | EllipsisType = ...,
+        dataId: Mapping[str, str] | EllipsisType | None = ...,
+    ) -> Self:
+        """Open the same repository with other defaults; what is not given, or is ``...``, stays as it is.
+
+        Parameters
+        ----------
+        collections
+            Collections to search; None for those that follow from the run.
+        run
+            RUN to put into; None for none.
+        inferDefaults
+            Whether instrument and sky map are inferred where there is only one.
+        dataId
+            Default values of instrument and sky map; None for none that are given.
+        """
+        own = self.defaults
+        given: Mapping[str, Any] = own.given if dataId is ... else dataId or {}
         return type(self)(
             self.root,
-            collections=self.defaults.searched if collections is None else collections,
-            run=run or self.run,
+            collections=own.searched if collections is ... else collections,
+            run=own.run if run is ... else run,
             writeable=self.isWriteable(),
-            **self.defaults.given,
+            inferDefaults=own.infers if inferDefaults is ... else inferDefaults,
+            **given,
         )
 
     def close(self) -> None:
@@ -144,72 +221,19 @@ class ButlerCore:
         with self.registry.database.transaction():
             yield
 
-    def find_dataset(
-        self,
-        dataset_type: str | DatasetType,
-        data_id: DataId | None = None,
-        *,
-        collections: str | Iterable[str] | None = None,
-        **kwargs: Any,
-    ) -> DatasetRef | None:
-        """Return the first dataset of a data ID along the search path, None if there is none."""
-        found = self._find(dataset_type, data_id, collections, kwargs)
-        return None if found is None else found.ref
 
-    def _find(
-        self,
-        dataset_type: str | DatasetType,
-        data_id: DataId | None,
-        collections: str | Iterable[str] | None,
-        kwargs: Mapping[str, Any],
-    ) -> FoundDataset | None:
-        registered, component = self._named_type(dataset_type)
-        coordinate = self.defaults.data_id(registered, {**(data_id or {}), **kwargs})
-        found = self.registry.find_stored(registered.name, coordinate, self.defaults.path(collections))
-        if found is not None and component:
-            return FoundDataset(found.ref.makeComponentRef(component), found.record)
-        return found
+def _located(config: Config | None) -> Path:
+    """Return the place of a repository that is told by path, ``file:`` URI, label or its settings."""
+    if config is None:
+        raise RepositoryNotFoundError(f"say which repository to open{_told_aliases()}")
+    if isinstance(config, RepositoryConfig):
+        if config.root is None:
+            raise RepositoryNotFoundError("these settings are not those of a repository; give its directory")
+        return config.root
+    place = known_aliases().get(config, config) if isinstance(config, str) else config
+    return Path(place.removeprefix("file://") if isinstance(place, str) else place)
 
-    def get_dataset(self, id: uuid.UUID) -> DatasetRef | None:
-        """Return a dataset by UUID, None if there is none."""
-        return self.registry.datasets.get(id)
 
-    def get_many_datasets(self, ids: Iterable[uuid.UUID]) -> list[DatasetRef]:
-        """Return the datasets that exist among some UUIDs, by dataset type."""
-        return self.registry.datasets.get_many(list(ids))
-
-    def get_dataset_type(self, name: str) -> DatasetType:
-        """Return a dataset type by name, also of a component.
-
-        Raises
-        ------
-        MissingDatasetTypeError
-            Raised if there is none.
-        """
-        registered, component = self._named_type(name)
-        return registered.makeComponentDatasetType(component) if component else registered
-
-    def _named_type(self, name: str | DatasetType) -> tuple[DatasetType, str | None]:
-        text = name.name if isinstance(name, DatasetType) else name
-        parent, dot, component = text.partition(".")
-        registered = self.registry.datasets.get_type(parent).type
-        if dot:
-            registered.storageClass.component(component)
-        return registered, component or None
-
-    def _resolve(
-        self,
-        dataset: DatasetName,
-        data_id: DataId | None,
-        collections: str | Iterable[str] | None,
-        kwargs: Mapping[str, Any],
-    ) -> FoundDataset:
-        if isinstance(dataset, DatasetRef):
-            return FoundDataset(dataset, self.registry.files.get_one(dataset.id))
-        found = self._find(dataset, data_id, collections, kwargs)
-        if found is None:
-            name = dataset if isinstance(dataset, str) else dataset.name
-            path = ", ".join(self.defaults.path(collections)) or "no collection at all"
-            shown = {**(data_id or {}), **kwargs}
-            raise DatasetNotFoundError(f"no {name} with data ID {shown} in {path}; query what there is")
-        return found
+def _told_aliases() -> str:
+    labels = ", ".join(sorted(known_aliases()))
+    return f"; known labels: {labels or 'none'}"

@@ -3,85 +3,137 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from ..datasets import DatasetRef
-from ..datastore import retrieve_files
-from ..dimensions import DataId
+from ..datasets import DatasetRef, StorageClass
+from ..datastore import RemoteResource, as_resource, retrieve_files
+from ..dimensions import DataId, Timespan
 from ..errors import (
     ArtifactMissingError,
     CollectionError,
     ConflictingDefinitionError,
+    DataIdValueError,
     DatasetNotFoundError,
     MissingDatasetTypeError,
 )
 from ..handles import DeferredDatasetHandle
-from ..registry import FileRecord, FoundDataset
-from .core import ButlerCore, DatasetName
 from .existence import DatasetExistence
+from .finding import DatasetName, FindingButler, merged
 
-__all__ = ["ReadingButler"]
+__all__ = ["DatasetRefURIs", "ReadingButler"]
 
 
-class ReadingButler(ButlerCore):
+@dataclass(frozen=True, slots=True)
+class DatasetRefURIs:
+    """Where the files of a dataset are.
+
+    Parameters
+    ----------
+    primaryURI
+        The file of the whole.
+    componentURIs
+        Files of components by name; empty, because a dataset has one file here.
+    """
+
+    primaryURI: Path | RemoteResource
+    componentURIs: Mapping[str, Path | RemoteResource] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from (self.primaryURI, self.componentURIs)
+
+
+class ReadingButler(FindingButler):
     """The part of the butler that reads datasets."""
 
     def get(
         self,
-        dataset: DatasetName,
+        datasetRefOrType: DatasetName,
         /,
         dataId: DataId | None = None,
         *,
         parameters: Mapping[str, Any] | None = None,
         collections: str | Iterable[str] | None = None,
+        storageClass: str | StorageClass | None = None,
+        timespan: Timespan | None = None,
         **kwargs: Any,
     ) -> Any:
         """Read a dataset.
 
         Parameters
         ----------
-        dataset
-            Name (``type`` or ``type.component``), dataset type or ref.
+        datasetRefOrType
+            Name (``type`` or ``type.component``), dataset type or ref; the storage class of a type or ref is
+            what is read.
         dataId
-            Data ID; keyword arguments add to it.
+            Data ID; keyword arguments go over it. See `find_dataset` for what may stand in it.
         parameters
             Read parameters, for example ``{"bbox": Box2I(...)}``.
         collections
-            Collections to search, in order.
+            Collections to search, in order; not for a ref.
+        storageClass
+            Storage class to read it as.
+        timespan
+            Times at which a calibration must be valid.
 
         Raises
         ------
         DatasetNotFoundError
-            Raised if there is no such dataset.
+            Raised if there is no such dataset; besides, all that `find_dataset` raises.
         ArtifactMissingError
             Raised if its file is gone.
+        StorageClassError
+            Raised for a parameter that is not understood, or a storage class that cannot be had.
         """
-        handle = self.getDeferred(dataset, dataId, parameters=parameters, collections=collections, **kwargs)
+        handle = self.getDeferred(
+            datasetRefOrType,
+            dataId,
+            parameters=parameters,
+            collections=collections,
+            storageClass=storageClass,
+            timespan=timespan,
+            **kwargs,
+        )
         return handle.get()
 
     def getDeferred(
         self,
-        dataset: DatasetName,
+        datasetRefOrType: DatasetName,
         /,
         dataId: DataId | None = None,
         *,
         parameters: Mapping[str, Any] | None = None,
         collections: str | Iterable[str] | None = None,
+        storageClass: str | StorageClass | None = None,
+        timespan: Timespan | None = None,
         **kwargs: Any,
     ) -> DeferredDatasetHandle:
-        """Return a handle that reads a dataset, or parts of it, later; arguments as `get`."""
-        found = self._resolve(dataset, dataId, collections, kwargs)
-        registered, component = self._named_type(found.ref.datasetType)
-        stored = self.datastore.stored(_record(found), registered, component)
-        return DeferredDatasetHandle(stored, found.ref, dict(parameters or {}))
+        """Return a handle that reads a dataset, or parts of it, later; arguments and errors as `get`.
+
+        A dataset that is found by its data ID may lack its file until it is read.
+        """
+        found = self._resolve(datasetRefOrType, dataId, collections, kwargs, timespan)
+        ref, record = found.ref, found.record
+        registered, component = self._named_type(ref.datasetType)
+        if record is None and isinstance(datasetRefOrType, DatasetRef):
+            raise self.no_file(ref)
+        stored = _Fileless(self) if record is None else self.datastore.stored(record, registered, component)
+        own = registered.storageClass if component is None else registered.storageClass.component(component)
+        asked = storageClass or ref.datasetType.storageClass
+        wanted = None if asked in (own, own.name) else asked
+        # The handle converts from what is stored to what is wanted.
+        plain = ref if wanted is None else ref.overrideStorageClass(own)
+        return DeferredDatasetHandle(
+            stored, plain, dict(parameters or {}), wanted, expand=self.registry.records.expand
+        )
 
     def exists(
         self,
-        dataset: DatasetName,
+        dataset_ref_or_type: DatasetName,
         /,
-        dataId: DataId | None = None,
+        data_id: DataId | None = None,
         *,
         full_check: bool = True,
         collections: str | Iterable[str] | None = None,
@@ -91,7 +143,7 @@ class ReadingButler(ButlerCore):
 
         Parameters
         ----------
-        dataset, dataId
+        dataset_ref_or_type, data_id
             What is meant, as for `get`.
         full_check
             Whether to look at the file; if not, it is taken to be there.
@@ -102,23 +154,25 @@ class ReadingButler(ButlerCore):
         ------
         ConflictingDefinitionError
             Raised for a ref whose UUID belongs to another dataset.
+        DimensionNameError
+            Raised for a data ID that lacks a value, or has a name that means nothing.
         """
         try:
-            resolved = self._resolve(dataset, dataId, collections, kwargs)
-        except (CollectionError, MissingDatasetTypeError, DatasetNotFoundError):
+            resolved = self._resolve(dataset_ref_or_type, data_id, collections, kwargs)
+        except (CollectionError, MissingDatasetTypeError, DatasetNotFoundError, DataIdValueError):
             return DatasetExistence.UNRECOGNIZED
-        if isinstance(dataset, DatasetRef):
-            known = self.registry.datasets.get(dataset.id)
+        if isinstance(dataset_ref_or_type, DatasetRef):
+            known = self.registry.datasets.get(dataset_ref_or_type.id)
             if known is None:
                 return DatasetExistence.UNRECOGNIZED
-            _require_same(dataset, known)
+            _require_same(dataset_ref_or_type, known)
         record = resolved.record
         found = DatasetExistence.RECORDED
         if record is not None:
             found |= DatasetExistence.DATASTORE
         if not full_check:
             return found | DatasetExistence._ASSUMED
-        if record is not None and self.datastore.resolve(record.path).exists():
+        if record is not None and self.datastore.size(record.path) is not None:
             found |= DatasetExistence._ARTIFACT
         return found
 
@@ -131,40 +185,101 @@ class ReadingButler(ButlerCore):
         asked = list(refs)
         records = self.registry.files.get([ref.id for ref in asked])
         return {
-            ref: ref.id in records and self.datastore.resolve(records[ref.id].path).exists() for ref in asked
+            ref: ref.id in records and self.datastore.size(records[ref.id].path) is not None for ref in asked
         }
 
-    def getURI(self, dataset: DatasetName, /, dataId: DataId | None = None, **kwargs: Any) -> Path:
-        """Return where the file of a dataset is; arguments as `get`."""
-        collections = kwargs.pop("collections", None)
-        found = self._resolve(dataset, dataId, collections, kwargs)
-        return self.datastore.resolve(_record(found).path)
+    def getURI(
+        self,
+        datasetRefOrType: DatasetName,
+        /,
+        dataId: DataId | None = None,
+        *,
+        predict: bool = False,
+        collections: str | Iterable[str] | None = None,
+        run: str | None = None,
+        **kwargs: Any,
+    ) -> Path | RemoteResource:
+        """Return where the file of a dataset is.
+
+        Parameters
+        ----------
+        datasetRefOrType, dataId
+            What is meant, as for `get`.
+        predict
+            Whether to say of a dataset without a file where it would be written.
+        collections
+            Collections to search, in order.
+        run
+            RUN that a dataset which does not exist would be put into.
+
+        Raises
+        ------
+        DatasetNotFoundError
+            Raised if there is no such dataset, and `predict` is not set.
+        ArtifactMissingError
+            Raised if it has no stored file, and `predict` is not set.
+        """
+        if predict and not isinstance(datasetRefOrType, DatasetRef):
+            registered, _ = self._named_type(datasetRefOrType)
+            try:
+                ref = self._resolve(datasetRefOrType, dataId, collections, kwargs).ref
+            except (CollectionError, DatasetNotFoundError):
+                given = self.defaults.data_id(registered.dimensions, merged(dataId, kwargs))
+                ref = DatasetRef(registered, given, self.defaults.run_or(run))
+        else:
+            ref = self._resolve(datasetRefOrType, dataId, collections, kwargs).ref
+        return self.get_many_uris([ref], predict=predict)[ref].primaryURI
+
+    def getURIs(
+        self,
+        datasetRefOrType: DatasetName,
+        /,
+        dataId: DataId | None = None,
+        *,
+        predict: bool = False,
+        collections: str | Iterable[str] | None = None,
+        run: str | None = None,
+        **kwargs: Any,
+    ) -> DatasetRefURIs:
+        """Return where the files of a dataset are, which is one; arguments and errors as `getURI`."""
+        return DatasetRefURIs(
+            self.getURI(datasetRefOrType, dataId, predict=predict, collections=collections, run=run, **kwargs)
+        )
 
     def get_many_uris(
-        self, refs: Iterable[DatasetRef], *, allow_missing: bool = False
-    ) -> dict[DatasetRef, Path]:
+        self, refs: Iterable[DatasetRef], predict: bool = False, allow_missing: bool = False
+    ) -> dict[DatasetRef, DatasetRefURIs]:
         """Return where the files of datasets are.
 
         Parameters
         ----------
         refs
             The datasets.
+        predict
+            Whether to say of datasets without a file where it would be written.
         allow_missing
             Whether to leave out those that have no stored file.
 
         Raises
         ------
         ArtifactMissingError
-            Raised if one has no stored file and `allow_missing` is not set.
+            Raised if one has no stored file, and neither `predict` nor `allow_missing` is set.
         """
         asked = list(refs)
         records = self.registry.files.get([ref.id for ref in asked])
-        missing = [ref for ref in asked if ref.id not in records]
-        if missing and not allow_missing:
-            raise ArtifactMissingError(
-                f"{len(missing)} datasets have no stored file, among them {missing[0]}"
-            )
-        return {ref: self.datastore.resolve(records[ref.id].path) for ref in asked if ref.id in records}
+        found = {}
+        for ref in asked:
+            if ref.id in records:
+                found[ref] = DatasetRefURIs(as_resource(self.datastore, records[ref.id].path))
+            elif predict:
+                expanded = ref.expanded(self.registry.records.expand(ref.dataId))
+                found[ref] = DatasetRefURIs(as_resource(self.datastore, self.datastore.path_for(expanded)))
+            elif not allow_missing:
+                n_missing = sum(ref.id not in records for ref in asked)
+                if n_missing == 1:
+                    raise self.no_file(ref)
+                raise ArtifactMissingError(f"{n_missing} datasets have no stored file, among them {ref}")
+        return found
 
     def retrieveArtifacts(
         self,
@@ -216,10 +331,15 @@ class ReadingButler(ButlerCore):
         )
 
 
-def _record(found: FoundDataset) -> FileRecord:
-    if found.record is None:
-        raise ArtifactMissingError(f"{found.ref} has no stored file")
-    return found.record
+@dataclass(frozen=True, slots=True)
+class _Fileless:
+    """What a handle of a dataset without file reads."""
+
+    butler: FindingButler
+
+    def read(self, ref: DatasetRef, component: str | None, parameters: Mapping[str, Any]) -> NoReturn:
+        """Say that there is nothing to read, and raise."""
+        raise self.butler.no_file(ref)
 
 
 def _require_same(ref: DatasetRef, known: DatasetRef) -> None:

@@ -113,7 +113,8 @@ class DatasetRef:
 
     def overrideStorageClass(self, storageClass: str | StorageClass) -> DatasetRef:
         """Return this ref with another storage class; raises as `DatasetType.overrideStorageClass`."""
-        return self._with(self.datasetType.overrideStorageClass(storageClass), self.dataId)
+        kind = self.datasetType.overrideStorageClass(storageClass)
+        return self if kind is self.datasetType else self._with(kind, self.dataId)
 
     def is_compatible_with(self, other: DatasetRef) -> bool:
         """Tell whether another ref is this dataset, and can be had with this storage class."""
@@ -143,7 +144,7 @@ class DatasetRef:
 
         Raises
         ------
-        StorageClassError
+        DatasetTypeError
             Raised if a storage class cannot be converted into the other.
         """
         kind = (

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..dimensions import UNIVERSE, DimensionGroup, DimensionUniverse
-from ..errors import DatasetTypeError, StorageClassError
-from .storage_class import StorageClass, get_storage_class
+from ..errors import DatasetTypeError
+from .storage_class import StorageClass
+from .storage_classes import get_storage_class
 
 __all__ = ["DatasetType", "KnowsDatasetTypes"]
 
@@ -163,14 +164,14 @@ class DatasetType:
 
         Raises
         ------
-        StorageClassError
+        DatasetTypeError
             Raised if neither storage class can be had from the other.
         """
         chosen = _known(storageClass)
         if chosen.name == self.storageClass_name:
             return self
         if not (chosen.can_convert(self.storageClass) or self.storageClass.can_convert(chosen)):
-            raise StorageClassError(
+            raise DatasetTypeError(
                 f"the storage class of {self.name} is {self.storageClass_name}, which cannot be converted "
                 f"to or from {chosen.name}"
             )

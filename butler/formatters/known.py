@@ -25,25 +25,6 @@ FORMATTERS: Final[dict[str, str]] = {
 }
 """Where each formatter is defined, by its name; a repository can only name these."""
 
-_BY_STORAGE_CLASS: Final[dict[str, str]] = {
-    "Exposure": "ExposureFits",
-    "ExposureF": "ExposureFits",
-    "MaskedImage": "MaskedImageFits",
-    "MaskedImageF": "MaskedImageFits",
-    "Image": "ImageFits",
-    "ImageF": "ImageFits",
-    "ImageU": "ImageFits",
-    "Mask": "MaskFits",
-    "MaskX": "MaskFits",
-    "SkyMap": "SkyMapJson",
-    "HealSparseMap": "HealSparse",
-    "ArrowAstropy": "TableEcsv",
-    "SourceCatalog": "TableEcsv",
-    "StructuredDataDict": "Json",
-    "Config": "Json",
-    "TaskMetadata": "Json",
-}
-
 
 def get_formatter(name: str) -> Formatter:
     """Return a formatter by name.
@@ -75,8 +56,6 @@ def formatter_for(storage_class: StorageClass) -> Formatter:
     StorageClassError
         Raised if datasets of this storage class are not stored on their own.
     """
-    try:
-        name = _BY_STORAGE_CLASS[storage_class.name]
-    except KeyError:
-        raise StorageClassError(f"{storage_class.name} cannot be stored on its own") from None
-    return get_formatter(name)
+    if not storage_class.formatter:
+        raise StorageClassError(f"{storage_class.name} cannot be stored on its own")
+    return get_formatter(storage_class.formatter)

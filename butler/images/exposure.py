@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .ap_corr_map import ApCorrMap
 from .coadd_inputs import CoaddInputs
 from .filter_label import FilterLabel
-from .geometry import Box2I
+from .geometry import Box2I, Extent2I, Point2I
 from .image import Image
 from .mask import Mask
 from .masked_image import MaskedImage
 from .photo_calib import PhotoCalib
+from .polygon import Polygon
 from .psf import Psf
 from .sky_wcs import SkyWcs
 from .visit_info import VisitInfo
@@ -34,6 +36,10 @@ class Exposure:
         What is known; None if not.
     metadata
         Free header cards.
+    apCorrMap, validPolygon
+        What is known; None if not.
+    id
+        Number of the exposure; None if not known.
     """
 
     maskedImage: MaskedImage
@@ -44,6 +50,9 @@ class Exposure:
     visitInfo: VisitInfo | None = None
     coaddInputs: CoaddInputs | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    apCorrMap: ApCorrMap | None = None
+    validPolygon: Polygon | None = None
+    id: int | None = None
 
     @property
     def image(self) -> Image:
@@ -64,6 +73,16 @@ class Exposure:
     def bbox(self) -> Box2I:
         """Box covered, in parent coordinates."""
         return self.maskedImage.bbox
+
+    @property
+    def dimensions(self) -> Extent2I:
+        """Width and height in pixels."""
+        return self.bbox.dimensions
+
+    @property
+    def xy0(self) -> Point2I:
+        """Parent coordinates ``(x, y)`` of the first pixel."""
+        return self.bbox.minimum
 
     def getBBox(self) -> Box2I:
         """Return the box covered, in parent coordinates."""

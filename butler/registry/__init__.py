@@ -3,6 +3,7 @@
 from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database, Transaction
 from .dataset_store import FoundDataset
+from .defaults import RegistryDefaults
 from .engines import check_postgres_url
 from .file_store import FileRecord, FileRecordStore
 from .queries import DatasetSearch, QuerySpec
@@ -20,6 +21,7 @@ __all__ = [
     "FoundDataset",
     "QuerySpec",
     "Registry",
+    "RegistryDefaults",
     "Transaction",
     "Where",
     "check_postgres_url",

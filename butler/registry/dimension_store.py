@@ -15,7 +15,7 @@ from ..dimensions import (
     DimensionRecord,
     Timespan,
 )
-from ..errors import ConflictingDefinitionError, DataIdValueError, DimensionNameError
+from ..errors import ButlerUserError, ConflictingDefinitionError, DataIdValueError, DimensionNameError
 from ..regions import SkyRegion
 from .database import Database
 from .memory import MARK, Memory
@@ -44,22 +44,44 @@ class DimensionRecordStore:
         self._memory = memory
 
     def insert(
-        self, element: str, records: Sequence[DimensionRecord], *, skip_existing: bool = False
+        self,
+        element: str,
+        records: Sequence[DimensionRecord],
+        *,
+        replace: bool = False,
+        skip_existing: bool = False,
     ) -> None:
         """Insert records of one element.
+
+        Parameters
+        ----------
+        element
+            The element.
+        records
+            The records.
+        replace, skip_existing
+            Whether those that exist already are replaced, or left alone; not both.
 
         Raises
         ------
         ConflictingDefinitionError
-            Raised if a record exists already and `skip_existing` is not set.
+            Raised if a record exists already, and neither may happen to it.
+        ButlerUserError
+            Raised if both may.
         DataIdValueError
             Raised if a record refers to one that does not exist.
         """
         definition = _stored(element)
+        if replace and skip_existing:
+            raise ButlerUserError("records that exist are replaced, or skipped, not both")
         with self._db.transaction():
             known = self._existing(definition, records)
             fresh = [r for r in records if _key(r) not in known]
-            if len(fresh) < len(records) and not skip_existing:
+            if replace:
+                for record in records:
+                    if _key(record) in known:
+                        self.sync(record, update=True)
+            elif len(fresh) < len(records) and not skip_existing:
                 clash = next(r for r in records if _key(r) in known)
                 raise ConflictingDefinitionError(f"{_describe(clash)} exists already")
             keys = [_key(r) for r in fresh]
@@ -100,7 +122,7 @@ class DimensionRecordStore:
             if existing is None:
                 self.insert(definition.name, [record])
                 return True
-            old, new = existing.columns(), record.columns()
+            old, new = existing.toDict(), record.toDict()
             changed = {name: old[name] for name in old if old[name] != new[name]}
             if not changed:
                 return False
@@ -294,6 +316,23 @@ def record_from_row(definition: DimensionElement, row: sa.Row[Any], prefix: str 
     return DimensionRecord(definition, plain)
 
 
+def record_from_values(definition: DimensionElement, values: Sequence[Any]) -> DimensionRecord:
+    """Return the record of a row as the driver has it: keys, implied values, fields, region, timespan."""
+    names = [*definition.required, *definition.implies, *(f.name for f in definition.fields)]
+    plain = dict(zip(names, values, strict=False))
+    rest = list(values[len(names) :])
+    for field in definition.fields:
+        if field.type is bool and plain[field.name] is not None:
+            plain[field.name] = bool(plain[field.name])
+    if definition.spatial:
+        encoded = rest.pop(0)
+        plain["region"] = None if encoded is None else SkyRegion.decode(encoded)
+    if definition.temporal:
+        begin, end = rest
+        plain["timespan"] = None if begin is None and end is None else Timespan(begin, end)
+    return DimensionRecord(definition, plain)
+
+
 def _to_row(record: DimensionRecord) -> dict[str, Any]:
     row = record.columns()
     if record.definition.spatial:
@@ -327,8 +366,8 @@ def _one_of(
 ) -> Iterator[list[sa.ColumnElement[bool]]]:
     """Yield conditions that together are true for the rows of some keys, each a search in the primary key."""
     lasts: dict[tuple[Any, ...], list[Any]] = {}
-    for *first, last in keys:
-        lasts.setdefault(tuple(first), []).append(last)
+    for key in keys:
+        lasts.setdefault(key[:-1], []).append(key[-1])
     for first, values in lasts.items():
         equal = [table.c[name] == value for name, value in zip(required[:-1], first, strict=True)]
         for start in range(0, len(values), _CHUNK):

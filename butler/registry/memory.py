@@ -66,6 +66,10 @@ class Memory:
             answers[key] = found
         return found
 
+    def forget(self) -> None:
+        """Look everything up again when it is asked for."""
+        self._db.answers.clear()
+
     def keep(self, found: Mapping[Hashable, Any], mark: object) -> None:
         """Keep answers that were found since `mark` was the mark, unless somebody has changed something."""
         answers = self._db.answers

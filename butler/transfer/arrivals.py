@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..datasets import DatasetRef
-from ..datastore import StagedFile
+from ..datastore import IncomingFile, StagedFile, stage_file, stage_own_file
 from ..dimensions import DimensionRecord
 from ..errors import ConflictingDefinitionError
 from ..formatters import Formatter
@@ -71,7 +70,7 @@ def take_in_datasets(writer: DatasetWriter, arrivals: Sequence[Arrival], transfe
     arrivals
         The datasets.
     transfer
-        As of `FileDatastore.stage_file`; None for files that are in their places.
+        As of `butler.datastore.stage_file`; None for files that are in their places.
 
     Returns
     -------
@@ -122,16 +121,22 @@ def _staged(
 ) -> list[tuple[DatasetRef, StagedFile]]:
     """Bring files in under temporary names; if one fails, remove the others."""
     staged: list[tuple[DatasetRef, StagedFile]] = []
+    # Datasets that share a file here share one there.
+    by_path: dict[str, StagedFile] = {}
     try:
         if transfer is None:
             _require_free(writer.registry, [arrival.path or "" for _, arrival in datasets])
         for ref, arrival in datasets:
             assert arrival.path is not None
             assert arrival.formatter is not None
-            if transfer is None:
-                file = writer.datastore.stage_in_place(arrival.path, arrival.formatter)
+            if arrival.path in by_path:
+                file = by_path[arrival.path]
+            elif transfer is None:
+                file = stage_own_file(writer.datastore, arrival.path, arrival.formatter)
             else:
-                file = writer.datastore.stage_file(Path(arrival.path), ref, arrival.formatter, transfer)
+                incoming = IncomingFile(arrival.path, ref, arrival.formatter)
+                file = stage_file(writer.datastore, incoming, transfer)
+            by_path[arrival.path] = file
             staged.append((ref, file))
     except BaseException:
         for _, file in staged:
@@ -141,10 +146,6 @@ def _staged(
 
 
 def _require_free(registry: Registry, paths: Sequence[str]) -> None:
-    """Refuse a file that two datasets would own: it would go with the first that is removed."""
-    taken = registry.files.taken(paths)
-    seen: set[str] = set()
-    for path in paths:
-        if path in taken or path in seen:
-            raise ConflictingDefinitionError(f"the file {path!r} belongs to another dataset already")
-        seen.add(path)
+    """Refuse a file that belongs to a dataset which has been here before."""
+    for path in sorted(registry.files.taken(paths)):
+        raise ConflictingDefinitionError(f"the file {path!r} belongs to another dataset already")
