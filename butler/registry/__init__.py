@@ -6,7 +6,7 @@ from .dataset_store import FoundDataset
 from .defaults import RegistryDefaults
 from .engines import check_postgres_url
 from .file_store import FileRecord, FileRecordStore
-from .queries import DatasetSearch, QuerySpec
+from .queries import DatasetSearch, Query, QuerySpec
 from .registry import Registry
 from .where import Where
 
@@ -19,6 +19,7 @@ __all__ = [
     "FileRecord",
     "FileRecordStore",
     "FoundDataset",
+    "Query",
     "QuerySpec",
     "Registry",
     "RegistryDefaults",
