@@ -236,11 +236,8 @@ def _plain_values(
     values: list[int | str] = []
     n_given = 0
     for name, kind in dimensions.key_types:
-        if name in given:
-            n_given += 1
-            value = given[name]
-        else:
-            value = defaults.get(name)
+        value: Any = given[name] if name in given else defaults.get(name)
+        n_given += name in given
         if type(value) is not kind:
             return None
         if not (
