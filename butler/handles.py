@@ -85,6 +85,8 @@ class DeferredDatasetHandle:
         wanted = {**self.parameters, **(parameters or {})} if parameters else self.parameters
         if component is None:
             whole = self.reader.read(self.ref, None, wanted)
+            if storageClass is None and self.storageClass is None:
+                return whole
             return _converted(whole, self.ref.datasetType.storageClass, storageClass or self.storageClass)
         part_class = self.ref.datasetType.storageClass.component(component)
         if self.storageClass is None:
