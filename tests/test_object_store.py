@@ -45,10 +45,11 @@ def remote(object_server: ObjectServer, tmp_path: Path) -> Iterator[Butler]:
     """Return a writeable butler whose files are in an empty part of the object store."""
     settings = {"root": object_server.url(tmp_path.name), "options": object_server.options}
     Butler.makeRepo(tmp_path / "remote", RepositoryConfig(datastore=DatastoreConfig(**settings)))
-    with Butler(tmp_path / "remote", run="run", instrument="CAM") as butler:
+    with Butler(tmp_path / "remote", writeable=True) as butler:
         insert_records(butler)
         for dataset_type in (CALEXP, NOTE):
             butler.registry.registerDatasetType(dataset_type)
+    with Butler(tmp_path / "remote", run="run", instrument="CAM") as butler:
         object_server.requests.clear()
         yield butler
 
@@ -420,11 +421,11 @@ def note_ref_of(butler: Butler, visit: int) -> DatasetRef:
 def test_a_repository_in_memory_is_a_double_for_tests(tmp_path: Path) -> None:
     """Files in memory behave like files; only the registry is on disk."""
     Butler.makeRepo(tmp_path, RepositoryConfig(datastore="in-memory"))
-    with Butler(tmp_path, run="run", instrument="CAM") as butler:
+    with Butler(tmp_path, run="run") as butler:
         insert_records(butler)
         butler.registry.registerDatasetType(CALEXP)
         exposure = make_exposure(XY0, SHAPE)
-        ref = butler.put(exposure, "calexp", visit=1, detector=0)
+        ref = butler.put(exposure, "calexp", instrument="CAM", visit=1, detector=0)
         with butler.clone() as other:
             part = other.get(ref, parameters={"bbox": BOX})
             np.testing.assert_array_equal(part.image.array, exposure.maskedImage[BOX].image.array)
