@@ -559,6 +559,25 @@ def test_a_copy_of_another_size_or_version_is_not_used(tmp_path: Path) -> None:
     assert len(fetched) == 3
 
 
+def test_without_a_home_only_what_needs_a_cache_asks_for_one(
+    butler: Butler, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A container without home directory reads local files; a whole one from afar needs a place."""
+    monkeypatch.delenv("BUTLER_CACHE_DIRECTORY")
+
+    def no_home(self: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", no_home)
+    cache = FileCache.from_environment()
+    assert cache.directory is None
+    assert cache.find("a", 1) is None
+    with pytest.raises(ButlerUserError, match="set BUTLER_CACHE_DIRECTORY"):
+        cache.lend("a", 1, fetch_of(b"a", [])).__enter__()
+    with butler.clone() as other:
+        assert other.get(other.put({"a": 1}, "note", visit=1)) == {"a": 1}
+
+
 def test_a_file_larger_than_the_cache_is_read_all_the_same(tmp_path: Path) -> None:
     """It is fetched for the reader alone."""
     cache, fetched = FileCache(tmp_path, 2), []
