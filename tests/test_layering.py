@@ -29,7 +29,7 @@ ROOMS = {
         ["datasets"],
         ["dimensions"],
         ["regions"],
-        ["images"],
+        ["images", "log_records", "tables"],
         ["errors", "late"],
     ],
     "connections": [
@@ -67,6 +67,8 @@ DOORS = {
     "click": ["butler/cli/", "tasks/cli.py"],
     "tqdm": ["butler/cli/", "tasks/cli.py"],
     "matplotlib": ["butler/pictures.py"],
+    "pyarrow": ["butler/tables/"],
+    "pandas": ["butler/tables/"],
     "sep": ["tasks/process_ccd/"],
     "astroscrappy": ["tasks/process_ccd/"],
     "sqlite3": [],
