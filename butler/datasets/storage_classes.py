@@ -172,7 +172,7 @@ def register_storage_class(storage_class: StorageClass) -> bool:
     ConflictingDefinitionError
         Raised if another one of the same name is known.
     """
-    known = STORAGE_CLASSES.setdefault(storage_class.name, storage_class)
-    if known != storage_class:
+    is_new = storage_class.name not in STORAGE_CLASSES
+    if STORAGE_CLASSES.setdefault(storage_class.name, storage_class) != storage_class:
         raise ConflictingDefinitionError(f"there is another storage class {storage_class.name!r} already")
-    return known is storage_class
+    return is_new

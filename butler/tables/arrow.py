@@ -58,10 +58,8 @@ def _array(column: Any, name: str) -> pa.Array:
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "backslashreplace")
     if values.dtype.kind == "U":
-        texts = values.tolist()
-        return pa.array(
-            texts if mask is None else [None if m else t for t, m in zip(texts, mask, strict=True)]
-        )
+        texts = values if mask is None else np.where(mask, None, values)
+        return pa.array(texts.tolist(), pa.string())
     return pa.array(values.astype(values.dtype.newbyteorder("=")), mask=mask)
 
 
