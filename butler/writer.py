@@ -6,13 +6,11 @@ import uuid
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from .datasets import DatasetRef, FileDataset
-from .datastore import FileDatastore, StagedFile, VerifyReport, verify_files
+from .datasets import DatasetRef
+from .datastore import FileDatastore, StagedFile, VerifyReport, settle_files, verify_files
 from .errors import ConflictingDefinitionError
-from .formatters import formatter_for, get_formatter
 from .registry import CollectionType, Registry
 
 __all__ = ["DatasetWriter"]
@@ -69,7 +67,8 @@ class DatasetWriter:
     def put_many(self, datasets: Sequence[tuple[Any, DatasetRef]]) -> list[DatasetRef]:
         """Write objects and register them, all or none; return the refs with expanded data IDs."""
         self.registry.database.require_writeable()
-        expanded = [(obj, ref.expanded(self.registry.records.expand(ref.dataId))) for obj, ref in datasets]
+        refs = self.registry.expanded([ref for _, ref in datasets])
+        expanded = [(obj, ref) for (obj, _), ref in zip(datasets, refs, strict=True)]
         for run in {ref.run for _, ref in expanded}:
             self.registry.check_datasets(run, [ref for _, ref in expanded if ref.run == run])
         staged: list[tuple[DatasetRef, StagedFile]] = []
@@ -102,6 +101,8 @@ class DatasetWriter:
         """
         try:
             with self.registry.database.transaction() as transaction:
+                if stored := self.registry.files.get(sorted(registered)):
+                    raise ConflictingDefinitionError(f"{len(stored)} of the datasets are stored already")
                 by_run: dict[str, list[DatasetRef]] = {}
                 for ref, _ in datasets:
                     if ref.id not in registered:
@@ -109,49 +110,17 @@ class DatasetWriter:
                 for run, members in by_run.items():
                     self.registry.insert_datasets(run, members)
                 self.registry.files.insert({ref.id: staged.record for ref, staged in datasets})
-                for staged in {id(staged): staged for _, staged in datasets}.values():
+                # Several datasets may share one file.
+                files = {id(staged): staged for _, staged in datasets}.values()
+                for staged in files:
                     staged.publish()
                     transaction.on_rollback(staged.retract)
                     transaction.on_commit(staged.finish)
+                settle_files(files)
         except BaseException:
             for _, staged in datasets:
                 staged.discard()
             raise
-
-    def ingest(
-        self, datasets: Sequence[FileDataset], *, transfer: str, skip_existing: bool
-    ) -> list[DatasetRef]:
-        """Register files as datasets; dataset types and runs are made as needed."""
-        with self.registry.database.transaction():
-            wanted = [(dataset, self._to_ingest(dataset.refs, skip_existing)) for dataset in datasets]
-            staged: list[tuple[DatasetRef, StagedFile]] = []
-            try:
-                for dataset, refs in wanted:
-                    if refs:
-                        storage_class, name = refs[0].datasetType.storageClass, dataset.formatter
-                        formatter = get_formatter(name) if name else formatter_for(storage_class)
-                        # Several datasets of a file share it, under the name that the first gives it.
-                        file = self.datastore.stage_file(Path(dataset.path), refs[0], formatter, transfer)
-                        staged += [(ref, file) for ref in refs]
-            except BaseException:
-                for _, file in staged:
-                    file.discard()
-                raise
-            self.store(staged)
-        return [ref for ref, _ in staged]
-
-    def _to_ingest(self, refs: Sequence[DatasetRef], skip_existing: bool) -> list[DatasetRef]:
-        """Return refs with expanded data IDs, without those that exist already if they may be skipped."""
-        wanted = []
-        for given in refs:
-            self.registry.registerDatasetType(given.datasetType)
-            self.registry.registerRun(given.run)
-            ref = given.expanded(self.registry.records.expand(given.dataId))
-            found = self.registry.find_dataset(ref.datasetType.name, ref.dataId, [ref.run])
-            if found is None or not skip_existing:
-                self.registry.check_datasets(ref.run, [ref])
-                wanted.append(ref)
-        return wanted
 
     def verify(self, *, repair: bool, checksums: bool) -> VerifyReport:
         """Compare the registry with the files, and remove what has no counterpart if asked."""
@@ -159,10 +128,10 @@ class DatasetWriter:
         runs = set(self.registry.collections.query("*", CollectionType.RUN))
         report = verify_files(self.datastore, records, runs, checksums=checksums)
         if repair:
-            lost = [*report.missing, *report.damaged]
+            lost = [*report.missing, *report.damaged, *report.astray]
             with self.registry.database.transaction() as transaction:
                 self.registry.datasets.remove(lost)
-                for dataset_id in lost:
+                for dataset_id in (*report.missing, *report.damaged):
                     transaction.on_commit(partial(self.datastore.remove, records[dataset_id]))
             for path in report.orphans:
                 path.unlink(missing_ok=True)

@@ -576,7 +576,7 @@ WRITES: dict[str, tuple[Act, type[Exception], type[Exception], str]] = {
         ingest_note("butler.yaml", transfer="teleport"),
         ButlerUserError,
         Exception,
-        "relsymlink, direct, not 'teleport'",
+        "direct, split, or None, not 'teleport'",
     ),
     "misspelt formatter": (
         ingest_note("butler.yaml", formatter="Jsn"),

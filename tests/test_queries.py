@@ -12,6 +12,7 @@ from small_repository import COADD, DETECTORS, NOTE, SKY_MAP, TOTAL, VISITS, WAR
 
 from butler import Butler, CollectionType, DatasetRef
 from butler.errors import (
+    CollectionError,
     DataIdValueError,
     DimensionNameError,
     EmptyQueryResultError,
@@ -204,10 +205,10 @@ def test_dataset_without_dimensions(butler: Butler) -> None:
     [
         ("nte", {}, MissingDatasetTypeError, "did you mean 'note'"),
         ("note", {"collections": "rn"}, MissingCollectionError, "did you mean 'run'"),
-        ("note", {"collections": "r*"}, MissingCollectionError, r"no collection 'r\*'"),
+        ("note", {"collections": "r*"}, CollectionError, r"'r\*' stands for collections in no order"),
         ("calexp.wcs", {}, UnknownComponentError, "ask for 'calexp'"),
         ("note", {"vist": 1}, DimensionNameError, "did you mean 'visit'"),
-        ("note", {"visit": "1"}, DataIdValueError, "needs an integer"),
+        ("note", {"visit": "1"}, DataIdValueError, "no visit has .*name='1'"),
         ("note", {"where": "vist = 1"}, InvalidQueryError, "did you mean 'visit'"),
     ],
 )
@@ -330,7 +331,7 @@ def test_missing_datasets_are_explained(butler: Butler) -> None:
     with pytest.raises(EmptyQueryResultError, match="no dataset of type 'note' in no run at all"):
         butler.query_datasets("note", collections=[])
     butler.put({}, NOTE, visit=1)
-    with pytest.raises(EmptyQueryResultError, match="nothing fulfils 'visit = 2'; visit is one of"):
+    with pytest.raises(EmptyQueryResultError, match="no dataset fulfils 'visit = 2'; visit is one of"):
         butler.query_datasets("note", where="visit = 2")
     with pytest.raises(EmptyQueryResultError, match="no dataset of type 'warp' in run"):
         butler.query_data_ids("visit", joined=[butler.registry.search("warp", ["run"])])

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import EllipsisType, TracebackType
 from typing import Any, Self, cast
 
-from ..datastore import FileDatastore
+from ..datastore import FileDatastore, TemplateSet
 from ..dimensions import UNIVERSE, DimensionUniverse
 from ..errors import (
     ButlerUserError,
@@ -55,6 +55,11 @@ class ButlerCore:
             raise ReadOnlyButlerError(f"the directory {self.root} cannot be written")
         self.registry = settings.open_registry(self.root, writeable=writeable)
         try:
+            self.datastore = (
+                cast(FileDatastore, NoDatastore())
+                if without_datastore
+                else settings.file_datastore(self.root, writeable=writeable)
+            )
             self.registry.defaults = RegistryDefaults(
                 self.registry, collections, run, data_id, infer=inferDefaults
             )
@@ -65,11 +70,6 @@ class ButlerCore:
             self.close()
             raise
         self.collections = self.registry.collections
-        self.datastore = (
-            cast(FileDatastore, NoDatastore())
-            if without_datastore
-            else FileDatastore(self.root, settings.file_templates(), settings.checksum, settings.compression)
-        )
         self._writer = DatasetWriter(self.registry, self.datastore)
         self._remover = DatasetRemover(self.registry, self.datastore)
 
@@ -137,16 +137,18 @@ class ButlerCore:
         """
         directory = Path(root).absolute()
         settings = config or RepositoryConfig()
-        settings.file_templates()
+        TemplateSet.from_patterns(settings.templates)
         if (directory / CONFIG_NAME).exists() and not overwrite:
             raise RepositoryExistsError(f"there is a repository at {directory} already")
         try:
             directory.mkdir(parents=True, exist_ok=True)
             registry = settings.make_registry(directory)
             registry.database.close()
-            settings = settings.model_copy(update={"id": registry.repository_id})
+            settings = settings.model_copy(update={"id": registry.repository_id}).claimed(directory)
             settings.save(directory)
         except OSError as error:
+            if isinstance(error, ButlerUserError):
+                raise
             raise ButlerUserError(f"cannot make a repository at {directory}: {error.strerror}") from error
         return settings.model_copy(update={"root": directory})
 
@@ -191,13 +193,14 @@ class ButlerCore:
             Default values of instrument and sky map; None for none that are given.
         """
         own = self.defaults
+        given: Mapping[str, Any] = own.given if dataId is ... else dataId or {}
         return type(self)(
             self.root,
             collections=own.searched if collections is ... else collections,
             run=own.run if run is ... else run,
             writeable=self.isWriteable(),
             inferDefaults=own.infers if inferDefaults is ... else inferDefaults,
-            **(own.given if dataId is ... else dataId or {}),
+            **given,
         )
 
     def close(self) -> None:

@@ -81,7 +81,7 @@ class FindingButler(ButlerCore):
     ) -> FoundDataset | None:
         """Return the dataset that `find_dataset` means, with the storage class of the type that was given."""
         registered, component = self._named_type(dataset_type)
-        coordinate = self.defaults.data_id(registered, merged(data_id, kwargs))
+        coordinate = self.defaults.data_id(registered.dimensions, merged(data_id, kwargs))
         found = self.registry.find_stored(registered.name, coordinate, self.defaults.path(collections))
         if found is None:
             return None
@@ -117,8 +117,7 @@ class FindingButler(ButlerCore):
         MissingDatasetTypeError
             Raised if there is none.
         """
-        registered, component = self._named_type(name)
-        return registered.makeComponentDatasetType(component) if component else registered
+        return self.registry.getDatasetType(name)
 
     def _dressed(
         self,

@@ -11,7 +11,7 @@ from typing import TextIO
 from .. import transfer as transfers
 from ..datasets import DatasetRef
 from ..dimensions import UNIVERSE
-from ..errors import ArtifactMissingError, ButlerUserError, FileFormatError
+from ..errors import ArtifactMissingError, ButlerUserError
 from .finding import FindingButler
 
 __all__ = ["MovingButler"]
@@ -177,8 +177,6 @@ def _read(filename: _Path | TextIO, directory: Path | None) -> transfers.ExportC
         try:
             with path.open(encoding="utf-8") as stream:
                 return transfers.read_export(stream, str(path))
-        except UnicodeDecodeError as error:
-            raise FileFormatError(f"{path} is no text: {error}") from error
         except OSError as error:
             raise ButlerUserError(f"cannot read {path}: {error.strerror}") from error
     return transfers.read_export(filename, str(getattr(filename, "name", "the stream")))

@@ -8,9 +8,7 @@ from typing import Any
 
 from ..datasets import DatasetRef, DatasetType
 from ..dimensions import UNIVERSE, DataCoordinate, DataId, DimensionGroup, DimensionRecord
-from ..errors import (
-    UnknownComponentError,
-)
+from ..errors import EmptyQueryResultError, UnknownComponentError
 from ..registry import DatasetSearch, QuerySpec, Where
 from .finding import FindingButler
 
@@ -68,7 +66,8 @@ class QueryingButler(FindingButler):
             raise UnknownComponentError(f"components are not queried; ask for {registered.name!r}")
         spec = self._spec(registered.dimensions, where, bind, {**(data_id or {}), **kwargs}, order_by, limit)
         search = self.registry.search(registered.name, self.defaults.path(collections))
-        return self.registry.query_datasets(spec, search, explain=explain)
+        found = self.registry.queries.datasets(spec, search)
+        return found or self._nothing(spec, explain, (search,))
 
     def query_data_ids(
         self,
@@ -89,7 +88,8 @@ class QueryingButler(FindingButler):
         """
         group = UNIVERSE.conform([dimensions] if isinstance(dimensions, str) else dimensions)
         spec = self._spec(group, where, bind, {**(data_id or {}), **kwargs}, order_by, limit)
-        return self.registry.query_data_ids(replace(spec, joined=joined), explain=explain)
+        spec = replace(spec, joined=tuple(joined))
+        return self.registry.queries.data_ids(spec) or self._nothing(spec, explain)
 
     def query_dimension_records(
         self,
@@ -106,7 +106,13 @@ class QueryingButler(FindingButler):
         """Return the records of a dimension element; arguments as `query_datasets`."""
         group = UNIVERSE.conform(UNIVERSE[element].required)
         spec = self._spec(group, where, bind, {**(data_id or {}), **kwargs}, order_by, limit)
-        return self.registry.query_dimension_records(spec, element, explain=explain)
+        return self.registry.queries.records(spec, element) or self._nothing(spec, explain)
+
+    def _nothing(self, spec: QuerySpec, explain: bool, searches: tuple[DatasetSearch, ...] = ()) -> list[Any]:
+        """Return an empty answer, or raise what says why it is empty."""
+        if explain and spec.limit != 0:
+            raise EmptyQueryResultError("; ".join(self.registry.why_empty(spec, searches)))
+        return []
 
     def _spec(
         self,
@@ -118,6 +124,13 @@ class QueryingButler(FindingButler):
         limit: int | None,
     ) -> QuerySpec:
         condition = Where.parse(where, bind)
-        values = self.defaults.query_values(dimensions, data_id, condition)
+        values = self.defaults.query_values(dimensions, data_id)
         names = (order_by,) if isinstance(order_by, str) else tuple(order_by)
-        return QuerySpec(dimensions, condition, values, (), names, limit)
+        return QuerySpec(
+            dimensions,
+            (condition,),
+            values,
+            self.defaults.query_defaults(),
+            order_by=names,
+            limit=limit,
+        )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..datasets import DatasetRef, StorageClass
-from ..datastore import retrieve_files
+from ..datastore import RemoteResource, as_resource, retrieve_files
 from ..dimensions import DataId, Timespan
 from ..errors import (
     ArtifactMissingError,
@@ -38,8 +38,8 @@ class DatasetRefURIs:
         Files of components by name; empty, because a dataset has one file here.
     """
 
-    primaryURI: Path
-    componentURIs: Mapping[str, Path] = field(default_factory=dict)
+    primaryURI: Path | RemoteResource
+    componentURIs: Mapping[str, Path | RemoteResource] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Any]:
         yield from (self.primaryURI, self.componentURIs)
@@ -121,9 +121,8 @@ class ReadingButler(FindingButler):
             raise self.no_file(ref)
         stored = _Fileless(self) if record is None else self.datastore.stored(record, registered, component)
         own = registered.storageClass if component is None else registered.storageClass.component(component)
-        wanted = storageClass or ref.datasetType.storageClass
-        if wanted in (own, own.name):
-            wanted = None
+        asked = storageClass or ref.datasetType.storageClass
+        wanted = None if asked in (own, own.name) else asked
         # The handle converts from what is stored to what is wanted.
         plain = ref if wanted is None else ref.overrideStorageClass(own)
         return DeferredDatasetHandle(
@@ -173,12 +172,9 @@ class ReadingButler(FindingButler):
             found |= DatasetExistence.DATASTORE
         if not full_check:
             return found | DatasetExistence._ASSUMED
-        if record is not None and self._place(record.path).exists():
+        if record is not None and self.datastore.size(record.path) is not None:
             found |= DatasetExistence._ARTIFACT
         return found
-
-    def _place(self, path: str) -> Path:
-        return self.datastore.resolve(path)
 
     def stored(self, ref: DatasetRef) -> bool:
         """Tell whether the file of a dataset is there."""
@@ -189,7 +185,7 @@ class ReadingButler(FindingButler):
         asked = list(refs)
         records = self.registry.files.get([ref.id for ref in asked])
         return {
-            ref: ref.id in records and self.datastore.resolve(records[ref.id].path).exists() for ref in asked
+            ref: ref.id in records and self.datastore.size(records[ref.id].path) is not None for ref in asked
         }
 
     def getURI(
@@ -202,7 +198,7 @@ class ReadingButler(FindingButler):
         collections: str | Iterable[str] | None = None,
         run: str | None = None,
         **kwargs: Any,
-    ) -> Path:
+    ) -> Path | RemoteResource:
         """Return where the file of a dataset is.
 
         Parameters
@@ -228,7 +224,7 @@ class ReadingButler(FindingButler):
             try:
                 ref = self._resolve(datasetRefOrType, dataId, collections, kwargs).ref
             except (CollectionError, DatasetNotFoundError):
-                given = self.defaults.data_id(registered, merged(dataId, kwargs))
+                given = self.defaults.data_id(registered.dimensions, merged(dataId, kwargs))
                 ref = DatasetRef(registered, given, self.defaults.run_or(run))
         else:
             ref = self._resolve(datasetRefOrType, dataId, collections, kwargs).ref
@@ -274,10 +270,10 @@ class ReadingButler(FindingButler):
         found = {}
         for ref in asked:
             if ref.id in records:
-                found[ref] = DatasetRefURIs(self._place(records[ref.id].path))
+                found[ref] = DatasetRefURIs(as_resource(self.datastore, records[ref.id].path))
             elif predict:
                 expanded = ref.expanded(self.registry.records.expand(ref.dataId))
-                found[ref] = DatasetRefURIs(self._place(self.datastore.path_for(expanded)))
+                found[ref] = DatasetRefURIs(as_resource(self.datastore, self.datastore.path_for(expanded)))
             elif not allow_missing:
                 n_missing = sum(ref.id not in records for ref in asked)
                 if n_missing == 1:

@@ -91,15 +91,15 @@ class LocalFile(ByteSource):
 
     def __init__(self, path: Path, name: str | None = None) -> None:
         super().__init__(name or str(path))
-        self._path = path
+        self.path = path
 
     def size(self) -> int:
         """Return the number of bytes."""
-        return self._path.stat().st_size
+        return self.path.stat().st_size
 
     def read_ranges(self, ranges: Sequence[ByteRange]) -> list[memoryview]:
         """Map parts of the file."""
-        with self._path.open("rb") as stream:
+        with self.path.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
             views = []
             for begin, end in ranges:
@@ -116,11 +116,11 @@ class LocalFile(ByteSource):
     @contextmanager
     def as_local_file(self) -> Iterator[Path]:
         """Name the file itself."""
-        yield self._path
+        yield self.path
 
     def open(self) -> BinaryIO:
         """Open the file."""
-        return self._path.open("rb")
+        return self.path.open("rb")
 
 
 class _SourceStream(io.RawIOBase):

@@ -83,8 +83,8 @@ class _Polygons:
         simple = (sizes > 0) & (sizes <= _MAX_VERTICES)
         widest = int(sizes[simple].max(initial=1))
         vertices = np.zeros((len(encoded), widest, 3))
-        for size in np.unique(sizes[simple]):
-            members = np.flatnonzero(sizes == size)
+        for size in np.unique(sizes[simple]).tolist():
+            members = np.flatnonzero(sizes == size).tolist()
             bodies = b"".join([bytes(encoded[m])[1:] for m in members])
             vertices[members, :size] = np.frombuffer(bodies, dtype="<f8").reshape(-1, size, 3)
             vertices[members, size:] = vertices[members, size - 1 : size]

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
+from ..datasets import DatasetType
 from ..errors import (
     CollectionCycleError,
     CollectionError,
@@ -36,6 +37,11 @@ class CollectionType(StrEnum):
     """Refers to datasets of RUNs, one of each type and data ID."""
     CHAINED = "CHAINED"
     """Searches other collections in order."""
+
+    @classmethod
+    def all(cls) -> frozenset[CollectionType]:
+        """Return all kinds."""
+        return frozenset(cls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,7 @@ class CollectionStore:
         self._memory = memory
         self._summaries = CollectionSummaries(database, schema)
 
-    def register(self, name: str, type: CollectionType = CollectionType.RUN, doc: str = "") -> bool:
+    def register(self, name: str, type: CollectionType = CollectionType.RUN, doc: str | None = None) -> bool:
         """Make a collection unless it exists.
 
         Parameters
@@ -124,7 +130,7 @@ class CollectionStore:
             )
         if self._is_registered(name, type):
             return False
-        row = {"name": name, "type": type.value, "doc": doc}
+        row = {"name": name, "type": type.value, "doc": doc or ""}
         with self._db.transaction():
             if self._db.insert_missing(self._schema.collection, [row], "name"):
                 return True
@@ -141,8 +147,17 @@ class CollectionStore:
         """Return a collection by name, None if there is none."""
         return self._memory.recall(("collection", name), lambda: next(iter(self._find([name])), None))
 
-    def get_info(self, name: str) -> CollectionInfo:
+    def get_info(
+        self, name: str, include_parents: bool = False, include_summary: bool = False
+    ) -> CollectionInfo:
         """Return a collection by name.
+
+        Parameters
+        ----------
+        name
+            Name.
+        include_parents, include_summary
+            Whether to tell its chains, and the dataset types that it holds.
 
         Raises
         ------
@@ -154,14 +169,16 @@ class CollectionStore:
             names = [info.name for info in self._find(None)]
             hint = did_you_mean(name, names) or "; there are none yet"
             raise MissingCollectionError(f"no collection {name!r}{hint}")
-        return found
+        if include_parents:
+            found = replace(found, parents=tuple(self.parents(name)))
+        return self._with_summaries([found])[0] if include_summary else found
 
     def query(
         self,
         expression: str | Iterable[str] = "*",
         collection_types: CollectionType | Iterable[CollectionType] | None = None,
-        *,
         flatten_chains: bool = False,
+        include_chains: bool | None = None,
     ) -> list[str]:
         """Return names of collections.
 
@@ -172,49 +189,89 @@ class CollectionStore:
         collection_types
             Kinds to keep; all if None.
         flatten_chains
-            Whether to put the children of a chain in its place.
+            Whether the children of a chain follow it, or take its place.
+        include_chains
+            Whether chains themselves are told; by default if they are not flattened.
 
         Raises
         ------
         MissingCollectionError
             Raised for a missing name.
         """
-        wanted = _as_types(collection_types)
-        infos = self._matching(expression)
-        if flatten_chains:
-            infos = self.flatten([info.name for info in infos])
-        return [info.name for info in infos if info.type in wanted]
+        infos = self._selected(expression, collection_types, flatten_chains, include_chains)
+        return [info.name for info in infos]
 
     def query_info(
         self,
         expression: str | Iterable[str] = "*",
+        collection_types: CollectionType | Iterable[CollectionType] | None = None,
+        flatten_chains: bool = False,
+        include_chains: bool | None = None,
         *,
         include_parents: bool = False,
         include_summary: bool = False,
+        include_doc: bool = False,
+        summary_datasets: Iterable[str | DatasetType] | None = None,
     ) -> list[CollectionInfo]:
         """Return the collections that match a name, a glob or several.
 
         Parameters
         ----------
-        expression
+        expression, collection_types, flatten_chains, include_chains
             As for `query`.
         include_parents
             Whether to tell the chains that each is a direct child of.
         include_summary
             Whether to tell which dataset types each holds.
+        include_doc
+            For LSST's callers: what a collection is for is always told.
+        summary_datasets
+            The only dataset types to tell of.
 
         Raises
         ------
         MissingCollectionError
             Raised for a missing name.
         """
-        infos = self._matching(expression)
+        infos = self._selected(expression, collection_types, flatten_chains, include_chains)
         if include_parents:
             parents = self._parents()
             infos = [replace(info, parents=tuple(parents.get(info.name, ()))) for info in infos]
         if include_summary:
             infos = self._with_summaries(infos)
+        if include_summary and summary_datasets is not None:
+            told = {kind if isinstance(kind, str) else kind.name for kind in summary_datasets}
+            infos = [
+                replace(info, dataset_types=tuple(t for t in info.dataset_types or () if t in told))
+                for info in infos
+            ]
         return infos
+
+    def _selected(
+        self,
+        expression: str | Iterable[str],
+        collection_types: CollectionType | Iterable[CollectionType] | None,
+        flatten_chains: bool,
+        include_chains: bool | None,
+    ) -> list[CollectionInfo]:
+        wanted = _as_types(collection_types)
+        if not (flatten_chains is False if include_chains is None else include_chains):
+            wanted.discard(CollectionType.CHAINED)
+        infos = self._matching(expression)
+        if flatten_chains:
+            infos = self._with_children(infos)
+        return [info for info in infos if info.type in wanted]
+
+    def _with_children(self, infos: Sequence[CollectionInfo]) -> list[CollectionInfo]:
+        """Return collections, each chain with its children behind it, all at their first occurrence."""
+        found: dict[str, CollectionInfo] = {}
+        waiting = list(infos)[::-1]
+        while waiting:
+            info = waiting.pop()
+            if info.name not in found:
+                found[info.name] = info
+                waiting += [self.get_info(child) for child in reversed(info.children)]
+        return list(found.values())
 
     def _matching(self, expression: str | Iterable[str]) -> list[CollectionInfo]:
         patterns = [expression] if isinstance(expression, str) else list(expression)
@@ -266,7 +323,9 @@ class CollectionStore:
                 flat.setdefault(info.name, info)
         return tuple(flat.values())
 
-    def redefine_chain(self, parent: str, children: str | Iterable[str]) -> None:
+    def redefine_chain(
+        self, parent_collection_name: str, child_collection_names: str | Iterable[str]
+    ) -> None:
         """Replace the children of a chain; duplicates collapse to the first.
 
         Raises
@@ -278,31 +337,33 @@ class CollectionStore:
         CollectionCycleError
             Raised if the chain would contain itself.
         """
-        names = [children] if isinstance(children, str) else list(children)
+        names = _names(child_collection_names)
         with self._editing():
-            self._write_chain(self.get_info(parent), dict.fromkeys(names))
+            self._write_chain(self.get_info(parent_collection_name), dict.fromkeys(names))
 
-    def prepend_chain(self, parent: str, children: str | Iterable[str]) -> None:
+    def prepend_chain(self, parent_collection_name: str, child_collection_names: str | Iterable[str]) -> None:
         """Put children first; one that is there already is moved. Raises as `redefine_chain`."""
-        names = [children] if isinstance(children, str) else list(children)
+        names = _names(child_collection_names)
         with self._editing():
-            info = self.get_info(parent)
+            info = self.get_info(parent_collection_name)
             self._write_chain(info, dict.fromkeys([*names, *info.children]))
 
-    def extend_chain(self, parent: str, children: str | Iterable[str]) -> None:
+    def extend_chain(self, parent_collection_name: str, child_collection_names: str | Iterable[str]) -> None:
         """Put children last; one that is there already is moved. Raises as `redefine_chain`."""
-        names = [children] if isinstance(children, str) else list(children)
+        names = _names(child_collection_names)
         with self._editing():
-            info = self.get_info(parent)
+            info = self.get_info(parent_collection_name)
             self._write_chain(info, dict.fromkeys([*(c for c in info.children if c not in names), *names]))
 
-    def remove_from_chain(self, parent: str, children: str | Iterable[str]) -> None:
+    def remove_from_chain(
+        self, parent_collection_name: str, child_collection_names: str | Iterable[str]
+    ) -> None:
         """Take children out of a chain; one that is not in it is no error. Raises as `redefine_chain`."""
-        names = [children] if isinstance(children, str) else list(children)
+        names = _names(child_collection_names)
         with self._editing():
             for name in names:
                 self.get_info(name)
-            info = self.get_info(parent)
+            info = self.get_info(parent_collection_name)
             self._write_chain(info, dict.fromkeys(c for c in info.children if c not in names))
 
     def remove(self, name: str) -> None:
@@ -330,6 +391,9 @@ class CollectionStore:
                 self._db.execute(tags.delete().where(tags.c.collection_id == info.id))
             self._db.execute(table.delete().where(table.c.id == info.id))
             self._memory.changed()
+
+    x_remove = remove
+    """LSST's name, which its scripts have."""
 
     def parents(self, name: str) -> list[str]:
         """Return the chains that a collection is a direct child of."""
@@ -402,6 +466,10 @@ class CollectionStore:
             )
             for row in rows
         ]
+
+
+def _names(names: str | Iterable[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
 
 
 def _as_types(types: CollectionType | Iterable[CollectionType] | None) -> set[CollectionType]:

@@ -96,6 +96,7 @@ class _Session(threading.local):
     process: int = 0
     transaction: Transaction | None = None
     depth: int = 0
+    scratch: bool = False
 
     def __init__(self) -> None:
         self.answers: dict[Any, Any] = {}
@@ -269,9 +270,34 @@ class Database:
             self._raise(error, prepared.sql)
         return rows
 
+    @contextmanager
+    def scratch(self) -> Iterator[sa.Connection]:
+        """Let a block make and fill temporary tables, which are gone after it; readers may, too.
+
+        Blocks do not nest.
+        """
+        session = self._session
+        connection = self._connected()
+        level = None if session.transaction is None else "scratch"
+        self._say(self._backend.begin_scratch if level is None else f"SAVEPOINT {level}")
+        session.scratch = True
+        try:
+            with self._plain_errors():
+                yield connection
+        finally:
+            session.scratch = False
+            with suppress(DBAPIError, ButlerError):
+                self._say("ROLLBACK" if level is None else f"ROLLBACK TO SAVEPOINT {level}")
+                if level is not None:
+                    self._say(f"RELEASE SAVEPOINT {level}")
+
     def run_many(self, prepared: Prepared, rows: Iterable[Sequence[Any]]) -> int:
-        """Change something once for each row of values; only inside `transaction`; return how many rows."""
-        self._in_transaction("run_many")
+        """Change something once for each row of values; return how many rows.
+
+        Only inside `transaction`, or for temporary tables inside `scratch`.
+        """
+        if not self._session.scratch:
+            self._in_transaction("run_many")
         cursor = self._driver().cursor()
         try:
             cursor.executemany(prepared.sql, map(prepared.arrange, rows))

@@ -14,12 +14,7 @@ import sqlalchemy as sa
 
 from ..datasets import DatasetRef, DatasetType
 from ..dimensions import DataCoordinate
-from ..errors import (
-    ConflictingDefinitionError,
-    MissingDatasetTypeError,
-    OrphanedRecordError,
-    did_you_mean,
-)
+from ..errors import ConflictingDefinitionError, MissingDatasetTypeError, OrphanedRecordError, did_you_mean
 from .collections import CollectionInfo
 from .database import Database
 from .dataset_statements import MANY, DatasetStatements
@@ -111,6 +106,25 @@ class DatasetStore:
                 f"which differs from <{dataset_type}>"
             )
         return existing is not None
+
+    def remove_type(self, name: str) -> None:
+        """Remove a dataset type of which there is no dataset.
+
+        Raises
+        ------
+        MissingDatasetTypeError
+            Raised if there is none.
+        OrphanedRecordError
+            Raised if there are datasets.
+        """
+        table, dataset = self._schema.dataset_type, self._schema.dataset
+        with self._db.transaction():
+            registered = self.get_type(name)
+            held = sa.select(dataset.c.id).where(dataset.c.dataset_type_id == registered.id).limit(1)
+            if self._db.query(held):
+                raise OrphanedRecordError(f"there are datasets of type {name!r}; remove these first")
+            self._db.execute(table.delete().where(table.c.id == registered.id))
+            self._memory.changed()
 
     def _tag_group(self, dataset_type: DatasetType) -> int:
         """Return the number of the tag table for these required dimensions; make it if needed."""

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..datasets import DatasetType
 from ..dimensions import GOVERNORS, UNIVERSE, DataCoordinate, DataId, DimensionGroup, coerce_value
 from ..errors import (
     CollectionError,
@@ -19,7 +18,6 @@ from .data_id_completion import DataIdCompletion
 
 if TYPE_CHECKING:
     from .registry import Registry
-    from .where import Where
 
 __all__ = ["RegistryDefaults"]
 
@@ -78,6 +76,7 @@ class RegistryDefaults:
                 known = ", ".join(map(str, registry.records.known_values(name, limit=20)))
                 raise DataIdValueError(f"there is no {name} {value!r}; known: {known or 'none yet'}")
         self._governors: dict[str, Any] | None = None
+        self._found: dict[str, list[str]] | None = None
 
     @property
     def dataId(self) -> DataCoordinate:
@@ -115,15 +114,17 @@ class RegistryDefaults:
             raise NoDefaultCollectionError("no run to put into; give run=... here or to the butler")
         return chosen
 
-    def data_id(self, dataset_type: DatasetType, given: DataId) -> DataCoordinate:
-        """Return the data ID of a dataset; a missing instrument or sky map is filled in.
+    def data_id(self, dimensions: DimensionGroup, given: DataId, *, filled: bool = True) -> DataCoordinate:
+        """Return a data ID of some dimensions; a missing instrument or sky map is filled in.
 
         Parameters
         ----------
-        dataset_type
-            Dataset type.
+        dimensions
+            What it is for.
         given
             Values by dimension, or by another column that tells it; see `DataIdCompletion`.
+        filled
+            Whether instrument and sky map have their defaults.
 
         Raises
         ------
@@ -132,25 +133,24 @@ class RegistryDefaults:
         DataIdValueError
             Raised if a value is wrong, or contradicts others.
         """
-        dimensions = dataset_type.dimensions
         if isinstance(given, DataCoordinate) and given.dimensions is dimensions:
             return given
         lacking = any(name in dimensions.governors and name not in given for name in dimensions.required)
-        defaults = self.governors() if lacking else {}
+        defaults = self.governors() if lacking and filled else {}
         if not isinstance(given, DataCoordinate) and not _is_plain(given, dimensions):
             given = self._completion.primary_keys(given, dimensions, defaults)
             self._completion.check_implied(given, dimensions, defaults)
         missing = [name for name in dimensions.required if name not in given and name not in defaults]
         if missing:
-            filled = ", ".join(f"{name}={value!r}" for name, value in defaults.items()) or "none"
+            told = ", ".join(f"{name}={value!r}" for name, value in defaults.items()) or "none"
             raise DimensionNameError(
                 f"the data ID {dict(given)} lacks {', '.join(missing)}; needed are "
-                f"{', '.join(dimensions.required)}; defaults in force: {filled}"
+                f"{', '.join(dimensions.required)}; defaults in force: {told}"
             )
         return DataCoordinate.standardize(given, dimensions=dimensions, defaults=defaults)
 
-    def query_values(self, dimensions: DimensionGroup, given: DataId, where: Where) -> dict[str, Any]:
-        """Return the values that the rows of a query must have; a condition takes the place of a default.
+    def query_values(self, dimensions: DimensionGroup, given: DataId) -> dict[str, Any]:
+        """Return the values that the rows of a query must have.
 
         Parameters
         ----------
@@ -158,8 +158,6 @@ class RegistryDefaults:
             Of the query.
         given
             Values by dimension, or by another column that tells it, as for `data_id`.
-        where
-            The condition.
 
         Raises
         ------
@@ -168,34 +166,48 @@ class RegistryDefaults:
         DataIdValueError
             Raised if a column's value does not tell one dimension record.
         """
-        if not _is_plain(given, dimensions):
-            told = UNIVERSE.conform(key for key in (*dimensions.names, *given) if UNIVERSE.is_dimension(key))
-            given = self._completion.primary_keys(given, told, self.governors())
-        wanted = {k: v for k, v in self.given.items() if k in dimensions and not where.mentions(k)}
-        return {**wanted, **given}
+        if _is_plain(given, dimensions):
+            return dict(given)
+        told = UNIVERSE.conform(key for key in (*dimensions.names, *given) if UNIVERSE.is_dimension(key))
+        return dict(self._completion.primary_keys(given, told, self.governors()))
+
+    def query_defaults(self) -> dict[str, Any]:
+        """Return the instrument and sky map that are given, or the only ones of the collections."""
+        if not self.infers:
+            return self.given
+        only = {name: values[0] for name, values in self._held().items() if len(values) == 1}
+        return {**only, **self.given}
 
     def governors(self) -> dict[str, Any]:
-        """Return the instrument and sky map that are given, or the only ones of the collections."""
+        """Return what `query_defaults` does; what it leaves open is told by a repository with only one."""
         if not self.infers:
             return self.given
         if self._governors is None:
             inferred: dict[str, Any] = {}
-            try:
-                runs = self._registry.collections.flatten(self.collections)
-            except MissingCollectionError:
-                runs = []
-            for governor in GOVERNORS:
-                values = self._registry.datasets.governor_values(runs, governor)
-                # Where the collections do not decide, a repository with only one leaves no doubt either.
-                values = values or [str(r[governor]) for r in self._registry.records.fetch_all(governor)]
+            for governor, held in self._held().items():
+                values = held or [str(r[governor]) for r in self._registry.records.fetch_all(governor)]
                 if len(values) == 1:
                     inferred[governor] = values[0]
             found = {**inferred, **self.given}
-            if len(found) < 2:
+            if len(found) < len(GOVERNORS):
                 # What is still open may be decided by the next put.
                 return found
             self._governors = found
         return self._governors
+
+    def _held(self) -> dict[str, list[str]]:
+        """Return the instruments and sky maps of the collections' datasets, as when there first were any."""
+        if self._found is None:
+            try:
+                runs = self._registry.collections.flatten(self.collections)
+            except MissingCollectionError:
+                runs = []
+            values = self._registry.datasets.governor_values
+            found = {name: values(runs, name) if runs else [] for name in GOVERNORS}
+            if not any(found.values()):
+                return found
+            self._found = found
+        return self._found
 
 
 def _in_order(collections: str | Iterable[str]) -> list[str]:

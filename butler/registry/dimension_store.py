@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ..dimensions import UNIVERSE, DataCoordinate, DimensionElement, DimensionRecord, Timespan
-from ..errors import ConflictingDefinitionError, DataIdValueError, DimensionNameError
+from ..dimensions import (
+    UNIVERSE,
+    DataCoordinate,
+    DimensionElement,
+    DimensionGroup,
+    DimensionRecord,
+    Timespan,
+)
+from ..errors import ButlerUserError, ConflictingDefinitionError, DataIdValueError, DimensionNameError
 from ..regions import SkyRegion
 from .database import Database
-from .memory import Memory
+from .memory import MARK, Memory
 from .schema import BOUND_COLUMNS, Schema
 from .sky_cells import cell_of
 
 __all__ = ["DimensionRecordStore"]
+
+_FEW: Final = 4
+"""Number of records from which on they are read together."""
+_CHUNK: Final = 500
 
 
 class DimensionRecordStore:
@@ -33,22 +44,44 @@ class DimensionRecordStore:
         self._memory = memory
 
     def insert(
-        self, element: str, records: Sequence[DimensionRecord], *, skip_existing: bool = False
+        self,
+        element: str,
+        records: Sequence[DimensionRecord],
+        *,
+        replace: bool = False,
+        skip_existing: bool = False,
     ) -> None:
         """Insert records of one element.
+
+        Parameters
+        ----------
+        element
+            The element.
+        records
+            The records.
+        replace, skip_existing
+            Whether those that exist already are replaced, or left alone; not both.
 
         Raises
         ------
         ConflictingDefinitionError
-            Raised if a record exists already and `skip_existing` is not set.
+            Raised if a record exists already, and neither may happen to it.
+        ButlerUserError
+            Raised if both may.
         DataIdValueError
             Raised if a record refers to one that does not exist.
         """
         definition = _stored(element)
+        if replace and skip_existing:
+            raise ButlerUserError("records that exist are replaced, or skipped, not both")
         with self._db.transaction():
             known = self._existing(definition, records)
             fresh = [r for r in records if _key(r) not in known]
-            if len(fresh) < len(records) and not skip_existing:
+            if replace:
+                for record in records:
+                    if _key(record) in known:
+                        self.sync(record, update=True)
+            elif len(fresh) < len(records) and not skip_existing:
                 clash = next(r for r in records if _key(r) in known)
                 raise ConflictingDefinitionError(f"{_describe(clash)} exists already")
             keys = [_key(r) for r in fresh]
@@ -89,7 +122,7 @@ class DimensionRecordStore:
             if existing is None:
                 self.insert(definition.name, [record])
                 return True
-            old, new = existing.columns(), record.columns()
+            old, new = existing.toDict(), record.toDict()
             changed = {name: old[name] for name in old if old[name] != new[name]}
             if not changed:
                 return False
@@ -119,10 +152,12 @@ class DimensionRecordStore:
         rows = self._db.query(sa.select(table).where(*_matches(table, keys, definition)))
         return record_from_row(definition, rows[0]) if rows else None
 
-    def existing(self, element: str, records: Sequence[DimensionRecord]) -> list[DimensionRecord]:
-        """Return the records, among those given, whose keys are taken."""
-        known = self._existing(_stored(element), records) if records else set()
-        return [record for record in records if _key(record) in known]
+    def existing(
+        self, element: str, records: Sequence[DimensionRecord]
+    ) -> list[tuple[DimensionRecord, DimensionRecord]]:
+        """Return those of some records whose keys are taken, each with the one that has it."""
+        held = self._fetch_many(_stored(element), {_key(record) for record in records})
+        return [(record, held[key]) for record in records if (key := _key(record)) in held]
 
     def fetch_all(self, element: str, keys: Mapping[str, Any] | None = None) -> list[DimensionRecord]:
         """Return the records of an element that have some key values, in the order of their keys."""
@@ -154,29 +189,73 @@ class DimensionRecordStore:
         DataIdValueError
             Raised if a dimension has no record for its value.
         """
-        values: dict[str, Any] = dict(data_id.required)
-        records: dict[str, DimensionRecord | None] = {}
-        # Implied values come from records further down the canonical order: finest first.
-        for name in reversed(data_id.dimensions.elements):
-            definition = UNIVERSE[name]
-            if not all(key in values for key in definition.required):
-                continue
-            record = self.fetch_one(name, values)
+        return self.expand_many([data_id])[0]
+
+    def expand_many(self, data_ids: Sequence[DataCoordinate]) -> list[DataCoordinate]:
+        """Do what `expand` does for many data IDs, with a few queries for all of them."""
+        values: list[dict[str, Any]] = [dict(data_id.required) for data_id in data_ids]
+        records: list[dict[str, DimensionRecord | None]] = [{} for _ in data_ids]
+        by_group: dict[DimensionGroup, list[int]] = {}
+        for i, data_id in enumerate(data_ids):
+            by_group.setdefault(data_id.dimensions, []).append(i)
+        for group, members in by_group.items():
+            # Implied values come from records further down the canonical order: finest first.
+            for name in reversed(group.elements):
+                self._attach(UNIVERSE[name], [(data_ids[i], values[i], records[i]) for i in members])
+        return [
+            DataCoordinate(
+                data_id.dimensions,
+                tuple(known[key] for key in data_id.dimensions.data_coordinate_keys),
+                {name: found.get(name) for name in data_id.dimensions.elements},
+            )
+            for data_id, known, found in zip(data_ids, values, records, strict=True)
+        ]
+
+    def _attach(
+        self,
+        definition: DimensionElement,
+        targets: Sequence[tuple[DataCoordinate, dict[str, Any], dict[str, DimensionRecord | None]]],
+    ) -> None:
+        """Add an element's records, and the implied values in them, to data IDs of one group."""
+        name, required = definition.name, definition.required
+        if not all(key in targets[0][1] for key in required):
+            return
+        keys = [tuple([known[part] for part in required]) for _, known, _ in targets]
+        held = self._fetch_many(definition, set(keys))
+        for (data_id, known, found), key in zip(targets, keys, strict=True):
+            record = held.get(key)
             if record is None and definition.is_dimension:
                 raise DataIdValueError(
-                    f"no {name} record for {name}={values[name]!r} of the data ID {data_id}; "
+                    f"no {name} record for {name}={known[name]!r} of the data ID {data_id}; "
                     "ingest or register it first"
                 )
-            records[name] = record
+            found[name] = record
             if record is not None:
                 for implied in definition.implies:
                     self._check_implied(data_id, implied, record)
-                    values[implied] = record[implied]
-        return DataCoordinate(
-            data_id.dimensions,
-            tuple(values[key] for key in data_id.dimensions.data_coordinate_keys),
-            {name: records.get(name) for name in data_id.dimensions.elements},
-        )
+                    known[implied] = record[implied]
+
+    def _fetch_many(
+        self, definition: DimensionElement, keys: set[tuple[Any, ...]]
+    ) -> dict[tuple[Any, ...], DimensionRecord]:
+        """Return the records that exist among those of some keys."""
+        answers = self._memory.answers()
+        mark, name, required = answers.get(MARK), definition.name, definition.required
+        found = {key: answers[given] for key in keys if (given := ("record", name, *key)) in answers}
+        missing = keys - found.keys()
+        if len(missing) < _FEW or not definition.has_table:
+            for key in missing:
+                record = self.fetch_one(name, dict(zip(required, key, strict=True)))
+                if record is not None:
+                    found[key] = record
+            return found
+        table = self._schema.elements[name]
+        for conditions in _one_of(table, required, missing):
+            for row in self._db.query(sa.select(table).where(*conditions)):
+                record = record_from_row(definition, row)
+                found[_key(record)] = record
+        self._memory.keep({("record", name, *key): found[key] for key in missing & found.keys()}, mark)
+        return found
 
     def _check_implied(self, data_id: DataCoordinate, implied: str, record: DimensionRecord) -> None:
         if implied in data_id and data_id[implied] != record[implied]:
@@ -194,28 +273,25 @@ class DimensionRecordStore:
         self, definition: DimensionElement, records: Sequence[DimensionRecord]
     ) -> set[tuple[Any, ...]]:
         """Return the keys among those of `records` that the table has."""
-        table = self._schema.elements[definition.name]
-        columns = [table.c[name] for name in definition.required]
-        if len(records) == 1:
-            rows = self._db.query(sa.select(*columns).where(*_matches(table, records[0])))
-        else:
-            # The first key is a governor: few values, so the rest is compared here.
-            firsts = {r[definition.required[0]] for r in records}
-            rows = self._db.query(sa.select(*columns).where(columns[0].in_(firsts)))
-        return {tuple(row) for row in rows}
+        table, required = self._schema.elements[definition.name], definition.required
+        columns = [table.c[name] for name in required]
+        found: set[tuple[Any, ...]] = set()
+        for conditions in _one_of(table, required, {_key(record) for record in records}):
+            found |= {tuple(row) for row in self._db.query(sa.select(*columns).where(*conditions))}
+        return found
 
     def _check_references(self, definition: DimensionElement, records: Iterable[DimensionRecord]) -> None:
         """Refuse records whose required or implied dimensions have no record."""
         names = [n for n in (*definition.requires, *definition.implies) if UNIVERSE[n].has_table]
         for name in names:
-            seen: set[tuple[Any, ...]] = set()
-            for record in records:
-                key = tuple(record[part] for part in UNIVERSE[name].required)
-                if key not in seen and self.fetch_one(name, record) is None:
+            required = UNIVERSE[name].required
+            keys = {tuple(record[part] for part in required): record for record in records}
+            held = self._fetch_many(UNIVERSE[name], set(keys))
+            for key, record in keys.items():
+                if key not in held:
                     raise DataIdValueError(
                         f"{_describe(record)} refers to {name}={record[name]!r}, which has no record"
                     )
-                seen.add(key)
 
 
 def pixel_record(definition: DimensionElement, pixel: int) -> DimensionRecord | None:
@@ -236,6 +312,23 @@ def record_from_row(definition: DimensionElement, row: sa.Row[Any], prefix: str 
         plain["region"] = None if encoded is None else SkyRegion.decode(encoded)
     if definition.temporal:
         begin, end = values[prefix + "timespan_begin"], values[prefix + "timespan_end"]
+        plain["timespan"] = None if begin is None and end is None else Timespan(begin, end)
+    return DimensionRecord(definition, plain)
+
+
+def record_from_values(definition: DimensionElement, values: Sequence[Any]) -> DimensionRecord:
+    """Return the record of a row as the driver has it: keys, implied values, fields, region, timespan."""
+    names = [*definition.required, *definition.implies, *(f.name for f in definition.fields)]
+    plain = dict(zip(names, values, strict=False))
+    rest = list(values[len(names) :])
+    for field in definition.fields:
+        if field.type is bool and plain[field.name] is not None:
+            plain[field.name] = bool(plain[field.name])
+    if definition.spatial:
+        encoded = rest.pop(0)
+        plain["region"] = None if encoded is None else SkyRegion.decode(encoded)
+    if definition.temporal:
+        begin, end = rest
         plain["timespan"] = None if begin is None and end is None else Timespan(begin, end)
     return DimensionRecord(definition, plain)
 
@@ -266,6 +359,19 @@ def _stored(element: str) -> DimensionElement:
 
 def _key(record: DimensionRecord) -> tuple[Any, ...]:
     return tuple(record[name] for name in record.definition.required)
+
+
+def _one_of(
+    table: sa.Table, required: Sequence[str], keys: Iterable[tuple[Any, ...]]
+) -> Iterator[list[sa.ColumnElement[bool]]]:
+    """Yield conditions that together are true for the rows of some keys, each a search in the primary key."""
+    lasts: dict[tuple[Any, ...], list[Any]] = {}
+    for key in keys:
+        lasts.setdefault(key[:-1], []).append(key[-1])
+    for first, values in lasts.items():
+        equal = [table.c[name] == value for name, value in zip(required[:-1], first, strict=True)]
+        for start in range(0, len(values), _CHUNK):
+            yield [*equal, table.c[required[-1]].in_(values[start : start + _CHUNK])]
 
 
 def _matches(

@@ -83,6 +83,9 @@ _POSTGRES_OPTIONS: Final = (
 class Backend(Protocol):
     """What differs between databases."""
 
+    begin_scratch: str
+    """SQL that begins a transaction in which readers, too, may make temporary tables."""
+
     def place(self, url: sa.URL) -> str:
         """Return where a database is, for messages."""
 
@@ -113,6 +116,8 @@ class SqliteBackend:
     directory
         Where the file is.
     """
+
+    begin_scratch = "BEGIN"
 
     def __init__(self, directory: Path) -> None:
         self._turnstile = Turnstile(directory)
@@ -157,6 +162,8 @@ class PostgresBackend:
     namespace
         Schema, in PostgreSQL's sense, that has the tables; a plain lower-case name.
     """
+
+    begin_scratch = "BEGIN READ WRITE"
 
     def __init__(self, namespace: str) -> None:
         self._namespace = namespace

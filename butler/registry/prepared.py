@@ -54,6 +54,8 @@ def _arrangement(
     fixed = tuple(constants.values())
     known = [*names, *constants]
     places = [known.index(name) for name in order]
+    if not places:
+        return lambda values: ()
     if len(places) == 1:
         place = places[0]
         return lambda values: ((*values, *fixed)[place],)

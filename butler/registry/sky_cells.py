@@ -113,7 +113,8 @@ def candidate_pairs(
 def _levels(bounds: NDArray[np.float64]) -> NDArray[np.int64]:
     extent = np.max(bounds[:, 1::2] - bounds[:, ::2], axis=1)
     level = np.floor(1 - np.log2(np.maximum(extent, 1e-12)))
-    return np.clip(level, 0, _LEVELS - 1).astype(np.int64)
+    found: NDArray[np.int64] = np.clip(level, 0, _LEVELS - 1).astype(np.int64)
+    return found
 
 
 def _corners(bounds: NDArray[np.float64], level: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..datasets import DatasetRef
+from ..dimensions import DataCoordinate
 from ..errors import CollectionTypeError, ConflictingDefinitionError, DatasetNotFoundError
 from .collections import CollectionInfo, CollectionType
 from .database import Database
@@ -91,6 +93,28 @@ class TagStore:
                             tags.c.collection_id == collection.id, tags.c.dataset_id.in_(numbers)
                         )
                     )
+
+    def members(self, registered: RegisteredType, collection: CollectionInfo) -> list[DatasetRef]:
+        """Return the datasets of a type that a RUN or TAGGED collection holds, by data ID."""
+        tags, dataset, owner = registered.tags, self._schema.dataset, self._schema.collection
+        dimensions = registered.type.dimensions
+        keys: list[Any] = [tags.c[name] for name in dimensions.required]
+        rows = self._db.query(
+            sa.select(dataset.c.uuid, owner.c.name, *keys)
+            .join_from(tags, dataset, tags.c.dataset_id == dataset.c.id)
+            .join(owner, dataset.c.run_id == owner.c.id)
+            .where(tags.c.dataset_type_id == registered.id, tags.c.collection_id == collection.id)
+            .order_by(*keys)
+        )
+        return [
+            DatasetRef(
+                registered.type,
+                DataCoordinate(dimensions, tuple(row[2:])),
+                row.name,
+                uuid.UUID(bytes=bytes(row.uuid)),
+            )
+            for row in rows
+        ]
 
     def _by_type(self, refs: Iterable[DatasetRef]) -> Iterator[tuple[RegisteredType, Sequence[DatasetRef]]]:
         ordered = sorted(refs, key=lambda ref: ref.datasetType.name)

@@ -1,19 +1,38 @@
-"""Where: a condition on data IDs, parsed, with the values bound to it."""
+"""Where: a condition on data IDs as written, with the values bound to it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
 
-from ..dimensions import UNIVERSE
+from ..dimensions import UNIVERSE, DimensionElement
 from ..errors import InvalidQueryError, did_you_mean
-from .expression import And, Expression, Identifier, Node, walk
+from .conditions import Column, Span, ValueType
+from .expression import And, Expression, Identifier, Node
 
-__all__ = ["CONSTANTS", "Where", "is_constant"]
+__all__ = ["CONSTANTS", "DATASET_FIELDS", "Scope", "Where", "element_fields"]
 
 CONSTANTS: Final[Mapping[str, bool | None]] = {"NULL": None, "TRUE": True, "FALSE": False}
 """Names that mean a value, in capitals."""
+
+DATASET_FIELDS: Final[Mapping[str, ValueType]] = {
+    "dataset_id": "uuid",
+    "ingest_date": "datetime",
+    "run": "str",
+    "collection": "str",
+    "timespan": "timespan",
+}
+"""What a condition can say about datasets: `collection` is where one was found, `run` where it lives."""
+
+
+class Scope(NamedTuple):
+    """Where names are looked for."""
+
+    elements: tuple[str, ...]
+    """Elements whose fields need no qualification."""
+    datasets: tuple[str, ...] = ()
+    """Names of the dataset types that take part."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +80,7 @@ class Where:
             Raised if it is anything else.
         """
         where = cls.parse(name)
-        if len(list(where._names())) != 1 or not isinstance(where.tree, Identifier):
+        if not isinstance(where.tree, Identifier) or name.upper() in CONSTANTS:
             raise InvalidQueryError(f"{name!r} is not the name of a column")
         return where
 
@@ -72,37 +91,14 @@ class Where:
             return ()
         return self.tree.operands if isinstance(self.tree, And) else (self.tree,)
 
-    def referenced(self, known: Iterable[str]) -> tuple[set[str], set[str]]:
-        """Return the dimensions that the expression needs, and the elements whose fields it uses.
+    def only(self, term: Expression) -> Where:
+        """Return one of the terms alone."""
+        return replace(self, tree=term)
 
-        Parameters
-        ----------
-        known
-            Elements of the query; a bare field name is looked for in them.
-        """
-        elements = {self.resolve(node, known)[0] for node in self._names()}
-        dimensions = {name for element in elements for name in UNIVERSE[element].required}
-        return dimensions, elements
-
-    def keys(self, known: Iterable[str]) -> list[str]:
-        """Return the dimensions whose key values the expression names; `known` as for `referenced`."""
-        resolved = dict.fromkeys(self.resolve(node, known) for node in self._names())
-        return [column for element, column in resolved if column == element]
-
-    def mentions(self, element: str) -> bool:
-        """Tell whether the expression names an element or one of its fields."""
-        return any(node.name.split(".")[0] == element for node in self._names())
-
-    def _names(self) -> Iterator[Identifier]:
-        """Yield the identifiers that stand for columns."""
-        for node in () if self.tree is None else walk(self.tree):
-            if isinstance(node, Identifier) and node.name not in self.bind and not is_constant(node):
-                yield node
-
-    def resolve_name(self, known: Iterable[str]) -> tuple[str, str]:
-        """Return the element and column that an expression made by `parse_name` means."""
-        (name,) = self._names()
-        return self.resolve(name, known)
+    def column(self, scope: Scope) -> Column | Span:
+        """Return what an expression made by `parse_name` means."""
+        assert isinstance(self.tree, Identifier)
+        return self.resolve(self.tree, scope)
 
     def error(self, node: Node, message: str) -> InvalidQueryError:
         """Return the error that points at a node."""
@@ -110,51 +106,109 @@ class Where:
 
         return syntax_error(self.text, node.position, message)
 
-    def resolve(self, node: Identifier, known: Iterable[str]) -> tuple[str, str]:
-        """Return the element and column that a name means; `known` as for `referenced`.
-
-        The key of a dimension, also where another element refers to it, is its own element and column.
+    def resolve(self, node: Identifier, scope: Scope) -> Column | Span:
+        """Return the column, or columns of a timespan, that a name means.
 
         Raises
         ------
         InvalidQueryError
             Raised if it means nothing, or several things.
         """
-        parts = node.name.split(".")
-        if len(parts) == 1:
-            if parts[0] in UNIVERSE.names:
-                return parts[0], parts[0]
-            return self._resolve_field(node, known)
-        element = parts[0]
-        if element not in UNIVERSE.elements:
-            hint = did_you_mean(element, UNIVERSE.elements)
-            raise self.error(node, f"no dimension or element {element!r}{hint}")
-        definition = UNIVERSE[element]
-        column = "_".join(parts[1:]) if parts[1] == "timespan" else ".".join(parts[1:])
-        if definition.key is not None and column == definition.key.name:
-            column = element
-        fields = [*definition.required, *definition.implies, *(f.name for f in definition.fields)]
-        fields += ["region"] if definition.spatial else []
-        fields += ["timespan_begin", "timespan_end"] if definition.temporal else []
-        if column not in fields:
-            known_fields = [name.replace("timespan_", "timespan.") for name in fields]
-            raise self.error(
-                node, f"{element} has no field {parts[1]!r}{did_you_mean(parts[1], known_fields)}"
-            )
-        is_key = column in definition.required or column in definition.implies
-        return column if is_key else element, column
+        owner, _, rest = node.name.partition(".")
+        if not rest and UNIVERSE.is_dimension(owner):
+            return _key(owner)
+        element = UNIVERSE.find(owner)
+        if rest and element is not None:
+            return self._element_field(node, element, rest)
+        if rest and owner != "timespan":
+            return self._dataset_field(node, owner, rest, scope)
+        return self._bare_field(node, owner, rest, scope)
 
-    def _resolve_field(self, node: Identifier, known: Iterable[str]) -> tuple[str, str]:
-        having = [e for e in known if node.name in (f.name for f in UNIVERSE[e].fields)]
-        if len(having) == 1:
-            return having[0], node.name
-        if having:
-            choices = ", ".join(f"{e}.{node.name}" for e in having)
+    def _element_field(self, node: Identifier, element: DimensionElement, rest: str) -> Column | Span:
+        fields = element_fields(element)
+        name, _, bound = rest.partition(".")
+        if name in fields:
+            found = _bounded(fields[name], bound)
+            if found is not None:
+                return found
+        known = [*fields, *(f"timespan.{b}" for b in ("begin", "end") if element.temporal)]
+        raise self.error(node, f"{element.name} has no field {rest!r}{did_you_mean(rest, known)}")
+
+    def _dataset_field(self, node: Identifier, owner: str, rest: str, scope: Scope) -> Column | Span:
+        name, _, bound = rest.partition(".")
+        if name not in DATASET_FIELDS and owner not in scope.datasets:
+            hint = did_you_mean(owner, [*UNIVERSE.elements, *scope.datasets])
+            raise self.error(node, f"no dimension or element {owner!r}{hint}")
+        if owner not in scope.datasets:
+            joined = f"; those that do: {', '.join(scope.datasets)}" if scope.datasets else ""
+            raise self.error(node, f"no dataset type {owner!r} takes part in the query{joined}")
+        found = _bounded(_dataset_columns(owner)[name], bound) if name in DATASET_FIELDS else None
+        if found is None:
+            hint = did_you_mean(rest, DATASET_FIELDS)
+            raise self.error(node, f"datasets have no field {rest!r}{hint}")
+        return found
+
+    def _bare_field(self, node: Identifier, name: str, bound: str, scope: Scope) -> Column | Span:
+        fields = {e: element_fields(UNIVERSE[e]) for e in scope.elements}
+        having: dict[str, Column | Span] = {e: own[name] for e, own in fields.items() if name in own}
+        if name in DATASET_FIELDS:
+            having |= {d: _dataset_columns(d)[name] for d in scope.datasets}
+        if len(having) > 1:
+            choices = ", ".join(f"{owner}.{node.name}" for owner in having)
             raise self.error(node, f"{node.name!r} is ambiguous: write one of {choices}")
-        candidates = [*UNIVERSE.names, *self.bind, *(f.name for e in known for f in UNIVERSE[e].fields)]
+        for meant in having.values():
+            found = _bounded(meant, bound)
+            if found is not None:
+                return found
+        candidates = {*UNIVERSE.names, *self.bind, *(f for own in fields.values() for f in own)}
+        if scope.datasets:
+            candidates |= set(DATASET_FIELDS)
         raise self.error(node, f"unknown name {node.name!r}{did_you_mean(node.name, candidates)}")
 
 
-def is_constant(node: Identifier) -> bool:
-    """Tell whether a name that is not bound is NULL, TRUE or FALSE."""
-    return node.name.upper() in CONSTANTS
+def element_fields(element: DimensionElement) -> dict[str, Column | Span]:
+    """Return what can be said about an element, by the name after its own and a dot."""
+    known = _FIELDS.get(element.name)
+    if known is None:
+        known = {name: _key(name) for name in (*element.required, *element.implies)}
+        if element.key is not None:
+            known[element.key.name] = known.pop(element.name)
+        for each in element.fields:
+            known[each.name] = Column(element.name, each.name, _TYPE_NAMES[each.type])
+        if element.spatial:
+            known["region"] = Column(element.name, "region", "region")
+        if element.temporal:
+            known["timespan"] = Span(
+                Column(element.name, "timespan_begin", "datetime"),
+                Column(element.name, "timespan_end", "datetime"),
+            )
+        _FIELDS[element.name] = known
+    return known
+
+
+_FIELDS: Final[dict[str, dict[str, Column | Span]]] = {}
+_TYPE_NAMES: Final[Mapping[type, ValueType]] = {int: "int", float: "float", str: "str", bool: "bool"}
+
+
+def _key(dimension: str) -> Column:
+    key = UNIVERSE[dimension].key
+    return Column(dimension, dimension, _TYPE_NAMES[key.type if key else str])
+
+
+def _dataset_columns(dataset_type: str) -> dict[str, Column | Span]:
+    """Return the fields of a dataset type; in a RUN or TAGGED collection its datasets are valid always."""
+    found: dict[str, Column | Span] = {
+        name: Column(dataset_type, name, kind, of_dataset=True) for name, kind in DATASET_FIELDS.items()
+    }
+    found["timespan"] = Span(None, None)
+    return found
+
+
+def _bounded(meant: Column | Span, bound: str) -> Column | Span | None:
+    """Return a column, or the bound of a span that is asked for; None if there is none such."""
+    if not bound:
+        return meant
+    if not isinstance(meant, Span) or bound not in ("begin", "end"):
+        return None
+    scalar = meant.begin if bound == "begin" else meant.end
+    return scalar if isinstance(scalar, Column) else None

@@ -1,0 +1,308 @@
+"""Plan: the SELECT of a question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from ...dimensions import UNIVERSE
+from ...errors import InvalidQueryError
+from ..collections import CollectionType
+from ..conditions import Column, Constant, RegionsOverlap, columns_of
+from ..schema import Schema
+from ..where_compiler import all_of, compile_condition, sql_type
+from .question import Output, Question
+from .spec import DatasetSearch
+from .uploads import Upload
+
+__all__ = ["Plan"]
+
+_Sql = sa.ColumnElement[Any]
+_LEAP_SECONDS_NS: Final = 37_000_000_000
+"""TAI - UTC since 2017, before which nobody ingested anything with this program."""
+
+
+class Plan:
+    """The joined tables of a question, its conditions and its order.
+
+    Parameters
+    ----------
+    schema
+        The registry's.
+    question
+        What is asked.
+    output
+        What each row holds.
+    uploads
+        Given keys, joined where they share a dimension with others.
+    overlaps
+        Keys of the regions that overlap, for conditions on the sky that stand below OR and NOT.
+
+    Attributes
+    ----------
+    used
+        Slots of the constants that the statement has places for.
+    lists
+        Long lists of constants, to be uploaded as well.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        question: Question,
+        output: Output,
+        uploads: Sequence[Upload] = (),
+        overlaps: Mapping[RegionsOverlap, Upload] | None = None,
+    ) -> None:
+        self._schema = schema
+        self._question = question
+        self._output = output
+        self._overlaps = overlaps or {}
+        self.used: dict[int, None] = {}
+        self.lists: list[Upload] = []
+        self._columns: dict[str, _Sql] = {}
+        self._trusted: set[str] = set()
+        self._tables: dict[str, sa.FromClause] = {}
+        self._tags: dict[str, sa.FromClause] = {}
+        self._datasets: dict[str, sa.FromClause] = {}
+        self._owners: dict[str, sa.FromClause] = {}
+        self._source: sa.FromClause | None = None
+        self._conditions: list[sa.ColumnElement[bool]] = []
+        for search in question.searches:
+            self._join_search(search)
+        for upload in uploads:
+            self._join_upload(upload)
+        self._join_elements()
+        self._conditions += [compile_condition(term, self) for term in question.terms]
+
+    # The statement.
+
+    def rows(self, extra: Sequence[sa.ColumnElement[bool]] = ()) -> sa.Select[Any]:
+        """Return the statement of the rows in order; `extra` are further conditions."""
+        columns = self._asked()
+        order = [self.column(column) for column, _ in self._question.order]
+        statement = self._select([*columns, *(order if self.may_repeat else [])], extra)
+        sorted_by = [
+            (sql.desc().nulls_last() if down else sql.asc().nulls_first())
+            if not column.is_key
+            else (sql.desc() if down else sql.asc())
+            for sql, (column, down) in zip(order, self._question.order, strict=True)
+        ]
+        keys = [self._columns[name] for name in self._output.keys if name in self._question.result.required]
+        statement = statement.order_by(*sorted_by, *keys)
+        # One more row tells whether a limit cuts.
+        limit = self._question.limit
+        return statement if limit is None else statement.limit(limit + 1)
+
+    def count(self) -> sa.Select[Any]:
+        """Return the statement of the number of rows."""
+        statement = self._select(self._asked())
+        if self._question.limit is not None:
+            statement = statement.limit(self._question.limit)
+        return sa.select(sa.func.count()).select_from(statement.subquery("counted"))
+
+    def _asked(self) -> list[_Sql]:
+        keys = [self._columns[name].label(name) for name in self._output.keys]
+        return [*keys, *(self.column(c).label(f"_{i}") for i, c in enumerate(self._output.fields))]
+
+    def _select(
+        self, columns: Sequence[_Sql], extra: Sequence[sa.ColumnElement[bool]] = ()
+    ) -> sa.Select[Any]:
+        # Without dimensions there is nothing to select, but still a row or none.
+        statement = sa.select(*(columns or [sa.literal_column("1")]))
+        if self._source is not None:
+            statement = statement.select_from(self._source)
+        statement = statement.where(all_of([*self._conditions, *extra]))
+        return statement.distinct() if self.may_repeat else statement
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether rows could occur several times if they were not asked for once."""
+        known = set(UNIVERSE.conform(self._output.keys).names)
+        repeated = any(search.may_repeat for search in self._question.searches)
+        return repeated or not known.issuperset(self._question.group.required)
+
+    def element_table(self, element: str) -> sa.FromClause:
+        """Return the table of an element, if it takes part."""
+        return self._tables[element]
+
+    # What conditions are compiled with.
+
+    def column(self, column: Column) -> _Sql:
+        """Return a column."""
+        if column.of_dataset:
+            return self._dataset_column(column)
+        if column.is_key:
+            return self._columns[column.name]
+        return self._tables[column.owner].c[column.name]
+
+    def constant(self, constant: Constant) -> _Sql:
+        """Return the place of a value."""
+        self.used[constant.slot] = None
+        return sa.bindparam(f"c{constant.slot}", type_=sql_type(constant.type))
+
+    def listed(self, constant: Constant) -> sa.Select[Any]:
+        """Return the query of the values of a long list."""
+        upload = Upload({"value": constant.type}, [(v,) for v in self._question.values[constant.slot]])
+        self.lists.append(upload)
+        return sa.select(upload.table.c.value)
+
+    def overlap(self, condition: RegionsOverlap) -> sa.ColumnElement[bool]:
+        """Return whether regions overlap; unknown if one is not known."""
+        table = self._overlaps[condition].table
+        found = sa.exists().where(*[column == self._columns[column.name] for column in table.c])
+        unknown = [self.column(c).is_(None) for c in columns_of(condition) if UNIVERSE[c.owner].has_table]
+        if not unknown:
+            return found
+        return sa.case((sa.not_(sa.or_(*unknown)), found), else_=sa.cast(sa.null(), sa.Boolean)) == sa.true()
+
+    # Joins.
+
+    def _join(self, table: sa.FromClause, shared: Iterable[str]) -> None:
+        on = [table.c[name] == self._columns[name] for name in shared if name in self._columns]
+        if self._source is None:
+            self._source = table
+        else:
+            self._source = self._source.join(table, sa.and_(sa.true(), *on))
+
+    def _join_search(self, search: DatasetSearch) -> None:
+        """Join the datasets of a search: of several collections the first that has a data ID counts."""
+        tags = search.registered.tags.alias(f"tags_{len(self._tags)}")
+        names = search.registered.type.dimensions.required
+        runs = [run.id for run in search.runs]
+        self._join(tags, names)
+        self._conditions += [
+            tags.c.dataset_type_id == sa.literal_column(str(search.registered.id)),
+            _among(tags.c.collection_id, runs),
+        ]
+        if search.find_first and len(runs) > 1:
+            self._conditions.append(~self._in_earlier(search, tags))
+        self._tags.setdefault(search.name, tags)
+        for name in names:
+            self._columns.setdefault(name, tags.c[name])
+            self._trusted.add(name)
+
+    def _in_earlier(self, search: DatasetSearch, tags: sa.FromClause) -> sa.ColumnElement[bool]:
+        """Return whether an earlier collection of a path has the data ID of a row."""
+        earlier = search.registered.tags.alias("earlier")
+        position = {run.id: place for place, run in enumerate(search.runs)}
+        rank, other = (
+            sa.case(
+                *[(table.c.collection_id == sa.literal_column(str(i)), sa.literal_column(str(p)))
+                  for i, p in position.items()],
+                else_=sa.literal_column(str(len(position))),
+            )
+            for table in (tags, earlier)
+        )  # fmt: skip
+        return sa.exists().where(
+            earlier.c.dataset_type_id == sa.literal_column(str(search.registered.id)),
+            _among(earlier.c.collection_id, list(position)),
+            *[earlier.c[name] == tags.c[name] for name in search.registered.type.dimensions.required],
+            other < rank,
+        )
+
+    def _join_upload(self, upload: Upload) -> None:
+        self._join(upload.table, upload.types)
+        for name in upload.types:
+            self._columns.setdefault(name, upload.table.c[name])
+            if upload.exist:
+                self._trusted.add(name)
+
+    def _join_elements(self) -> None:
+        """Join the tables of the elements that are needed, finest first.
+
+        What another table refers to exists, so that its own table is needed for its fields only.
+        """
+        group = self._question.group
+        wanted, needed = self._wanted()
+        for name in reversed(group.elements):
+            element = UNIVERSE[name]
+            implies = element.is_dimension and not needed.isdisjoint(element.implies)
+            unsure = name in group.required and name not in self._trusted
+            if element.has_table and (name in wanted or element.always_join or implies or unsure):
+                table = self._schema.elements[name].alias(f"t_{name}")
+                keys = (*element.required, *element.implies)
+                self._join(table, keys)
+                self._tables[name] = table
+                for key in keys:
+                    self._columns.setdefault(key, table.c[key])
+                    # There is a band only if a physical filter has it.
+                    if key != "band" or name == "physical_filter":
+                        self._trusted.add(key)
+        if "band" in group.required and "band" not in self._trusted:
+            self._join_band()
+        for name in group.skypix:
+            if name not in self._columns:
+                raise InvalidQueryError(
+                    f"{name} has too many pixels to list; name some, as {name} IN (...), "
+                    "or bring in something that overlaps them, as a visit or a tract"
+                )
+
+    def _wanted(self) -> tuple[set[str], set[str]]:
+        """Return the elements whose fields are needed, and the dimensions whose values are."""
+        question, output = self._question, self._output
+        named = [*question.terms, *output.fields, *(column for column, _ in question.order)]
+        columns = [c for node in named for c in columns_of(node) if not c.of_dataset]
+        wanted = {c.owner for c in columns if not c.is_key}
+        needed = {*output.keys, *wanted, *self._columns, *(c.owner for c in columns if c.is_key)}
+        # Finest first: who implies what is needed is needed, too.
+        for name in reversed(question.group.names):
+            if not needed.isdisjoint(UNIVERSE.conform([name]).implied):
+                needed.add(name)
+        return wanted, needed
+
+    def _join_band(self) -> None:
+        """Restrict bands to those of a physical filter."""
+        filters = self._schema.elements["physical_filter"]
+        bands = sa.select(filters.c.band).distinct().subquery("t_band")
+        self._join(bands, ("band",))
+        self._columns.setdefault("band", bands.c.band)
+
+    def _dataset_column(self, column: Column) -> _Sql:
+        """Return a field of a dataset; its tables are joined when they are needed."""
+        tags = self._tags[column.owner]
+        match column.name:
+            case "dataset_id":
+                return self._dataset(column.owner).c.uuid
+            case "ingest_date":
+                return self._dataset(column.owner).c.ingest_date + sa.literal_column(str(_LEAP_SECONDS_NS))
+            case "run_number":
+                return self._run_number(column.owner)
+            case "run":
+                return self._named(column.owner, "run", self._run_number(column.owner))
+        return self._named(column.owner, "collection", tags.c.collection_id)
+
+    def _run_number(self, owner: str) -> _Sql:
+        search = next(s for s in self._question.searches if s.name == owner)
+        if all(run.type is CollectionType.RUN for run in search.runs):
+            return self._tags[owner].c.collection_id
+        return self._dataset(owner).c.run_id
+
+    def _dataset(self, owner: str) -> sa.FromClause:
+        if owner not in self._datasets:
+            table = self._schema.dataset.alias(f"dataset_{len(self._datasets)}")
+            assert self._source is not None
+            self._source = self._source.join(table, table.c.id == self._tags[owner].c.dataset_id)
+            self._datasets[owner] = table
+        return self._datasets[owner]
+
+    def _named(self, owner: str, role: str, number: _Sql) -> _Sql:
+        """Return the name of a collection."""
+        key = f"{owner} {role}"
+        if key not in self._owners:
+            table = self._schema.collection.alias(f"{role}_{len(self._owners)}")
+            assert self._source is not None
+            self._source = self._source.join(table, table.c.id == number)
+            self._owners[key] = table
+        return self._owners[key].c.name
+
+
+def _among(column: _Sql, numbers: Sequence[int]) -> sa.ColumnElement[bool]:
+    """Return whether a column has one of some numbers of our own."""
+    if not numbers:
+        return sa.false()
+    if len(numbers) == 1:
+        return column == sa.literal_column(str(numbers[0]))
+    return column.in_([sa.literal_column(str(number)) for number in numbers])

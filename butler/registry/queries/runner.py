@@ -1,0 +1,193 @@
+"""QueryRunner: asks the database, and turns rows into what was asked for."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from ...datasets import DatasetRef
+from ...dimensions import UNIVERSE, DataCoordinate, DimensionElement, DimensionRecord
+from ...errors import InvalidQueryError
+from ...regions import SkyRegion
+from ..conditions import Column
+from ..database import Database
+from ..dimension_store import pixel_record, record_from_values
+from ..prepared import Prepared
+from ..schema import Schema
+from ..where_values import Pattern
+from .plan import Plan
+from .question import Output, Question, ask
+from .rows import make_refs
+from .sky import SkySearch, resolve_sky
+from .spec import DatasetSearch, QuerySpec
+from .uploads import Upload, uploaded
+
+__all__ = ["QueryRunner"]
+
+_LOG: Final = logging.getLogger(__name__)
+_MAX_PLANS: Final = 256
+_Extra = Callable[[Plan], list[sa.ColumnElement[bool]]]
+
+
+class QueryRunner:
+    """Runs queries.
+
+    Parameters
+    ----------
+    database, schema
+        The registry's.
+    """
+
+    def __init__(self, database: Database, schema: Schema) -> None:
+        self._db = database
+        self._schema = schema
+        self._plans: OrderedDict[Any, tuple[Prepared, tuple[int, ...]]] = OrderedDict()
+
+    # What is asked for.
+
+    def data_ids(self, spec: QuerySpec, searches: tuple[DatasetSearch, ...] = ()) -> list[DataCoordinate]:
+        """Return the data IDs that exist, each once, with implied values."""
+        dimensions = spec.dimensions
+        rows = self.rows(spec, Output(dimensions.data_coordinate_keys), searches)
+        return [DataCoordinate(dimensions, row) for row in rows]
+
+    def datasets(self, spec: QuerySpec, search: DatasetSearch) -> list[DatasetRef]:
+        """Return the datasets of a search that fulfil the conditions."""
+        runs = {run.id: run.name for run in search.runs}
+        rows = self.rows(spec, dataset_output(search), (search,))
+        return make_refs(search.registered.type, rows, lambda: self._run_names(runs, rows))
+
+    def records(
+        self, spec: QuerySpec, element: str, searches: tuple[DatasetSearch, ...] = ()
+    ) -> list[DimensionRecord]:
+        """Return the records of an element that fulfil the conditions."""
+        definition = UNIVERSE[element]
+        if not definition.has_table:
+            return [self._computed(definition, data_id[element]) for data_id in self.data_ids(spec, searches)]
+        keys = definition.required
+        output = Output(keys, record_fields(definition))
+        return [record_from_values(definition, row) for row in self.rows(spec, output, searches)]
+
+    def _computed(self, definition: DimensionElement, value: Any) -> DimensionRecord:
+        record = pixel_record(definition, value)
+        return record or DimensionRecord(definition, {definition.name: value})
+
+    def rows(
+        self, spec: QuerySpec, output: Output, searches: tuple[DatasetSearch, ...] = ()
+    ) -> list[tuple[Any, ...]]:
+        """Return the rows of an answer: the values of keys, then of fields."""
+        found = self._question(spec, searches)
+        if spec.limit == 0:
+            # The question alone says whether the query makes sense.
+            self._sky(found)
+            return []
+        sky = self._sky(found)
+        rows = self._run(sky.question, output, sky.joined, None, sky)
+        width = len(output.keys) + len(output.fields)
+        if rows and len(rows[0]) > max(width, 1):
+            rows = [row[:width] for row in rows]
+        return _cut([()] * len(rows) if width == 0 else rows, spec.limit)
+
+    def count(self, spec: QuerySpec, output: Output, searches: tuple[DatasetSearch, ...] = ()) -> int:
+        """Return the exact number of rows of an answer."""
+        sky = self._sky(self._question(spec, searches))
+        plan = Plan(self._schema, sky.question, output, sky.joined, sky.overlaps)
+        prepared, used = self._prepare(plan, plan.count())
+        with uploaded(self._db, [*sky.joined, *(sky.overlaps or {}).values(), *plan.lists]):
+            return int(self._db.run(prepared, self._values(sky.question, used))[0][0])
+
+    # How it is asked.
+
+    def _question(self, spec: QuerySpec, searches: tuple[DatasetSearch, ...]) -> Question:
+        return ask(spec, searches, self._check_governor)
+
+    def _sky(self, question: Question) -> SkySearch:
+        return resolve_sky(question, self._run)
+
+    def _run(
+        self,
+        question: Question,
+        output: Output,
+        uploads: Sequence[Upload] = (),
+        extra: _Extra | None = None,
+        sky: SkySearch | None = None,
+    ) -> list[tuple[Any, ...]]:
+        """Return the rows of a question; statements without uploads are kept for the next time."""
+        overlaps = (sky.overlaps if sky is not None else None) or {}
+        key = (question.shape, output) if not (uploads or overlaps or extra) else None
+        known = self._plans.get(key) if key is not None else None
+        if known is not None:
+            self._plans.move_to_end(key)
+            prepared, used = known
+            return self._db.run(prepared, self._values(question, used))
+        plan = Plan(self._schema, question, output, uploads, overlaps)
+        prepared, used = self._prepare(plan, plan.rows(extra(plan) if extra is not None else ()))
+        if key is not None and not plan.lists:
+            self._plans[key] = prepared, used
+            if len(self._plans) > _MAX_PLANS:
+                self._plans.popitem(last=False)
+        with uploaded(self._db, [*uploads, *overlaps.values(), *plan.lists]):
+            return self._db.run(prepared, self._values(question, used))
+
+    def _prepare(self, plan: Plan, statement: sa.Select[Any]) -> tuple[Prepared, tuple[int, ...]]:
+        used = tuple(plan.used)
+        return self._db.prepare(statement, tuple(f"c{slot}" for slot in used)), used
+
+    def _values(self, question: Question, used: Sequence[int]) -> list[Any]:
+        return [self._stored(question.values[slot]) for slot in used]
+
+    def _stored(self, value: Any) -> Any:
+        """Return a constant as the database takes it."""
+        if isinstance(value, Pattern):
+            return value.glob if self._db.dialect.name == "sqlite" else value.like
+        return value.encode() if isinstance(value, SkyRegion) else value
+
+    def _check_governor(self, governor: str, dependent: str) -> None:
+        table = self._schema.elements[governor]
+        rows = self._db.query(sa.select(table.c[governor]).order_by(table.c[governor]).limit(20))
+        if len(rows) > 1:
+            names = ", ".join(repr(row[0]) for row in rows)
+            raise InvalidQueryError(
+                f"the query is about {dependent}, and there are several values of {governor}: "
+                f"add {governor} = ... with one of {names}"
+            )
+
+    def _run_names(self, known: dict[int, str], rows: Sequence[tuple[Any, ...]]) -> dict[int, str]:
+        """Return the names of the runs that rows of datasets refer to."""
+        strange = {row[-1] for row in rows} - known.keys()
+        if strange:
+            table = self._schema.collection
+            found = self._db.query(sa.select(table.c.id, table.c.name).where(table.c.id.in_(strange)))
+            known |= {row.id: row.name for row in found}
+        return known
+
+
+def dataset_output(search: DatasetSearch) -> Output:
+    """Return what is needed to make the refs of a search: the keys, the UUID, the number of the run."""
+    fields = (
+        Column(search.name, "dataset_id", "uuid", of_dataset=True),
+        Column(search.name, "run_number", "int", of_dataset=True),
+    )
+    return Output(search.registered.type.dimensions.data_coordinate_keys, fields)
+
+
+def record_fields(definition: DimensionElement) -> tuple[Column, ...]:
+    """Return the columns of an element's table after its required keys."""
+    names = [*definition.implies, *(f.name for f in definition.fields)]
+    names += ["region"] if definition.spatial else []
+    names += ["timespan_begin", "timespan_end"] if definition.temporal else []
+    # Their types are those of the table.
+    return tuple(Column(definition.name, name, "null") for name in names)
+
+
+def _cut(rows: list[tuple[Any, ...]], limit: int | None) -> list[tuple[Any, ...]]:
+    """Return the first rows; a negative limit that cuts is logged."""
+    if limit is None or len(rows) <= abs(limit):
+        return rows
+    if limit < 0:
+        _LOG.warning("more than %d results; the others are left out", -limit)
+    return rows[: abs(limit)]
