@@ -78,6 +78,7 @@ def check_refusal(error: str) -> None:
 def test_a_disk_fills_up(laboratory: Laboratory, disk: Path, name: str, record_property: Record) -> None:
     """However little room is left, all is done or nothing; with room again, it can be done."""
     chance = random.Random(f"{SEED} {name}")
+    laboratory.course(name)
     n_refused = 0
     for _ in range(N_TRIED):
         base = laboratory.fresh()
@@ -100,6 +101,7 @@ def test_a_disk_fills_up(laboratory: Laboratory, disk: Path, name: str, record_p
 def test_files_that_may_not_grow(ordinary: Laboratory, name: str, record_property: Record) -> None:
     """The same, where files, and the registry's, are refused beyond some size."""
     chance = random.Random(f"{SEED} {name}")
+    ordinary.course(name)
     n_refused = 0
     for _ in range(N_TRIED):
         base = ordinary.fresh()

@@ -54,9 +54,10 @@ def test_kill_before_each_step(laboratory: Laboratory, name: str, record_propert
 def test_kill_after_any_time(laboratory: Laboratory, name: str, record_property: Record) -> None:
     """A writer dies at a random instant, also in the middle of a commit."""
     chance = random.Random(f"{SEED} {name}")
+    duration = laboratory.course(name).duration
     n_kills = 0
     for _ in range(N_TIMES):
-        delay = chance.uniform(0, 0.7 * laboratory.course(name).duration)
+        delay = chance.uniform(0, 0.7 * duration)
         base = laboratory.fresh()
         exit_code = run_killed(name, base, Kill(delay_s=delay))
         assert exit_code in (DONE, -signal.SIGKILL)
@@ -69,6 +70,7 @@ def test_kill_after_any_time(laboratory: Laboratory, name: str, record_property:
 def test_kill_within_a_file(laboratory: Laboratory, name: str, record_property: Record) -> None:
     """A writer dies when a file that it writes, or the registry's, has reached some size."""
     chance = random.Random(f"{SEED} {name}")
+    laboratory.course(name)
     n_kills = 0
     for _ in range(N_SIZES):
         size = int(10 ** chance.uniform(0, 4.7))

@@ -21,7 +21,7 @@ __all__ = ["Course", "Laboratory", "State", "files_in", "state_of"]
 
 
 class State(NamedTuple):
-    """What a repository holds, but for times of registration and where it lies; and the files to ingest."""
+    """What a repository holds, without the times of registration; and the files to ingest."""
 
     rows: dict[str, list[tuple[Any, ...]]]
     files: dict[str, bytes]
@@ -46,13 +46,7 @@ def state_of(base: Path) -> State:
     rows["dataset"] = [(*row[:dated], *row[dated + 1 :]) for row in rows["dataset"]]
     # A random number that changes with the dataset types and collections, for those who remember these.
     rows["butler_attributes"] = [row for row in rows["butler_attributes"] if row[0] != "catalog_mark"]
-    moved = {table: [tuple(_anywhere(value, base) for value in row) for row in rows[table]] for table in rows}
-    return State(moved, files, files_in(base / "incoming") | files_in(base / "exported"))
-
-
-def _anywhere(value: Any, base: Path) -> Any:
-    """Return a value of a row without the directory that it may start with."""
-    return value.removeprefix(str(base)) if isinstance(value, str) else value
+    return State(rows, files, files_in(base / "incoming") | files_in(base / "exported"))
 
 
 def files_in(directory: Path) -> dict[str, bytes]:
@@ -74,7 +68,7 @@ class Laboratory:
 
     def __init__(self, work: Path, base: Path) -> None:
         self.base = base
-        self._template, self._undisturbed = work / "template", work / "undisturbed"
+        self._template = work / "template"
         make_base(self._template)
         self.before = state_of(self._template)
         self._courses: dict[str, Course] = {}
@@ -86,21 +80,20 @@ class Laboratory:
         return self.base
 
     def course(self, name: str) -> Course:
-        """Return what a writer does if nobody disturbs it."""
+        """Return what a writer does if nobody disturbs it; to be asked before it is disturbed."""
         if name not in self._courses:
-            shutil.copytree(self._template, self._undisturbed, symlinks=True)
+            base = self.fresh()
             begin = time.monotonic()
-            n_steps = count_steps(name, self._undisturbed)
+            n_steps = count_steps(name, base)
             duration = time.monotonic() - begin
-            self._courses[name] = Course(state_of(self._undisturbed), n_steps, duration)
-            with Butler(self._undisturbed / "repository") as butler:
+            self._courses[name] = Course(state_of(base), n_steps, duration)
+            with Butler(base / "repository") as butler:
                 assert butler.verify().is_clean
-            shutil.rmtree(self._undisturbed)
         return self._courses[name]
 
     def check_aftermath(self, name: str) -> bool:
         """Check all that is promised after a kill or a refusal; return whether the writer's work was done."""
-        before, after = self.before, self.course(name).after
+        before, after = self.before, self._courses[name].after
         root = self.base / "repository"
         read_all(root)
         whole = before.files | after.files
