@@ -13,25 +13,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 from killed_writer import BLOCK, DETECTORS, exposure_of, run_and_kill
 from repository_snapshot import snapshot
 from small_repository import CALEXP, NOTE, TOTAL, broken_off, make_exposure
 
-from butler import Butler, DataCoordinate, DatasetRef, DatasetType, FileDataset, RepositoryConfig
+from butler import Butler, DataCoordinate, DatasetRef, RepositoryConfig
 from butler.datastore import (
-    DEFAULT_TEMPLATE,
     FileDatastore,
-    FileTemplate,
-    LocalStore,
     StagedFile,
     VerifyReport,
 )
 from butler.errors import (
     ArtifactMissingError,
     ButlerUserError,
-    FileFormatError,
     StorageClassError,
     TemplateError,
 )
@@ -77,150 +71,7 @@ def finals_below(root: Path) -> list[str]:
     return [path for path in files_below(root) if not path.endswith(".part")]
 
 
-# Templates.
-
-
-def test_the_default_template_keeps_the_directories_of_the_run() -> None:
-    """Directories follow run, type, night, band, filter and visit; the file name has every value."""
-    path = FileTemplate().format(calexp_ref("u/me/first"), ".fits")
-    assert path == "u/me/first/calexp/20240101/g/CAM-g/1/calexp_CAM_g_CAM-g_1_0_u_me_first.fits"
-
-
-@pytest.mark.parametrize(
-    ("pattern", "path"),
-    [
-        ("{run:/}/{datasetType}{visit}", "a/b/note1.json"),
-        ("{run}/{datasetType}{visit}", "a_b/note1.json"),
-        ("{run}/{datasetType}.{component:?}{visit:>3}", "a_b/note__1.json"),
-        ("{run}/{visit:05d}.{instrument:/<5}", "a_b/00001_CAM__.json"),
-        ("{run}/{tract:?05d}{visit:?03d}", "a_b/001.json"),
-        ("{run}/{skypix:?}{visit}", "a_b/1.json"),
-        ("{run}/{visit.name:?}{visit}", "a_b/1.json"),
-        ("{run:/}/{tract:?}/{patch:?}/{visit}", "a/b/1.json"),
-        ("{run}/x{visit}_{tract:?}", "a_b/x1.json"),
-        ("{run}/x{tract:?}_{visit}", "a_b/x_1.json"),
-        ("{run}/{exposure|visit}_{visit|exposure}", "a_b/1_1.json"),
-        ("{id}", f"{ID}.json"),
-        ("{run}/{tract:?}", "a_b.json"),
-        ("{datasetType}/{tract:?}{run}/", "note/a_b.json"),
-    ],
-)
-def test_fields_are_filled_and_absent_ones_left_out(pattern: str, path: str) -> None:
-    """An optional field takes the literal before it along, unless that ends a directory."""
-    assert FileTemplate(pattern).format(note_ref(run="a/b", id=ID), ".json") == path
-
-
-@pytest.mark.parametrize("pattern", ["{run}/{tract}", "{run}/{tract|patch}_{visit}"])
-def test_a_field_that_must_be_there_is_missed_by_name(pattern: str) -> None:
-    """A value that the data ID lacks is an error unless the template says that it may be absent."""
-    with pytest.raises(TemplateError, match=r"note@.* has no tract.* for the path template"):
-        FileTemplate(pattern).format(note_ref(), ".json")
-
-
-@pytest.mark.parametrize(
-    ("pattern", "message"),
-    [
-        ("{datasetType}", r"needs \{run\} or \{id\}"),
-        ("", r"needs \{run\} or \{id\}"),
-        ("/{run}/x", "stay inside"),
-        ("../{run}", "stay inside"),
-        ("{run}/../{id}", "stay inside"),
-        ("{run}/.{tract:?}./{id}", "stay inside"),
-        ("{run", "cannot read"),
-        ("run}{id}", "cannot read"),
-        ("{run!r}/{id}", "cannot read"),
-        ("{run.__class__}/{id}", r"'run\.__class__'"),
-        ("{visit.__class__}/{id}", r"no field 'visit\.__class__'"),
-        ("{visit.region}/{id}", r"no field 'visit\.region'"),
-        ("{visit.nmae}/{id}", r"'visit\.nmae' .*; did you mean 'name'"),
-        ("{run:x}/{id}", "cannot read the format 'x' of run"),
-        ("{visit:s}/{id}", "cannot read the format 's' of visit"),
-        ("{visit:999999999d}/{id}", "cannot read the format"),
-        ("{visit:{id}}/{id}", "cannot read"),
-        ("{run}", r"needs a dimension or \{id\}"),
-        ("{run:/}/{datasetType}.{component:?}", r"needs a dimension or \{id\}"),
-        ("{run}/a\0b", "cannot read"),
-        ("{run}/a\\b", "cannot read"),
-        ("{run}/{visti:?}", "'visti' .*; did you mean 'visit'"),
-        ("{run}/{visit|exposre}", "'exposre' .*; did you mean 'exposure'"),
-    ],
-)
-def test_bad_patterns_are_refused(pattern: str, message: str) -> None:
-    """A pattern that leaves the root, mixes up runs or is misspelt is refused before a repository has it."""
-    with pytest.raises(TemplateError, match=message):
-        FileTemplate(pattern)
-
-
-def test_a_repository_with_a_bad_pattern_is_not_made(tmp_path: Path) -> None:
-    """The templates of a new repository are checked before anything is written."""
-    with pytest.raises(TemplateError):
-        Butler.makeRepo(tmp_path / "r", RepositoryConfig(templates={"default": "../{id}"}))
-    assert not (tmp_path / "r").exists()
-
-
-@settings(deadline=None, max_examples=200)
-@example(run="run", values=("/etc", "/etc", "x"), pattern="{run:/}/{instrument:/}/.{band:/}/{id}")
-@example(run="run", values=("CAM", "/a/", "/b/"), pattern="..{band:/}x/..{physical_filter:/}x/{id}")
-@given(
-    run=st.sampled_from(HOSTILE) | st.text(max_size=300),
-    values=st.tuples(*[st.sampled_from([v for v in HOSTILE if v]) | st.text(min_size=1, max_size=300)] * 3),
-    pattern=st.sampled_from(
-        [
-            DEFAULT_TEMPLATE,
-            "{run:/}/{instrument}/{band}/{physical_filter}",
-            "{run:/}/{instrument:/}/.{band:/}/{physical_filter:/}",
-            "{run}/..{instrument:/}x/..{band:/}x/..{physical_filter:/}x",
-            "{run:/}/{subfilter:?}",
-            "{run}{band}{physical_filter}_{id}",
-            "{id}/{instrument}.{band}",
-        ]
-    ),
-)
-def test_no_value_leads_out_of_the_root(run: str, values: tuple[str, str, str], pattern: str) -> None:
-    """Whatever the values are, the path is plain ASCII, below the root, and short enough in each part."""
-    instrument, band, physical_filter = values
-    ref = calexp_ref(run, instrument=instrument, band=band, physical_filter=physical_filter)
-    path = FileTemplate(pattern).format(ref, ".fits")
-    parts = path.split("/")
-    assert path.isascii()
-    assert path.isprintable()
-    assert not {"", ".", ".."} & set(parts)
-    assert "\\" not in path
-    assert max(map(len, parts)) <= 210
-    assert parts[-1].endswith(".fits")
-    root = Path("/repository")
-    assert Path(os.path.normpath(root / path)).is_relative_to(root)
-    assert FileDatastore(LocalStore(root)).locate(path) == str(root / path)
-
-
-def test_long_values_stay_apart() -> None:
-    """Names and directories that had to be shortened still differ where the values differ."""
-    template = FileTemplate("{run:/}/{band}/{datasetType}")
-    refs = [calexp_ref("run", band="x" * 400 + end) for end in "ab"]
-    assert template.format(refs[0], "") != template.format(refs[1], "")
-    names = [FileTemplate("{run}{tract:?}").format(note_ref(run="x" * 400), "") for _ in range(2)]
-    assert names[0] != names[1]
-
-
-def test_values_that_share_a_file_name_get_two_files(butler: Butler) -> None:
-    """Runs that differ only in characters without a place in file names do not overwrite each other."""
-    for run in ("a:b", "a_b"):
-        butler.registry.registerRun(run)
-        butler.put({"run": run}, "note", visit=1, run=run)
-    assert [butler.get("note", visit=1, collections=run)["run"] for run in ("a:b", "a_b")] == ["a:b", "a_b"]
-    assert butler.verify().is_clean
-
-
-def test_a_template_of_its_own_is_used_for_a_dataset_type(tmp_path: Path) -> None:
-    """A template named after a dataset type goes before the default."""
-    config = RepositoryConfig(templates={"default": "{run}/d_{id}", "total": "{run}/t_{id}"})
-    Butler.makeRepo(tmp_path, config)
-    with Butler(tmp_path, run="run") as butler:
-        for name in ("total", "other"):
-            butler.registry.registerDatasetType(DatasetType(name, (), "StructuredDataDict"))
-            start = "t_" if name == "total" else "d_"
-            ref = butler.put({}, name)
-            assert butler.getURI(ref) == tmp_path / "run" / f"{start}{ref.id}.json"
+# Recorded paths.
 
 
 @pytest.mark.parametrize("path", ["../x", "a/../../x", "a/.."])
@@ -479,69 +330,6 @@ def test_a_removal_waits_for_the_outermost_commit(butler: Butler) -> None:
         assert set(butler.verify(repair=True).damaged) == {ref.id}
         assert butler.get_dataset(ref.id) is None
     assert snapshot(butler.root) == before
-
-
-# Ingested files.
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    """Return a dictionary's file outside the repository."""
-    path = tmp_path / "elsewhere" / "source.json"
-    path.parent.mkdir()
-    path.write_text('{"a": 1}')
-    return path
-
-
-@pytest.mark.parametrize("transfer", ["copy", "symlink", "hardlink", "direct"])
-def test_an_ingested_file_reads_like_a_put_one(butler: Butler, source: Path, transfer: str) -> None:
-    """Each way of bringing a file in gives a readable dataset, and only a direct one stays where it is."""
-    (ref,) = butler.ingest(FileDataset(source, note_ref()), transfer=transfer)
-    assert butler.get("note", visit=1) == {"a": 1}
-    place = butler.getURI(ref)
-    assert (place == source) == (transfer == "direct")
-    assert place.is_symlink() == (transfer == "symlink")
-    assert place.samefile(source) == (transfer != "copy")
-    assert butler.verify().is_clean
-
-
-@pytest.mark.parametrize("transfer", ["copy", "symlink", "hardlink", "direct"])
-def test_an_ingest_that_is_undone_leaves_the_source(butler: Butler, source: Path, transfer: str) -> None:
-    """A batch with one broken file changes nothing; a finished one is undone with its block."""
-    before = snapshot(butler.root)
-    broken = source.with_name("broken.fits")
-    broken.write_text("no FITS")
-    good, bad = FileDataset(source, note_ref()), FileDataset(broken, calexp_ref())
-    with pytest.raises(FileFormatError, match="not a FITS file"):
-        butler.ingest(good, bad, transfer=transfer)
-    assert snapshot(butler.root) == before
-    with broken_off(butler.transaction()):
-        butler.ingest(good, transfer=transfer)
-    assert snapshot(butler.root) == before
-    assert source.read_text() == '{"a": 1}'
-
-
-@pytest.mark.parametrize("transfer", ["symlink", "hardlink", "direct"])
-def test_a_repair_never_removes_the_source(butler: Butler, source: Path, transfer: str) -> None:
-    """A damaged dataset that shares its bytes with somebody else's file loses its row only."""
-    (ref,) = butler.ingest(FileDataset(source, note_ref()), transfer=transfer)
-    source.write_text('{"b": 2}')
-    assert set(butler.verify(repair=True).damaged) == {ref.id}
-    assert source.read_text() == '{"b": 2}'
-    assert butler.get_dataset(ref.id) is None
-    assert butler.verify().is_clean
-
-
-def test_a_direct_file_inside_the_directory_of_a_run_is_no_orphan(butler: Butler) -> None:
-    """A file that was registered in place is known, wherever it lies, and stays."""
-    path = butler.root / "run" / "mine.json"
-    path.parent.mkdir()
-    path.write_text("{}")
-    butler.ingest(FileDataset(path, note_ref()), transfer="direct")
-    assert butler.verify(repair=True).is_clean
-    path.write_text("longer")
-    butler.verify(repair=True)
-    assert path.exists()
 
 
 # Verify.

@@ -26,7 +26,7 @@ ROOMS = {
         ["registry"],
         ["formatters"],
         ["skymaps"],
-        ["handles"],
+        ["handles", "provenance"],
         ["datasets"],
         ["dimensions"],
         ["regions"],

@@ -10,7 +10,8 @@ from ..datastore import StagedFile, VerifyReport
 from ..dimensions import DataId
 from ..errors import DatasetTypeError, PruneError, UnknownComponentError
 from ..ingester import ingest_files
-from .finding import DatasetName, FindingButler
+from ..provenance import DatasetProvenance, with_provenance
+from .finding import DatasetName, FindingButler, merged
 
 __all__ = ["WritingButler"]
 
@@ -21,11 +22,12 @@ class WritingButler(FindingButler):
     def put(
         self,
         obj: Any,
-        dataset: DatasetName,
+        datasetRefOrType: DatasetName,
         /,
         dataId: DataId | None = None,
         *,
         run: str | None = None,
+        provenance: DatasetProvenance | None = None,
         **kwargs: Any,
     ) -> DatasetRef:
         """Store an object as a new dataset; return its ref with an expanded data ID.
@@ -34,11 +36,13 @@ class WritingButler(FindingButler):
         ----------
         obj
             The object; must fit the storage class.
-        dataset, dataId
+        datasetRefOrType, dataId
             What it is, as for `get`; a ref also gives run and UUID, and may be of a dataset that was
             registered before but has no file any more.
         run
             RUN; the butler's own by default.
+        provenance
+            What it was made from; written into its metadata, if it has any.
 
         Raises
         ------
@@ -49,16 +53,21 @@ class WritingButler(FindingButler):
         NoDefaultCollectionError
             Raised if there is no run.
         """
-        named = dataset.datasetType if isinstance(dataset, DatasetRef) else dataset
+        given = datasetRefOrType
+        named = given.datasetType if isinstance(given, DatasetRef) else given
         registered, component = self._named_type(named)
         if component:
             raise UnknownComponentError(f"components cannot be put; put the whole {registered.name!r}")
-        if isinstance(dataset, DatasetRef):
-            if self._is_unstored(dataset):
-                return self._writer.put_again(obj, dataset)
-            return self._writer.put(obj, dataset)
-        data_id = self.defaults.data_id(registered.dimensions, {**(dataId or {}), **kwargs})
-        return self._writer.put(obj, DatasetRef(registered, data_id, self.defaults.run_or(run)))
+        if isinstance(given, DatasetRef):
+            ref = given
+        else:
+            data_id = self.defaults.data_id(registered.dimensions, merged(dataId, kwargs))
+            ref = DatasetRef(registered, data_id, self.defaults.run_or(run))
+        if provenance is not None:
+            obj = with_provenance(obj, provenance, ref)
+        if ref is given and self._is_unstored(ref):
+            return self._writer.put_again(obj, ref)
+        return self._writer.put(obj, ref)
 
     def _is_unstored(self, ref: DatasetRef) -> bool:
         known = self.registry.datasets.get(ref.id)

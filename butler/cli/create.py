@@ -57,7 +57,7 @@ def create(repo: str, seed_config: Path | None, overrides: tuple[str, ...], **gi
     for text in overrides:
         _override(values, text)
     values |= {name: value for name, value in given.items() if value}
-    Butler.makeRepo(repo, _checked(values, str(seed_config or "settings")) if values else None)
+    Butler.makeRepo(repo, _settings(values, str(seed_config or "settings")) if values else None)
     click.echo(f"made a repository at {repo}", err=True)
 
 
@@ -76,25 +76,23 @@ def _override(values: dict[str, Any], text: str) -> None:
     values[key] = load_yaml(value, f"the value of {text!r}")
 
 
-def _checked(values: dict[str, Any], source: str) -> RepositoryConfig:
-    from pydantic import ValidationError
-
+def _settings(values: dict[str, Any], source: str) -> RepositoryConfig:
+    """Return the settings of a repository, the defaults but for some values."""
     from ..errors import ButlerUserError, did_you_mean
     from ..repository import RepositoryConfig
 
-    known = RepositoryConfig.model_fields
+    known = RepositoryConfig.model_fields.keys() - {"root", "id"}
     for name in values:
         if name not in known:
             raise ButlerUserError(f"{source}: no setting {name!r}{did_you_mean(str(name), known)}")
     if isinstance(values.get("templates"), dict):
-        default = RepositoryConfig().templates
-        values["templates"] = {**default, **values["templates"]}
+        # A template for one dataset type takes nothing from the others.
+        values["templates"] = {**RepositoryConfig().templates, **values["templates"]}
     try:
-        return RepositoryConfig.model_validate(values)
-    except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in fault["loc"])
-        raise ButlerUserError(f"{source}: {where}: {fault['msg']}") from error
+        return RepositoryConfig.make(**values)
+    except ButlerUserError as error:
+        error.add_note(f"in {source}")
+        raise
 
 
 @command("config-dump")
@@ -109,7 +107,7 @@ def config_dump(repo: str, subset: str | None, target: Path | None) -> None:
     from ..repository import RepositoryConfig
 
     with open_butler(repo) as butler:
-        values: Any = RepositoryConfig.load(butler.root).model_dump()
+        values: Any = RepositoryConfig.load(butler.root).model_dump(mode="json")
     for key in subset.split(".") if subset else ():
         if not isinstance(values, dict) or key not in values:
             known = values if isinstance(values, dict) else ()
