@@ -32,6 +32,7 @@ FORMATTERS: Final[dict[str, str]] = {
 """Where each formatter is defined, by its name; a repository can only name these."""
 
 
+@cache
 def get_formatter(name: str) -> Formatter:
     """Return a formatter by name.
 
