@@ -24,6 +24,7 @@
     │   ├── InvalidQueryError           (ValueError) an expression that cannot be understood
     │   │   └── EmptyQueryResultError     nothing found, and why
     │   ├── StorageClassError           (TypeError) object, storage class and parameters do not fit
+    │   │   └── UnknownParameterError     (KeyError) a read parameter that is not understood
     │   ├── UnknownComponentError       (KeyError) no such component
     │   ├── BoxError                    (ValueError) a pixel box outside its image
     │   ├── FileFormatError             (ValueError) a file that is broken or not what it says
@@ -72,6 +73,7 @@ __all__ = [
     "TemplateError",
     "UncertainCommitError",
     "UnknownComponentError",
+    "UnknownParameterError",
     "did_you_mean",
 ]
 
@@ -170,6 +172,10 @@ class SchemaVersionError(ButlerUserError, ValueError):
 
 class StorageClassError(ButlerUserError, TypeError):
     """Object, storage class and parameters do not fit each other."""
+
+
+class UnknownParameterError(StorageClassError, KeyError):
+    """The storage class does not understand such a read parameter."""
 
 
 class UnknownComponentError(ButlerUserError, KeyError):

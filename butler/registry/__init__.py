@@ -8,7 +8,7 @@ from .defaults import RegistryDefaults
 from .engines import check_postgres_url
 from .file_store import FileRecord, FileRecordStore
 from .migrations import MigrationStep, migrate
-from .queries import DatasetSearch, QuerySpec
+from .queries import DatasetSearch, Query, QuerySpec
 from .registry import Registry
 from .where import Where
 
@@ -22,6 +22,7 @@ __all__ = [
     "FileRecordStore",
     "FoundDataset",
     "MigrationStep",
+    "Query",
     "QuerySpec",
     "Registry",
     "RegistryDefaults",
