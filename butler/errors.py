@@ -29,6 +29,7 @@
     │   ├── BoxError                    (ValueError) a pixel box outside its image
     │   ├── FileFormatError             (ValueError) a file that is broken or not what it says
     │   ├── IngestError                 (ValueError) an exposure that cannot be described
+    │   ├── SchemaVersionError          (ValueError) a registry older or newer than this program
     │   ├── PruneError                  (TypeError) options of a deletion that contradict each other
     │   └── TemplateError               (ValueError) a path that would leave the repository
     ├── RepositoryCorruptionError       the repository contradicts itself; run ``butler verify``
@@ -67,6 +68,7 @@ __all__ = [
     "RepositoryCorruptionError",
     "RepositoryExistsError",
     "RepositoryNotFoundError",
+    "SchemaVersionError",
     "StorageClassError",
     "TemplateError",
     "UncertainCommitError",
@@ -162,6 +164,10 @@ class InvalidQueryError(ButlerUserError, ValueError):
 
 class EmptyQueryResultError(InvalidQueryError):
     """A query found nothing; the message says which condition removed everything."""
+
+
+class SchemaVersionError(ButlerUserError, ValueError):
+    """The tables of a registry are of another version than this program's."""
 
 
 class StorageClassError(ButlerUserError, TypeError):
