@@ -77,8 +77,12 @@ def ingest_files(
             refs = [ref for dataset in datasets for ref in dataset.refs]
             for dataset_type in dict.fromkeys(ref.datasetType for ref in refs):
                 registry.registerDatasetType(dataset_type)
-            for run in dict.fromkeys(ref.run for ref in refs):
+            runs = sorted({ref.run for ref in refs})
+            for run in runs:
                 registry.registerRun(run)
+            if skip_existing:
+                registry.hold(runs)
+                staged = _without_overtaken(registry, staged, wanted.registered)
             writer.store(staged, registered=wanted.registered)
     except BaseException:
         for _, file in staged:
@@ -123,6 +127,19 @@ def _wanted(registry: Registry, datasets: Sequence[FileDataset], *, skip_existin
         if refs:
             files.append((dataset, refs))
     return _Wanted(files, registered)
+
+
+def _without_overtaken(
+    registry: Registry, staged: Sequence[tuple[DatasetRef, StagedFile]], registered: set[uuid.UUID]
+) -> list[tuple[DatasetRef, StagedFile]]:
+    """Leave out what another process has ingested meanwhile, and the files that only that would have."""
+    held = _held(registry, [ref for ref, _ in staged if ref.id not in registered])
+    kept = [(ref, file) for ref, file in staged if ref.id not in held]
+    needed = {id(file) for _, file in kept}
+    for _, file in staged:
+        if id(file) not in needed:
+            file.discard()
+    return kept
 
 
 def _held(registry: Registry, refs: Iterable[DatasetRef]) -> dict[uuid.UUID, uuid.UUID]:

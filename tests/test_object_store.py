@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -45,10 +46,11 @@ def remote(object_server: ObjectServer, tmp_path: Path) -> Iterator[Butler]:
     """Return a writeable butler whose files are in an empty part of the object store."""
     settings = {"root": object_server.url(tmp_path.name), "options": object_server.options}
     Butler.makeRepo(tmp_path / "remote", RepositoryConfig(datastore=DatastoreConfig(**settings)))
-    with Butler(tmp_path / "remote", run="run", instrument="CAM") as butler:
+    with Butler(tmp_path / "remote", writeable=True) as butler:
         insert_records(butler)
         for dataset_type in (CALEXP, NOTE):
             butler.registry.registerDatasetType(dataset_type)
+    with Butler(tmp_path / "remote", run="run", instrument="CAM") as butler:
         object_server.requests.clear()
         yield butler
 
@@ -332,6 +334,71 @@ def test_files_are_retrieved_and_transferred(remote: Butler, butler: Butler, tmp
     assert remote.get(here) == {"b": 2}
 
 
+@pytest.mark.parametrize("transfer", ["copy", "direct"])
+def test_files_come_over_http(
+    butler: Butler, object_server: ObjectServer, tmp_path: Path, transfer: str
+) -> None:
+    """Any web server will do as a source; a region of a direct file costs its rows there, too."""
+    exposure = make_exposure(XY0, SHAPE)
+    ref = butler.put(exposure, "calexp", visit=1, detector=0)
+    key = f"{tmp_path.name}/theirs.fits"
+    object_server.write(key, butler.getURI(ref).read_bytes())
+    own = DatasetRef(CALEXP, {"instrument": "CAM", "visit": 2, "detector": 1}, "run")
+    url = f"{object_server.endpoint}/{BUCKET}/{key}"
+    butler.ingest(FileDataset(url, own), transfer=transfer)
+    object_server.requests.clear()
+    part = butler.get(f"{CALEXP.name}.image", visit=2, detector=1, parameters={"bbox": BOX})
+    np.testing.assert_array_equal(part.array, exposure.maskedImage[BOX].image.array)
+    assert sum(request.n_bytes for request in object_server.of("GET")) == ROWS * (transfer == "direct")
+    with pytest.raises(ArtifactMissingError, match="no file http"):
+        butler.ingest(FileDataset(f"{url}.none", note_ref()), transfer=transfer)
+
+
+def test_what_cannot_be_removed_where_it_came_from_stays(
+    butler: Butler, object_server: ObjectServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A web server lets nobody remove files: the dataset is registered, and that is told."""
+    object_server.write(f"{tmp_path.name}/note.json", b'{"a": 1}')
+    url = f"{object_server.endpoint}/{BUCKET}/{tmp_path.name}/note.json"
+    butler.ingest(FileDataset(url, note_ref()), transfer="move")
+    assert butler.get("note", visit=1) == {"a": 1}
+    assert "there is no way to do that there" in caplog.text
+
+
+@pytest.mark.usefixtures("settings_from_environment")
+def test_an_export_may_name_objects_where_they_are(remote: Butler, butler: Butler, tmp_path: Path) -> None:
+    """With direct transfers the file of an export has URLs, which another repository reads in their place."""
+    ref = remote.put({"a": 1}, "note", visit=1)
+    with remote.export(directory=tmp_path / "out", transfer="direct") as export:
+        export.saveDatasets([ref])
+    butler.import_(directory=tmp_path / "out", transfer="direct")
+    assert str(butler.getURI(ref)) == str(remote.getURI(ref))
+    assert butler.get(ref) == {"a": 1}
+    butler.pruneDatasets([ref], purge=True, unstore=True)
+    assert remote.get(ref) == {"a": 1}
+
+
+def test_a_place_can_be_foretold_but_for_its_token(remote: Butler) -> None:
+    """What is predicted is the path of the template; the upload adds what keeps it apart."""
+    foretold = str(remote.getURI("note", visit=1, predict=True))
+    place = str(remote.getURI(remote.put({"a": 1}, "note", visit=1)))
+    assert foretold.startswith("s3://")
+    assert place.startswith(foretold.removesuffix(".json") + "_")
+    assert len(place) == len(foretold) + 13
+
+
+def test_a_worker_hands_over_what_it_uploaded(remote: Butler) -> None:
+    """A staged file and its datastore travel between processes; another butler registers them."""
+    ref = note_ref()
+    datastore = pickle.loads(pickle.dumps(remote.datastore))
+    staged = pickle.loads(pickle.dumps(datastore.stage({"a": 1}, ref)))
+    remote.store_staged([(ref, staged)])
+    assert remote.get(ref) == {"a": 1}
+    discarded = datastore.stage({"a": 2}, note_ref(2))
+    pickle.loads(pickle.dumps(discarded)).discard()
+    assert remote.verify().is_clean
+
+
 # Settings.
 
 
@@ -420,11 +487,11 @@ def note_ref_of(butler: Butler, visit: int) -> DatasetRef:
 def test_a_repository_in_memory_is_a_double_for_tests(tmp_path: Path) -> None:
     """Files in memory behave like files; only the registry is on disk."""
     Butler.makeRepo(tmp_path, RepositoryConfig(datastore="in-memory"))
-    with Butler(tmp_path, run="run", instrument="CAM") as butler:
+    with Butler(tmp_path, run="run") as butler:
         insert_records(butler)
         butler.registry.registerDatasetType(CALEXP)
         exposure = make_exposure(XY0, SHAPE)
-        ref = butler.put(exposure, "calexp", visit=1, detector=0)
+        ref = butler.put(exposure, "calexp", instrument="CAM", visit=1, detector=0)
         with butler.clone() as other:
             part = other.get(ref, parameters={"bbox": BOX})
             np.testing.assert_array_equal(part.image.array, exposure.maskedImage[BOX].image.array)
@@ -490,6 +557,25 @@ def test_a_copy_of_another_size_or_version_is_not_used(tmp_path: Path) -> None:
         with cache.lend(key, size, fetch_of(b"x" * size, fetched)) as path:
             assert path.stat().st_size == size
     assert len(fetched) == 3
+
+
+def test_without_a_home_only_what_needs_a_cache_asks_for_one(
+    butler: Butler, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A container without home directory reads local files; a whole one from afar needs a place."""
+    monkeypatch.delenv("BUTLER_CACHE_DIRECTORY")
+
+    def no_home(self: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", no_home)
+    cache = FileCache.from_environment()
+    assert cache.directory is None
+    assert cache.find("a", 1) is None
+    with pytest.raises(ButlerUserError, match="set BUTLER_CACHE_DIRECTORY"):
+        cache.lend("a", 1, fetch_of(b"a", [])).__enter__()
+    with butler.clone() as other:
+        assert other.get(other.put({"a": 1}, "note", visit=1)) == {"a": 1}
 
 
 def test_a_file_larger_than_the_cache_is_read_all_the_same(tmp_path: Path) -> None:

@@ -206,7 +206,8 @@ class ReadingButler(FindingButler):
         datasetRefOrType, dataId
             What is meant, as for `get`.
         predict
-            Whether to say of a dataset without a file where it would be written.
+            Whether to say of a dataset without a file where it would be written; if that is taken, and always
+            in an object store, the file gets a token besides.
         collections
             Collections to search, in order.
         run

@@ -65,6 +65,8 @@ def file_system_errors() -> Iterator[None]:
     """Turn what client libraries raise for their own reasons into an OSError."""
     try:
         yield
+    except NotImplementedError as error:
+        raise OSError("there is no way to do that there") from error
     except _library_errors() as error:
         raise OSError(" ".join(str(error).split()) or type(error).__name__) from error
 

@@ -14,7 +14,13 @@ from weakref import WeakSet
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from ..errors import ButlerError, ButlerUserError, ReadOnlyButlerError, UncertainCommitError
+from ..errors import (
+    ButlerError,
+    ButlerUserError,
+    ReadOnlyButlerError,
+    RepositoryCorruptionError,
+    UncertainCommitError,
+)
 from .engines import Backend, PostgresBackend, SqliteBackend
 from .prepared import Prepared
 
@@ -190,8 +196,7 @@ class Database:
         session.transaction = transaction = Transaction(outer)
         session.depth += 1
         try:
-            with self._plain_errors():
-                yield transaction
+            yield transaction
             self._say("COMMIT" if outer is None else f"RELEASE SAVEPOINT {level}", ending=transaction)
         except BaseException:
             # Who reads is not to remember what has never been.
@@ -210,6 +215,27 @@ class Database:
             session.depth -= 1
             self._forget_lost()
         transaction.commit()
+
+    @contextmanager
+    def rebuilding(self) -> Iterator[sa.Connection]:
+        """Run a block, on the connection that it gets, that may rebuild tables; kept or undone whole.
+
+        Raises
+        ------
+        RepositoryCorruptionError
+            Raised if in the end rows refer to others that are not there.
+        """
+        connection = self._connected()
+        self._backend.enforce_references(connection, False)
+        try:
+            with self.transaction():
+                self.lock("create")
+                with self._plain_errors():
+                    yield connection
+                if lost := self._backend.lost_references(connection):
+                    raise RepositoryCorruptionError(f"rows refer to others that are not there: {lost}")
+        finally:
+            self._backend.enforce_references(connection, True)
 
     def lock(self, name: str) -> None:
         """Let no other writer pass here until the outermost transaction ends; inside `transaction`.
