@@ -73,17 +73,17 @@ def ingest_files(
             incoming = IncomingFile(dataset.path, refs[0], formatter, validate)
             file = stage_file(writer.datastore, incoming, transfer)
             staged += [(ref, file) for ref in refs]
-        with registry.database.transaction():
-            refs = [ref for dataset in datasets for ref in dataset.refs]
-            for dataset_type in dict.fromkeys(ref.datasetType for ref in refs):
-                registry.registerDatasetType(dataset_type)
-            for run in dict.fromkeys(ref.run for ref in refs):
-                registry.registerRun(run)
-            writer.store(staged, registered=wanted.registered)
     except BaseException:
         for _, file in staged:
             file.discard()
         raise
+    with writer.transaction_for([file for _, file in staged]):
+        refs = [ref for dataset in datasets for ref in dataset.refs]
+        for dataset_type in dict.fromkeys(ref.datasetType for ref in refs):
+            registry.registerDatasetType(dataset_type)
+        for run in dict.fromkeys(ref.run for ref in refs):
+            registry.registerRun(run)
+        writer.store(staged, registered=wanted.registered)
     return [ref for ref, _ in staged]
 
 
