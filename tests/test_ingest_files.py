@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from butler.formatters.json_model import JsonFormatter
+from butler.formatters.text_model import JsonFormatter
 from repository_snapshot import snapshot
 from small_repository import CALEXP, NOTE, broken_off, make_exposure
 
