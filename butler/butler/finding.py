@@ -81,8 +81,9 @@ class FindingButler(ButlerCore):
     ) -> FoundDataset | None:
         """Return the dataset that `find_dataset` means, with the storage class of the type that was given."""
         registered, component = self._named_type(dataset_type)
-        coordinate = self.defaults.data_id(registered.dimensions, merged(data_id, kwargs))
-        found = self.registry.find_stored(registered.name, coordinate, self.defaults.path(collections))
+        defaults = self.registry.defaults
+        coordinate = defaults.data_id(registered.dimensions, merged(data_id, kwargs))
+        found = self.registry.find_stored(registered.name, coordinate, defaults.path(collections))
         if found is None:
             return None
         ref = found.ref.makeComponentRef(component) if component else found.ref

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..datasets import DatasetRef, DatasetType, StorageClass
+from ..datasets import STORAGE_CLASSES, DatasetRef, DatasetType, StorageClass
 from ..errors import ArtifactMissingError, ButlerUserError, FileFormatError
 from ..formatters import (
     NO_COMPRESSION,
@@ -252,7 +252,7 @@ class FileDatastore:
         component
             Component that is meant; None for the whole.
         """
-        return StoredDataset(self, record, dataset_type.storageClass, component)
+        return StoredDataset(self, record, STORAGE_CLASSES[dataset_type.storageClass_name], component)
 
     def read(
         self,

@@ -273,7 +273,7 @@ class LsstRegistry:
         registered = self.datasets.get_type(whole)
         coordinate = self.defaults.data_id(registered.type.dimensions, {**(dataId or {}), **kwargs})
         path = self.collections.flatten(self.defaults.path(collections))
-        found = self.datasets.find(registered, path, coordinate)
+        found = self.datasets.find(self.datasets.search_path(registered, path), coordinate)
         if found is None:
             return None
         return found.ref if component is None else found.ref.makeComponentRef(component)

@@ -14,7 +14,7 @@ from ..errors import (
 from .attributes import check_version, has_registry, read_attributes
 from .collections import CollectionStore
 from .database import Database
-from .dataset_store import DatasetStore, FoundDataset
+from .dataset_store import DatasetSearchPath, DatasetStore, FoundDataset
 from .defaults import RegistryDefaults
 from .dimension_store import DimensionRecordStore
 from .file_store import FileRecordStore
@@ -142,8 +142,14 @@ class Registry(LsstRegistry):
         self, dataset_type: str, data_id: DataCoordinate, collections: Sequence[str]
     ) -> FoundDataset | None:
         """Return the first dataset of a data ID along a search path, with its file."""
+        key = ("search path", dataset_type, *collections)
+        path = self._memory.recall(key, lambda: self._search_path(dataset_type, collections))
+        assert path is not None
+        return self.datasets.find(path, data_id)
+
+    def _search_path(self, dataset_type: str, collections: Sequence[str]) -> DatasetSearchPath:
         registered = self.datasets.get_type(dataset_type)
-        return self.datasets.find(registered, self.collections.flatten(collections), data_id)
+        return self.datasets.search_path(registered, self.collections.flatten(collections))
 
     def search(
         self, dataset_type: str, collections: Sequence[str], *, find_first: bool = True
