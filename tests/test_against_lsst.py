@@ -21,7 +21,7 @@ TYPES = {
     "calexp": ("instrument", "visit", "detector"),
     "warp": ("instrument", "visit", "skymap", "tract", "patch"),
     "coadd": ("skymap", "tract", "patch", "band"),
-    "flat": ("instrument", "physical_filter", "detector"),
+    "sky": ("instrument", "physical_filter", "detector"),
 }
 RUNS = ("one", "two", "three")
 FILES = ("base", "spatial")
@@ -61,15 +61,14 @@ class Pair:
     def __init__(self, root: Path, seed: int) -> None:
         rng = random.Random(seed)
         lsst.Butler.makeRepo(str(root / "lsst"))
-        self.theirs = lsst.Butler.from_config(
-            str(root / "lsst"), writeable=True, instrument="Cam1", skymap="SkyMap1"
-        )
+        self.theirs = lsst.Butler.from_config(str(root / "lsst"), writeable=True)
         Butler.makeRepo(root / "ours")
         files = Path(lsst.__file__).parent / "tests" / "registry_data"
         with Butler(root / "ours", writeable=True) as ours:
             for name in FILES:
                 ours.import_(directory=files, filename=f"{name}.yaml", without_datastore=True)
                 self.theirs.import_(filename=str(files / f"{name}.yaml"), without_datastore=True)
+        self.theirs = self.theirs.clone(dataId={"instrument": "Cam1", "skymap": "SkyMap1"})
         self.ours = Butler(root / "ours", writeable=True, instrument="Cam1", skymap="SkyMap1")
         self.visits = [1, 2]
         for element, row in records(rng):
@@ -152,17 +151,23 @@ class Questions:
         number, visit = rng.randrange(6), rng.choice(self.visits)
         sign = rng.choice(("=", "!=", "<", "<=", ">", ">="))
         return rng.choice((
-            f"visit {sign} {visit}", f"detector {sign} {number}", f"patch {sign} {number}", f"tract {sign} {number % 3}",
+            f"visit {sign} {visit}", f"detector {sign} {number}", f"patch {sign} {number}",
+            f"tract {sign} {number % 3}",
             f"visit IN ({visit}..{visit + 4}:{1 + number % 3}, {number})", f"detector NOT IN (1, {number})",
-            f"detector % 2 {sign} {number % 2}", f"patch + {number} {sign} detector", f"visit - {number} {sign} {visit}",
+            f"detector % 2 {sign} {number % 2}", f"patch + {number} {sign} detector",
+            f"visit - {number} {sign} {visit}",
             f"detector / 2 {sign} {number}", f"-detector {sign} -{number}", f"band = '{rng.choice('gri')}'",
-            f"physical_filter {sign} 'Cam1-R1'", f"visit.exposure_time {sign} 40.0", f"visit.exposure_time {sign} {number}",
+            f"physical_filter {sign} 'Cam1-R1'", f"visit.exposure_time {sign} 40.0",
+            f"visit.exposure_time {sign} {number}",
             f"visit.seq_num {rng.choice(('=', '!='))} NULL", f"visit.seq_num IN (1, NULL, {number})",
-            f"visit.target_name {sign} 'M31'", f"GLOB(visit.target_name, '{rng.choice(('M*', '?31', '*', 'it'))}')",
+            f"visit.target_name {sign} 'M31'",
+            f"GLOB(visit.target_name, '{rng.choice(('M*', '?31', '*', 'it'))}')",
             f"visit.timespan.begin {sign} T'2021-09-10 {rng.randrange(24):02}:00:00/tai'",
-            f"visit.timespan OVERLAPS (T'2021-09-09 12:00:00', T'2021-09-1{number % 3} {rng.randrange(24):02}:00:00')",
-            f"visit.timespan OVERLAPS T'2021-09-10 {rng.randrange(24):02}:05:00/tai'", f"detector.purpose {sign} 'SCIENCE'",
-            f"detector.raft {sign} 'B'", f"detector.full_name IN ('Aa', 'B{rng.choice('ab')}')", f"patch.cell_x = {number % 3}",
+            f"visit.timespan OVERLAPS (T'2021-09-09 12:00:00', T'2021-09-1{number % 3} 0{number}:00:00')",
+            f"visit.timespan OVERLAPS T'2021-09-10 {rng.randrange(24):02}:05:00/tai'",
+            f"detector.purpose {sign} 'SCIENCE'",
+            f"detector.raft {sign} 'B'", f"detector.full_name IN ('Aa', 'B{rng.choice('ab')}')",
+            f"patch.cell_x = {number % 3}",
             f"instrument {rng.choice(('=', '!='))} 'Cam1'", f"skymap = '{rng.choice(('SkyMap1', 'none'))}'",
         ))  # fmt: skip
 
