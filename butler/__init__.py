@@ -7,9 +7,10 @@ from .late import late_names
 if TYPE_CHECKING:
     from .butler import Butler, DatasetExistence
     from .datasets import DatasetIdGenEnum, DatasetRef, DatasetType, FileDataset, StorageClass
-    from .dimensions import DataCoordinate, DimensionRecord, Timespan
+    from .dimensions import DataCoordinate, DimensionGroup, DimensionRecord, DimensionUniverse, Timespan
     from .errors import ButlerError, ButlerUserError
     from .handles import DeferredDatasetHandle, InMemoryDatasetHandle
+    from .provenance import DatasetProvenance
     from .registry import CollectionType
     from .repository import RepositoryConfig
 else:
@@ -19,9 +20,16 @@ else:
         {
             "butler": ["Butler", "DatasetExistence"],
             "datasets": ["DatasetIdGenEnum", "DatasetRef", "DatasetType", "FileDataset", "StorageClass"],
-            "dimensions": ["DataCoordinate", "DimensionRecord", "Timespan"],
+            "dimensions": [
+                "DataCoordinate",
+                "DimensionGroup",
+                "DimensionRecord",
+                "DimensionUniverse",
+                "Timespan",
+            ],
             "errors": ["ButlerError", "ButlerUserError"],
             "handles": ["DeferredDatasetHandle", "InMemoryDatasetHandle"],
+            "provenance": ["DatasetProvenance"],
             "registry": ["CollectionType"],
             "repository": ["RepositoryConfig"],
         },
@@ -35,10 +43,13 @@ __all__ = [
     "DataCoordinate",
     "DatasetExistence",
     "DatasetIdGenEnum",
+    "DatasetProvenance",
     "DatasetRef",
     "DatasetType",
     "DeferredDatasetHandle",
+    "DimensionGroup",
     "DimensionRecord",
+    "DimensionUniverse",
     "FileDataset",
     "InMemoryDatasetHandle",
     "RepositoryConfig",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from .datastore import FileDatastore
+from .datastore import IN_PLACE, FileDatastore, is_owned
 from .errors import CollectionTypeError, OrphanedRecordError
 from .registry import CollectionInfo, CollectionType, FileRecord, Registry, Transaction
 
@@ -19,7 +19,7 @@ class DatasetRemover:
     """Removes datasets in an order that a kill cannot spoil.
 
     Files go after the outermost transaction is committed. What a kill can leave is a file without a row,
-    which `verify` finds, never a row without its file.
+    which `verify` finds by its mark even if its run is gone, too, never a row without its file.
 
     Parameters
     ----------
@@ -82,8 +82,12 @@ class DatasetRemover:
 
     def _remove_files(self, transaction: Transaction, records: Iterable[FileRecord]) -> None:
         """Have files removed that no other dataset shares, once this is committed."""
-        by_path = {record.path: record for record in records}
-        shared = self.registry.files.taken(list(by_path))
+        by_path = {record.path: record for record in records if is_owned(record.path)}
+        # A dataset may have been made of the file of another, in its place.
+        shared = self.registry.files.taken([*by_path, *(IN_PLACE + path for path in by_path)])
         for path, record in by_path.items():
-            if path not in shared:
-                transaction.on_commit(partial(self.datastore.remove, record))
+            if path not in shared and IN_PLACE + path not in shared:
+                mark = self.datastore.condemn(record)
+                if mark is not None:
+                    transaction.on_rollback(partial(self.datastore.pardon, mark))
+                transaction.on_commit(partial(self.datastore.remove, record, mark))

@@ -10,9 +10,10 @@ from typing import Any, Final, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from .datastore import DEFAULT_TEMPLATE, FileTemplate
+from .datastore import DEFAULT_TEMPLATE, DatastoreConfig, FileCache, FileDatastore, LocalStore, TemplateSet
 from .errors import ButlerUserError, FileFormatError, RepositoryCorruptionError, RepositoryNotFoundError
-from .registry import Database, Registry, check_postgres_url
+from .registry import Database, Registry, check_postgres_url, has_registry
+from .safe_yaml import load_yaml
 
 __all__ = ["CONFIG_NAME", "RepositoryConfig"]
 
@@ -39,7 +40,10 @@ class RepositoryConfig(BaseModel):
     namespace
         Schema of a PostgreSQL database that has the tables, so that it can have several repositories.
     templates
-        Path templates by dataset type; ``default`` for the others.
+        Path templates by dataset type, dimensions (``visit+detector``) or storage class; ``default`` for the
+        others; under ``instrument<NAME>`` those of one instrument.
+    datastore
+        Where files are, if not in the directory of the repository; a text is its root.
     checksum
         Whether written files get a SHA-256 sum.
     compression
@@ -55,7 +59,8 @@ class RepositoryConfig(BaseModel):
     id: str | None = None
     registry: str = _REGISTRY
     namespace: str = "butler"
-    templates: dict[str, str] = Field(default_factory=lambda: {"default": DEFAULT_TEMPLATE})
+    templates: dict[str, str | dict[str, str]] = {"default": DEFAULT_TEMPLATE}
+    datastore: DatastoreConfig | None = None
     checksum: bool = True
     compression: dict[str, Literal["noCompression", "lossless", "lossy16"]] = Field(default_factory=dict)
     root: Path | None = Field(default=None, exclude=True)
@@ -106,6 +111,11 @@ class RepositoryConfig(BaseModel):
         except ValidationError as error:
             raise ButlerUserError(_first_fault(error)) from None
 
+    @field_validator("datastore", mode="before")
+    @classmethod
+    def _read_root(cls, value: Any) -> Any:
+        return {"root": value} if isinstance(value, str) else value
+
     @classmethod
     def load(cls, root: Path) -> Self:
         """Read the file of a repository.
@@ -129,9 +139,7 @@ class RepositoryConfig(BaseModel):
         except OSError as error:
             raise ButlerUserError(f"cannot read {path}: {error.strerror}") from error
         try:
-            return cls.model_validate(yaml.safe_load(content)).model_copy(update={"root": root})
-        except yaml.YAMLError as error:
-            raise FileFormatError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+            return cls.model_validate(load_yaml(content, str(path))).model_copy(update={"root": root})
         except ValidationError as error:
             raise FileFormatError(f"{path}: {_first_fault(error)}") from error
 
@@ -143,7 +151,8 @@ class RepositoryConfig(BaseModel):
 
     def _told(self) -> dict[str, Any]:
         """Return the values for the file; a SQLite file has no namespace."""
-        return self.model_dump(exclude={"namespace"} if self.sqlite_name else None)
+        hidden = {"namespace"} if self.sqlite_name else None
+        return self.model_dump(mode="json", exclude=hidden, exclude_none=True)
 
     @property
     def sqlite_name(self) -> str | None:
@@ -160,7 +169,7 @@ class RepositoryConfig(BaseModel):
         """
         if self.sqlite_name and not (root / self.sqlite_name).is_file():
             raise RepositoryCorruptionError(f"the registry {root / self.sqlite_name} is gone")
-        database = self._database(root, writeable=writeable)
+        database = self.open_database(root, writeable=writeable)
         try:
             registry = Registry(database)
             if self.id not in (None, registry.repository_id):
@@ -182,23 +191,71 @@ class RepositoryConfig(BaseModel):
         RepositoryExistsError
             Raised if the PostgreSQL schema has the tables of another repository.
         """
-        database = self._database(root, writeable=True)
+        database = self.open_database(root, writeable=True)
         try:
-            if self.sqlite_name and Registry.exists(database):
+            if self.sqlite_name and has_registry(database):
                 return Registry(database)
             return Registry.create(database)
         except BaseException:
             database.close()
             raise
 
-    def _database(self, root: Path, *, writeable: bool) -> Database:
+    def open_database(self, root: Path, *, writeable: bool) -> Database:
+        """Connect to the database, whatever it has."""
         if self.sqlite_name:
             return Database.sqlite(root / self.sqlite_name, writeable=writeable)
         return Database.postgresql(check_postgres_url(self.registry), self.namespace, writeable=writeable)
 
-    def file_templates(self) -> dict[str, FileTemplate]:
-        """Return the path templates, checked."""
-        return {name: FileTemplate(pattern) for name, pattern in self.templates.items()}
+    def file_datastore(self, root: Path, *, writeable: bool) -> FileDatastore:
+        """Return the datastore.
+
+        Parameters
+        ----------
+        root
+            Directory of the repository.
+        writeable
+            Whether files shall be written and removed.
+
+        Raises
+        ------
+        RepositoryCorruptionError
+            Raised if files are elsewhere, and the place is not marked as that of this repository.
+        ButlerUserError
+            Raised if the place cannot be reached.
+        """
+        templates = TemplateSet.from_patterns(self.templates)
+        if self.datastore is None:
+            return FileDatastore(LocalStore(root), templates, self.checksum, compression=self.compression)
+        store = self.datastore.store(root)
+        if writeable:
+            try:
+                self.datastore.require_own(store)
+            except OSError as error:
+                raise ButlerUserError(
+                    f"cannot reach {store.locate('')}: {error.strerror or error}"
+                ) from error
+        cache = FileCache.from_environment(self.datastore.cache_size)
+        return FileDatastore(store, templates, self.checksum, cache, self.compression)
+
+    def claimed(self, root: Path) -> Self:
+        """Return the settings of a repository that is being made, its datastore marked as its own.
+
+        Raises
+        ------
+        RepositoryExistsError
+            Raised if the datastore is another repository's.
+        ButlerUserError
+            Raised if it cannot be written.
+        """
+        if self.datastore is None:
+            return self
+        store = self.datastore.store(root)
+        try:
+            return self.model_copy(update={"datastore": self.datastore.claim(store)})
+        except OSError as error:
+            if isinstance(error, ButlerUserError):
+                raise
+            raise ButlerUserError(f"cannot write {store.locate('')}: {error.strerror or error}") from error
 
 
 def _first_fault(error: ValidationError) -> str:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from .datasets import DatasetRef, FileDataset
-from .datastore import FileDatastore, StagedFile, VerifyReport, verify_files
+from .datasets import DatasetRef
+from .datastore import FileDatastore, StagedFile, VerifyReport, settle_files, verify_files
 from .errors import ConflictingDefinitionError
-from .formatters import formatter_for, get_formatter
-from .registry import CollectionType, Registry
+from .registry import CollectionType, Registry, Transaction
 
 __all__ = ["DatasetWriter"]
 
@@ -51,25 +50,21 @@ class DatasetWriter:
         ConflictingDefinitionError
             Raised if it has got one in the meantime.
         """
+        self.registry.database.require_writeable()
         expanded = ref.expanded(self.registry.records.expand(ref.dataId))
         staged = self.datastore.stage(obj, expanded)
-        try:
-            with self.registry.database.transaction() as transaction:
-                if self.registry.files.get_one(ref.id) is not None:
-                    raise ConflictingDefinitionError(f"{ref} is stored already")
-                self.registry.files.insert({ref.id: staged.record})
-                staged.publish()
-                transaction.on_rollback(staged.retract)
-                transaction.on_commit(staged.finish)
-        except BaseException:
-            staged.discard()
-            raise
+        with self.transaction_for([staged]) as transaction:
+            if self.registry.files.get_one(ref.id) is not None:
+                raise ConflictingDefinitionError(f"{ref} is stored already")
+            self.registry.files.insert({ref.id: staged.record})
+            _publish(transaction, [staged])
         return expanded
 
     def put_many(self, datasets: Sequence[tuple[Any, DatasetRef]]) -> list[DatasetRef]:
         """Write objects and register them, all or none; return the refs with expanded data IDs."""
         self.registry.database.require_writeable()
-        expanded = [(obj, ref.expanded(self.registry.records.expand(ref.dataId))) for obj, ref in datasets]
+        refs = self.registry.expanded([ref for _, ref in datasets])
+        expanded = [(obj, ref) for (obj, _), ref in zip(datasets, refs, strict=True)]
         for run in {ref.run for _, ref in expanded}:
             self.registry.check_datasets(run, [ref for _, ref in expanded if ref.run == run])
         staged: list[tuple[DatasetRef, StagedFile]] = []
@@ -100,58 +95,38 @@ class DatasetWriter:
         ConflictingDefinitionError
             Raised if one of the other datasets exists; the files are removed.
         """
+        # Several datasets may share one file.
+        files = list({id(staged): staged for _, staged in datasets}.values())
+        with self.transaction_for(files) as transaction:
+            if stored := self.registry.files.get(sorted(registered)):
+                raise ConflictingDefinitionError(f"{len(stored)} of the datasets are stored already")
+            by_run: dict[str, list[DatasetRef]] = {}
+            for ref, _ in datasets:
+                if ref.id not in registered:
+                    by_run.setdefault(ref.run, []).append(ref)
+            for run, members in by_run.items():
+                self.registry.insert_datasets(run, members)
+            self.registry.files.insert({ref.id: staged.record for ref, staged in datasets})
+            _publish(transaction, files)
+
+    @contextmanager
+    def transaction_for(self, files: Iterable[StagedFile]) -> Iterator[Transaction]:
+        """Run a transaction that staged files wait for; if it fails, they go.
+
+        What breaks off after the commit takes no file along: there are rows for them.
+        """
+        begun = False
         try:
             with self.registry.database.transaction() as transaction:
-                by_run: dict[str, list[DatasetRef]] = {}
-                for ref, _ in datasets:
-                    if ref.id not in registered:
-                        by_run.setdefault(ref.run, []).append(ref)
-                for run, members in by_run.items():
-                    self.registry.insert_datasets(run, members)
-                self.registry.files.insert({ref.id: staged.record for ref, staged in datasets})
-                for staged in {id(staged): staged for _, staged in datasets}.values():
-                    staged.publish()
-                    transaction.on_rollback(staged.retract)
-                    transaction.on_commit(staged.finish)
+                for staged in files:
+                    transaction.on_rollback(staged.discard)
+                begun = True
+                yield transaction
         except BaseException:
-            for _, staged in datasets:
-                staged.discard()
+            if not begun:
+                for staged in files:
+                    staged.discard()
             raise
-
-    def ingest(
-        self, datasets: Sequence[FileDataset], *, transfer: str, skip_existing: bool
-    ) -> list[DatasetRef]:
-        """Register files as datasets; dataset types and runs are made as needed."""
-        with self.registry.database.transaction():
-            wanted = [(dataset, self._to_ingest(dataset.refs, skip_existing)) for dataset in datasets]
-            staged: list[tuple[DatasetRef, StagedFile]] = []
-            try:
-                for dataset, refs in wanted:
-                    if refs:
-                        storage_class, name = refs[0].datasetType.storageClass, dataset.formatter
-                        formatter = get_formatter(name) if name else formatter_for(storage_class)
-                        # Several datasets of a file share it, under the name that the first gives it.
-                        file = self.datastore.stage_file(Path(dataset.path), refs[0], formatter, transfer)
-                        staged += [(ref, file) for ref in refs]
-            except BaseException:
-                for _, file in staged:
-                    file.discard()
-                raise
-            self.store(staged)
-        return [ref for ref, _ in staged]
-
-    def _to_ingest(self, refs: Sequence[DatasetRef], skip_existing: bool) -> list[DatasetRef]:
-        """Return refs with expanded data IDs, without those that exist already if they may be skipped."""
-        wanted = []
-        for given in refs:
-            self.registry.registerDatasetType(given.datasetType)
-            self.registry.registerRun(given.run)
-            ref = given.expanded(self.registry.records.expand(given.dataId))
-            found = self.registry.find_dataset(ref.datasetType.name, ref.dataId, [ref.run])
-            if found is None or not skip_existing:
-                self.registry.check_datasets(ref.run, [ref])
-                wanted.append(ref)
-        return wanted
 
     def verify(self, *, repair: bool, checksums: bool) -> VerifyReport:
         """Compare the registry with the files, and remove what has no counterpart if asked."""
@@ -159,11 +134,20 @@ class DatasetWriter:
         runs = set(self.registry.collections.query("*", CollectionType.RUN))
         report = verify_files(self.datastore, records, runs, checksums=checksums)
         if repair:
-            lost = [*report.missing, *report.damaged]
+            lost = [*report.missing, *report.damaged, *report.astray]
             with self.registry.database.transaction() as transaction:
                 self.registry.datasets.remove(lost)
-                for dataset_id in lost:
+                for dataset_id in (*report.missing, *report.damaged):
                     transaction.on_commit(partial(self.datastore.remove, records[dataset_id]))
             for path in report.orphans:
                 path.unlink(missing_ok=True)
         return report
+
+
+def _publish(transaction: Transaction, files: Sequence[StagedFile]) -> None:
+    """Give files their final names, as long as a transaction is not undone."""
+    for staged in files:
+        staged.publish()
+        transaction.on_rollback(staged.retract)
+        transaction.on_commit(staged.finish)
+    settle_files(files)

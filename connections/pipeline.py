@@ -8,11 +8,11 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from butler import ButlerUserError, DatasetType
-from butler.errors import did_you_mean
+from butler.errors import FileFormatError, did_you_mean
+from butler.safe_yaml import load_yaml
 
 from .connections import BaseConnection, Input, Output, PipelineTaskConnections
 from .errors import PipelineError
@@ -100,11 +100,11 @@ class Pipeline:
             Raised if a config value cannot be.
         """
         try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+            values = load_yaml(path.read_bytes(), str(path))
         except OSError as error:
             raise PipelineError(f"cannot read the pipeline {path}: {error.strerror}") from error
-        except yaml.YAMLError as error:
-            raise PipelineError(f"{path} is not YAML: {error}") from error
+        except FileFormatError as error:
+            raise PipelineError(str(error)) from error
         try:
             return cls.from_values(values, overrides)
         except ButlerUserError as error:

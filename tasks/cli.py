@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 from tqdm import tqdm
 
 from butler import Butler, CollectionType
 from butler.cli import ErrorsInOneLine
 from butler.errors import ButlerUserError, CollectionTypeError, did_you_mean
+from butler.safe_yaml import load_yaml
 from connections import Pipeline, PipelineError, QuantumGraph, build_graph
 
 __all__ = ["load_pipeline", "main", "shipped_pipelines"]
@@ -121,7 +121,7 @@ def demo(directory: Path, data: Path | None, seed: int, visit: int | None, proce
 def list_pipelines() -> None:
     """List the ready pipelines."""
     for name, path in shipped_pipelines().items():
-        description = yaml.safe_load(path.read_text(encoding="utf-8"))["description"]
+        description = load_yaml(path.read_bytes(), name)["description"]
         click.echo(f"{name}: {' '.join(description.split())}")
 
 
@@ -164,10 +164,7 @@ def _parse_settings(settings: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         label, colon, field = target.partition(":")
         if not (equals and colon and field):
             raise click.UsageError(f"write -c LABEL:FIELD=VALUE, not {setting!r}")
-        try:
-            parsed.setdefault(label, {})[field] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise click.UsageError(f"cannot read the value of {setting!r}: {error}") from error
+        parsed.setdefault(label, {})[field] = load_yaml(text, f"the value of {setting!r}")
     return parsed
 
 

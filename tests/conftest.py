@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -14,6 +15,9 @@ from small_repository import fill_repository
 from trust_scale import lacking
 
 from butler import Butler
+
+if TYPE_CHECKING:
+    from object_server import ObjectServer
 
 # The same examples in every run, so that a failure is that of a change; `HYPOTHESIS_PROFILE=search` looks for
 # new ones.
@@ -101,3 +105,15 @@ def empty(empty_template: Path, registry_home: RegistryHome, tmp_path: Path) -> 
     registry_home.copy(empty_template, tmp_path / "empty")
     with Butler(tmp_path / "empty", writeable=True) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def object_server() -> Iterator[ObjectServer]:
+    """Return a server that speaks S3, with credentials for it in the environment."""
+    from object_server import running_server
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "testing")
+        with running_server() as server:
+            yield server

@@ -47,7 +47,9 @@ class CountedBytes(ByteSource):
 
 
 def write(obj: Any, path: Path, storage_class: str) -> Path:
-    formatter_for(get_storage_class(storage_class)).write(obj, path)
+    """Write as the datastore does."""
+    kind = get_storage_class(storage_class)
+    formatter_for(kind).write(kind.coerce_type(obj), path)
     return path
 
 

@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from small_repository import make_coadd, make_exposure, make_masked_image
 from stored_files import read, read_camera, write
 
-from butler.datasets import get_storage_class
 from butler.errors import FileFormatError, StorageClassError
-from butler.formatters import LocalFile, formatter_for, get_formatter
+from butler.formatters import LocalFile, get_formatter
 from butler.images import Exposure, Image, Mask
 
 pytestmark = pytest.mark.filterwarnings("ignore::astropy.utils.exceptions.AstropyWarning")
@@ -131,9 +130,9 @@ def test_no_damage_makes_another_error(
         (b'{"name": "spirals"}', "SkyMap"),
         (b'{"name": "rings", "numRings": "many"}', "SkyMap"),
         (b"{}", "SkyMap"),
-        (b"", "ArrowAstropy"),
-        (b"# %ECSV 1.0\n# ---\n# datatype: 5\na\n1\n", "ArrowAstropy"),
-        (b"\xff\xfe\x00", "ArrowAstropy"),
+        (b"", "AstropyTable"),
+        (b"# %ECSV 1.0\n# ---\n# datatype: 5\na\n1\n", "AstropyTable"),
+        (b"\xff\xfe\x00", "AstropyTable"),
         (b"", "HealSparseMap"),
         (b"SIMPLE  =", "HealSparseMap"),
         (b"not FITS at all", "ExposureF"),
@@ -145,7 +144,7 @@ def test_other_broken_files(tmp_path: Path, content: bytes, storage_class: str) 
     path = tmp_path / "broken"
     path.write_bytes(content)
     with pytest.raises(FileFormatError, match="broken"):
-        formatter_for(get_storage_class(storage_class)).read_whole(path)
+        read(path, storage_class)
 
 
 @pytest.mark.parametrize("formatter", ["ExposureFits", "ImageFits", "CameraImageFits", "Json", "TableEcsv"])
@@ -161,22 +160,22 @@ def test_missing_file_is_the_systems_error(tmp_path: Path, formatter: str) -> No
 @pytest.mark.parametrize(
     ("obj", "storage_class", "message"),
     [
-        ({}, "ExposureF", "cannot write a dict as an Exposure"),
-        (make_exposure(), "StructuredDataDict", "cannot write a Exposure as a dictionary"),
-        (make_exposure(), "MaskedImageF", "as a MaskedImage"),
-        (make_masked_image(), "ImageF", "as an Image"),
-        (make_exposure().image, "MaskX", "as a Mask"),
-        ({}, "SkyMap", "as a SkyMap"),
-        ({}, "HealSparseMap", "as a HealSparseMap"),
-        ({}, "ArrowAstropy", "as a table"),
-        (Image(np.zeros((2, 2), dtype=np.float16)), "ImageF", "no pixels of type float16"),
-        (Image(np.zeros((2, 2), dtype=complex)), "ImageF", "no pixels of type complex128"),
-        (Image(np.zeros((2, 2), dtype=bool)), "ImageF", "no pixels of type bool"),
+        ({}, "ExposureF", "cannot take dict as ExposureF: expected Exposure"),
+        (make_exposure(), "StructuredDataDict", "cannot take Exposure as StructuredDataDict: expected dict"),
+        (make_exposure(), "MaskedImageF", "expected MaskedImage"),
+        (make_masked_image(), "ImageF", "expected Image"),
+        (make_exposure().image, "MaskX", "expected Mask"),
+        ({}, "SkyMap", "expected SkyMap"),
+        ({}, "HealSparseMap", "expected HealSparseMap"),
+        ({}, "AstropyTable", "expected Table, or one of"),
+        (Image(np.zeros((2, 2), dtype=np.float16)), "Image", "no pixels of type float16"),
+        (Image(np.zeros((2, 2), dtype=complex)), "Image", "no pixels of type complex128"),
+        (Image(np.zeros((2, 2), dtype=bool)), "ImageF", "pixels of type bool cannot be stored as float32"),
         (Image(np.zeros((0, 2))), "ImageF", "without pixels"),
         (Mask(np.zeros((1, 1), dtype=np.int32), planes={"lower": 1}), "MaskX", "mask plane 'lower'"),
         ({"a": {1, 2}}, "StructuredDataDict", "as JSON"),
-        (Table({"a": [{}, object()]}), "ArrowAstropy", "cannot write this table"),
-        (Table({"a": [1]}, meta={"f": print}), "ArrowAstropy", "cannot write this table"),
+        (Table({"a": [{}, object()]}), "AstropyTable", "cannot write this table"),
+        (Table({"a": [1]}, meta={"f": print}), "AstropyTable", "cannot write this table"),
     ],
 )
 def test_objects_that_do_not_fit(tmp_path: Path, obj: Any, storage_class: str, message: str) -> None:

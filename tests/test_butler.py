@@ -496,13 +496,13 @@ WRITES: dict[str, tuple[Act, type[Exception], type[Exception], str]] = {
         lambda b: b.put({}, "calexp", visit=2, detector=0),
         StorageClassError,
         TypeError,
-        "cannot write a dict as an Exposure",
+        "cannot take dict as ExposureF: expected Exposure",
     ),
     "wrong type for a dictionary": (
         lambda b: b.put([1], "note", visit=2),
         StorageClassError,
         TypeError,
-        "cannot write a list as a dictionary",
+        "cannot take list as StructuredDataDict: expected dict",
     ),
     "component by name": (
         lambda b: b.put(make_wcs(), "calexp.wcs", visit=2, detector=0),
@@ -576,7 +576,7 @@ WRITES: dict[str, tuple[Act, type[Exception], type[Exception], str]] = {
         ingest_note("butler.yaml", transfer="teleport"),
         ButlerUserError,
         Exception,
-        "relsymlink, direct, not 'teleport'",
+        "direct, split, or None, not 'teleport'",
     ),
     "misspelt formatter": (
         ingest_note("butler.yaml", formatter="Jsn"),

@@ -124,7 +124,7 @@ def test_existing_outputs(repo: Path) -> None:
         (("-i", "in", "-o", "out", "-c", "duble:fail=[2]"), "double"),
         (("-i", "in", "-o", "out", "-c", "double:fail=two"), "fail"),
         (("-i", "in", "-o", "out", "-c", "double:fail"), "LABEL:FIELD=VALUE"),
-        (("-i", "in", "-o", "out", "-c", "double:fail=[2"), "cannot read the value"),
+        (("-i", "in", "-o", "out", "-c", "double:fail=[2"), "the value of 'double:fail=[2' is not YAML"),
         (("-i", "in", "-o", "out", "-d", "vist = 1"), "did you mean 'visit'?"),
         (("-i", "in", "-o", "out", "-j", "0"), "-j"),
     ],

@@ -1,4 +1,4 @@
-"""Many datasets in one go, ways to bring files in, and UUIDs that follow from what a dataset is."""
+"""Many datasets in one go, and UUIDs that follow from what a dataset is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from small_repository import CALEXP, NOTE, TOTAL, make_exposure
 
-from butler import Butler, DatasetIdGenEnum, DatasetRef, FileDataset
+from butler import Butler, DatasetIdGenEnum, DatasetRef
 from butler.datasets import DATASET_NAMESPACE
 from butler.errors import (
     ButlerUserError,
@@ -131,90 +131,6 @@ def test_rows_do_not_cost_a_query_each(butler: Butler, monkeypatch: pytest.Monke
         butler.registry.insert_datasets("run", [note(1), note(1150)])
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    """Return a file of a note outside the repository."""
-    path = tmp_path / "elsewhere" / "note.json"
-    path.parent.mkdir()
-    path.write_text('{"a": 1}')
-    return path
-
-
-@pytest.mark.parametrize(
-    ("transfer", "kept", "link", "same_inode"),
-    [
-        ("copy", True, False, False),
-        ("move", False, False, False),
-        ("hardlink", True, False, True),
-        ("link", True, False, True),
-        ("auto", True, False, True),
-        ("symlink", True, True, True),
-        ("relsymlink", True, True, True),
-    ],
-)
-def test_ways_to_bring_a_file_in(
-    butler: Butler, source: Path, transfer: str, kept: bool, link: bool, same_inode: bool
-) -> None:
-    """Each mode leaves the source and makes the file as its name says."""
-    inode = source.stat().st_ino
-    (ref,) = butler.ingest(FileDataset(source, note(1)), transfer=transfer)
-    path = butler.getURI(ref)
-    assert butler.get(ref) == {"a": 1}
-    assert path.is_relative_to(butler.root / "run")
-    assert source.exists() == kept
-    assert path.is_symlink() == link
-    assert (path.stat().st_ino == inode) == same_inode
-    if link:
-        assert path.readlink().is_absolute() == (transfer == "symlink")
-    butler.pruneDatasets([ref], purge=True, unstore=True)
-    assert not path.is_symlink()
-    assert not path.exists()
-    assert source.exists() == kept
-    assert butler.verify().is_clean
-
-
-def test_link_falls_back_to_a_symbolic_one(
-    butler: Butler, source: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where the file system has no hard links, ``link`` makes a symbolic one."""
-
-    def refuse(self: Path, target: Path) -> None:
-        raise OSError(18, "Invalid cross-device link")
-
-    monkeypatch.setattr(Path, "hardlink_to", refuse)
-    (ref,) = butler.ingest(FileDataset(source, note(1)), transfer="link")
-    assert butler.getURI(ref).is_symlink()
-    assert butler.get(ref) == {"a": 1}
-    with pytest.raises(ButlerUserError, match="cannot hardlink"):
-        butler.ingest(FileDataset(source, note(2)), transfer="hardlink")
-
-
-def test_moved_file_is_not_lost(butler: Butler, source: Path) -> None:
-    """The source of a move goes with the outermost commit, and stays if that fails."""
-    with pytest.raises(RuntimeError, match="stop"):
-        fail_after(butler, lambda: butler.ingest(FileDataset(source, note(1)), transfer="move"))
-    assert source.read_text() == '{"a": 1}'
-    with butler.transaction():
-        butler.ingest(FileDataset(source, note(2)), transfer="move")
-        assert source.exists()
-    assert not source.exists()
-    source.write_text('{"a": 1}')
-    with pytest.raises(ButlerUserError, match="transfer is one of"):
-        butler.ingest(FileDataset(source, note(1)), transfer="teleport")
-    assert source.exists()
-
-
-def test_skip_existing(butler: Butler, source: Path) -> None:
-    """What is there already is skipped if asked, else refused."""
-    (ref,) = butler.ingest(FileDataset(source, note(1)))
-    with pytest.raises(ConflictingDefinitionError):
-        butler.ingest(FileDataset(source, note(1)), FileDataset(source, note(2)))
-    assert butler.query_datasets("note") == [ref]
-    new = butler.ingest(FileDataset(source, note(1)), FileDataset(source, note(2)), skip_existing=True)
-    assert [r.dataId["visit"] for r in new] == [2]
-    assert butler.get_dataset(ref.id) == ref
-
-
 def test_derived_uuids_follow_from_what_a_dataset_is() -> None:
     """They agree with their documented recipe, and differ in just what counts."""
     by_type = note(1, id_generation_mode=DatasetIdGenEnum.DATAID_TYPE)
@@ -228,15 +144,3 @@ def test_derived_uuids_follow_from_what_a_dataset_is() -> None:
     assert len({by_type.id, *runs, note(2, id_generation_mode=DatasetIdGenEnum.DATAID_TYPE).id}) == 4
     assert note(1).id != note(1).id
     assert note(1).id.version == 7
-
-
-def test_one_file_of_several_datasets(butler: Butler, source: Path) -> None:
-    """Datasets that share a file get the path of the first; the file goes with the last of them."""
-    first, second = butler.ingest(FileDataset(source, [note(1), note(2)]), transfer="copy")
-    (path,) = set(butler.get_many_uris([first, second]).values())
-    assert butler.get(first) == butler.get(second)
-    butler.pruneDatasets([first], unstore=True, purge=True)
-    assert path.exists()
-    butler.pruneDatasets([second], unstore=True, purge=True)
-    assert not path.exists()
-    assert butler.verify().is_clean

@@ -44,6 +44,8 @@ def state_of(base: Path) -> State:
         columns = [row[1] for row in connection.execute("PRAGMA table_info(dataset)")]
     dated = columns.index("ingest_date")
     rows["dataset"] = [(*row[:dated], *row[dated + 1 :]) for row in rows["dataset"]]
+    # A random number that changes with the dataset types and collections, for those who remember these.
+    rows["butler_attributes"] = [row for row in rows["butler_attributes"] if row[0] != "catalog_mark"]
     return State(rows, files, files_in(base / "incoming") | files_in(base / "exported"))
 
 
@@ -66,7 +68,7 @@ class Laboratory:
 
     def __init__(self, work: Path, base: Path) -> None:
         self.base = base
-        self._template, self._undisturbed = work / "template", work / "undisturbed"
+        self._template = work / "template"
         make_base(self._template)
         self.before = state_of(self._template)
         self._courses: dict[str, Course] = {}
@@ -78,26 +80,26 @@ class Laboratory:
         return self.base
 
     def course(self, name: str) -> Course:
-        """Return what a writer does if nobody disturbs it."""
+        """Return what a writer does if nobody disturbs it; to be asked before it is disturbed."""
         if name not in self._courses:
-            shutil.copytree(self._template, self._undisturbed, symlinks=True)
+            base = self.fresh()
             begin = time.monotonic()
-            n_steps = count_steps(name, self._undisturbed)
+            n_steps = count_steps(name, base)
             duration = time.monotonic() - begin
-            self._courses[name] = Course(state_of(self._undisturbed), n_steps, duration)
-            with Butler(self._undisturbed / "repository") as butler:
+            self._courses[name] = Course(state_of(base), n_steps, duration)
+            with Butler(base / "repository") as butler:
                 assert butler.verify().is_clean
-            shutil.rmtree(self._undisturbed)
         return self._courses[name]
 
     def check_aftermath(self, name: str) -> bool:
         """Check all that is promised after a kill or a refusal; return whether the writer's work was done."""
-        before, after = self.before, self.course(name).after
+        before, after = self.before, self._courses[name].after
         root = self.base / "repository"
         read_all(root)
         whole = before.files | after.files
         for path, found in snapshot(root).files.items():
-            assert path.endswith(".part") or found == whole[path]
+            # What an inner block would have taken back is not in the course.
+            assert path.endswith(".part") or found == whole.get(path, found)
         with Butler(root, writeable=True) as butler:
             report = butler.verify(repair=True)
             assert not report.missing

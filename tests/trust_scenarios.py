@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from small_repository import CALEXP, NOTE, TOTAL, insert_records, make_exposure, make_repository
+from small_repository import CALEXP, NOTE, TOTAL, fill_repository, insert_records, make_exposure
 from stored_files import write
 
 from butler import Butler, CollectionType, DatasetRef, DatasetType, FileDataset
@@ -43,13 +43,14 @@ def calexp(number: int, run: str = "old", visit: int = 1, detector: int = 0) -> 
 
 def make_base(base: Path) -> None:
     """Make the directory that each writer gets a copy of."""
-    make_repository(base / "repository")
+    Butler.makeRepo(base / "repository")
+    fill_repository(base / "repository")
     incoming = base / "incoming"
     incoming.mkdir()
     for visit in (1, 2, 3):
         write({"arrived": visit}, incoming / f"{visit}.json", "StructuredDataDict")
     write(make_exposure((7, 7)), incoming / "calexp.fits", "ExposureF")
-    outside = write({"lies": "outside"}, base / "outside.json", "StructuredDataDict")
+    outside = write({"lies": "outside"}, base.parent / "outside.json", "StructuredDataDict")
     with Butler(base / "repository", run="old", instrument="CAM") as butler:
         for run in ("doomed", "new", "night/1"):
             butler.registry.registerRun(run)
@@ -69,7 +70,7 @@ def make_exported(base: Path) -> None:
     """Make another repository, and an export of it."""
     Butler.makeRepo(base / "other")
     refs = [note(21, "brought"), note(22, "brought", 2), calexp(23, "brought")]
-    with Butler(base / "other", run="brought", instrument="CAM") as other:
+    with Butler(base / "other", run="brought") as other:
         insert_records(other)
         for kind in (NOTE, CALEXP):
             other.registry.registerDatasetType(kind)
@@ -141,6 +142,10 @@ def purge(butler: Butler, base: Path) -> None:
     butler.pruneDatasets(refs, unstore=True, purge=True)
 
 
+def remove_runs(butler: Butler, base: Path) -> None:
+    butler.removeRuns(["doomed", "night/1"], unlink_from_chains=True)
+
+
 def import_copies(butler: Butler, base: Path) -> None:
     butler.import_(directory=base / "exported", transfer="copy")
 
@@ -193,6 +198,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "transaction": transaction,
     "unstore": unstore,
     "purge": purge,
+    "removeRuns": remove_runs,
     "import copy": import_copies,
     "import move": import_moved,
     "transfer_from": transfer_from,

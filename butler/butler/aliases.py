@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import yaml
-
 from ..errors import ButlerUserError, FileFormatError
+from ..safe_yaml import load_yaml
 
 __all__ = ["known_aliases"]
 
@@ -41,10 +40,7 @@ def known_aliases() -> dict[str, str]:
 
 
 def _mapping(text: str, source: str) -> dict[str, str]:
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise FileFormatError(f"{source} is not YAML: {' '.join(str(error).split())}") from error
+    values = load_yaml(text, source)
     if not isinstance(values, Mapping) or not all(isinstance(v, str) for v in values.values()):
         raise FileFormatError(f"{source} must be a mapping of labels to repositories")
     return {str(label): place for label, place in values.items()}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import EllipsisType, TracebackType
 from typing import Any, Self, cast
 
-from ..datastore import FileDatastore
+from ..datastore import FileDatastore, TemplateSet
 from ..dimensions import UNIVERSE, DimensionUniverse
 from ..errors import (
     ButlerUserError,
@@ -17,7 +17,7 @@ from ..errors import (
     RepositoryExistsError,
     RepositoryNotFoundError,
 )
-from ..registry import RegistryDefaults
+from ..registry import MigrationStep, RegistryDefaults, migrate
 from ..remover import DatasetRemover
 from ..repository import CONFIG_NAME, RepositoryConfig
 from ..writer import DatasetWriter
@@ -55,6 +55,11 @@ class ButlerCore:
             raise ReadOnlyButlerError(f"the directory {self.root} cannot be written")
         self.registry = settings.open_registry(self.root, writeable=writeable)
         try:
+            self.datastore = (
+                cast(FileDatastore, NoDatastore())
+                if without_datastore
+                else settings.file_datastore(self.root, writeable=writeable)
+            )
             self.registry.defaults = RegistryDefaults(
                 self.registry, collections, run, data_id, infer=inferDefaults
             )
@@ -65,11 +70,6 @@ class ButlerCore:
             self.close()
             raise
         self.collections = self.registry.collections
-        self.datastore = (
-            cast(FileDatastore, NoDatastore())
-            if without_datastore
-            else FileDatastore(self.root, settings.file_templates(), settings.checksum, settings.compression)
-        )
         self._writer = DatasetWriter(self.registry, self.datastore)
         self._remover = DatasetRemover(self.registry, self.datastore)
 
@@ -137,16 +137,18 @@ class ButlerCore:
         """
         directory = Path(root).absolute()
         settings = config or RepositoryConfig()
-        settings.file_templates()
+        TemplateSet.from_patterns(settings.templates)
         if (directory / CONFIG_NAME).exists() and not overwrite:
             raise RepositoryExistsError(f"there is a repository at {directory} already")
         try:
             directory.mkdir(parents=True, exist_ok=True)
             registry = settings.make_registry(directory)
             registry.database.close()
-            settings = settings.model_copy(update={"id": registry.repository_id})
+            settings = settings.model_copy(update={"id": registry.repository_id}).claimed(directory)
             settings.save(directory)
         except OSError as error:
+            if isinstance(error, ButlerUserError):
+                raise
             raise ButlerUserError(f"cannot make a repository at {directory}: {error.strerror}") from error
         return settings.model_copy(update={"root": directory})
 
@@ -159,6 +161,41 @@ class ButlerCore:
     def dimensions(self) -> DimensionUniverse:
         """All dimensions and how they hang together."""
         return UNIVERSE
+
+    @classmethod
+    def migrate(
+        cls, root: str | os.PathLike[str], *, dry_run: bool = False
+    ) -> tuple[Sequence[MigrationStep], list[str]]:
+        """Bring a repository to the schema version of this program; nobody else should have it open.
+
+        Parameters
+        ----------
+        root
+            Directory of the repository.
+        dry_run
+            Whether to undo all in the end.
+
+        Returns
+        -------
+        steps
+            What was done, all or nothing.
+        statements
+            The SQL statements that did it.
+
+        Raises
+        ------
+        RepositoryNotFoundError
+            Raised if there is no repository.
+        SchemaVersionError
+            Raised if the registry is newer than this program.
+        """
+        directory = Path(root).absolute()
+        settings = RepositoryConfig.load(directory)
+        database = settings.open_database(directory, writeable=True)
+        try:
+            return migrate(database, dry_run=dry_run)
+        finally:
+            database.close()
 
     @property
     def run(self) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..datasets import DatasetRef, StorageClass
-from ..datastore import retrieve_files
+from ..datastore import RemoteResource, as_resource, retrieve_files
 from ..dimensions import DataId, Timespan
 from ..errors import (
     ArtifactMissingError,
@@ -38,8 +38,8 @@ class DatasetRefURIs:
         Files of components by name; empty, because a dataset has one file here.
     """
 
-    primaryURI: Path
-    componentURIs: Mapping[str, Path] = field(default_factory=dict)
+    primaryURI: Path | RemoteResource
+    componentURIs: Mapping[str, Path | RemoteResource] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Any]:
         yield from (self.primaryURI, self.componentURIs)
@@ -121,8 +121,8 @@ class ReadingButler(FindingButler):
             raise self.no_file(ref)
         stored = _Fileless(self) if record is None else self.datastore.stored(record, registered, component)
         own = registered.storageClass if component is None else registered.storageClass.component(component)
-        chosen = storageClass or ref.datasetType.storageClass
-        wanted = None if chosen in (own, own.name) else chosen
+        asked = storageClass or ref.datasetType.storageClass
+        wanted = None if asked in (own, own.name) else asked
         # The handle converts from what is stored to what is wanted.
         plain = ref if wanted is None else ref.overrideStorageClass(own)
         return DeferredDatasetHandle(
@@ -172,12 +172,9 @@ class ReadingButler(FindingButler):
             found |= DatasetExistence.DATASTORE
         if not full_check:
             return found | DatasetExistence._ASSUMED
-        if record is not None and self._place(record.path).exists():
+        if record is not None and self.datastore.size(record.path) is not None:
             found |= DatasetExistence._ARTIFACT
         return found
-
-    def _place(self, path: str) -> Path:
-        return self.datastore.resolve(path)
 
     def stored(self, ref: DatasetRef) -> bool:
         """Tell whether the file of a dataset is there."""
@@ -188,7 +185,7 @@ class ReadingButler(FindingButler):
         asked = list(refs)
         records = self.registry.files.get([ref.id for ref in asked])
         return {
-            ref: ref.id in records and self.datastore.resolve(records[ref.id].path).exists() for ref in asked
+            ref: ref.id in records and self.datastore.size(records[ref.id].path) is not None for ref in asked
         }
 
     def getURI(
@@ -201,7 +198,7 @@ class ReadingButler(FindingButler):
         collections: str | Iterable[str] | None = None,
         run: str | None = None,
         **kwargs: Any,
-    ) -> Path:
+    ) -> Path | RemoteResource:
         """Return where the file of a dataset is.
 
         Parameters
@@ -209,7 +206,8 @@ class ReadingButler(FindingButler):
         datasetRefOrType, dataId
             What is meant, as for `get`.
         predict
-            Whether to say of a dataset without a file where it would be written.
+            Whether to say of a dataset without a file where it would be written; if that is taken, and always
+            in an object store, the file gets a token besides.
         collections
             Collections to search, in order.
         run
@@ -273,10 +271,10 @@ class ReadingButler(FindingButler):
         found = {}
         for ref in asked:
             if ref.id in records:
-                found[ref] = DatasetRefURIs(self._place(records[ref.id].path))
+                found[ref] = DatasetRefURIs(as_resource(self.datastore, records[ref.id].path))
             elif predict:
                 expanded = ref.expanded(self.registry.records.expand(ref.dataId))
-                found[ref] = DatasetRefURIs(self._place(self.datastore.path_for(expanded)))
+                found[ref] = DatasetRefURIs(as_resource(self.datastore, self.datastore.path_for(expanded)))
             elif not allow_missing:
                 n_missing = sum(ref.id not in records for ref in asked)
                 if n_missing == 1:
@@ -288,7 +286,7 @@ class ReadingButler(FindingButler):
         self,
         refs: Iterable[DatasetRef],
         destination: str | os.PathLike[str],
-        transfer: str = "copy",
+        transfer: str = "auto",
         preserve_path: bool = True,
         overwrite: bool = False,
     ) -> list[Path]:
@@ -301,7 +299,7 @@ class ReadingButler(FindingButler):
         destination
             Directory; made if needed.
         transfer
-            ``copy``, ``link``, ``hardlink``, ``symlink`` or ``relsymlink``.
+            ``copy``, ``link``, ``hardlink``, ``symlink`` or ``relsymlink``; ``auto`` copies.
         preserve_path
             Whether files keep their directories, or stand side by side.
         overwrite
@@ -328,7 +326,7 @@ class ReadingButler(FindingButler):
             self.datastore,
             [records[ref.id] for ref in asked],
             Path(destination),
-            transfer=transfer,
+            transfer="copy" if transfer == "auto" else transfer,
             preserve_path=preserve_path,
             overwrite=overwrite,
         )

@@ -9,7 +9,9 @@ from ..datasets import DatasetRef, FileDataset
 from ..datastore import StagedFile, VerifyReport
 from ..dimensions import DataId
 from ..errors import DatasetTypeError, PruneError, UnknownComponentError
-from .finding import DatasetName, FindingButler
+from ..ingester import ingest_files
+from ..provenance import DatasetProvenance, with_provenance
+from .finding import DatasetName, FindingButler, merged
 
 __all__ = ["WritingButler"]
 
@@ -20,11 +22,12 @@ class WritingButler(FindingButler):
     def put(
         self,
         obj: Any,
-        dataset: DatasetName,
+        datasetRefOrType: DatasetName,
         /,
         dataId: DataId | None = None,
         *,
         run: str | None = None,
+        provenance: DatasetProvenance | None = None,
         **kwargs: Any,
     ) -> DatasetRef:
         """Store an object as a new dataset; return its ref with an expanded data ID.
@@ -33,11 +36,13 @@ class WritingButler(FindingButler):
         ----------
         obj
             The object; must fit the storage class.
-        dataset, dataId
+        datasetRefOrType, dataId
             What it is, as for `get`; a ref also gives run and UUID, and may be of a dataset that was
             registered before but has no file any more.
         run
             RUN; the butler's own by default.
+        provenance
+            What it was made from; written into its metadata, if it has any.
 
         Raises
         ------
@@ -48,16 +53,20 @@ class WritingButler(FindingButler):
         NoDefaultCollectionError
             Raised if there is no run.
         """
-        named = dataset.datasetType if isinstance(dataset, DatasetRef) else dataset
+        given = datasetRefOrType
+        named = given.datasetType if isinstance(given, DatasetRef) else given
         registered, component = self._named_type(named)
         if component:
             raise UnknownComponentError(f"components cannot be put; put the whole {registered.name!r}")
-        if isinstance(dataset, DatasetRef):
-            if self._is_unstored(dataset):
-                return self._writer.put_again(obj, dataset)
-            return self._writer.put(obj, dataset)
-        data_id = self.defaults.data_id(registered.dimensions, {**(dataId or {}), **kwargs})
-        return self._writer.put(obj, DatasetRef(registered, data_id, self.defaults.run_or(run)))
+        if isinstance(given, DatasetRef):
+            ref = given
+        else:
+            data_id = self.defaults.data_id(registered.dimensions, merged(dataId, kwargs))
+            ref = DatasetRef(registered, data_id, self.defaults.run_or(run))
+        obj = with_provenance(obj, provenance, ref)
+        if ref is given and self._is_unstored(ref):
+            return self._writer.put_again(obj, ref)
+        return self._writer.put(obj, ref)
 
     def _is_unstored(self, ref: DatasetRef) -> bool:
         known = self.registry.datasets.get(ref.id)
@@ -96,9 +105,15 @@ class WritingButler(FindingButler):
         self._writer.store(datasets)
 
     def ingest(
-        self, *datasets: FileDataset, transfer: str = "auto", skip_existing: bool = False
+        self,
+        *datasets: FileDataset,
+        transfer: str | None = "auto",
+        record_validation_info: bool = True,
+        skip_existing: bool = False,
     ) -> list[DatasetRef]:
         """Register files as datasets, and return those; dataset types and runs are made as needed.
+
+        A file that stays where it is, inside the datastore or outside, is never removed.
 
         Parameters
         ----------
@@ -107,9 +122,13 @@ class WritingButler(FindingButler):
         transfer
             ``copy``; ``hardlink``, ``symlink``, ``relsymlink``, or ``link``: the first of these that works;
             ``move``: the file is removed from where it is, once all is registered; ``direct``: it stays
-            there, and is never removed; ``auto``: ``direct`` for a file in the repository, else ``link``.
+            there; None: the same for a file in the datastore, and others are refused; ``split``: None for a
+            file in the datastore, else ``direct``; ``auto``: None for a file in the datastore, else
+            ``link``, or ``copy`` where no links can be.
+        record_validation_info
+            Whether to look at the files: if not, neither size nor checksum are known later.
         skip_existing
-            Whether to leave out datasets that exist already.
+            Whether to leave out datasets that exist already, by UUID, or by type, data ID and run.
 
         Raises
         ------
@@ -118,9 +137,18 @@ class WritingButler(FindingButler):
         FileFormatError
             Raised if a file is broken.
         ConflictingDefinitionError
-            Raised if a dataset exists already.
+            Raised if a dataset exists already, or is named twice.
+        DatasetTypeError
+            Raised for a component.
         """
-        return self._writer.ingest(datasets, transfer=transfer, skip_existing=skip_existing)
+        _require_whole([ref for dataset in datasets for ref in dataset.refs], "ingested")
+        return ingest_files(
+            self._writer,
+            datasets,
+            transfer=transfer,
+            skip_existing=skip_existing,
+            validate=record_validation_info,
+        )
 
     def pruneDatasets(
         self,

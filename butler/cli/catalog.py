@@ -31,11 +31,18 @@ SECTIONS: Final[Mapping[str, Mapping[str, CommandEntry]]] = {
         "register-dataset-type": CommandEntry(
             "dataset_types:register_dataset_type", "Register the dataset type NAME."
         ),
+        "remove-dataset-type": CommandEntry(
+            "dataset_types:remove_dataset_type", "Remove dataset types that have no datasets."
+        ),
         "register-skymap": CommandEntry(
             "sky_maps:register_skymap", "Register a sky map, from a YAML file or around the exposures."
         ),
         "config-dump": CommandEntry(
             "create:config_dump", "Print the configuration of a repository, with all defaults, as YAML."
+        ),
+        "migrate": CommandEntry(
+            "migrate:migrate",
+            "Bring the registry to this program's schema version; while nobody else uses it.",
         ),
     },
     "Bring in and out": {

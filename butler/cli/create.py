@@ -38,6 +38,12 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="Setting over that of --seed-config, for example checksum=false or templates.calexp='{run}/...'.",
 )
+@click.option(
+    "--datastore-root",
+    "datastore",
+    metavar="URL",
+    help="Where files go, for example s3://bucket/prefix; the directory REPO if not given.",
+)
 def create(repo: str, seed_config: Path | None, overrides: tuple[str, ...], **given: str | None) -> None:
     """Make an empty repository in the directory REPO.
 
@@ -51,13 +57,13 @@ def create(repo: str, seed_config: Path | None, overrides: tuple[str, ...], **gi
     for text in overrides:
         _override(values, text)
     values |= {name: value for name, value in given.items() if value}
-    Butler.makeRepo(repo, _checked(values, str(seed_config or "settings")) if values else None)
+    Butler.makeRepo(repo, _settings(values, str(seed_config or "settings")) if values else None)
     click.echo(f"made a repository at {repo}", err=True)
 
 
 def _override(values: dict[str, Any], text: str) -> None:
     """Set one value, named by a path with dots."""
-    import yaml
+    from ..safe_yaml import load_yaml
 
     path, equals, value = text.partition("=")
     *above, key = path.split(".")
@@ -67,33 +73,26 @@ def _override(values: dict[str, Any], text: str) -> None:
         values = values.setdefault(name, {})
         if not isinstance(values, dict):
             raise click.UsageError(f"{name!r} in {text!r} is a value, it has no parts")
-    try:
-        values[key] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise click.UsageError(
-            f"cannot read the value of {text!r}: {' '.join(str(error).split())}"
-        ) from error
+    values[key] = load_yaml(value, f"the value of {text!r}")
 
 
-def _checked(values: dict[str, Any], source: str) -> RepositoryConfig:
-    from pydantic import ValidationError
-
+def _settings(values: dict[str, Any], source: str) -> RepositoryConfig:
+    """Return the settings of a repository, the defaults but for some values."""
     from ..errors import ButlerUserError, did_you_mean
     from ..repository import RepositoryConfig
 
-    known = RepositoryConfig.model_fields
+    known = RepositoryConfig.model_fields.keys() - {"root", "id"}
     for name in values:
         if name not in known:
             raise ButlerUserError(f"{source}: no setting {name!r}{did_you_mean(str(name), known)}")
     if isinstance(values.get("templates"), dict):
-        default = RepositoryConfig().templates
-        values["templates"] = {**default, **values["templates"]}
+        # A template for one dataset type takes nothing from the others.
+        values["templates"] = {**RepositoryConfig().templates, **values["templates"]}
     try:
-        return RepositoryConfig.model_validate(values)
-    except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in fault["loc"])
-        raise ButlerUserError(f"{source}: {where}: {fault['msg']}") from error
+        return RepositoryConfig.make(**values)
+    except ButlerUserError as error:
+        error.add_note(f"in {source}")
+        raise
 
 
 @command("config-dump")
@@ -108,7 +107,7 @@ def config_dump(repo: str, subset: str | None, target: Path | None) -> None:
     from ..repository import RepositoryConfig
 
     with open_butler(repo) as butler:
-        values: Any = RepositoryConfig.load(butler.root).model_dump()
+        values: Any = RepositoryConfig.load(butler.root).model_dump(mode="json")
     for key in subset.split(".") if subset else ():
         if not isinstance(values, dict) or key not in values:
             known = values if isinstance(values, dict) else ()

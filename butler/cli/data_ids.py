@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Final
 
 import click
@@ -60,8 +60,8 @@ def parse_data_id(words: Iterable[str]) -> dict[str, Any]:
     return values
 
 
-def data_id_condition(words: Sequence[str], where: str) -> tuple[str, dict[str, Any]]:
-    """Join a data ID with ranges and lists, and a condition.
+def data_id_condition(words: Iterable[str], where: str) -> dict[str, Any]:
+    """Return the arguments of a query for a data ID with ranges and lists, and a condition.
 
     Parameters
     ----------
@@ -72,24 +72,28 @@ def data_id_condition(words: Sequence[str], where: str) -> tuple[str, dict[str, 
 
     Returns
     -------
-    where, bind
-        One expression, and the values for the ``:names`` in it.
+    arguments
+        ``data_id`` with the single values, ``where`` with all else.
     """
-    terms: list[str] = []
-    bind: dict[str, Any] = {}
+    data_id, conditions = {}, []
     for key, texts in parse_terms(words).items():
-        items = []
-        for text in texts:
-            if _is_integer(key) and _RANGE.fullmatch(text):
-                items.append(text)
-            else:
-                name = f"given_{len(bind)}"
-                bind[name] = parse_value(key, text)
-                items.append(f":{name}")
-        terms.append(f"{key} IN ({', '.join(items)})")
-    if terms and where.strip():
-        terms.append(f"({where})")
-    return (" AND ".join(terms) or where), bind
+        is_range = _is_integer(key) and any(_RANGE.fullmatch(text) for text in texts)
+        if len(texts) == 1 and not is_range:
+            data_id[key] = parse_value(key, texts[0])
+        else:
+            conditions.append(f"{key} IN ({', '.join(_item(key, text) for text in texts)})")
+    if conditions and where.strip():
+        conditions.append(f"({where})")
+    return {"data_id": data_id, "where": " AND ".join(conditions) or where}
+
+
+def _item(key: str, text: str) -> str:
+    """Return a value as it is written in a list of the expression language."""
+    if _is_integer(key):
+        return text if _RANGE.fullmatch(text) else str(parse_value(key, text))
+    if "'" in text or not text.isprintable():
+        raise click.UsageError(f"a list of values cannot hold {text!r}; ask for it alone")
+    return f"'{text}'"
 
 
 def _is_integer(key: str) -> bool:

@@ -55,9 +55,9 @@ class DataQuery:
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments for the butler's query methods."""
-        where, bind = data_id_condition(self.data_id, self.where)
+        condition = data_id_condition(self.data_id, self.where)
         limit = self.limit and (abs(self.limit) + self.offset) * (1 if self.limit > 0 else -1)
-        return {"where": where, "bind": bind, "order_by": self.order_by, "limit": limit}
+        return {**condition, "order_by": self.order_by, "limit": limit}
 
 
 def data_query_options(function: Callable[..., None]) -> Callable[..., None]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import MissingDatasetTypeError
 from .arguments import (
     format_option,
     is_pattern,
@@ -16,6 +18,10 @@ from .arguments import (
 )
 from .command import command
 from .output import print_rows
+
+if TYPE_CHECKING:
+    from ..butler import Butler
+    from ..datasets import DatasetType
 
 
 @command("register-dataset-type")
@@ -40,6 +46,37 @@ def register_dataset_type(
     click.echo("registered" if new else "it was there already", err=True)
 
 
+@command("remove-dataset-type")
+@repository_argument
+@click.argument("names", metavar="GLOB...", nargs=-1, required=True, callback=split_callback)
+def remove_dataset_type(repo: str, names: list[str]) -> None:
+    """Remove dataset types that have no datasets."""
+    with open_butler(repo, writeable=True) as butler:
+        doomed = _types(butler, names)
+        butler.registry.removeDatasetType(doomed)
+    click.echo(f"removed: {', '.join(doomed)}", err=True)
+
+
+def _types(butler: Butler, patterns: Sequence[str]) -> dict[str, DatasetType]:
+    """Return the dataset types of some names and globs, by name.
+
+    Raises
+    ------
+    MissingDatasetTypeError
+        Raised if a name or glob is that of none.
+    """
+    types: dict[str, DatasetType] = {}
+    for pattern in patterns:
+        if is_pattern(pattern):
+            found = [registered.type for registered in butler.registry.datasets.query_types(pattern)]
+        else:
+            found = [butler.get_dataset_type(pattern)]
+        if not found and patterns != ["*"]:
+            raise MissingDatasetTypeError(f"no dataset type matches {pattern!r}")
+        types |= {dataset_type.name: dataset_type for dataset_type in found}
+    return types
+
+
 @command("query-dataset-types")
 @repository_argument
 @click.argument("glob", nargs=-1, callback=split_callback)
@@ -50,20 +87,12 @@ def query_dataset_types(
     repo: str, glob: list[str], collections: list[str], verbose: bool, style: str
 ) -> None:
     """List dataset types."""
-    from ..errors import EmptyQueryResultError
-
     with open_butler(repo) as butler:
-        types = {}
-        for pattern in glob or ["*"]:
-            if not is_pattern(pattern):
-                types[pattern] = butler.get_dataset_type(pattern)
-            types |= {found.type.name: found.type for found in butler.registry.datasets.query_types(pattern)}
+        types = _types(butler, glob or ["*"])
         if collections:
             infos = butler.collections.query_info(collections, include_summary=True)
             held = {name for info in infos for name in info.dataset_types or ()}
             types = {name: found for name, found in types.items() if name in held}
-    if not types and glob:
-        raise EmptyQueryResultError(f"no dataset type matches {', '.join(glob)}")
     rows: list[tuple[Any, ...]] = [(name,) for name in types]
     if verbose:
         rows = [(t.name, t.dimensions.required, t.storageClass_name) for t in types.values()]

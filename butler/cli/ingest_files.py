@@ -16,8 +16,6 @@ from .data_ids import parse_data_id, parse_value
 if TYPE_CHECKING:
     from astropy.table import Table
 
-    from ..datasets import FileDataset
-
 _TRANSFERS: Final = ("auto", "link", "symlink", "hardlink", "copy", "move", "relsymlink", "direct")
 _FORMATS: Final = {".csv": "ascii.csv", ".ecsv": "ascii.ecsv", ".fits": "fits", ".parquet": "parquet"}
 
@@ -38,6 +36,12 @@ _FORMATS: Final = {".csv": "ascii.csv", ".ecsv": "ascii.ecsv", ".fits": "fits", 
 @click.option("--data-id", "words", multiple=True, metavar="KEY=VALUE", help="Value that all the files have.")
 @click.option("--prefix", type=click.Path(path_type=Path), help="Directory of the files with relative names.")
 @transfer_option(*_TRANSFERS, default="auto")
+@click.option(
+    "--track-file-attrs/--no-track-file-attrs",
+    default=True,
+    show_default=True,
+    help="Whether sizes and checksums are recorded.",
+)
 def ingest_files(
     repo: str,
     dataset_type: str,
@@ -48,11 +52,13 @@ def ingest_files(
     words: tuple[str, ...],
     prefix: Path | None,
     transfer: str,
+    track_file_attrs: bool,
 ) -> None:
     """Ingest the files that a table lists, as datasets of one type.
 
     TABLE_FILE is CSV, ECSV or another table that astropy reads: the first column names the files, the others
-    are dimensions. The collection RUN is made if needed. All files are ingested, or none.
+    are dimensions; a file with several datasets has a row for each. The collection RUN is made if needed. All
+    files are ingested, or none.
     """
     from ..datasets import DatasetIdGenEnum, DatasetRef, FileDataset
 
@@ -60,13 +66,15 @@ def ingest_files(
     with open_butler(repo, writeable=True) as butler:
         registered = butler.get_dataset_type(dataset_type)
         mode = DatasetIdGenEnum[id_generation_mode.upper()]
-        datasets: list[FileDataset] = []
+        held: dict[str, list[DatasetRef]] = {}
         for path, values in _rows(table_file, fixed):
             data_id = butler.defaults.data_id(registered.dimensions, values)
+            place = path if "://" in path else str((prefix or Path()) / path)
             ref = DatasetRef(registered, data_id, run, id_generation_mode=mode)
-            datasets.append(FileDataset((prefix or Path()) / path, ref, formatter=formatter))
-        refs = butler.ingest(*datasets, transfer=transfer)
-    click.echo(f"{len(refs)} datasets are in {run}", err=True)
+            held.setdefault(place, []).append(ref)
+        files = [FileDataset(path, refs, formatter=formatter) for path, refs in held.items()]
+        ingested = butler.ingest(*files, transfer=transfer, record_validation_info=track_file_attrs)
+    click.echo(f"{len(ingested)} datasets are in {run}", err=True)
 
 
 def _rows(path: Path, fixed: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

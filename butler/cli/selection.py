@@ -143,23 +143,23 @@ class Selection:
         return list(names)
 
     def _of_type(self, butler: Butler, name: str, path: Sequence[str], limit: int | None) -> list[DatasetRef]:
-        where, bind = data_id_condition(self.data_id, self.where)
+        condition = data_id_condition(self.data_id, self.where)
         flat = butler.collections.query(path, flatten_chains=True)
         searches = [path] if self.find_first else [[collection] for collection in flat]
         found = {
             ref: None
             for search in searches
             for ref in butler.query_datasets(
-                name, search, where=where, bind=bind, order_by=self.order_by, limit=limit, explain=False
+                name, search, **condition, order_by=self.order_by, limit=limit, explain=False
             )
         }
         return list(found)[:limit]
 
     def _explain(self, butler: Butler, names: Sequence[str], path: Sequence[str]) -> None:
         """Say why there is nothing."""
-        where, bind = data_id_condition(self.data_id, self.where)
+        condition = data_id_condition(self.data_id, self.where)
         for name in names:
-            butler.query_datasets(name, path, where=where, bind=bind, limit=1)
+            butler.query_datasets(name, path, **condition, limit=1)
         raise EmptyQueryResultError(f"there is no dataset in {', '.join(path) or 'this repository'}")
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from .arguments import all_runs, open_butler, repository_argument, words_option
+from .arguments import open_butler, repository_argument, words_option
 from .command import command
-from .data_ids import parse_data_id
+from .sky_boxes import SkyCutout, parse_position, parse_size
+
+if TYPE_CHECKING:
+    from ..images import Box2I
 
 
 @command("show")
@@ -16,30 +20,85 @@ from .data_ids import parse_data_id
 @click.argument("dataset_type")
 @click.argument("data_id", nargs=-1)
 @words_option("--collections", help="Collections to search, in order; all runs if not given.")
-@click.option("--bbox", help="Box x0..x1,y0..y1 in parent pixels; everything if not given.")
+@click.option("--bbox", help="Box x0..x1,y0..y1, or x0,y0,width,height, in parent pixels.")
+@click.option("--ra", help="Right ascension of a cutout's centre, degrees or h:m:s.")
+@click.option("--dec", help="Declination of a cutout's centre, degrees or d:m:s.")
+@click.option("--position", help="Both: '150.1 2.2', '10:00:24 +02:12:00' or '10h00m24s +2d12m'.")
+@click.option("--size", default="1arcmin", show_default=True, help="Of a cutout: 30arcsec, 2x1arcmin, 200px.")
+@click.option("--component", type=click.Choice(["image", "variance", "mask"]), help="What to draw.")
+@words_option("--mask", "planes", metavar="PLANES", help="Mask planes to lay over the image, or all.")
+@click.option("--no-mask", is_flag=True, help="Lay no mask planes over the image.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Picture to write; TYPE.png if not given."
+    "--stretch",
+    type=click.Choice(["linear", "sqrt", "log", "asinh"]),
+    default="asinh",
+    show_default=True,
+    help="How values become shades.",
 )
-@click.option("--mask/--no-mask", default=True, help="Whether to lay the mask planes over the image.")
+@click.option(
+    "--scale",
+    default="auto",
+    show_default=True,
+    help="Ends of the scale: auto, zscale, minmax, 99.5%, -3,100.",
+)
+@click.option("--cmap", help="Colour map of matplotlib.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="PNG, PDF or SVG file; TYPE.png if not given."
+)
 def show(
     repo: str,
     dataset_type: str,
     data_id: tuple[str, ...],
     collections: list[str],
     bbox: str | None,
+    ra: str | None,
+    dec: str | None,
+    position: str | None,
+    size: str,
+    component: str | None,
+    planes: list[str],
+    no_mask: bool,
+    stretch: str,
+    scale: str,
+    cmap: str | None,
     output: Path | None,
-    mask: bool,
 ) -> None:
-    """Draw an image dataset, or a cutout of it."""
-    from ..images import Box2I
-    from ..pictures import draw_dataset
+    """Draw an image dataset, or a cutout of it.
 
-    parameters = {"bbox": Box2I.parse(bbox)} if bbox else {}
+    DATA_ID is KEY=VALUE ...; as much of it as is needed to tell the dataset from others. With a position on
+    the sky tract and patch, or detector, need not be given. Only the pixels of the cutout are read.
+    """
+    from ..pictures import Scaling, draw_picture
+    from .shown_dataset import ShownDataset
+
+    cutout = _cutout(ra, dec, position, size)
+    if planes and (no_mask or component == "variance"):
+        raise click.UsageError("--mask lays planes over the image; leave out --no-mask, or --component")
+    box = _parse_box(bbox, cutout)
+    scaling = Scaling.parse(stretch, scale)
+    name, _, part = dataset_type.partition(".")
+    if part and component:
+        raise click.UsageError(f"{dataset_type} is a component already; leave out --component")
     target = output or Path(f"{dataset_type}.png")
     with open_butler(repo) as butler:
-        names = collections or all_runs(butler)
-        handle = butler.getDeferred(
-            dataset_type, parse_data_id(data_id), collections=names, parameters=parameters
-        )
-        draw_dataset(handle.get(), target, title=str(handle.ref), with_mask=mask)
+        shown = ShownDataset.find(butler, name, data_id, collections, cutout)
+        picture = shown.picture(part or component, box, planes=planes or None, with_mask=not no_mask)
+        draw_picture(picture, target, scaling=scaling, cmap=cmap)
     click.echo(str(target))
+
+
+def _cutout(ra: str | None, dec: str | None, position: str | None, size: str) -> SkyCutout | None:
+    """Return the part of the sky to draw, if one is named."""
+    if (ra is None) is not (dec is None) or (position is not None and ra is not None):
+        raise click.UsageError("give both --ra and --dec, or --position")
+    text = position if ra is None else f"{ra} {dec}"
+    extent = parse_size(size)
+    return None if text is None else SkyCutout(*parse_position(text), *extent)
+
+
+def _parse_box(text: str | None, cutout: SkyCutout | None) -> Box2I | None:
+    from ..images import Box2I
+
+    if text is not None and cutout is not None:
+        raise click.UsageError("give either --bbox or a position")
+    return None if text is None else Box2I.parse(text)

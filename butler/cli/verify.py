@@ -20,6 +20,8 @@ def verify(repo: str, repair: bool, checksums: bool) -> None:
         click.echo(f"missing: the file of dataset {dataset_id}")
     for text in report.damaged.values():
         click.echo(f"damaged: {text}")
+    for dataset_id, place in report.astray.items():
+        click.echo(f"astray: the path {place!r} of dataset {dataset_id} leaves the repository")
     for path in report.orphans:
         click.echo(f"orphan: {path}")
     click.echo(f"{report.n_checked} datasets checked", err=True)

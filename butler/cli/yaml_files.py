@@ -18,14 +18,12 @@ def load_mapping(path: Path) -> dict[str, Any]:
     ButlerUserError
         Raised if the file cannot be read, or holds something else.
     """
-    import yaml
+    from ..safe_yaml import load_yaml
 
     try:
-        values = yaml.safe_load(path.read_bytes())
+        values = load_yaml(path.read_bytes(), str(path))
     except OSError as error:
         raise ButlerUserError(f"cannot read {path}: {error.strerror}") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ButlerUserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
         raise ButlerUserError(f"{path} holds no mapping of fields to values")
     return values

@@ -4,7 +4,8 @@ from .dataset_id import DATASET_NAMESPACE, DatasetIdGenEnum, derive_dataset_id, 
 from .dataset_ref import DatasetRef
 from .dataset_type import DatasetType
 from .file_dataset import FileDataset
-from .storage_class import STORAGE_CLASSES, StorageClass, get_storage_class
+from .storage_class import StorageClass
+from .storage_classes import STORAGE_CLASSES, get_storage_class, register_storage_class
 
 __all__ = [
     "DATASET_NAMESPACE",
@@ -17,4 +18,5 @@ __all__ = [
     "derive_dataset_id",
     "get_storage_class",
     "make_dataset_id",
+    "register_storage_class",
 ]

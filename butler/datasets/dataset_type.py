@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from ..dimensions import UNIVERSE, DimensionGroup, DimensionUniverse
 from ..errors import DatasetTypeError
-from .storage_class import StorageClass, get_storage_class
+from .storage_class import StorageClass
+from .storage_classes import get_storage_class
 
 __all__ = ["DatasetType", "KnowsDatasetTypes"]
 

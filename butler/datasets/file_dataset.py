@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..errors import DatasetTypeError
 from .dataset_ref import DatasetRef
@@ -19,9 +19,10 @@ class FileDataset:
     Parameters
     ----------
     path
-        The file.
+        The file: a local path, or a URL.
     refs
-        What it holds: one dataset or several, all in one run.
+        What it holds: one dataset or several, all in one run, each of which is the whole file to its
+        formatter.
     formatter
         Name of the formatter that reads it; that of the storage class if None.
 
@@ -31,18 +32,22 @@ class FileDataset:
         Raised if it holds nothing, or datasets of different runs.
     """
 
-    path: str | Path
+    path: str
     refs: tuple[DatasetRef, ...]
     formatter: str | None
 
     def __init__(
-        self, path: str | Path, refs: DatasetRef | Iterable[DatasetRef], *, formatter: str | None = None
+        self,
+        path: str | os.PathLike[str],
+        refs: DatasetRef | Iterable[DatasetRef],
+        *,
+        formatter: str | None = None,
     ) -> None:
         held = (refs,) if isinstance(refs, DatasetRef) else tuple(refs)
         if len(runs := {ref.run for ref in held}) != 1:
             raise DatasetTypeError(
                 f"the datasets of a file are in one run, not in {', '.join(sorted(runs)) or 'none'}"
             )
-        object.__setattr__(self, "path", path)
+        object.__setattr__(self, "path", os.fspath(path))
         object.__setattr__(self, "refs", held)
         object.__setattr__(self, "formatter", formatter)

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import ButlerUserError
+from ..formatters import ByteSource
+from .remote import CHUNK_SIZE
 
-__all__ = ["LINK_MODES", "bring_file", "flush"]
+__all__ = ["LINK_MODES", "bring_file", "copy_bytes", "flush"]
 
 LINK_MODES: Final = ("copy", "link", "hardlink", "symlink", "relsymlink")
 """How `bring_file` makes a file; ``link`` is a hard link where the file system allows it, else symbolic."""
@@ -53,8 +55,18 @@ def bring_file(source: Path, target: Path, mode: str) -> None:
         raise ButlerUserError(f"transfer is one of {', '.join(LINK_MODES)}, not {mode!r}")
 
 
+def copy_bytes(source: ByteSource, target: Path) -> None:
+    """Write a file that holds the bytes of a source, wherever that is."""
+    size = source.size()
+    with target.open("wb") as stream:
+        for begin in range(0, size, CHUNK_SIZE):
+            [part] = source.read_ranges([(begin, min(begin + CHUNK_SIZE, size))])
+            stream.write(part)
+    flush(target)
+
+
 def flush(path: Path) -> None:
-    """Have the operating system put a file on disk."""
+    """Have the operating system put a file, or the names in a directory, on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

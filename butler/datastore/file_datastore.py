@@ -1,21 +1,19 @@
-"""FileDatastore: the bytes of datasets, in files below one root."""
+"""FileDatastore: the files of datasets, in a store and around it."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import re
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from ..datasets import DatasetRef, DatasetType, StorageClass
-from ..errors import ArtifactMissingError, ButlerUserError, FileFormatError, TemplateError
+from ..errors import ArtifactMissingError, ButlerUserError, FileFormatError
 from ..formatters import (
     NO_COMPRESSION,
+    ByteSource,
     FileLayout,
     Formatter,
     LocalFile,
@@ -25,130 +23,114 @@ from ..formatters import (
 )
 from ..handles import check_request
 from ..registry import FileRecord
-from .bringing import LINK_MODES, bring_file, flush
-from .templates import FileTemplate
+from .bringing import bring_file, copy_bytes
+from .contract import PendingFile, Store
+from .file_cache import FileCache
+from .local_store import temporary_name
+from .object_store import ObjectStore
+from .paths import is_outside, is_owned, is_url, key_of
+from .remote import CHUNK_SIZE, RemoteFile
+from .staged_file import StagedFile
+from .templates import TemplateSet
 
-__all__ = ["TRANSFER_MODES", "FileDatastore", "StagedFile", "StoredDataset"]
+__all__ = ["UNKNOWN_SIZE", "FileDatastore", "StoredDataset", "checksum_of"]
 
-TRANSFER_MODES: Final = ("auto", "move", *LINK_MODES, "direct")
-"""How `FileDatastore.stage_file` brings files in."""
-PART_SUFFIX: Final = ".part"
-"""End of the names of files that are not complete."""
-
-
-@dataclass(frozen=True, slots=True)
-class StagedFile:
-    """A complete file that waits under a temporary name.
-
-    Parameters
-    ----------
-    temporary
-        The name it has; None for a file that stays where it is.
-    final
-        The name it gets.
-    record
-        What the registry will know about it.
-    moved_from
-        The file that it takes the place of, if any.
-    """
-
-    temporary: Path | None
-    final: Path
-    record: FileRecord
-    moved_from: Path | None = None
-
-    def publish(self) -> None:
-        """Give the file its final name; under the lock of a transaction, so that no other can take it.
-
-        It keeps the temporary one, too, until `finish`: a kill before the commit leaves both, by which
-        `verify` knows what nobody owns even in the directory of a run that was never registered.
-
-        Raises
-        ------
-        TemplateError
-            Raised if another dataset has taken the name since this one was staged.
-        ArtifactMissingError
-            Raised if somebody has removed the file since it was staged.
-        ButlerUserError
-            Raised if the system refuses.
-        """
-        if self.temporary is None:
-            return
-        try:
-            _add_name(self.temporary, self.final)
-        except FileExistsError as error:
-            raise TemplateError(
-                f"two datasets have the path {self.final}; add a dimension to the template"
-            ) from error
-        except FileNotFoundError as error:
-            raise ArtifactMissingError(
-                f"the staged file {self.temporary} is gone; repair only while nothing else writes"
-            ) from error
-        except OSError as error:
-            raise ButlerUserError(f"cannot write {self.final}: {error.strerror or error}") from error
-
-    def discard(self) -> None:
-        """Remove the file before it is published."""
-        if self.temporary is not None:
-            self.temporary.unlink(missing_ok=True)
-
-    def finish(self) -> None:
-        """Remove the temporary name, and what the file takes the place of; once nothing can be undone."""
-        self.discard()
-        if self.moved_from is not None:
-            self.moved_from.unlink(missing_ok=True)
-
-    def retract(self) -> None:
-        """Remove the file after it was published."""
-        if self.temporary is not None:
-            self.final.unlink(missing_ok=True)
-            self.discard()
+UNKNOWN_SIZE = -1
+"""Recorded size of a file that was not looked at."""
 
 
 @dataclass(frozen=True)
 class FileDatastore:
-    """Writes, reads and removes files; knows no registry.
+    """Writes, reads and removes the files of datasets; knows no registry.
 
     Parameters
     ----------
-    root
-        Root directory of the repository.
+    store
+        Where new files go.
     templates
-        Path templates by dataset type name; ``default`` for the others.
+        Which paths they get.
     checksum
         Whether to compute SHA-256 sums of written files.
+    cache
+        Where copies of files at other places go.
     compression
         Recipes for the pixels of dataset types, by name; those of others are written as they are.
     """
 
-    root: Path
-    templates: Mapping[str, FileTemplate] = field(default_factory=dict)
+    store: Store
+    templates: TemplateSet = field(default_factory=TemplateSet)
     checksum: bool = True
+    cache: FileCache = field(default_factory=FileCache.from_environment)
     compression: Mapping[str, str] = field(default_factory=dict)
 
     def path_for(self, ref: DatasetRef, formatter: Formatter | None = None) -> str:
-        """Return the path, relative to the root, that a dataset gets."""
-        name = ref.datasetType.name
-        template = self.templates.get(name) or self.templates.get("default") or FileTemplate()
+        """Return the path, relative to the root, that a dataset gets if it is free."""
         chosen = formatter or formatter_for(ref.datasetType.storageClass)
-        return template.format(ref, chosen.extension)
+        return self.templates.path_of(ref, chosen.extension)
 
-    def resolve(self, path: str) -> Path:
-        """Return the place of a recorded path.
+    def locate(self, path: str) -> str:
+        """Return the local path or URL that a recorded path means.
 
         Raises
         ------
         TemplateError
             Raised if a relative path would leave the root.
         """
-        if os.path.isabs(path):  # noqa: PTH117 (a text, not a Path)
-            return Path(path)
-        if ".." in path.split("/"):
-            raise TemplateError(f"the recorded path {path!r} leaves the repository {self.root}")
-        return self.root / path
+        if is_outside(path):
+            return path
+        return self.store.locate(key_of(path))
+
+    def source(self, record: FileRecord) -> ByteSource:
+        """Return the bytes of a stored file; nothing is looked up yet.
+
+        Raises
+        ------
+        TemplateError
+            Raised if a relative path would leave the root.
+        """
+        size = None if record.size == UNKNOWN_SIZE else record.size
+        if is_outside(record.path):
+            return self.outside(record.path, size, record.checksum)
+        return self.store.source(key_of(record.path), size, record.checksum)
+
+    def outside(self, place: str, size: int | None = None, checksum: str | None = None) -> ByteSource:
+        """Return the bytes of a file that is named in full.
+
+        Parameters
+        ----------
+        place
+            Local path or URL; one of the store's kind is reached with the options of the store.
+        size, checksum
+            What is known of it.
+        """
+        if not is_url(place):
+            return LocalFile(Path(place))
+        options: Mapping[str, Any] = {}
+        if isinstance(self.store, ObjectStore) and self.store.scheme == place.partition("://")[0]:
+            options = self.store.options
+        return RemoteFile(place, options, self.cache, size, checksum)
+
+    def size(self, path: str) -> int | None:
+        """Return how many bytes there are under a recorded path, None if there is nothing.
+
+        Raises
+        ------
+        TemplateError
+            Raised if a relative path would leave the root.
+        ButlerUserError
+            Raised if the system refuses to tell.
+        """
+        try:
+            if is_outside(path):
+                return self.outside(path).size()
+            return self.store.size(key_of(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise ButlerUserError(f"cannot look at {self.locate(path)}: {error.strerror or error}") from error
 
     def stage(self, obj: Any, ref: DatasetRef) -> StagedFile:
-        """Write an object to a temporary file next to its final place, flushed to disk.
+        """Write an object to a file that waits for its rows, flushed to disk.
 
         Raises
         ------
@@ -157,84 +139,65 @@ class FileDatastore:
         ButlerUserError
             Raised if the file cannot be written.
         """
-        formatter = formatter_for(ref.datasetType.storageClass)
-        relative, final = self._place(ref, formatter)
-        temporary = _temporary_name(final)
-        with _staging(temporary, f"cannot write {final}"):
-            final.parent.mkdir(parents=True, exist_ok=True)
-            recipe = self.compression.get(ref.datasetType.name, NO_COMPRESSION)
+        storage_class = ref.datasetType.storageClass
+        formatter = formatter_for(storage_class)
+        obj = storage_class.coerce_type(obj)
+        recipe = self.compression.get(ref.datasetType.name, NO_COMPRESSION)
+        with self.writing(self.path_for(ref, formatter), "write") as pending:
             if recipe == NO_COMPRESSION:
-                formatter.write(obj, temporary)
+                formatter.write(obj, pending.local)
             else:
-                formatter.write_compressed(obj, temporary, recipe)
-            flush(temporary)
-            return StagedFile(temporary, final, self._record(temporary, relative, formatter))
+                formatter.write_compressed(obj, pending.local, recipe)
+            source = LocalFile(pending.local, self.store.locate(pending.final))
+            record = self.record_of(source, pending.final, formatter)
+        return StagedFile(record, self.store, pending.temporary)
 
-    def stage_file(self, source: Path, ref: DatasetRef, formatter: Formatter, transfer: str) -> StagedFile:
-        """Bring a file into the repository under a temporary name.
-
-        Parameters
-        ----------
-        source
-            The file.
-        ref
-            What it holds.
-        formatter
-            What reads it.
-        transfer
-            One of `LINK_MODES`; ``direct``: the file stays where it is, and is never removed; ``move``: it
-            is removed once the dataset is registered; ``auto``: ``direct`` for a file in the repository,
-            else ``link``.
-
-        Raises
-        ------
-        ButlerUserError
-            Raised for another transfer mode, or if the file cannot be brought in.
-        FileFormatError
-            Raised if the file is broken.
-        """
-        if transfer not in TRANSFER_MODES:
-            raise ButlerUserError(f"transfer is one of {', '.join(TRANSFER_MODES)}, not {transfer!r}")
-        if not source.is_file():
-            raise ArtifactMissingError(f"no file {source}")
-        if transfer == "auto":
-            inside = source.resolve().is_relative_to(self.root.resolve())
-            transfer = "direct" if inside else "link"
-        if transfer == "direct":
-            return StagedFile(None, source, self._record(source, str(source.resolve()), formatter))
-        relative, final = self._place(ref, formatter)
-        temporary = _temporary_name(final)
-        with _staging(temporary, f"cannot {transfer} {source} to {final}"):
-            final.parent.mkdir(parents=True, exist_ok=True)
-            bring_file(source, temporary, "copy" if transfer == "move" else transfer)
-            record = self._record(temporary, relative, formatter)
-            return StagedFile(temporary, final, record, source if transfer == "move" else None)
-
-    def stage_in_place(self, path: str, formatter: Formatter) -> StagedFile:
-        """Take a file that lies below the root as it is.
+    @contextmanager
+    def writing(self, path: str, doing: str) -> Iterator[PendingFile]:
+        """Run a block that writes a file for a path of the store, and say what the system said.
 
         Parameters
         ----------
         path
             Relative to the root.
+        doing
+            What is done to that path, for messages.
+        """
+        try:
+            with self.store.write(path) as pending:
+                yield pending
+        except OSError as error:
+            if isinstance(error, ButlerUserError):
+                raise
+            raise ButlerUserError(
+                f"cannot {doing} {self.store.locate(path)}: {error.strerror or error}"
+            ) from error
+
+    def record_of(self, source: ByteSource, path: str, formatter: Formatter) -> FileRecord:
+        """Return what the registry shall know of a file.
+
+        Parameters
+        ----------
+        source
+            Its bytes.
+        path
+            The path to record.
         formatter
             What reads it.
 
         Raises
         ------
-        TemplateError
-            Raised if the path is not that of a file in a folder below the root.
-        ArtifactMissingError
-            Raised if there is no such file.
+        FileFormatError
+            Raised if the file is broken.
         """
-        place = self.resolve(path)
-        relative = Path(path)
-        # In the root itself lie the registry and the configuration.
-        if relative.is_absolute() or len(relative.parts) < 2 or relative.as_posix() != path:
-            raise TemplateError(f"{path!r} is no path of a file in a folder of the repository {self.root}")
-        if not place.is_file():
-            raise ArtifactMissingError(f"no file {place}")
-        return StagedFile(None, place, self._record(place, path, formatter))
+        layout = formatter.layout(source)
+        return FileRecord(
+            path=path,
+            formatter=formatter.name,
+            size=source.size(),
+            checksum=checksum_of(source) if self.checksum else None,
+            layout=None if layout is None else layout.to_json(),
+        )
 
     def send(self, record: FileRecord, target: Path, transfer: str) -> None:
         """Bring a stored file out of the repository; an older file in its place is replaced.
@@ -246,7 +209,7 @@ class FileDatastore:
         target
             The name it gets.
         transfer
-            One of `LINK_MODES`.
+            One of `LINK_MODES`; only ``copy`` for a file that is not local.
 
         Raises
         ------
@@ -255,35 +218,27 @@ class FileDatastore:
         ButlerUserError
             Raised if the target cannot be written.
         """
-        source = self.resolve(record.path)
-        if not source.is_file():
-            raise ArtifactMissingError(f"the file {source} is registered but gone; see `butler verify`")
-        temporary = _temporary_name(target)
-        with _staging(temporary, f"cannot {transfer} {source} to {target}"):
+        source = self.source(record)
+        temporary = temporary_name(target)
+        try:
+            source.size()
             target.parent.mkdir(parents=True, exist_ok=True)
-            bring_file(source, temporary, transfer)
+            if isinstance(source, LocalFile):
+                bring_file(source.path, temporary, transfer)
+            elif transfer == "copy":
+                copy_bytes(source, temporary)
+            else:
+                raise ButlerUserError(f"cannot {transfer} {source}: it is no local file; copy it")
             temporary.replace(target)
-
-    def _place(self, ref: DatasetRef, formatter: Formatter) -> tuple[str, Path]:
-        """Return the path for a dataset, with its UUID if the plain one is taken.
-
-        Taken by a file that a kill left, or by a dataset whose values differ only in characters that have
-        no place in file names.
-        """
-        relative = self.path_for(ref, formatter)
-        if os.path.lexists(self.resolve(relative)):
-            relative = f"{relative.removesuffix(formatter.extension)}_{ref.id}{formatter.extension}"
-        return relative, self.resolve(relative)
-
-    def _record(self, path: Path, recorded: str, formatter: Formatter) -> FileRecord:
-        layout = formatter.layout(LocalFile(path))
-        return FileRecord(
-            path=recorded,
-            formatter=formatter.name,
-            size=path.stat().st_size,
-            checksum=file_checksum(path) if self.checksum else None,
-            layout=None if layout is None else layout.to_json(),
-        )
+        except FileNotFoundError as error:
+            raise ArtifactMissingError(
+                f"the file {source} is registered but gone; see `butler verify`"
+            ) from error
+        except OSError as error:
+            reason = error.strerror or error
+            raise ButlerUserError(f"cannot {transfer} {source} to {target}: {reason}") from error
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def stored(self, record: FileRecord, dataset_type: DatasetType, component: str | None) -> StoredDataset:
         """Return the reader of one dataset whose file is known.
@@ -319,27 +274,41 @@ class FileDatastore:
         """
         given = dict(parameters or {})
         check_request(storage_class, component, given)
-        path = self.resolve(record.path)
+        source = self.source(record)
         try:
-            size = path.stat().st_size
-            if size != record.size:
+            size = source.size()
+            if record.size not in (size, UNKNOWN_SIZE):
                 raise FileFormatError(
-                    f"{path} has {size} bytes, it had {record.size} when it was stored; see `butler verify`"
+                    f"{source} has {size} bytes, it had {record.size} when it was stored; see `butler verify`"
                 )
             layout = None if record.layout is None else FileLayout.from_json(record.layout)
             request = ReadRequest(storage_class, component, given, layout)
-            return get_formatter(record.formatter).read(LocalFile(path), request)
+            return get_formatter(record.formatter).read(source, request)
         except FileNotFoundError as error:
             raise ArtifactMissingError(
-                f"the file {path} is registered but gone; `butler verify --repair` removes such entries"
+                f"the file {source} is registered but gone; `butler verify --repair` removes such entries"
             ) from error
         except OSError as error:
-            raise ButlerUserError(f"cannot read {path}: {error.strerror or error}") from error
+            raise ButlerUserError(f"cannot read {source}: {error.strerror or error}") from error
 
-    def remove(self, record: FileRecord) -> None:
-        """Remove a file, if it belongs to the repository; what was ingested in place stays."""
-        if not os.path.isabs(record.path):  # noqa: PTH117 (a text, not a Path)
-            self.resolve(record.path).unlink(missing_ok=True)
+    def condemn(self, record: FileRecord) -> str | None:
+        """Mark a file that loses its row; return the mark, if one is needed. See `Store.condemn`."""
+        if not is_owned(record.path):
+            return None
+        with suppress(FileNotFoundError):
+            return self.store.condemn(key_of(record.path))
+        return None
+
+    def pardon(self, mark: str) -> None:
+        """Take back the mark of a file that keeps its row."""
+        self.store.remove(mark)
+
+    def remove(self, record: FileRecord, mark: str | None = None) -> None:
+        """Remove a file, if it belongs to the repository, and then its mark; what is used in place stays."""
+        if is_owned(record.path):
+            self.store.remove(key_of(record.path))
+        if mark is not None:
+            self.store.remove(mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,42 +327,10 @@ class StoredDataset:
         return self.datastore.read(self.record, self.storage_class, component or self.component, parameters)
 
 
-def file_checksum(path: Path) -> str:
+def checksum_of(source: ByteSource) -> str:
     """Return the SHA-256 sum of a file in hexadecimal digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def is_temporary(path: Path) -> bool:
-    """Tell whether a file has the name of one that is not complete."""
-    return bool(re.fullmatch(r"\..+\.[0-9a-f]{32}" + re.escape(PART_SUFFIX), path.name))
-
-
-def _temporary_name(final: Path) -> Path:
-    return final.with_name(f".{final.name[:150]}.{uuid.uuid4().hex}{PART_SUFFIX}")
-
-
-def _add_name(temporary: Path, final: Path) -> None:
-    """Give a file a second name, or, on a file system without hard links, another one."""
-    try:
-        os.link(temporary, final, follow_symlinks=False)
-    except (FileExistsError, FileNotFoundError):
-        raise
-    except OSError:
-        if os.path.lexists(final):
-            raise FileExistsError(final) from None
-        temporary.replace(final)
-
-
-@contextmanager
-def _staging(temporary: Path, message: str) -> Iterator[None]:
-    """Remove a temporary file if its making fails, and say what the system said."""
-    try:
-        yield
-    except BaseException as error:
-        # Where its directory could not be made there is nothing to remove.
-        with suppress(NotADirectoryError):
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and not isinstance(error, ButlerUserError):
-            raise ButlerUserError(f"{message}: {error.strerror or error}") from error
-        raise
+    digest = hashlib.sha256()
+    size = source.size()
+    for begin in range(0, size, CHUNK_SIZE):
+        digest.update(source.read_ranges([(begin, min(begin + CHUNK_SIZE, size))])[0])
+    return digest.hexdigest()

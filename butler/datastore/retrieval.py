@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ..errors import ArtifactExistsError, ArtifactMissingError, ButlerUserError
 from ..registry import FileRecord
 from .bringing import LINK_MODES
 from .file_datastore import FileDatastore
+from .paths import is_outside
 
 __all__ = ["retrieve_files"]
 
@@ -34,7 +35,7 @@ def retrieve_files(
     destination
         Directory; made if needed.
     transfer
-        One of `LINK_MODES`.
+        One of `LINK_MODES`; ``auto`` copies.
     preserve_path
         Whether files keep their directories, or stand side by side.
     overwrite
@@ -54,22 +55,28 @@ def retrieve_files(
     ButlerUserError
         Raised for another transfer mode, or if the system refuses.
     """
-    if transfer not in LINK_MODES:
-        raise ButlerUserError(f"transfer is one of {', '.join(LINK_MODES)}, not {transfer!r}")
-    planned: dict[Path, tuple[Path, FileRecord]] = {}
+    mode = "copy" if transfer == "auto" else transfer
+    if mode not in LINK_MODES:
+        raise ButlerUserError(f"transfer is one of auto, {', '.join(LINK_MODES)}, not {transfer!r}")
+    planned: dict[Path, FileRecord] = {}
     for record in records:
-        source = datastore.resolve(record.path)
-        kept = Path(record.path).relative_to(Path(record.path).anchor) if preserve_path else Path(source.name)
-        target = destination / kept
-        other, _ = planned.setdefault(target, (source, record))
+        source = datastore.locate(record.path)
+        target = destination / (_kept(record.path) if preserve_path else PurePosixPath(source).name)
+        other = datastore.locate(planned.setdefault(target, record).path)
         if other != source:
             raise ArtifactExistsError(f"{source} and {other} would both be {target}; keep the paths")
-        if not source.is_file():
+        if datastore.size(record.path) is None:
             raise ArtifactMissingError(f"the file {source} is registered but gone; see `butler verify`")
         if os.path.lexists(target) and not overwrite:
             raise ArtifactExistsError(
                 f"{target} is there already; allow overwriting, or choose another place"
             )
-    for target, (_, record) in planned.items():
-        datastore.send(record, target, transfer)
+    for target, record in planned.items():
+        datastore.send(record, target, mode)
     return list(planned)
+
+
+def _kept(path: str) -> PurePosixPath:
+    """Return a recorded path as one below another directory; of a URL, host and path."""
+    kept = PurePosixPath(path.partition("://")[2] if is_outside(path) and "://" in path else path)
+    return PurePosixPath(*(part for part in kept.parts if part not in ("/", "..")))

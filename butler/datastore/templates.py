@@ -1,37 +1,88 @@
-"""Path templates: where in the repository the file of a dataset goes."""
+"""Path templates: where in the datastore the file of a dataset goes."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final
 
 from ..datasets import DatasetRef
-from ..dimensions import UNIVERSE
+from ..dimensions import UNIVERSE, record_columns
 from ..errors import TemplateError, did_you_mean
 
-__all__ = ["DEFAULT_TEMPLATE", "FileTemplate", "safe_path"]
+__all__ = ["DEFAULT_TEMPLATE", "FileTemplate", "TemplateSet", "safe_path"]
 
 DEFAULT_TEMPLATE: Final = (
-    "{run:/}/{datasetType}/{tract:?}/{patch:?}/{day_obs:?}/{band:?}/{visit|exposure:?}/"
-    "{datasetType}_{instrument:?}_{skymap:?}_{tract:?}_{patch:?}_{band:?}_{physical_filter:?}"
-    "_{visit:?}_{exposure:?}_{detector:?}_{run}"
+    "{run:/}/{datasetType}.{component:?}/{tract:?}/{patch:?}/{day_obs|visit.day_obs|exposure.day_obs:?}/"
+    "{band:?}/{subfilter:?}/{physical_filter:?}/{visit:?}/{exposure.obs_id|group:?}/"
+    "{datasetType}_{component:?}_{instrument:?}_{tract:?}_{patch:?}_{band:?}_{subfilter:?}_{physical_filter:?}"
+    "_{visit:?}_{exposure:?}_{detector:?}_{skymap:?}_{skypix:?}_{run}"
 )
 """LSST's default order of directories, then every data ID value in the file name."""
 
-_FIELD: Final = re.compile(r"\{([a-z_A-Z|]+)(?::(\??)(/?))?\}")
+_FIELD: Final = re.compile(r"\{([A-Za-z_][\w|.]*)(?::(\??)(/?)([^{}]*))?\}", re.ASCII)
+# Widths have three digits at most: a longer one would be a way to fill the memory.
+_FORMAT: Final = re.compile(r"[<>^=]?[+\- ]?0?\d{0,3}(?:\.\d{1,2})?[deEfFgGosxX]?", re.ASCII)
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9.,+\-=@~^_]")
-_KNOWN: Final = frozenset({"datasetType", "run", "id", *UNIVERSE.names})
+_SKY_PIXELS: Final = re.compile(r"(htm|healpix)\d{1,2}", re.ASCII)
+_WORDS: Final = frozenset({"datasetType", "component", "run", "id", "skypix"})
 _MAX_NAME: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class FileTemplate:
-    """A pattern ``{name}`` of dataset type, run and data ID values.
+class _Field:
+    """One ``{...}`` of a template, and the literal before it.
 
-    ``{a|b}`` takes the first that the data ID has; ``{name:?}`` may be absent, and then takes the
-    literal before it along unless that has a slash; ``{name:/}`` keeps the slashes of the value.
+    Parameters
+    ----------
+    literal
+        Text before it.
+    names
+        Alternatives, each a word, a dimension, or a dimension and a column of its record.
+    optional
+        Whether it may be absent.
+    keeps_slashes
+        Whether slashes of its value make directories.
+    spec
+        Python's format specification.
+    """
+
+    literal: str
+    names: tuple[str, ...]
+    optional: bool
+    keeps_slashes: bool
+    spec: str
+
+    def find(self, ref: DatasetRef) -> Any:
+        """Return the value for a dataset, None if it is absent."""
+        present = (name for name in self.names if _is_present(name, ref))
+        return _value_of(next(present, self.names[0]), ref)
+
+
+@cache
+def _parse(pattern: str) -> tuple[tuple[_Field, ...], str]:
+    """Return the fields of a pattern, and the text after the last."""
+    fields, end = [], 0
+    for match in _FIELD.finditer(pattern):
+        names, optional, keeps_slashes, spec = match.groups(default="")
+        literal = pattern[end : match.start()]
+        fields.append(_Field(literal, tuple(names.split("|")), bool(optional), bool(keeps_slashes), spec))
+        end = match.end()
+    return tuple(fields), pattern[end:]
+
+
+@dataclass(frozen=True, slots=True)
+class FileTemplate:
+    """A pattern of dataset type, run, data ID values and columns of their records.
+
+    ``{name}`` is ``datasetType``, ``run``, ``id``, ``component``, ``skypix`` or a dimension;
+    ``{visit.name}`` a column of a record; ``{a|b}`` the first whose dimension the data ID has;
+    ``{name:?}`` may be absent, and then takes the literal before it along unless that has a slash;
+    ``{name:/}`` keeps the slashes of the value; after these may stand a format specification of Python:
+    ``{visit:?08d}``.
 
     Parameters
     ----------
@@ -41,8 +92,8 @@ class FileTemplate:
     Raises
     ------
     TemplateError
-        Raised if the pattern could leave the repository, or two runs could share a file, or if it has
-        unknown fields or characters that have no place in file names.
+        Raised if the pattern could leave the repository, or all datasets of a type or run would have one
+        name, or if it has unknown fields or characters that have no place in file names.
     """
 
     pattern: str = DEFAULT_TEMPLATE
@@ -53,13 +104,16 @@ class FileTemplate:
             raise TemplateError(f"cannot read {strange[0]!r} in the path template {self.pattern!r}")
         if ".." in rest.split("/") or self.pattern.startswith("/"):
             raise TemplateError(f"the path template {self.pattern!r} must stay inside the repository")
-        names = {name for match in _FIELD.finditer(self.pattern) for name in match[1].split("|")}
-        for name in sorted(names - _KNOWN):
-            raise TemplateError(
-                f"no field {name!r} for the path template {self.pattern!r}{did_you_mean(name, _KNOWN)}"
-            )
+        names: set[str] = set()
+        for part in _parse(self.pattern)[0]:
+            for name in part.names:
+                self._check_name(name)
+                self._check_format(name, part.spec)
+            names |= set(part.names)
         if not {"run", "id"} & names:
             raise TemplateError(f"the path template {self.pattern!r} needs {{run}} or {{id}}")
+        if names <= _WORDS - {"id", "skypix"}:
+            raise TemplateError(f"the path template {self.pattern!r} needs a dimension or {{id}}")
 
     def format(self, ref: DatasetRef, extension: str) -> str:
         """Return the path of a dataset, relative to the root of the repository.
@@ -67,7 +121,7 @@ class FileTemplate:
         Parameters
         ----------
         ref
-            The dataset; values beyond the required ones are used if its data ID has them.
+            The dataset; values beyond the required ones, and records, are used if its data ID has them.
         extension
             End of the file name.
 
@@ -76,30 +130,153 @@ class FileTemplate:
         TemplateError
             Raised if a value is missing that the template does not mark as optional.
         """
-        values = {
-            **{key: str(value) for key, value in ref.dataId.items()},
-            "datasetType": ref.datasetType.name,
-            "run": ref.run,
-            "id": str(ref.id),
-        }
-        text, end = "", 0
-        for match in _FIELD.finditer(self.pattern):
-            literal = self.pattern[end : match.start()]
-            end = match.end()
-            value = next((values[name] for name in match[1].split("|") if name in values), None)
+        text = ""
+        parts, end = _parse(self.pattern)
+        for part in parts:
+            value = part.find(ref)
             if value is None:
-                if not match[2]:
-                    raise TemplateError(f"{ref} has no {match[1]} for the path template {self.pattern!r}")
-                text += literal if "/" in literal else ""
+                if not part.optional:
+                    names = "|".join(part.names)
+                    raise TemplateError(f"{ref} has no {names} for the path template {self.pattern!r}")
+                text += part.literal if "/" in part.literal else ""
                 continue
-            text += literal + (safe_path(value) if match[3] else _safe(value))
-        return _with_extension(text + self.pattern[end:], extension, ref)
+            shown = self._shown(value, part)
+            text += part.literal + (safe_path(shown) if part.keeps_slashes else _safe(shown))
+        return _with_extension(text + end, extension, ref)
+
+    def _shown(self, value: Any, part: _Field) -> str:
+        try:
+            return format(value, part.spec) if part.spec else str(value)
+        except ValueError as error:
+            names = "|".join(part.names)
+            raise TemplateError(
+                f"{names} is {value!r}, which has no format {part.spec!r}: path template {self.pattern!r}"
+            ) from error
+
+    def _check_name(self, name: str) -> None:
+        element, dot, column = name.partition(".")
+        known: set[str] = {*_WORDS, *UNIVERSE.names}
+        asked = name
+        if dot and element in UNIVERSE.elements:
+            known, asked = set(record_columns(UNIVERSE[element])) - {"region", "timespan"}, column
+        if asked not in known and not _SKY_PIXELS.fullmatch(asked):
+            hint = did_you_mean(asked, known)
+            raise TemplateError(f"no field {name!r} for the path template {self.pattern!r}{hint}")
+
+    def _check_format(self, name: str, spec: str) -> None:
+        key = UNIVERSE[name].key if name in UNIVERSE.names else None
+        is_text = name in _WORDS - {"skypix"} or (key is not None and key.type is str)
+        try:
+            if not _FORMAT.fullmatch(spec):
+                raise ValueError
+            if "." not in name:
+                format("x" if is_text else 1, spec)
+        except ValueError as error:
+            raise TemplateError(
+                f"cannot read the format {spec!r} of {name} in the path template {self.pattern!r}"
+            ) from error
+
+
+_DEFAULT: Final = FileTemplate()
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateSet:
+    """Which template a dataset gets.
+
+    Looked up by the name of its dataset type, its dimensions, its storage class, then ``default``; what an
+    instrument has for itself goes before all that.
+
+    Parameters
+    ----------
+    general
+        Templates by key.
+    by_instrument
+        Templates by key, by instrument.
+    """
+
+    general: Mapping[str, FileTemplate] = field(default_factory=dict)
+    by_instrument: Mapping[str, Mapping[str, FileTemplate]] = field(default_factory=dict)
+
+    @classmethod
+    def from_patterns(cls, patterns: Mapping[str, str | Mapping[str, str]]) -> TemplateSet:
+        """Make templates of patterns.
+
+        Parameters
+        ----------
+        patterns
+            Patterns by the name of a dataset type, dimensions joined with ``+``, the name of a storage
+            class, or ``default``; under ``instrument<NAME>`` the same for one instrument.
+
+        Raises
+        ------
+        TemplateError
+            Raised if one is wrong.
+        """
+        general: dict[str, FileTemplate] = {}
+        by_instrument: dict[str, dict[str, FileTemplate]] = {}
+        for key, value in patterns.items():
+            section = re.fullmatch(r"instrument<(.+)>", key)
+            if (section is None) != isinstance(value, str):
+                raise TemplateError(f"templates: {key!r} must be a pattern, or instrument<NAME> a section")
+            if isinstance(value, str):
+                general[_lookup_key(key)] = FileTemplate(value)
+            elif section is not None:
+                own = {_lookup_key(inner): FileTemplate(pattern) for inner, pattern in value.items()}
+                by_instrument[section[1]] = own
+        return cls(general, by_instrument)
+
+    def path_of(self, ref: DatasetRef, extension: str) -> str:
+        """Return the path of a dataset; see `FileTemplate.format`."""
+        name = ref.datasetType.nameAndComponent()[0]
+        dimensions = "+".join(sorted(ref.datasetType.dimensions.names))
+        keys = (name, dimensions, ref.datasetType.storageClass_name, "default")
+        own = self.by_instrument.get(str(ref.dataId.get("instrument")), {})
+        found = (group[key] for group in (own, self.general) for key in keys if key in group)
+        return next(found, _DEFAULT).format(ref, extension)
+
+
+def _lookup_key(key: str) -> str:
+    """Return a key; dimensions in one order, whatever they follow from."""
+    named = [name for name in key.split("+") if name]
+    return "+".join(sorted(UNIVERSE.conform(named).names)) if "+" in key else key
+
+
+def _is_present(name: str, ref: DatasetRef) -> bool:
+    """Tell whether a dataset has the word, or the dimension, that a name begins with."""
+    element = name.partition(".")[0]
+    if element in _WORDS:
+        return _value_of(element, ref) is not None
+    return element in ref.dataId
+
+
+def _value_of(name: str, ref: DatasetRef) -> Any:
+    """Return the value of a field, None if it is not known."""
+    type_name, component = ref.datasetType.nameAndComponent()
+    match name:
+        case "datasetType":
+            return type_name
+        case "component":
+            return component
+        case "run":
+            return ref.run
+        case "id":
+            return str(ref.id)
+        case "skypix":
+            pixels = [value for key, value in ref.dataId.items() if _SKY_PIXELS.fullmatch(key)]
+            return pixels[0] if len(pixels) == 1 else None
+    element, dot, column = name.partition(".")
+    if not dot:
+        return ref.dataId.get(name)
+    record = ref.dataId.records.get(element) if ref.dataId.hasRecords() else None
+    return None if record is None else record[column]
 
 
 def _with_extension(text: str, extension: str, ref: DatasetRef) -> str:
     """Return a clean relative path; a name that is too long for a file system ends in the UUID."""
     # A literal dot next to a value's slash is a part of its own only now.
     *folders, name = [_undotted(part) for part in text.split("/") if part] or [str(ref.id)]
+    name = name.replace(".", "_")
     if len(name) > _MAX_NAME:
         name = f"{name[: _MAX_NAME - 40]}_{ref.id}"
     return "/".join([*map(_short, folders), name + extension])
@@ -114,7 +291,7 @@ def _short(folder: str) -> str:
 
 def _safe(value: str) -> str:
     """Return a value as a part of a file name that has no meaning to any file system."""
-    return _undotted(_UNSAFE.sub("_", value))
+    return _undotted(_UNSAFE.sub("_", value.replace("#", "HASH")))
 
 
 def _undotted(part: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -11,30 +12,28 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from ..errors import FileFormatError, StorageClassError
-from ..images import ORIGIN, Box2I, CoaddInputs, Exposure, Extent2I, Image, Mask, MaskedImage, Psf, SkyWcs
-from .byte_source import ByteSource, LocalFile
-from .fits_file import broken_file, walk_hdus, write_hdus
+from ..images import Box2I, Exposure, Image, Mask, MaskedImage
+from .byte_source import ByteRange, ByteSource, LocalFile, SparseBytes
+from .fits_components import ExposureComponents, check_version, inherited_values
+from .fits_file import HduInfo, broken_file, walk_hdus, write_hdus
 from .fits_header import (
-    header_values,
     mask_plane_cards,
-    metadata_from_cards,
     origin_cards,
     origin_from_header,
     planes_from_header,
     primary_cards,
-    read_filter,
-    read_photo_calib,
-    read_visit_info,
     set_cards,
 )
-from .fits_planes import plane_layout, read_plane, read_planes
+from .fits_planes import as_pixels, plane_layout, read_planes
 from .fits_recipes import LOSSY, image_unit
-from .fits_tables import coadd_inputs_to_tables, psf_to_table, read_coadd_inputs, read_psf
+from .fits_tables import coadd_inputs_to_tables, fields_to_table, polygon_to_table, psf_to_table
 from .formatter import NO_COMPRESSION, FileLayout, Formatter, PlaneLayout, ReadRequest
 
 __all__ = ["ExposureFormatter", "MaskedImageFormatter"]
 
 _PLANES: Final = ("image", "mask", "variance")
+_MASK_TYPE: Final = "i4"
+_VARIANCE_TYPE: Final = "f4"
 
 
 class MaskedImageFormatter(Formatter):
@@ -53,60 +52,66 @@ class MaskedImageFormatter(Formatter):
             raise StorageClassError(f"cannot write a {type(obj).__name__} as a MaskedImage")
         write_hdus(path, [fits.PrimaryHDU(), *_plane_hdus(obj, {}, recipe)])
 
-    def read_whole(self, path: Path) -> MaskedImage:
-        """Read the three planes."""
-        source = LocalFile(path)
-        return read_masked_image(source, self.layout(source), None)
-
     def layout(self, source: ByteSource) -> FileLayout:
         """Find the three planes."""
         with broken_file(source):
-            return self._layout(source)
+            hdus = walk_hdus(source)
+            if len(hdus) < 4 or not all(hdu.is_image for hdu in hdus[1:4]):
+                raise FileFormatError(f"{source} has no image, mask and variance planes in units 1 to 3")
+            self._check(hdus, source)
+            planes = {}
+            for name, hdu in zip(_PLANES, hdus[1:4], strict=True):
+                mask_planes = planes_from_header(hdu.header) if name == "mask" else None
+                planes[name] = plane_layout(hdu, xy0=origin_from_header(hdu.header), mask_planes=mask_planes)
+            if len({plane.bbox for plane in planes.values()}) > 1:
+                raise FileFormatError(f"the planes of {source} cover different boxes")
+            return FileLayout(planes)
 
-    def _layout(self, source: ByteSource) -> FileLayout:
-        hdus = walk_hdus(source)
-        if len(hdus) < 4 or not all(hdu.is_image for hdu in hdus[1:4]):
-            raise FileFormatError(f"{source} has no image, mask and variance planes in units 1 to 3")
-        planes = {}
-        for name, hdu in zip(_PLANES, hdus[1:4], strict=True):
-            mask_planes = planes_from_header(hdu.header) if name == "mask" else None
-            planes[name] = plane_layout(hdu, xy0=origin_from_header(hdu.header), mask_planes=mask_planes)
-        if len({plane.bbox for plane in planes.values()}) > 1:
-            raise FileFormatError(f"the planes of {source} cover different boxes")
-        return FileLayout(planes)
+    def _check(self, hdus: list[HduInfo], source: ByteSource) -> None:
+        """Refuse what is no file of this kind."""
+
+    def read_whole(self, path: Path) -> Any:
+        """Read all planes, in the types that the file has, and what belongs to them."""
+        source = LocalFile(path)
+        layout = self.layout(source)
+        return self._complete(source, _read_masked_image(source, layout, None, ""), None)
 
     def read(self, source: ByteSource, request: ReadRequest) -> Any:
-        """Read what was asked for: only the rows of a box, only the planes that are needed."""
+        """Read what was asked for: only a box, only the planes that are needed."""
         known = request.layout or self.layout(source)
-        box = request.box_in(known.planes["image"].bbox)
+        whole = known.planes["image"].bbox
+        part = request.box_part(whole)
+        if part is not None:
+            return part
+        box = request.box_in(whole)
         match request.component:
-            case "bbox":
-                return known.planes["image"].bbox
-            case "image" | "variance" as component:
-                plane = known.planes[component]
-                return _image(plane, read_plane(source, plane, box), box)
-            case "mask":
-                plane = known.planes["mask"]
-                return _mask(plane, read_plane(source, plane, box), box)
-            case "maskedImage":
-                return read_masked_image(source, known, box)
+            case "image" | "mask" | "variance" as name:
+                plane = known.planes[name]
+                [pixels] = read_planes(source, [plane], box)
+                pixels = as_pixels(pixels, request.pixel_type, source)
+                return _mask(plane, pixels, box) if name == "mask" else _image(plane, pixels, box)
             case None:
-                return self._read_all(source, known, box)
-            case component:
-                return self._read_component(source, component)
+                planes = _read_masked_image(source, known, box, request.pixel_type)
+                return self._complete(source, planes, None if box is None else known)
+            case "maskedImage":
+                return _read_masked_image(source, known, box, request.pixel_type)
+            case name:
+                return self._read_component(source, name)
 
-    def _read_all(self, source: ByteSource, layout: FileLayout, box: Box2I | None) -> Any:
-        return read_masked_image(source, layout, box)
+    def _complete(self, source: ByteSource, planes: MaskedImage, late: FileLayout | None) -> Any:
+        """Add what belongs to the planes; if a layout is given, when it is asked for."""
+        return planes
 
     def _read_component(self, source: ByteSource, component: str) -> Any:
         raise FileFormatError(f"a masked image has no {component}")
 
 
 class ExposureFormatter(MaskedImageFormatter):
-    """A masked image with WCS cards, a primary header, and tables for PSF and coadd inputs.
+    """A masked image with WCS cards, a primary header, and tables for what else is known.
 
-    Layout version 0 of LSST's (no archive): calibration, filter and visit are cards of the primary
-    header, so that other readers of that layout get them; our tables follow the planes.
+    Written is layout version 0 of LSST's, without archive: calibration, filter and visit are cards of the
+    primary header, so that other readers of that layout get them; our tables follow the planes. Read are
+    versions 0 to 2, with the archives that LSST writes.
     """
 
     name: ClassVar[str] = "ExposureFits"
@@ -123,119 +128,89 @@ class ExposureFormatter(MaskedImageFormatter):
             hdus.append(psf_to_table(obj.psf))
         if obj.coaddInputs is not None:
             hdus += coadd_inputs_to_tables(obj.coaddInputs)
+        if obj.photoCalib is not None and obj.photoCalib.field is not None:
+            hdus.append(fields_to_table("PHOTO_CALIB", {"photoCalib": obj.photoCalib.field}))
+        if obj.apCorrMap:
+            hdus.append(fields_to_table("AP_CORR_MAP", obj.apCorrMap))
+        if obj.validPolygon is not None:
+            hdus.append(polygon_to_table(obj.validPolygon))
         write_hdus(path, hdus)
 
-    def _read_all(self, source: ByteSource, layout: FileLayout, box: Box2I | None) -> Exposure:
+    def _check(self, hdus: list[HduInfo], source: ByteSource) -> None:
+        check_version(inherited_values(hdus), source)
+
+    def _complete(self, source: ByteSource, planes: MaskedImage, late: FileLayout | None) -> Exposure:
+        if late is not None and all(plane.tiles is None for plane in late.planes.values()):
+            return Exposure.with_late_parts(planes, _LateParts(_without_pixels(source, late)))
         with broken_file(source):
-            exposure = _Components(source).exposure()
-        exposure.maskedImage = read_masked_image(source, layout, box)
-        return exposure
+            return ExposureComponents(source).exposure(planes)
 
     def _read_component(self, source: ByteSource, component: str) -> Any:
         with broken_file(source):
-            return getattr(_Components(source), component)
+            return ExposureComponents(source).component(component)
 
 
-class _Components:
-    """What an exposure's file says beside its pixels; each is parsed when asked for."""
+class _LateParts:
+    """Finds what belongs to the planes of an exposure in the bytes around them."""
 
     def __init__(self, source: ByteSource) -> None:
         self._source = source
-        self._hdus = walk_hdus(source)
-        self._values = header_values(self._hdus[0].header)
 
-    def exposure(self) -> Exposure:
-        """Return an exposure with all components and one pixel, to be given its own."""
-        empty = MaskedImage.from_bbox(Box2I(ORIGIN, Extent2I(1, 1)))
-        return Exposure(
-            empty,
-            self.wcs,
-            self.psf,
-            self.photoCalib,
-            self.filter,
-            self.visitInfo,
-            self.coaddInputs,
-            self.metadata,
-        )
+    def __call__(self, name: str) -> Any:
+        with broken_file(self._source):
+            return self._components.part(name)
 
-    @property
-    def wcs(self) -> SkyWcs | None:
-        header = self._hdus[1].header
-        if "CTYPE1" not in header:
-            return None
-        return SkyWcs(header_values(header), origin_from_header(header))
-
-    @property
-    def photoCalib(self) -> Any:
-        return read_photo_calib(self._values)
-
-    @property
-    def filter(self) -> Any:
-        return read_filter(self._values)
-
-    @property
-    def visitInfo(self) -> Any:
-        return read_visit_info(self._values)
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        return metadata_from_cards(self._values)
-
-    @property
-    def coaddInputs(self) -> CoaddInputs | None:
-        visits, ccds = self._table("COADD_VISITS"), self._table("COADD_CCDS")
-        return None if visits is None and ccds is None else read_coadd_inputs(visits, ccds)
-
-    @property
-    def psf(self) -> Psf | None:
-        table = self._table("PSF")
-        if table is None:
-            return None
-        inputs = self.coaddInputs if table[0]["psf_class"] == "CoaddPsf" else None
-        return read_psf(table, inputs, self.wcs if inputs is not None else None)
-
-    def _table(self, name: str) -> Any:
-        """Return the rows of a table unit, None if there is none of that name."""
-        for index, hdu in enumerate(self._hdus):
-            if index > 3 and hdu.header.get("EXTNAME") == name:
-                with self._source.open() as stream, fits.open(stream, memmap=False) as opened:
-                    return opened[index].data
-        return None
+    @cached_property
+    def _components(self) -> ExposureComponents:
+        return ExposureComponents(self._source)
 
 
-def read_masked_image(source: ByteSource, layout: FileLayout, box: Box2I | None) -> MaskedImage:
+def _without_pixels(source: ByteSource, layout: FileLayout) -> SparseBytes:
+    """Return the bytes of a file that are no pixels of uncompressed planes: headers and tables."""
+    ranges: list[ByteRange] = []
+    begin = 0
+    for plane in sorted(layout.planes.values(), key=lambda plane: plane.offset):
+        ranges.append((begin, plane.offset))
+        begin = plane.offset + plane.n_x * plane.n_y * np.dtype(plane.dtype).itemsize
+    size = source.size()
+    return SparseBytes(source, [*ranges, (begin, size)] if size > begin else ranges)
+
+
+def _read_masked_image(
+    source: ByteSource, layout: FileLayout, box: Box2I | None, pixel_type: str
+) -> MaskedImage:
     """Read a box of all three planes; everything if None."""
     image, mask, variance = (layout.planes[name] for name in _PLANES)
     pixels = read_planes(source, [image, mask, variance], box)
+    types = (pixel_type, _MASK_TYPE, _VARIANCE_TYPE)
+    pixels = [as_pixels(array, kind, source) for array, kind in zip(pixels, types, strict=True)]
     return MaskedImage(
         _image(image, pixels[0], box), _mask(mask, pixels[1], box), _image(variance, pixels[2], box)
     )
 
 
 def _image(plane: PlaneLayout, pixels: NDArray[Any], box: Box2I | None) -> Image:
-    return Image(pixels.astype(np.float32, copy=False), (box or plane.bbox).minimum, plane.unit)
+    return Image(pixels, (box or plane.bbox).minimum, plane.unit)
 
 
 def _mask(plane: PlaneLayout, pixels: NDArray[Any], box: Box2I | None) -> Mask:
-    bits = pixels.astype(np.int32, copy=False)
-    return Mask(bits, (box or plane.bbox).minimum, dict(plane.mask_planes))
+    return Mask(pixels, (box or plane.bbox).minimum, dict(plane.mask_planes))
 
 
 def _plane_hdus(masked_image: MaskedImage, wcs: Mapping[str, Any], recipe: str) -> list[Any]:
     """Return the image units of the three planes."""
-    unit = masked_image.image.unit
+    unit, mask = masked_image.image.unit, masked_image.mask
     planes: tuple[tuple[str, Any, Mapping[str, Any]], ...] = (
-        ("IMAGE", masked_image.image.array.astype(np.float32, copy=False), {"BUNIT": unit or None}),
-        ("MASK", masked_image.mask.array, mask_plane_cards(masked_image.mask.planes)),
+        ("IMAGE", masked_image.image.array, {"BUNIT": unit or None}),
+        ("MASK", mask.array, mask_plane_cards(mask.planes)),
         (
             "VARIANCE",
             masked_image.variance.array.astype(np.float32, copy=False),
             {"BUNIT": f"{unit}**2" if unit else None},
         ),
     )
-    good = None
-    if recipe == LOSSY:
-        good = ~masked_image.mask.any_of(masked_image.mask.known_bit_mask(["NO_DATA", "INTRP"]))
+    # What is no measurement says nothing of the noise.
+    good = ~mask.any_of(mask.known_bit_mask(["NO_DATA", "INTRP"])) if recipe == LOSSY else None
     hdus = []
     for name, array, extra in planes:
         hdu = image_unit(array, recipe, good)

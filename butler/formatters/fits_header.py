@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from astropy.io import fits
-from astropy.time import Time
 
 from ..errors import FileFormatError, StorageClassError
-from ..images import Exposure, FilterLabel, PhotoCalib, VisitInfo
-from ..images.photo_calib import AB_ZERO_POINT_NJY
+from ..images import Exposure
+from .fits_visit import VISIT_CARDS, calib_cards, filter_cards, visit_cards
 
 __all__ = [
     "header_values",
@@ -23,9 +22,6 @@ __all__ = [
     "origin_from_header",
     "planes_from_header",
     "primary_cards",
-    "read_filter",
-    "read_photo_calib",
-    "read_visit_info",
     "set_cards",
 ]
 
@@ -37,20 +33,12 @@ _STRUCTURAL: Final = re.compile(
     r"|EQUINOX[A-Z]?|LONPOLE|LATPOLE|LTV\d|LTM\d_\d|(A|B|AP|BP)_(ORDER|DMAX|\d_\d)|MP_\w+|"
     r"COMMENT|HISTORY|"
 )
-_COMPONENT: Final = frozenset(
-    [
-        "FILTER",
-        "BAND",
-        "FLUXMAG0",
-        "FLUXMAG0ERR",
-        "EXPID",
-        "EXPTIME",
-        "DATE-AVG",
-        "TIMESYS",
-        "INSTRUMENT",
-        "IDNUM",
-    ]
+_COMPONENT: Final = re.compile(
+    r"FILTER|BAND|FLUXMAG0(ERR)?|EXPID|EXPINFO_V|AR_HDU|ARCHIVE_ID_\w+|EXPTIME|DATE-AVG|TIMESYS|INSTRUMENT|IDNUM"
+    r"|(SKYWCS|WCS|PSF|PHOTOCALIB|DETECTOR|VALID_POLYGON|COADD_INPUTS|AP_CORR_MAP|TRANSMISSION_CURVE|FILTER"
+    r"|SUMMARYSTATS)_ID"
 )
+"""Cards of a component, or of the archive that holds it."""
 
 
 def set_cards(header: fits.Header, cards: Mapping[str, Any]) -> None:
@@ -102,9 +90,23 @@ def header_values(header: fits.Header) -> dict[str, Any]:
     return values
 
 
-def metadata_from_cards(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the free cards: those that describe neither the file nor a component."""
-    return {k: v for k, v in values.items() if not _STRUCTURAL.fullmatch(k) and k not in _COMPONENT}
+def metadata_from_cards(values: Mapping[str, Any], *, has_visit: bool) -> dict[str, Any]:
+    """Return the free cards: those that describe neither the file nor a component.
+
+    Parameters
+    ----------
+    values
+        Values of cards.
+    has_visit
+        Whether there is a visit, to which its cards belong.
+    """
+    archived = {key.removeprefix("ARCHIVE_ID_") + "_ID" for key in values if key.startswith("ARCHIVE_ID_")}
+    taken = archived | (VISIT_CARDS if has_visit else set())
+    return {
+        key: value
+        for key, value in values.items()
+        if key not in taken and not _STRUCTURAL.fullmatch(key) and not _COMPONENT.fullmatch(key)
+    }
 
 
 def origin_cards(xy0: tuple[int, int]) -> dict[str, Any]:
@@ -166,55 +168,17 @@ def planes_from_header(header: fits.Header) -> dict[str, int]:
 
 def primary_cards(exposure: Exposure) -> dict[str, Any]:
     """Return the cards of the primary header: metadata, filter, calibration and visit."""
-    cards = metadata_from_cards({key.upper(): value for key, value in exposure.metadata.items()})
-    if exposure.filter is not None:
-        cards |= {"FILTER": exposure.filter.physical, "BAND": exposure.filter.band}
-    if exposure.photoCalib is not None:
-        zero_point = AB_ZERO_POINT_NJY / exposure.photoCalib.calibrationMean
-        relative = exposure.photoCalib.calibrationErr / exposure.photoCalib.calibrationMean
-        cards |= {"FLUXMAG0": zero_point, "FLUXMAG0ERR": zero_point * relative}
-    visit = exposure.visitInfo
-    if visit is not None:
-        cards |= {"EXPID": visit.id, "IDNUM": visit.id, "EXPTIME": visit.exposure_time}
-        cards |= {"INSTRUMENT": visit.instrument or None}
-        if visit.date is not None:
-            precise = visit.date.tai.copy()
-            precise.precision = 9
-            # A DATE-AVG without TIMESYS makes a file unreadable for LSST.
-            cards |= {"DATE-AVG": str(precise.isot), "TIMESYS": "TAI"}
-    return cards
+    metadata = {key.upper(): value for key, value in exposure.metadata.items()}
+    known = {key: value for key, value in visit_cards(exposure.visitInfo).items() if _is_known(value)}
+    number = exposure.id if exposure.id is not None or exposure.visitInfo is None else exposure.visitInfo.id
+    return {
+        **metadata_from_cards(metadata, has_visit=False),
+        **filter_cards(exposure.filter),
+        **calib_cards(exposure.photoCalib),
+        **({} if number is None else {"EXPID": number}),
+        **known,
+    }
 
 
-def read_filter(values: Mapping[str, Any]) -> FilterLabel | None:
-    """Return the filter label of primary cards."""
-    physical = str(values.get("FILTER") or "").strip() or None
-    band = str(values.get("BAND") or physical or "").strip()
-    return FilterLabel(band, physical) if band else None
-
-
-def read_photo_calib(values: Mapping[str, Any]) -> PhotoCalib | None:
-    """Return the calibration of primary cards; a FLUXMAG0 of 0 means that there is none."""
-    zero_point = float(values.get("FLUXMAG0") or 0.0)
-    if not (math.isfinite(zero_point) and zero_point > 0):
-        return None
-    error = float(values.get("FLUXMAG0ERR") or 0.0)
-    return PhotoCalib(AB_ZERO_POINT_NJY / zero_point, AB_ZERO_POINT_NJY * error / zero_point**2)
-
-
-def read_visit_info(values: Mapping[str, Any]) -> VisitInfo | None:
-    """Return the visit of primary cards; a date without TIMESYS is not trusted."""
-    number = values.get("IDNUM", values.get("EXPID"))
-    if not isinstance(number, int):
-        return None
-    date = None
-    if "DATE-AVG" in values and str(values.get("TIMESYS", "")).strip() == "TAI":
-        try:
-            date = Time(str(values["DATE-AVG"]), format="isot", scale="tai")
-        except ValueError as error:
-            raise FileFormatError(f"DATE-AVG is no date: {values['DATE-AVG']!r}") from error
-    return VisitInfo(
-        id=number,
-        date=date,
-        exposure_time=float(values.get("EXPTIME", math.nan)),
-        instrument=str(values.get("INSTRUMENT", "")),
-    )
+def _is_known(value: Any) -> bool:
+    return value is not None and not (isinstance(value, float) and math.isnan(value))

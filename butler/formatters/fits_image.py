@@ -13,7 +13,7 @@ from ..images import Box2I, Exposure, Extent2I, Image, Mask, MaskedImage, SkyWcs
 from .byte_source import ByteSource, LocalFile
 from .fits_file import HduInfo, broken_file, image_hdu, walk_hdus, write_hdus
 from .fits_header import mask_plane_cards, origin_cards, origin_from_header, planes_from_header, set_cards
-from .fits_planes import plane_layout, read_plane
+from .fits_planes import plane_layout, read_pixels
 from .fits_recipes import pixel_hdus
 from .formatter import NO_COMPRESSION, FileLayout, Formatter, ReadRequest
 
@@ -62,13 +62,17 @@ class ImageFormatter(Formatter):
         """Read a box of the image, or its box."""
         known = request.layout or self.layout(source)
         whole = known.planes["image"].bbox
-        if request.component == "bbox":
-            return whole
-        return self._read_box(source, known, request.box_in(whole))
+        part = request.box_part(whole)
+        if part is not None:
+            return part
+        return self._read_box(source, known, request.box_in(whole), request.pixel_type)
 
-    def _read_box(self, source: ByteSource, layout: FileLayout, box: Box2I | None) -> Any:
+    def _read_box(
+        self, source: ByteSource, layout: FileLayout, box: Box2I | None, pixel_type: str = ""
+    ) -> Any:
         plane = layout.planes["image"]
-        return Image(read_plane(source, plane, box), (box or plane.bbox).minimum, plane.unit)
+        pixels = read_pixels(source, plane, box, pixel_type)
+        return Image(pixels, (box or plane.bbox).minimum, plane.unit)
 
 
 class MaskFormatter(ImageFormatter):
@@ -84,9 +88,11 @@ class MaskFormatter(ImageFormatter):
         set_cards(hdus[-1].header, {**origin_cards(obj.xy0), **mask_plane_cards(obj.planes)})
         write_hdus(path, hdus)
 
-    def _read_box(self, source: ByteSource, layout: FileLayout, box: Box2I | None) -> Mask:
+    def _read_box(
+        self, source: ByteSource, layout: FileLayout, box: Box2I | None, pixel_type: str = ""
+    ) -> Mask:
         plane = layout.planes["image"]
-        array = read_plane(source, plane, box).astype(np.int32, copy=False)
+        array = read_pixels(source, plane, box, "i4")
         return Mask(array, (box or plane.bbox).minimum, dict(plane.mask_planes))
 
 
@@ -106,16 +112,19 @@ class CameraImageFormatter(ImageFormatter):
         """Read a box as an exposure, or a component."""
         known = request.layout or self.layout(source)
         whole = known.planes["image"].bbox
-        if request.component == "bbox":
-            return whole
+        part = request.box_part(whole)
+        if part is not None:
+            return part
         box = request.box_in(whole)
         if request.component not in _WITH_PIXELS:
             box = Box2I(whole.minimum, Extent2I(1, 1))
         return read_part(self._read_box(source, known, box), request.component, {})
 
-    def _read_box(self, source: ByteSource, layout: FileLayout, box: Box2I | None) -> Exposure:
+    def _read_box(
+        self, source: ByteSource, layout: FileLayout, box: Box2I | None, pixel_type: str = ""
+    ) -> Exposure:
         plane = layout.planes["image"]
-        pixels = read_plane(source, plane, box).astype(np.float32, copy=False)
+        pixels = read_pixels(source, plane, box, "f4")
         image = Image(pixels, (box or plane.bbox).minimum, plane.unit)
         return _camera_exposure(image, _camera_cards(source), (plane.x0, plane.y0))
 

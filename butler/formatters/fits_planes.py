@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FileFormatError
-from ..images import Box2I
+from ..errors import FileFormatError, StorageClassError
+from ..images import Box2I, converted_pixels
 from .byte_source import ByteRange, ByteSource
 from .fits_file import DTYPES, HduInfo, broken_file, integer_card
 from .fits_tiles import TileBox, tile_layout
 from .formatter import PlaneLayout
 
-__all__ = ["PlainBox", "plane_layout", "read_plane", "read_planes"]
+__all__ = ["PlainBox", "as_pixels", "plane_layout", "read_pixels", "read_plane", "read_planes"]
 
 
 def plane_layout(
@@ -78,6 +78,33 @@ def read_plane(source: ByteSource, plane: PlaneLayout, bbox: Box2I | None = None
         Raised if the file is shorter than the layout says, or if its tiles are broken.
     """
     return read_planes(source, [plane], bbox)[0]
+
+
+def read_pixels(source: ByteSource, plane: PlaneLayout, bbox: Box2I | None, pixel_type: str) -> NDArray[Any]:
+    """Read a box of a plane as `read_plane` does, as pixels of a type; of any if that is empty.
+
+    Raises
+    ------
+    FileFormatError
+        Raised if the stored pixels cannot be had in that type.
+    """
+    return as_pixels(read_plane(source, plane, bbox), pixel_type, source)
+
+
+def as_pixels(pixels: NDArray[Any], pixel_type: str, source: ByteSource) -> NDArray[Any]:
+    """Return pixels of a file in a type; of any if that is empty.
+
+    Raises
+    ------
+    FileFormatError
+        Raised if the stored pixels cannot be had in that type.
+    """
+    if not pixel_type:
+        return pixels
+    try:
+        return converted_pixels(pixels, pixel_type)
+    except StorageClassError as error:
+        raise FileFormatError(f"{source}: {error}") from error
 
 
 def read_planes(

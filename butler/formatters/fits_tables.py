@@ -1,4 +1,4 @@
-"""PSFs and coadd inputs as FITS tables behind the three planes of an exposure."""
+"""PSFs, coadd inputs, polygons and smooth fields as FITS tables behind the three planes of an exposure."""
 
 from __future__ import annotations
 
@@ -11,20 +11,32 @@ from astropy.io import fits
 
 from ..errors import FileFormatError, StorageClassError
 from ..images import (
+    ApCorrMap,
     Box2I,
     CcdInput,
+    ChebyshevBoundedField,
     CoaddInputs,
     CoaddPsf,
     Extent2I,
     GaussianPsf,
     KernelPsf,
     Point2I,
+    Polygon,
     Psf,
     SkyWcs,
     VisitInput,
 )
 
-__all__ = ["coadd_inputs_to_tables", "psf_to_table", "read_coadd_inputs", "read_psf"]
+__all__ = [
+    "coadd_inputs_to_tables",
+    "fields_to_table",
+    "polygon_to_table",
+    "psf_to_table",
+    "read_coadd_inputs",
+    "read_fields",
+    "read_polygon",
+    "read_psf",
+]
 
 Row = Mapping[str, Any]
 
@@ -67,8 +79,8 @@ def coadd_inputs_to_tables(inputs: CoaddInputs) -> list[Any]:
             "goodpix": c.goodpix,
             "weight": c.weight,
             "filter": c.filter,
-            "wcs": json.dumps(c.wcs.to_header()),
-            **_psf_row(c.psf),
+            "wcs": "" if c.wcs is None else json.dumps(c.wcs.to_header()),
+            **(_NO_PSF if c.psf is None else _psf_row(c.psf)),
             "polygon": np.asarray(c.validPolygon, dtype=float).ravel(),
         }
         for c in inputs.ccds
@@ -91,12 +103,48 @@ def read_coadd_inputs(visits: Any, ccds: Any) -> CoaddInputs:
                 goodpix=int(r["goodpix"]),
                 weight=float(r["weight"]),
                 filter=str(r["filter"]),
-                wcs=SkyWcs(json.loads(r["wcs"])),
-                psf=_psf_from_row(r),
+                wcs=SkyWcs(json.loads(r["wcs"])) if r["wcs"] else None,
+                psf=_psf_from_row(r) if r["psf_class"] else None,
                 validPolygon=tuple((float(x), float(y)) for x, y in np.reshape(r["polygon"], (-1, 2))),
             )
             for r in (() if ccds is None else ccds)
         ),
+    )
+
+
+def polygon_to_table(polygon: Polygon) -> Any:
+    """Return the table of a polygon, one row per vertex."""
+    return _table("VALID_POLYGON", [{"vertices_x": x, "vertices_y": y} for x, y in polygon.vertices])
+
+
+def read_polygon(table: Any) -> Polygon:
+    """Return the polygon of a table."""
+    return Polygon(tuple((float(row["vertices_x"]), float(row["vertices_y"])) for row in table))
+
+
+def fields_to_table(name: str, fields: Mapping[str, ChebyshevBoundedField]) -> Any:
+    """Return the table of some fields, one row each."""
+    rows = [
+        {
+            "name": key,
+            "order_x": field.coefficients.shape[1] - 1,
+            **_box_row(field.bbox),
+            "coefficients": field.coefficients.ravel(),
+        }
+        for key, field in fields.items()
+    ]
+    return _table(name, rows)
+
+
+def read_fields(table: Any) -> ApCorrMap:
+    """Return the fields of a table by name."""
+    return ApCorrMap(
+        {
+            str(row["name"]): ChebyshevBoundedField(
+                _box(row), np.reshape(row["coefficients"], (-1, int(row["order_x"]) + 1))
+            )
+            for row in table
+        }
     )
 
 

@@ -134,6 +134,23 @@ class ReadRequest:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     layout: FileLayout | None = None
 
+    @property
+    def pixel_type(self) -> str:
+        """Type that the pixels of what is asked for shall have; any if empty."""
+        asked = self.storage_class
+        return (asked.component(self.component) if self.component else asked).pixel_type
+
+    def box_part(self, whole: Box2I) -> Any:
+        """Return what is asked for if it follows from the box of the stored image; else None."""
+        match self.component:
+            case "bbox":
+                return whole
+            case "dimensions":
+                return whole.dimensions
+            case "xy0":
+                return whole.minimum
+        return None
+
     def box_in(self, whole: Box2I) -> Box2I | None:
         """Return the box that is asked for, in parent coordinates; None for everything.
 

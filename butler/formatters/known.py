@@ -8,54 +8,52 @@ from typing import Final
 
 from ..datasets import StorageClass
 from ..errors import StorageClassError, did_you_mean
+from ..plugins import load_plugin, plugin_names
 from .formatter import Formatter
 
-__all__ = ["FORMATTERS", "formatter_for", "get_formatter"]
+__all__ = ["FORMATTERS", "formatter_for", "get_formatter", "is_known"]
 
+PLUGINS: Final = "butler.formatters"
+"""Group of entry points in which packages declare formatters."""
 FORMATTERS: Final[dict[str, str]] = {
     "ExposureFits": "fits_exposure:ExposureFormatter",
     "MaskedImageFits": "fits_exposure:MaskedImageFormatter",
     "ImageFits": "fits_image:ImageFormatter",
     "MaskFits": "fits_image:MaskFormatter",
     "CameraImageFits": "fits_image:CameraImageFormatter",
-    "Json": "json_model:JsonFormatter",
-    "SkyMapJson": "json_model:SkyMapFormatter",
+    "Json": "text_model:JsonFormatter",
+    "Yaml": "text_model:YamlFormatter",
+    "SkyMapJson": "text_model:SkyMapFormatter",
+    "LogRecords": "log_lines:LogRecordsFormatter",
     "TableEcsv": "table:TableFormatter",
+    "Parquet": "parquet:ParquetFormatter",
+    "Bytes": "raw_bytes:BytesFormatter",
+    "Png": "raw_bytes:PngFormatter",
+    "Pdf": "raw_bytes:PdfFormatter",
     "HealSparse": "healsparse_map:HealSparseFormatter",
 }
-"""Where each formatter is defined, by its name; a repository can only name these."""
-
-_BY_STORAGE_CLASS: Final[dict[str, str]] = {
-    "Exposure": "ExposureFits",
-    "ExposureF": "ExposureFits",
-    "MaskedImage": "MaskedImageFits",
-    "MaskedImageF": "MaskedImageFits",
-    "Image": "ImageFits",
-    "ImageF": "ImageFits",
-    "ImageU": "ImageFits",
-    "Mask": "MaskFits",
-    "MaskX": "MaskFits",
-    "SkyMap": "SkyMapJson",
-    "HealSparseMap": "HealSparse",
-    "ArrowAstropy": "TableEcsv",
-    "SourceCatalog": "TableEcsv",
-    "StructuredDataDict": "Json",
-    "Config": "Json",
-    "TaskMetadata": "Json",
-}
+"""Where each of our formatters is defined, by its name."""
 
 
 def get_formatter(name: str) -> Formatter:
-    """Return a formatter by name.
+    """Return a formatter by name: one of ours, or one of a plug-in.
 
     Raises
     ------
     StorageClassError
-        Raised if there is none.
+        Raised if there is none, or if the package that declares it is broken.
     """
-    if name not in FORMATTERS:
-        raise StorageClassError(f"no formatter {name!r}{did_you_mean(name, FORMATTERS)}")
-    return _imported(FORMATTERS[name])
+    if name in FORMATTERS:
+        return _imported(FORMATTERS[name])
+    if not is_known(name):
+        known = [*FORMATTERS, *plugin_names(PLUGINS)]
+        raise StorageClassError(f"no formatter {name!r}{did_you_mean(name, known)}")
+    return _plugged(name)
+
+
+def is_known(name: str) -> bool:
+    """Tell whether there is a formatter of a name, without an import."""
+    return name in FORMATTERS or name in plugin_names(PLUGINS)
 
 
 @cache
@@ -67,6 +65,13 @@ def _imported(place: str) -> Formatter:
     return formatter
 
 
+@cache
+def _plugged(name: str) -> Formatter:
+    """Return the formatter that a package declares."""
+    formatter: Formatter = load_plugin(PLUGINS, name, Formatter)
+    return formatter
+
+
 def formatter_for(storage_class: StorageClass) -> Formatter:
     """Return the formatter that writes a storage class.
 
@@ -75,8 +80,6 @@ def formatter_for(storage_class: StorageClass) -> Formatter:
     StorageClassError
         Raised if datasets of this storage class are not stored on their own.
     """
-    try:
-        name = _BY_STORAGE_CLASS[storage_class.name]
-    except KeyError:
-        raise StorageClassError(f"{storage_class.name} cannot be stored on its own") from None
-    return get_formatter(name)
+    if not storage_class.formatter:
+        raise StorageClassError(f"{storage_class.name} cannot be stored on its own")
+    return get_formatter(storage_class.formatter)

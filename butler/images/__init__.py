@@ -1,5 +1,7 @@
 """In-memory values: boxes, images, masks, exposures and what they carry."""
 
+from .ap_corr_map import ApCorrMap
+from .chebyshev_field import ChebyshevBoundedField
 from .coadd_inputs import CcdInput, CoaddInputs, VisitInput
 from .coadd_psf import CoaddPsf, InvalidPsfError
 from .exposure import Exposure
@@ -10,6 +12,8 @@ from .image import Image
 from .mask import DEFAULT_MASK_PLANES, Mask
 from .masked_image import MaskedImage
 from .photo_calib import PhotoCalib
+from .pixel_types import converted_pixels, with_pixel_type
+from .polygon import Polygon
 from .psf import GaussianPsf, KernelPsf, Psf, determinant_radius
 from .sky_wcs import SkyWcs
 from .span_set import Span, SpanSet
@@ -18,8 +22,10 @@ from .visit_info import VisitInfo
 __all__ = [
     "DEFAULT_MASK_PLANES",
     "ORIGIN",
+    "ApCorrMap",
     "Box2I",
     "CcdInput",
+    "ChebyshevBoundedField",
     "CoaddInputs",
     "CoaddPsf",
     "Exposure",
@@ -35,11 +41,14 @@ __all__ = [
     "Peak",
     "PhotoCalib",
     "Point2I",
+    "Polygon",
     "Psf",
     "SkyWcs",
     "Span",
     "SpanSet",
     "VisitInfo",
     "VisitInput",
+    "converted_pixels",
     "determinant_radius",
+    "with_pixel_type",
 ]

@@ -54,7 +54,7 @@ class CcdInput:
     filter
         Physical filter.
     wcs, psf
-        Those of the detector image, before warping.
+        Those of the detector image, before warping; None if a file has them in a form that is not read.
     validPolygon
         Vertices ``(x, y)`` in the detector's pixels; empty means the whole box.
     """
@@ -65,9 +65,33 @@ class CcdInput:
     goodpix: int
     weight: float
     filter: str
-    wcs: SkyWcs
-    psf: Psf
+    wcs: SkyWcs | None
+    psf: Psf | None
     validPolygon: Sequence[tuple[float, float]] = ()
+
+    def require_wcs(self) -> SkyWcs:
+        """Return the WCS.
+
+        Raises
+        ------
+        ValueError
+            Raised if it is not known.
+        """
+        if self.wcs is None:
+            raise ValueError(f"the WCS of visit {self.visit}, detector {self.ccd} is not known")
+        return self.wcs
+
+    def require_psf(self) -> Psf:
+        """Return the PSF.
+
+        Raises
+        ------
+        ValueError
+            Raised if it is not known.
+        """
+        if self.psf is None:
+            raise ValueError(f"the PSF of visit {self.visit}, detector {self.ccd} is not known")
+        return self.psf
 
 
 @dataclass(frozen=True, slots=True)

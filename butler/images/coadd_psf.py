@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .coadd_inputs import CcdInput
+from .polygon import in_polygon
 from .psf import Psf
 from .sky_wcs import SkyWcs
 
@@ -45,8 +46,8 @@ class CoaddPsf(Psf):
         ra, dec = self.wcs.pixelToSky(x, y)
         chosen = []
         for ccd in self.ccds:
-            px, py = (float(v) for v in ccd.wcs.skyToPixel(ra, dec))
-            if ccd.bbox.contains((px, py)) and _in_polygon(px, py, ccd.validPolygon):
+            px, py = (float(v) for v in ccd.require_wcs().skyToPixel(ra, dec))
+            if ccd.bbox.contains((px, py)) and in_polygon(px, py, ccd.validPolygon):
                 chosen.append(ccd)
         return chosen
 
@@ -86,7 +87,7 @@ class CoaddPsf(Psf):
         while ordered:
             weights = [ccd.weight * max(ccd.goodpix, 1) for ccd in ordered]
             centres = [
-                self.wcs.skyToPixel(*ccd.wcs.pixelToSky(*(np.float64(v) for v in ccd.bbox.center)))
+                self.wcs.skyToPixel(*ccd.require_wcs().pixelToSky(*(np.float64(v) for v in ccd.bbox.center)))
                 for ccd in ordered
             ]
             x = float(np.average([float(c[0]) for c in centres], weights=weights))
@@ -100,9 +101,9 @@ class CoaddPsf(Psf):
 def _warped_kernel(ccd: CcdInput, wcs: SkyWcs, x: float, y: float) -> NDArray[np.float64]:
     """Return one input's PSF on the coadd's pixels around ``(x, y)``, in a square odd array."""
     ra, dec = wcs.pixelToSky([x, x + 0.5, x - 0.5, x, x], [y, y, y, y + 0.5, y - 0.5])
-    sx, sy = ccd.wcs.skyToPixel(ra, dec)
+    sx, sy = ccd.require_wcs().skyToPixel(ra, dec)
     jacobian = np.array([[sx[1] - sx[2], sx[3] - sx[4]], [sy[1] - sy[2], sy[3] - sy[4]]])
-    source = ccd.psf.computeKernelImage(x=float(sx[0]), y=float(sy[0]))
+    source = ccd.require_psf().computeKernelImage(x=float(sx[0]), y=float(sy[0]))
     inverse = np.linalg.inv(jacobian)
     corners = np.array([[sx_, sy_] for sx_ in (-1, 1) for sy_ in (-1, 1)]) * (
         np.array(source.shape[::-1]) / 2
@@ -133,17 +134,3 @@ def _lanczos_sample(
     values = padded[rows[..., :, np.newaxis], columns[..., np.newaxis, :]]
     sampled: NDArray[np.float64] = np.einsum("...ij,...i,...j->...", values, taps[1], taps[0])
     return sampled
-
-
-def _in_polygon(x: float, y: float, polygon: object) -> bool:
-    """Tell whether a position lies inside a simple polygon; an empty one contains everything."""
-    vertices = np.asarray(polygon, dtype=float).reshape(-1, 2)
-    if not len(vertices):
-        return True
-    following = np.roll(vertices, -1, axis=0)
-    crosses = (vertices[:, 1] > y) != (following[:, 1] > y)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        at_x = vertices[:, 0] + (y - vertices[:, 1]) * (following[:, 0] - vertices[:, 0]) / (
-            following[:, 1] - vertices[:, 1]
-        )
-    return bool(np.count_nonzero(crosses & (x < at_x)) % 2)

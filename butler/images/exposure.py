@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
+from .ap_corr_map import ApCorrMap
 from .coadd_inputs import CoaddInputs
 from .filter_label import FilterLabel
-from .geometry import Box2I
+from .geometry import Box2I, Extent2I, Point2I
 from .image import Image
 from .mask import Mask
 from .masked_image import MaskedImage
 from .photo_calib import PhotoCalib
+from .polygon import Polygon
 from .psf import Psf
 from .sky_wcs import SkyWcs
 from .visit_info import VisitInfo
@@ -34,6 +36,10 @@ class Exposure:
         What is known; None if not.
     metadata
         Free header cards.
+    apCorrMap, validPolygon
+        What is known; None if not.
+    id
+        Number of the exposure; None if not known.
     """
 
     maskedImage: MaskedImage
@@ -44,6 +50,47 @@ class Exposure:
     visitInfo: VisitInfo | None = None
     coaddInputs: CoaddInputs | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    apCorrMap: ApCorrMap | None = None
+    validPolygon: Polygon | None = None
+    id: int | None = None
+    _find: Callable[[str], Any] | None = field(default=None, init=False, repr=False)
+
+    PARTS: ClassVar[tuple[str, ...]] = (
+        "wcs",
+        "psf",
+        "photoCalib",
+        "filter",
+        "visitInfo",
+        "coaddInputs",
+        "metadata",
+        "apCorrMap",
+        "validPolygon",
+        "id",
+    )
+    """What there is beside the planes."""
+
+    @classmethod
+    def with_late_parts(cls, maskedImage: MaskedImage, find: Callable[[str], Any]) -> Exposure:
+        """Make an exposure whose `PARTS` are found, by their names, when they are first asked for."""
+        exposure = cls(maskedImage)
+        exposure._find = find
+        for name in cls.PARTS:
+            delattr(exposure, name)
+        return exposure
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached for a part that was deleted in `with_late_parts`, and for what no exposure has.
+        if name not in Exposure.PARTS or self._find is None:
+            raise AttributeError(f"an Exposure has no attribute {name!r}", name=name, obj=self)
+        value = self._find(name)
+        setattr(self, name, value)
+        return value
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("maskedImage", *self.PARTS)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
 
     @property
     def image(self) -> Image:
@@ -64,6 +111,16 @@ class Exposure:
     def bbox(self) -> Box2I:
         """Box covered, in parent coordinates."""
         return self.maskedImage.bbox
+
+    @property
+    def dimensions(self) -> Extent2I:
+        """Width and height in pixels."""
+        return self.bbox.dimensions
+
+    @property
+    def xy0(self) -> Point2I:
+        """Parent coordinates ``(x, y)`` of the first pixel."""
+        return self.bbox.minimum
 
     def getBBox(self) -> Box2I:
         """Return the box covered, in parent coordinates."""

@@ -14,7 +14,7 @@ class FilterLabel:
     Parameters
     ----------
     band
-        Name shared by similar filters of several cameras, for example ``"i"``.
+        Name shared by similar filters of several cameras, for example ``"i"``; empty if not known.
     physical
         Name of the piece of glass, for example ``"HSC-I"``; None on coadds.
     """

@@ -52,6 +52,11 @@ class Image:
         height, width = self.array.shape
         return Box2I(self.xy0, Extent2I(width, height))
 
+    @property
+    def dimensions(self) -> Extent2I:
+        """Width and height in pixels."""
+        return self.bbox.dimensions
+
     def getBBox(self) -> Box2I:
         """Return the box covered, in parent coordinates."""
         return self.bbox

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .geometry import Box2I
+from .geometry import Box2I, Extent2I, Point2I
 from .image import Image
 from .mask import DEFAULT_MASK_PLANES, Mask
 
@@ -57,6 +57,16 @@ class MaskedImage:
     def bbox(self) -> Box2I:
         """Box covered, in parent coordinates."""
         return self.image.bbox
+
+    @property
+    def dimensions(self) -> Extent2I:
+        """Width and height in pixels."""
+        return self.bbox.dimensions
+
+    @property
+    def xy0(self) -> Point2I:
+        """Parent coordinates ``(x, y)`` of the first pixel."""
+        return self.bbox.minimum
 
     def getBBox(self) -> Box2I:
         """Return the box covered, in parent coordinates."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from .chebyshev_field import ChebyshevBoundedField
 from .masked_image import MaskedImage
 
 __all__ = ["PhotoCalib"]
@@ -16,7 +17,7 @@ AB_ZERO_POINT_NJY: Final = 1e32 * 10 ** (-48.6 / 2.5)
 
 @dataclass(frozen=True, slots=True)
 class PhotoCalib:
-    """A constant photometric calibration.
+    """A photometric calibration.
 
     Parameters
     ----------
@@ -24,6 +25,8 @@ class PhotoCalib:
         Flux in nJy of one count; finite and positive.
     calibrationErr
         Its error, nJy per count.
+    field
+        Flux in nJy of one count at each position, if it varies; the mean is that over the image then.
 
     Raises
     ------
@@ -33,6 +36,7 @@ class PhotoCalib:
 
     calibrationMean: float = 1.0
     calibrationErr: float = 0.0
+    field: ChebyshevBoundedField | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.calibrationMean) and self.calibrationMean > 0):
@@ -49,9 +53,17 @@ class PhotoCalib:
         """AB magnitude of one count."""
         return -2.5 * math.log10(self.calibrationMean / AB_ZERO_POINT_NJY)
 
+    @property
+    def isConstant(self) -> bool:
+        """Whether it is the same everywhere."""
+        return self.field is None
+
     def calibrate_in_place(self, masked_image: MaskedImage) -> None:
         """Turn counts into nJy; the variance follows with the square, the calibration's error is left out."""
-        masked_image.image.array *= self.calibrationMean
-        masked_image.variance.array *= self.calibrationMean**2
+        factor: Any = self.calibrationMean
+        if self.field is not None:
+            factor = self.field.on_grid(masked_image.bbox).astype(masked_image.image.array.dtype)
+        masked_image.image.array *= factor
+        masked_image.variance.array *= factor**2
         masked_image.image.unit = "nJy"
         masked_image.variance.unit = "nJy**2"

@@ -10,11 +10,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Self
 
-import yaml
 from astropy.time import Time
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from ..errors import IngestError, did_you_mean
+from ..errors import FileFormatError, IngestError, did_you_mean
+from ..safe_yaml import load_yaml
 
 __all__ = [
     "CameraMapping",
@@ -196,11 +196,11 @@ class CameraMapping(BaseModel):
             Raised if there is no such file, or it is not a mapping.
         """
         try:
-            return cls.parse(yaml.safe_load(path.read_bytes()), str(path))
+            return cls.parse(load_yaml(path.read_bytes(), str(path)), str(path))
         except OSError as error:
             raise IngestError(f"cannot read the camera mapping {path}: {error.strerror}") from error
-        except yaml.YAMLError as error:
-            raise IngestError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        except FileFormatError as error:
+            raise IngestError(str(error)) from error
 
     @classmethod
     def parse(cls, values: Any, source: str) -> Self:
@@ -315,7 +315,7 @@ def shipped_cameras() -> dict[str, CameraMapping]:
     found = {}
     for entry in sorted((resources.files(__package__) / "cameras").iterdir(), key=lambda e: e.name):
         if entry.name.endswith(".yaml"):
-            values = yaml.safe_load(entry.read_text(encoding="utf-8"))
+            values = load_yaml(entry.read_bytes(), entry.name)
             found[entry.name.removesuffix(".yaml")] = CameraMapping.parse(values, entry.name)
     return found
 

@@ -1,11 +1,13 @@
 """What exists: collections, dataset types, dimension records, datasets, and queries over them."""
 
+from .attributes import has_registry
 from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database, Transaction
 from .dataset_store import FoundDataset
 from .defaults import RegistryDefaults
 from .engines import check_postgres_url
 from .file_store import FileRecord, FileRecordStore
+from .migrations import MigrationStep, migrate
 from .queries import DatasetSearch, Query, QuerySpec
 from .registry import Registry
 from .where import Where
@@ -19,6 +21,7 @@ __all__ = [
     "FileRecord",
     "FileRecordStore",
     "FoundDataset",
+    "MigrationStep",
     "Query",
     "QuerySpec",
     "Registry",
@@ -26,4 +29,6 @@ __all__ = [
     "Transaction",
     "Where",
     "check_postgres_url",
+    "has_registry",
+    "migrate",
 ]

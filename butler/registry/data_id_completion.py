@@ -79,7 +79,7 @@ class DataIdCompletion:
         fixed = {key: coerce_value(key, known[key]) for key in told}
         found = self._records.fetch_all(name, {**fixed, **columns})
         if len(found) > 1 and name == "visit":
-            found = self._of_preferred_system(found)
+            found = self._of_preferred_system(found) or found
         if len(found) != 1:
             which = f"no {name} has" if not found else f"{len(found)} {name} records have"
             raise DataIdValueError(f"{which} {_told({**fixed, **columns})}; one is needed")
@@ -104,21 +104,22 @@ class DataIdCompletion:
         DataIdValueError
             Raised with both values.
         """
-        told = [name for name in needed.implied if name in values]
-        known = {**defaults, **values}
-        for name in needed.required if told else ():
+        told = {name for name in needed.implied if name in values}
+        known = {**defaults, **{key: value for key, value in values.items() if key not in told}}
+        for name in needed.lookup_order if told else ():
             element = UNIVERSE[name]
-            implied = [key for key in element.implies if key in told]
-            if implied and all(key in known for key in element.required):
-                record = self._records.fetch_one(name, known)
-                if record is None:
-                    continue
-                for key in implied:
-                    if coerce_value(key, values[key]) != record[key]:
-                        raise DataIdValueError(
-                            f"the data ID says {key}={values[key]!r}, but {name}={known[name]!r} "
-                            f"has {key}={record[key]!r}"
-                        )
+            if not element.implies or any(key not in known for key in element.required):
+                continue
+            record = self._records.fetch_one(name, known)
+            if record is None:
+                continue
+            for key in element.implies:
+                if key in told and coerce_value(key, values[key]) != record[key]:
+                    raise DataIdValueError(
+                        f"the data ID says {key}={values[key]!r}, but {name}={known[name]!r} "
+                        f"has {key}={record[key]!r}"
+                    )
+                known[key] = record[key]
 
 
 def _sorted_out(given: DataId, needed: DimensionGroup) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:

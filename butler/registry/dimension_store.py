@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ..dimensions import UNIVERSE, DataCoordinate, DimensionElement, DimensionRecord, Timespan, record_columns
+from ..dimensions import (
+    UNIVERSE,
+    DataCoordinate,
+    DimensionElement,
+    DimensionGroup,
+    DimensionRecord,
+    Timespan,
+    record_columns,
+)
 from ..errors import ButlerUserError, ConflictingDefinitionError, DataIdValueError, DimensionNameError
 from ..regions import SkyRegion
 from .database import Database
-from .memory import Memory
+from .memory import MARK, Memory
+from .prepared import Prepared
 from .schema import BOUND_COLUMNS, Schema
 from .sky_cells import cell_of
 
 __all__ = ["DimensionRecordStore"]
+
+_FEW: Final = 4
+"""Number of records from which on they are read together."""
+_CHUNK: Final = 500
 
 
 class DimensionRecordStore:
@@ -31,6 +44,7 @@ class DimensionRecordStore:
         self._db = database
         self._schema = schema
         self._memory = memory
+        self._statements: dict[str, Prepared] = {}
 
     def insert(
         self,
@@ -137,14 +151,26 @@ class DimensionRecordStore:
             return pixel_record(definition, keys[definition.name])
         if not definition.has_table:
             return self._band(str(keys[definition.name]))
-        table = self._schema.elements[definition.name]
-        rows = self._db.query(sa.select(table).where(*_matches(table, keys, definition)))
-        return record_from_row(definition, rows[0]) if rows else None
+        rows = self._db.run(self._prepared(definition), [keys[name] for name in definition.required])
+        return record_from_values(definition, rows[0]) if rows else None
 
-    def existing(self, element: str, records: Sequence[DimensionRecord]) -> list[DimensionRecord]:
-        """Return the records, among those given, whose keys are taken."""
-        known = self._existing(_stored(element), records) if records else set()
-        return [record for record in records if _key(record) in known]
+    def _prepared(self, definition: DimensionElement) -> Prepared:
+        """Return the statement that reads one record."""
+        known = self._statements.get(definition.name)
+        if known is None:
+            table = self._schema.elements[definition.name]
+            matches = [table.c[name] == sa.bindparam(f"key_{name}") for name in definition.required]
+            statement = sa.select(*_columns(table, definition)).where(*matches)
+            known = self._db.prepare(statement, [f"key_{name}" for name in definition.required])
+            self._statements[definition.name] = known
+        return known
+
+    def existing(
+        self, element: str, records: Sequence[DimensionRecord]
+    ) -> list[tuple[DimensionRecord, DimensionRecord]]:
+        """Return those of some records whose keys are taken, each with the one that has it."""
+        held = self._fetch_many(_stored(element), {_key(record) for record in records})
+        return [(record, held[key]) for record in records if (key := _key(record)) in held]
 
     def fetch_all(self, element: str, keys: Mapping[str, Any] | None = None) -> list[DimensionRecord]:
         """Return the records of an element that have some key values, in the order of their keys."""
@@ -158,8 +184,8 @@ class DimensionRecordStore:
         table = self._schema.elements[element]
         order = [table.c[name] for name in definition.required]
         matches = [table.c[name] == value for name, value in (keys or {}).items()]
-        rows = self._db.query(sa.select(table).where(*matches).order_by(*order))
-        return [record_from_row(definition, row) for row in rows]
+        statement = sa.select(*_columns(table, definition)).where(*matches).order_by(*order)
+        return [record_from_values(definition, row) for row in self._db.query(statement)]
 
     def known_values(self, dimension: str, *, limit: int) -> list[Any]:
         """Return different values of a dimension that have records, sorted, at most `limit`."""
@@ -176,29 +202,73 @@ class DimensionRecordStore:
         DataIdValueError
             Raised if a dimension has no record for its value.
         """
-        values: dict[str, Any] = dict(data_id.required)
-        records: dict[str, DimensionRecord | None] = {}
-        # Implied values come from records further down the canonical order: finest first.
-        for name in reversed(data_id.dimensions.elements):
-            definition = UNIVERSE[name]
-            if not all(key in values for key in definition.required):
-                continue
-            record = self.fetch_one(name, values)
+        return self.expand_many([data_id])[0]
+
+    def expand_many(self, data_ids: Sequence[DataCoordinate]) -> list[DataCoordinate]:
+        """Do what `expand` does for many data IDs, with a few queries for all of them."""
+        values: list[dict[str, Any]] = [dict(data_id.required) for data_id in data_ids]
+        records: list[dict[str, DimensionRecord | None]] = [{} for _ in data_ids]
+        by_group: dict[DimensionGroup, list[int]] = {}
+        for i, data_id in enumerate(data_ids):
+            by_group.setdefault(data_id.dimensions, []).append(i)
+        for group, members in by_group.items():
+            # Implied values come from records further down the canonical order: finest first.
+            for name in reversed(group.elements):
+                self._attach(UNIVERSE[name], [(data_ids[i], values[i], records[i]) for i in members])
+        return [
+            DataCoordinate(
+                data_id.dimensions,
+                tuple(known[key] for key in data_id.dimensions.data_coordinate_keys),
+                {name: found.get(name) for name in data_id.dimensions.elements},
+            )
+            for data_id, known, found in zip(data_ids, values, records, strict=True)
+        ]
+
+    def _attach(
+        self,
+        definition: DimensionElement,
+        targets: Sequence[tuple[DataCoordinate, dict[str, Any], dict[str, DimensionRecord | None]]],
+    ) -> None:
+        """Add an element's records, and the implied values in them, to data IDs of one group."""
+        name, required = definition.name, definition.required
+        if not all(key in targets[0][1] for key in required):
+            return
+        keys = [tuple([known[part] for part in required]) for _, known, _ in targets]
+        held = self._fetch_many(definition, set(keys))
+        for (data_id, known, found), key in zip(targets, keys, strict=True):
+            record = held.get(key)
             if record is None and definition.is_dimension:
                 raise DataIdValueError(
-                    f"no {name} record for {name}={values[name]!r} of the data ID {data_id}; "
+                    f"no {name} record for {name}={known[name]!r} of the data ID {data_id}; "
                     "ingest or register it first"
                 )
-            records[name] = record
+            found[name] = record
             if record is not None:
                 for implied in definition.implies:
                     self._check_implied(data_id, implied, record)
-                    values[implied] = record[implied]
-        return DataCoordinate(
-            data_id.dimensions,
-            tuple(values[key] for key in data_id.dimensions.data_coordinate_keys),
-            {name: records.get(name) for name in data_id.dimensions.elements},
-        )
+                    known[implied] = record[implied]
+
+    def _fetch_many(
+        self, definition: DimensionElement, keys: set[tuple[Any, ...]]
+    ) -> dict[tuple[Any, ...], DimensionRecord]:
+        """Return the records that exist among those of some keys."""
+        answers = self._memory.answers()
+        mark, name, required = answers.get(MARK), definition.name, definition.required
+        found = {key: answers[given] for key in keys if (given := ("record", name, *key)) in answers}
+        missing = keys - found.keys()
+        if len(missing) < _FEW or not definition.has_table:
+            for key in missing:
+                record = self.fetch_one(name, dict(zip(required, key, strict=True)))
+                if record is not None:
+                    found[key] = record
+            return found
+        table = self._schema.elements[name]
+        for conditions in _one_of(table, required, missing):
+            for row in self._db.query(sa.select(*_columns(table, definition)).where(*conditions)):
+                record = record_from_values(definition, row)
+                found[_key(record)] = record
+        self._memory.keep({("record", name, *key): found[key] for key in missing & found.keys()}, mark)
+        return found
 
     def _check_implied(self, data_id: DataCoordinate, implied: str, record: DimensionRecord) -> None:
         if implied in data_id and data_id[implied] != record[implied]:
@@ -216,28 +286,25 @@ class DimensionRecordStore:
         self, definition: DimensionElement, records: Sequence[DimensionRecord]
     ) -> set[tuple[Any, ...]]:
         """Return the keys among those of `records` that the table has."""
-        table = self._schema.elements[definition.name]
-        columns = [table.c[name] for name in definition.required]
-        if len(records) == 1:
-            rows = self._db.query(sa.select(*columns).where(*_matches(table, records[0])))
-        else:
-            # The first key is a governor: few values, so the rest is compared here.
-            firsts = {r[definition.required[0]] for r in records}
-            rows = self._db.query(sa.select(*columns).where(columns[0].in_(firsts)))
-        return {tuple(row) for row in rows}
+        table, required = self._schema.elements[definition.name], definition.required
+        columns = [table.c[name] for name in required]
+        found: set[tuple[Any, ...]] = set()
+        for conditions in _one_of(table, required, {_key(record) for record in records}):
+            found |= {tuple(row) for row in self._db.query(sa.select(*columns).where(*conditions))}
+        return found
 
     def _check_references(self, definition: DimensionElement, records: Iterable[DimensionRecord]) -> None:
         """Refuse records whose required or implied dimensions have no record."""
         names = [n for n in (*definition.requires, *definition.implies) if UNIVERSE[n].has_table]
         for name in names:
-            seen: set[tuple[Any, ...]] = set()
-            for record in records:
-                key = tuple(record[part] for part in UNIVERSE[name].required)
-                if key not in seen and self.fetch_one(name, record) is None:
+            required = UNIVERSE[name].required
+            keys = {tuple(record[part] for part in required): record for record in records}
+            held = self._fetch_many(UNIVERSE[name], set(keys))
+            for key, record in keys.items():
+                if key not in held:
                     raise DataIdValueError(
                         f"{_describe(record)} refers to {name}={record[name]!r}, which has no record"
                     )
-                seen.add(key)
 
 
 def pixel_record(definition: DimensionElement, pixel: int) -> DimensionRecord | None:
@@ -248,18 +315,11 @@ def pixel_record(definition: DimensionElement, pixel: int) -> DimensionRecord | 
     return DimensionRecord(definition, {definition.name: pixel, "region": pixels.region(pixel)})
 
 
-def record_from_row(definition: DimensionElement, row: sa.Row[Any], prefix: str = "") -> DimensionRecord:
-    """Return the record of a row of an element's table; `prefix` stands before its column names."""
-    values = row._mapping
-    names = (*definition.required, *definition.implies, *(f.name for f in definition.fields))
-    plain = {name: values[prefix + name] for name in names}
-    if definition.spatial:
-        encoded = values[prefix + "region"]
-        plain["region"] = None if encoded is None else SkyRegion.decode(encoded)
-    if definition.temporal:
-        begin, end = values[prefix + "timespan_begin"], values[prefix + "timespan_end"]
-        plain["timespan"] = None if begin is None and end is None else Timespan(begin, end)
-    return DimensionRecord(definition, plain)
+def _columns(table: sa.Table, definition: DimensionElement) -> list[sa.Column[Any]]:
+    """Return what `record_from_values` makes a record of."""
+    names = [*definition.required, *definition.implies, *(f.name for f in definition.fields)]
+    names += ["region"] * definition.spatial + ["timespan_begin", "timespan_end"] * definition.temporal
+    return [table.c[name] for name in names]
 
 
 def record_from_values(definition: DimensionElement, values: Sequence[Any]) -> DimensionRecord:
@@ -303,6 +363,19 @@ def _stored(element: str) -> DimensionElement:
 
 def _key(record: DimensionRecord) -> tuple[Any, ...]:
     return tuple(record[name] for name in record.definition.required)
+
+
+def _one_of(
+    table: sa.Table, required: Sequence[str], keys: Iterable[tuple[Any, ...]]
+) -> Iterator[list[sa.ColumnElement[bool]]]:
+    """Yield conditions that together are true for the rows of some keys, each a search in the primary key."""
+    lasts: dict[tuple[Any, ...], list[Any]] = {}
+    for key in keys:
+        lasts.setdefault(key[:-1], []).append(key[-1])
+    for first, values in lasts.items():
+        equal = [table.c[name] == value for name, value in zip(required[:-1], first, strict=True)]
+        for start in range(0, len(values), _CHUNK):
+            yield [*equal, table.c[required[-1]].in_(values[start : start + _CHUNK])]
 
 
 def _matches(

@@ -29,11 +29,12 @@ class FileRecord:
     Parameters
     ----------
     path
-        Relative to the root of the repository, or absolute if the file was ingested in place.
+        Relative to the root of the datastore, with ``./`` before it if the file was ingested where it lay;
+        absolute or a URL if it is elsewhere.
     formatter
         Name of the formatter that reads it.
     size
-        Bytes.
+        Bytes; -1 if nobody looked.
     checksum
         SHA-256 in hexadecimal digits; None if it was not computed.
     layout

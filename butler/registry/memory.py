@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
@@ -69,6 +69,12 @@ class Memory:
     def forget(self) -> None:
         """Look everything up again when it is asked for."""
         self._db.answers.clear()
+
+    def keep(self, found: Mapping[Hashable, Any], mark: object) -> None:
+        """Keep answers that were found since `mark` was the mark, unless somebody has changed something."""
+        answers = self._db.answers
+        if answers.get(MARK) is mark:
+            answers.update(found)
 
     def changed(self) -> None:
         """Have every process forget; inside the transaction of the change."""

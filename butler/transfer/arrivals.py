@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..datasets import DatasetRef
-from ..datastore import StagedFile
+from ..datastore import IncomingFile, StagedFile, stage_file, stage_own_file
 from ..dimensions import DimensionRecord
 from ..errors import ConflictingDefinitionError
 from ..formatters import Formatter
@@ -53,7 +52,7 @@ def take_in_records(
     with registry.database.transaction():
         for element, members in records.items():
             existing = registry.records.existing(element, members)
-            differing += [r for r in existing if registry.records.fetch_one(element, r) != r]
+            differing += [given for given, known in existing if given != known]
             registry.records.insert(element, members, skip_existing=True)
             n_inserted += len(members) - len(existing)
     return n_inserted, differing
@@ -71,7 +70,7 @@ def take_in_datasets(writer: DatasetWriter, arrivals: Sequence[Arrival], transfe
     arrivals
         The datasets.
     transfer
-        As of `FileDatastore.stage_file`; None for files that are in their places.
+        As of `butler.datastore.stage_file`; None for files that are in their places.
 
     Returns
     -------
@@ -87,29 +86,33 @@ def take_in_datasets(writer: DatasetWriter, arrivals: Sequence[Arrival], transfe
     """
     registry = writer.registry
     with registry.database.transaction():
-        known = registry.datasets.numbers([arrival.ref.id for arrival in arrivals]).keys()
-        filed = registry.files.get(sorted(known))
-        without_file: dict[str, list[DatasetRef]] = {}
-        with_file: list[tuple[DatasetRef, Arrival]] = []
+        registry.hold({arrival.ref.run for arrival in arrivals})
+        known = {ref.id: ref for ref in registry.datasets.get_many([a.ref.id for a in arrivals])}
+        filed = registry.files.get(list(known))
+        wanted: list[Arrival] = []
         for arrival in arrivals:
             if arrival.ref.id in known:
-                _require_same(registry, arrival.ref)
+                _require_same(known[arrival.ref.id], arrival.ref)
                 if arrival.path is None or arrival.ref.id in filed:
                     continue
-            ref = arrival.ref.expanded(registry.records.expand(arrival.ref.dataId))
+            wanted.append(arrival)
+        without_file: dict[str, list[DatasetRef]] = {}
+        with_file: list[tuple[DatasetRef, Arrival]] = []
+        expanded = registry.expanded([arrival.ref for arrival in wanted])
+        for ref, arrival in zip(expanded, wanted, strict=True):
             if arrival.path is None:
                 without_file.setdefault(ref.run, []).append(ref)
             else:
                 with_file.append((ref, arrival))
         for run, refs in without_file.items():
             registry.insert_datasets(run, refs)
-        writer.store(_staged(writer, with_file, transfer), registered=known & {r.id for r, _ in with_file})
+        writer.store(
+            _staged(writer, with_file, transfer), registered=known.keys() & {r.id for r, _ in with_file}
+        )
     return len(arrivals) - len(known)
 
 
-def _require_same(registry: Registry, ref: DatasetRef) -> None:
-    existing = registry.datasets.get(ref.id)
-    assert existing is not None
+def _require_same(existing: DatasetRef, ref: DatasetRef) -> None:
     if (existing.datasetType, existing.dataId, existing.run) != (ref.datasetType, ref.dataId, ref.run):
         raise ConflictingDefinitionError(f"the UUID {ref.id} belongs to {existing}, not to {ref}")
 
@@ -119,16 +122,23 @@ def _staged(
 ) -> list[tuple[DatasetRef, StagedFile]]:
     """Bring files in under temporary names; if one fails, remove the others."""
     staged: list[tuple[DatasetRef, StagedFile]] = []
+    # Datasets that share a file here share one there.
+    by_path: dict[str, StagedFile] = {}
     try:
         if transfer is None:
+            writer.registry.database.lock("files in place")
             _require_free(writer.registry, [arrival.path or "" for _, arrival in datasets])
         for ref, arrival in datasets:
             assert arrival.path is not None
             assert arrival.formatter is not None
-            if transfer is None:
-                file = writer.datastore.stage_in_place(arrival.path, arrival.formatter)
+            if arrival.path in by_path:
+                file = by_path[arrival.path]
+            elif transfer is None:
+                file = stage_own_file(writer.datastore, arrival.path, arrival.formatter)
             else:
-                file = writer.datastore.stage_file(Path(arrival.path), ref, arrival.formatter, transfer)
+                incoming = IncomingFile(arrival.path, ref, arrival.formatter)
+                file = stage_file(writer.datastore, incoming, transfer)
+            by_path[arrival.path] = file
             staged.append((ref, file))
     except BaseException:
         for _, file in staged:
@@ -138,10 +148,6 @@ def _staged(
 
 
 def _require_free(registry: Registry, paths: Sequence[str]) -> None:
-    """Refuse a file that two datasets would own: it would go with the first that is removed."""
-    taken = registry.files.taken(paths)
-    seen: set[str] = set()
-    for path in paths:
-        if path in taken or path in seen:
-            raise ConflictingDefinitionError(f"the file {path!r} belongs to another dataset already")
-        seen.add(path)
+    """Refuse a file that belongs to a dataset which has been here before."""
+    for path in sorted(registry.files.taken(paths)):
+        raise ConflictingDefinitionError(f"the file {path!r} belongs to another dataset already")

@@ -48,9 +48,9 @@ def departures(
         data_id = DataCoordinate(ref.dataId.dimensions, ref.dataId.required_values)
         own = DatasetRef(whole, data_id, ref.run, ref.id)
         record = files.get(ref.id)
-        path = None if record is None else datastore.resolve(record.path)
-        if record is not None and path is not None and path.is_file():
-            leaving.append(Arrival(own, str(path), get_formatter(record.formatter)))
+        if record is not None and datastore.size(record.path) is not None:
+            place = datastore.locate(record.path)
+            leaving.append(Arrival(own, place, get_formatter(record.formatter)))
         elif not skip_missing:
             leaving.append(Arrival(own))
     return leaving
@@ -77,7 +77,7 @@ def settle(
     arrivals
         The datasets.
     transfer
-        As of `FileDatastore.stage_file`.
+        As of `butler.datastore.stage_file`.
     register_dataset_types, transfer_dimensions
         Whether dataset types, and dimension records, come too.
     dry_run
@@ -105,9 +105,9 @@ def settle(
         return
     with registry.database.transaction():
         if register_dataset_types:
-            for dataset_type in {ref.datasetType for ref in refs}:
+            for dataset_type in dict.fromkeys(ref.datasetType for ref in refs):
                 registry.registerDatasetType(dataset_type)
-        for run in {ref.run for ref in refs}:
+        for run in sorted({ref.run for ref in refs}):
             registry.registerRun(run, source.collections.get_info(run).doc)
         if transfer_dimensions:
             closure = RecordClosure(source)

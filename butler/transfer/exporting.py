@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from ..datasets import DatasetRef, DatasetType
-from ..datastore import LINK_MODES, FileDatastore
+from ..datastore import LINK_MODES, FileDatastore, is_outside
 from ..dimensions import UNIVERSE, DataCoordinate, DataId, DimensionRecord
 from ..errors import ButlerUserError, DatasetNotFoundError
 from ..formatters import get_formatter
@@ -54,7 +55,7 @@ class RepositoryExport:
         if transfer in LINK_MODES:
             if directory is None:
                 raise ButlerUserError(f"transfer={transfer!r} needs a directory")
-            if directory.resolve() == datastore.root.resolve():
+            if str(directory.resolve()) == os.path.realpath(datastore.store.locate("")):
                 raise ButlerUserError(f"the directory {directory} is the repository itself")
         self._registry = registry
         self._datastore = datastore
@@ -191,10 +192,10 @@ class RepositoryExport:
             return entry
         path = record.path
         if self._transfer == "direct":
-            path = str(self._datastore.resolve(path))
+            path = self._datastore.locate(path)
         elif self._transfer is not None:
             assert self._directory is not None
-            if Path(path).is_absolute():
+            if is_outside(path):
                 path = self._datastore.path_for(ref, get_formatter(record.formatter))
             self._datastore.send(record, self._directory / path, self._transfer)
         formatter = exported_name(record.formatter, ref.datasetType.storageClass)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..datasets import DatasetRef
+from ..datastore import is_outside
 from ..dimensions import DimensionRecord
 from ..errors import ButlerError, DataIdValueError, DimensionNameError, FileFormatError
 from ..registry import Registry
@@ -61,7 +62,7 @@ def import_contents(
         What relative paths in it are relative to; the current directory if None. Not used if `transfer` is
         None: then paths are relative to the root of the repository.
     transfer
-        As of `FileDatastore.stage_file`, or None for files that are in their places.
+        As of `butler.datastore.stage_file`, or None for files that are in their places.
     skip_dimensions
         Elements whose records are left out.
     without_datastore
@@ -94,6 +95,9 @@ def import_contents(
             ]
             n_new_datasets = take_in_datasets(writer, arrivals, transfer)
             _associate(registry, contents, {arrival.ref.id: arrival.ref for arrival in arrivals})
+            # Last, as nobody else can edit chains from here to the end.
+            for chain, children in contents.chains.items():
+                registry.collections.redefine_chain(chain, children)
     except ButlerError as error:
         error.add_note(f"while importing {contents.source}; nothing was changed")
         raise
@@ -104,10 +108,8 @@ def import_contents(
 def _register_collections(registry: Registry, contents: ExportContents) -> None:
     for name, (kind, doc) in contents.collections.items():
         registry.collections.register(name, kind, doc)
-    for run in {file.run for file in contents.files}:
+    for run in sorted({file.run for file in contents.files}):
         registry.registerRun(run)
-    for chain, children in contents.chains.items():
-        registry.collections.redefine_chain(chain, children)
 
 
 def _arrivals(
@@ -125,14 +127,14 @@ def _arrivals(
     if without_datastore:
         yield from map(Arrival, refs)
         return
-    if file.path is None or len(refs) > 1:
-        fault = "has no path" if file.path is None else "holds several datasets, which no formatter reads"
-        raise FileFormatError(f"{file.place} {fault}; import it with without_datastore=True")
+    if file.path is None:
+        raise FileFormatError(f"{file.place} has no path; import it with without_datastore=True")
     path = file.path
     if ".." in Path(path).parts:
         raise FileFormatError(f"{file.place}: the path {path!r} leaves the directory")
     formatter = formatter_named(file.formatter, dataset_type.storageClass)
-    yield Arrival(refs[0], path if base is None else str(base / path), formatter)
+    place = path if base is None or is_outside(path) else str(base / path)
+    yield from (Arrival(ref, place, formatter) for ref in refs)
 
 
 def _associate(registry: Registry, contents: ExportContents, refs: dict[uuid.UUID, DatasetRef]) -> None:

@@ -11,6 +11,7 @@ from astropy.time import Time
 from ..dimensions import Timespan, ns_to_time, time_to_ns
 from ..errors import FileFormatError
 from ..regions import SkyRegion
+from ..safe_yaml import FastLoader, load_yaml
 
 __all__ = ["AstroTime", "dump_export", "load_export"]
 
@@ -27,13 +28,7 @@ _REGION_CLASSES: Final = {
     b"i": "IntersectionRegion",
 }
 """Class of a region by the first byte of its encoding."""
-_MAX_DEPTH: Final = 50
-"""Deepest nesting that is read; an export has about 6 levels, and the C loader overflows the stack."""
-_MAX_GROWTH: Final = 10
-"""How much larger a document may become by its aliases."""
 
-# The C implementation where PyYAML has it: an export of a survey has millions of lines.
-_BaseLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BaseDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
@@ -41,7 +36,7 @@ class AstroTime(int):
     """TAI nanoseconds since 1970-01-01T00:00:00 TAI, written as a time."""
 
 
-class _Loader(_BaseLoader):  # type: ignore[misc]
+class _Loader(FastLoader):  # type: ignore[misc]
     """A safe loader that knows the tags, and makes nothing but values."""
 
     def flatten_mapping(self, node: Any) -> None:
@@ -72,47 +67,13 @@ def load_export(stream: TextIO, source: str) -> Any:
     Raises
     ------
     FileFormatError
-        Raised if the text is not YAML, or has a tag that an export does not have.
+        Raised if it is no text, not YAML, or has a tag that an export does not have; see `load_yaml`.
     """
     try:
         text = stream.read()
-        _check_shape(text)
-        return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        told = " ".join(str(error).split())
-        raise FileFormatError(f"cannot read the export file {source}: {told}") from error
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise FileFormatError(f"cannot read the export file {source}: {error}") from error
-
-
-def _check_shape(text: str) -> None:
-    """Refuse a document that is nested too deeply, or that aliases make much larger than it looks."""
-    sizes: dict[str, int] = {}
-    open_nodes: list[tuple[str | None, int]] = []
-    size = n_events = 0
-    for event in yaml.parse(text, Loader=_BaseLoader):
-        n_events += 1
-        if isinstance(event, yaml.AliasEvent):
-            if event.anchor not in sizes:
-                raise ValueError(f"the alias *{event.anchor} stands for nothing, or for what holds it")
-            size += sizes[event.anchor]
-        elif isinstance(event, yaml.CollectionStartEvent):
-            open_nodes.append((event.anchor, size))
-            if event.anchor:
-                sizes.pop(event.anchor, None)
-            if len(open_nodes) > _MAX_DEPTH:
-                raise ValueError(f"nested more than {_MAX_DEPTH} levels deep")
-        elif isinstance(event, yaml.CollectionEndEvent):
-            anchor, before = open_nodes.pop()
-            size += 1
-            if anchor:
-                sizes[anchor] = size - before
-        elif isinstance(event, yaml.ScalarEvent):
-            size += 1
-            if event.anchor:
-                sizes[event.anchor] = 1
-    if size > _MAX_GROWTH * n_events:
-        raise ValueError(f"its aliases stand for {size} values in {n_events}")
+    except UnicodeDecodeError as error:
+        raise FileFormatError(f"{source} is no text: {error}") from error
+    return load_yaml(text, source, _Loader)
 
 
 def dump_export(values: Any, stream: TextIO) -> None:

@@ -92,7 +92,7 @@ class CcdInputMap:
         for bit, ccd in enumerate(ccds):
             vertices = np.array(ccd.validPolygon or ccd.bbox.corners, dtype=float)
             hull = vertices[ConvexHull(vertices).vertices]
-            self._map.set_bits_pix(np.intersect1d(patch, self._pixels_inside(hull, ccd.wcs)), [bit])
+            self._map.set_bits_pix(np.intersect1d(patch, self._pixels_inside(hull, ccd.require_wcs())), [bit])
             self._bits.setdefault(ccd.visit, []).append(bit)
         self._pixels: NDArray[np.int64] = np.sort(self._map.valid_pixels)
         self._n_bad = {visit: np.zeros(self._pixels.size, dtype=np.int64) for visit in self._bits}

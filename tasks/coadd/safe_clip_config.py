@@ -25,7 +25,7 @@ class SafeClipAssembleCoaddConnections(
 
     clipRecord: Output = Output(
         name="{coaddName}Coadd_clipped",
-        storageClass="ArrowAstropy",
+        storageClass="AstropyTable",
         dimensions=AssembleCoaddConnections.dimensions,
         doc="Pixels that were clipped on each visit, and why.",
     )

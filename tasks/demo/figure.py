@@ -9,7 +9,7 @@ import numpy as np
 
 from butler import Butler
 from butler.images import Box2I, Image
-from butler.pictures import draw_image, new_figure_class, save_figure, scale_limits, sky_axes
+from butler.pictures import Scaling, draw_image, new_figure_class, save_figure, scale_limits, sky_axes
 
 __all__ = ["draw_first_light"]
 
@@ -46,14 +46,18 @@ def draw_first_light(butler: Butler, path: Path, *, tract: int, patch: int, band
     limits = scale_limits(clipped.image.array[has_data])
     difference = Image(mean.image.array - clipped.image.array, box.minimum, "nJy")
     spread = 5 * float(np.sqrt(np.median(clipped.variance.array[has_data])))
-    bare: dict[str, Any] = {"limits": limits, "mask": clipped.mask, "planes": ()}
+    bare: dict[str, Any] = {"scaling": Scaling(limits=limits), "mask": clipped.mask, "planes": ()}
     panels: list[tuple[str, Image, dict[str, Any]]] = [
         (f"visit {visit}", warp.image, {"mask": warp.mask, "planes": ("BAD", "SAT", "CR")}),
         (f"visit {visit}, clipped pixels", warp.image, {"mask": warp.mask}),
-        ("number of visits (nImage)", _as_float(n_image), {"cmap": "viridis", "limits": _range(n_image)}),
+        ("number of visits (nImage)", Image(n_image.array, n_image.xy0, "visits"), {}),
         ("MEAN coadd", mean.image, bare),
         ("SafeClip coadd", clipped.image, bare),
-        ("MEAN - SafeClip", difference, {**bare, "cmap": "RdBu_r", "limits": (-spread, spread)}),
+        (
+            "MEAN - SafeClip",
+            difference,
+            {**bare, "cmap": "RdBu_r", "scaling": Scaling(limits=(-spread, spread))},
+        ),
     ]
     for number, (title, image, options) in enumerate(panels, start=1):
         axes = sky_axes(figure, (2, 3, number), clipped.wcs, box.minimum)
@@ -82,11 +86,3 @@ def _box_with_data(n_image: Image) -> Box2I:
     first = (n_image.xy0.x + int(columns.min()), n_image.xy0.y + int(rows.min()))
     last = (n_image.xy0.x + int(columns.max()), n_image.xy0.y + int(rows.max()))
     return Box2I.from_corners(first, last)
-
-
-def _as_float(image: Image) -> Image:
-    return Image(image.array.astype(np.float32), image.xy0, "visits")
-
-
-def _range(image: Image) -> tuple[float, float]:
-    return 0.0, float(max(1, image.array.max()))

@@ -125,7 +125,7 @@ class MakeDirectWarpTask(PipelineTask):
 
 def _calibrated(masked_image: MaskedImage, photo_calib: PhotoCalib) -> MaskedImage:
     """Return pixels in nJy; the given ones if they are."""
-    if photo_calib.calibrationMean == 1.0:
+    if photo_calib.calibrationMean == 1.0 and photo_calib.isConstant:
         return masked_image
     calibrated = MaskedImage(
         replace(masked_image.image, array=masked_image.image.array.astype("float32")),

@@ -1,0 +1,191 @@
+"""IncomingFile: a file that somebody has, on its way into a datastore."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from ..datasets import DatasetRef
+from ..errors import ArtifactMissingError, ButlerUserError, TemplateError
+from ..formatters import ByteSource, Formatter, LocalFile
+from ..registry import FileRecord
+from .bringing import LINK_MODES, bring_file, copy_bytes
+from .file_datastore import UNKNOWN_SIZE, FileDatastore
+from .paths import IN_PLACE, below, is_outside, is_url, standardized
+from .staged_file import StagedFile
+
+__all__ = ["TRANSFER_MODES", "IncomingFile", "stage_file", "stage_own_file"]
+
+TRANSFER_MODES: Final = ("auto", "move", *LINK_MODES, "direct", "split")
+"""How `stage_file` brings files in; None: the file is in the datastore already."""
+
+_IN_PLACE: Final = "in place"
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingFile:
+    """A file that is to become that of a dataset.
+
+    Parameters
+    ----------
+    place
+        Local path or URL.
+    ref
+        The dataset, with an expanded data ID; the first, if there are several.
+    formatter
+        What reads it.
+    validate
+        Whether to look at the file: if not, its size, checksum and layout are not recorded.
+    """
+
+    place: str
+    ref: DatasetRef
+    formatter: Formatter
+    validate: bool = True
+
+
+def stage_file(datastore: FileDatastore, file: IncomingFile, transfer: str | None) -> StagedFile:
+    """Bring a file into a datastore, to wait there for its rows.
+
+    Parameters
+    ----------
+    datastore
+        Where it is to go.
+    file
+        The file.
+    transfer
+        ``copy``, ``link``, ``hardlink``, ``symlink``, ``relsymlink``; ``move``: it is removed once the
+        dataset is registered; ``direct``: it stays where it is; None: the same, but it must be below the
+        root of the datastore, and its path is recorded relative to that. A file that stays is never
+        removed. ``split``: None for a file below the root, else ``direct``. ``auto``: None for a file below
+        the root, else ``link``, or ``copy`` if it or the datastore is not local.
+
+    Raises
+    ------
+    ButlerUserError
+        Raised for another transfer mode, or if the file cannot be brought in that way.
+    ArtifactMissingError
+        Raised if there is no such file.
+    FileFormatError
+        Raised if the file is broken.
+    """
+    place = standardized(file.place)
+    path = below(place, datastore.store.locate(""))
+    mode = _mode_for(datastore, place, transfer, inside=path is not None)
+    source = datastore.outside(place)
+    try:
+        _require_file(source, file)
+        if mode == _IN_PLACE:
+            _require_folder(datastore, place, path)
+            own = datastore.store.source(path or "")
+            return StagedFile(_record(datastore, file, own, f"{IN_PLACE}{path}"))
+        if mode == "direct":
+            recorded = place if is_url(place) else os.path.realpath(place)
+            return StagedFile(_record(datastore, file, source, recorded))
+        return _bring(datastore, file, source, mode)
+    except OSError as error:
+        if isinstance(error, ButlerUserError):
+            raise
+        if isinstance(error, FileNotFoundError):
+            raise ArtifactMissingError(f"no file {source}") from error
+        raise ButlerUserError(f"cannot read {source}: {error.strerror or error}") from error
+
+
+def stage_own_file(datastore: FileDatastore, path: str, formatter: Formatter) -> StagedFile:
+    """Take a file below the root as one of the datastore's own, as an import does.
+
+    Parameters
+    ----------
+    datastore
+        Where it is.
+    path
+        Relative to the root.
+    formatter
+        What reads it.
+
+    Raises
+    ------
+    TemplateError
+        Raised if the path is not that of a file in a folder below the root.
+    ArtifactMissingError
+        Raised if there is no such file.
+    """
+    plain = not is_outside(path) and PurePosixPath(path).as_posix() == path and ".." not in path.split("/")
+    _require_folder(datastore, path, path if plain else None)
+    if datastore.size(path) is None:
+        raise ArtifactMissingError(f"no file {datastore.locate(path)}")
+    return StagedFile(datastore.record_of(datastore.store.source(path), path, formatter))
+
+
+def _mode_for(datastore: FileDatastore, place: str, transfer: str | None, *, inside: bool) -> str:
+    """Return what is done with a file."""
+    if transfer is not None and transfer not in TRANSFER_MODES:
+        raise ButlerUserError(f"transfer is one of {', '.join(TRANSFER_MODES)}, or None, not {transfer!r}")
+    linkable = datastore.store.has_links and not is_url(place)
+    match transfer:
+        case None:
+            return _IN_PLACE
+        case "auto":
+            return _IN_PLACE if inside else "link" if linkable else "copy"
+        case "split":
+            return _IN_PLACE if inside else "direct"
+        case "copy" | "move" | "direct":
+            return transfer
+        case _:
+            if not linkable:
+                where = place if is_url(place) else datastore.store.locate("")
+                raise ButlerUserError(
+                    f"no {transfer} is possible: {where} is no local file or directory; copy"
+                )
+            return transfer
+
+
+def _require_file(source: ByteSource, file: IncomingFile) -> None:
+    """Refuse what is no file; far away, only if files are to be looked at."""
+    if isinstance(source, LocalFile):
+        if not source.path.is_file():
+            raise FileNotFoundError
+    elif file.validate:
+        source.size()
+
+
+def _require_folder(datastore: FileDatastore, place: str, path: str | None) -> None:
+    """Refuse a file that stays in the datastore, but is not in a folder there."""
+    # In the root itself lie the registry and the configuration.
+    if path is None or "/" not in path:
+        root = datastore.store.locate("")
+        raise TemplateError(
+            f"{place!r} is no path of a file in a folder of the repository {root}; give another transfer mode"
+        )
+
+
+def _bring(datastore: FileDatastore, file: IncomingFile, source: ByteSource, mode: str) -> StagedFile:
+    """Copy, link or move a file into the store."""
+    with datastore.writing(datastore.path_for(file.ref, file.formatter), f"{mode} {source} to") as pending:
+        if not isinstance(source, LocalFile):
+            copy_bytes(source, pending.local)
+        elif mode == "move":
+            _move(source.path, pending.local)
+        else:
+            bring_file(source.path, pending.local, mode)
+        brought = LocalFile(pending.local, source.name)
+        record = _record(datastore, file, brought, pending.final)
+    return StagedFile(record, datastore.store, pending.temporary, source if mode == "move" else None)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Give a file a second name, until the first can go."""
+    try:
+        if source.is_symlink():
+            raise OSError("the link would be moved, not the file")
+        target.hardlink_to(source)
+    except OSError:
+        bring_file(source, target, "copy")
+
+
+def _record(datastore: FileDatastore, file: IncomingFile, source: ByteSource, path: str) -> FileRecord:
+    if not file.validate:
+        return FileRecord(path, file.formatter.name, UNKNOWN_SIZE)
+    return datastore.record_of(source, path, file.formatter)

@@ -1,0 +1,98 @@
+"""StagedFile: a complete file that waits for its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..errors import ArtifactMissingError, ButlerUserError, TemplateError
+from ..formatters import ByteSource, LocalFile
+from ..registry import FileRecord
+from .contract import Store
+from .remote import RemoteFile
+
+__all__ = ["StagedFile", "settle_files"]
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFile:
+    """A complete file that waits for its rows.
+
+    Parameters
+    ----------
+    record
+        What the registry will know about it.
+    store
+        Where it is; None for a file that stays where it is.
+    temporary
+        Path that it has in the store.
+    moved_from
+        The file that it takes the place of, if any.
+    """
+
+    record: FileRecord
+    store: Store | None = None
+    temporary: str = ""
+    moved_from: ByteSource | None = None
+
+    def publish(self) -> None:
+        """Give the file its final name; under the lock of a transaction, so that no other can take it.
+
+        It keeps the temporary one, too, until `finish`: a kill before the commit leaves both, by which
+        `verify` knows what nobody owns even in the directory of a run that was never registered.
+
+        Raises
+        ------
+        TemplateError
+            Raised if another dataset has taken the name since this one was staged.
+        ArtifactMissingError
+            Raised if somebody has removed the file since it was staged.
+        ButlerUserError
+            Raised if the system refuses.
+        """
+        if self.store is None:
+            return
+        place = self.store.locate(self.record.path)
+        try:
+            self.store.publish(self.temporary, self.record.path)
+        except FileExistsError as error:
+            raise TemplateError(
+                f"two datasets have the path {place}; add a dimension to the template"
+            ) from error
+        except FileNotFoundError as error:
+            raise ArtifactMissingError(
+                f"what was staged for {place} is gone; repair only while nothing else writes"
+            ) from error
+        except OSError as error:
+            raise ButlerUserError(f"cannot write {place}: {error.strerror or error}") from error
+
+    def discard(self) -> None:
+        """Remove the file before it is published."""
+        if self.store is not None:
+            self.store.remove(self.temporary)
+
+    def finish(self) -> None:
+        """Remove the temporary name, and what the file takes the place of; once nothing can be undone."""
+        if self.temporary != self.record.path:
+            self.discard()
+        match self.moved_from:
+            case LocalFile(path=path):
+                path.unlink(missing_ok=True)
+            case RemoteFile() as file:
+                file.remove()
+
+    def retract(self) -> None:
+        """Remove the file after it was published."""
+        if self.store is not None:
+            self.store.remove(self.record.path)
+            self.discard()
+
+
+def settle_files(files: Iterable[StagedFile]) -> None:
+    """Return when the names of published files would survive a loss of power."""
+    paths: dict[str, tuple[Store, list[str]]] = {}
+    for file in files:
+        if file.store is not None:
+            paths.setdefault(file.store.locate(""), (file.store, []))[1].append(file.record.path)
+    for store, members in paths.values():
+        store.settle(members)

@@ -1,0 +1,183 @@
+"""ingest_files: files that somebody has become datasets."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from .datasets import DatasetRef, FileDataset
+from .datastore import IncomingFile, StagedFile, stage_file
+from .errors import ConflictingDefinitionError
+from .formatters import formatter_for, get_formatter
+from .registry import Registry
+from .writer import DatasetWriter
+
+__all__ = ["ingest_files"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What of the datasets of one call is to be brought in.
+
+    Parameters
+    ----------
+    files
+        Each file with its datasets, their data IDs expanded.
+    registered
+        UUIDs of those that have a row, but no file.
+    """
+
+    files: list[tuple[FileDataset, list[DatasetRef]]]
+    registered: set[uuid.UUID]
+
+
+def ingest_files(
+    writer: DatasetWriter,
+    datasets: Sequence[FileDataset],
+    *,
+    transfer: str | None,
+    skip_existing: bool,
+    validate: bool,
+) -> list[DatasetRef]:
+    """Register files as datasets, all or none; dataset types and runs are made as needed.
+
+    Files are brought in before the database is locked, so that others write meanwhile.
+
+    Parameters
+    ----------
+    writer
+        Of the repository.
+    datasets
+        Files and what they are.
+    transfer
+        As of `butler.datastore.stage_file`.
+    skip_existing
+        Whether to leave out datasets that exist, by UUID, or by type, data ID and run.
+    validate
+        Whether to look at the files.
+
+    Returns
+    -------
+    refs
+        The datasets that were brought in.
+    """
+    registry = writer.registry
+    registry.database.require_writeable()
+    wanted = _wanted(registry, datasets, skip_existing=skip_existing)
+    staged: list[tuple[DatasetRef, StagedFile]] = []
+    try:
+        for dataset, refs in wanted.files:
+            name = dataset.formatter
+            formatter = get_formatter(name) if name else formatter_for(refs[0].datasetType.storageClass)
+            incoming = IncomingFile(dataset.path, refs[0], formatter, validate)
+            file = stage_file(writer.datastore, incoming, transfer)
+            staged += [(ref, file) for ref in refs]
+    except BaseException:
+        for _, file in staged:
+            file.discard()
+        raise
+    with writer.transaction_for([file for _, file in staged]):
+        refs = [ref for dataset in datasets for ref in dataset.refs]
+        for dataset_type in dict.fromkeys(ref.datasetType for ref in refs):
+            registry.registerDatasetType(dataset_type)
+        runs = sorted({ref.run for ref in refs})
+        for run in runs:
+            registry.registerRun(run)
+        if skip_existing:
+            registry.hold(runs)
+            staged = _without_overtaken(registry, staged, wanted.registered)
+        writer.store(staged, registered=wanted.registered)
+    return [ref for ref, _ in staged]
+
+
+def _wanted(registry: Registry, datasets: Sequence[FileDataset], *, skip_existing: bool) -> _Wanted:
+    """Tell what is to be brought in.
+
+    Raises
+    ------
+    ConflictingDefinitionError
+        Raised if a dataset is named twice, or exists, or a UUID belongs to another one.
+    DataIdValueError
+        Raised if a dimension record is missing.
+    """
+    given = [ref for dataset in datasets for ref in dataset.refs]
+    _require_distinct(given)
+    known = {ref.id: ref for ref in registry.datasets.get_many([ref.id for ref in given])}
+    filed = registry.files.get(list(known))
+    held = _held(registry, given)
+    registered: set[uuid.UUID] = set()
+    skipped: set[uuid.UUID] = set()
+    for ref in given:
+        existing = known.get(ref.id)
+        if existing is not None:
+            _require_same(ref, existing)
+        if existing is not None and ref.id not in filed:
+            registered.add(ref.id)
+        elif existing is not None or ref.id in held:
+            if not skip_existing:
+                what = f"as {held.get(ref.id, ref.id)}"
+                raise ConflictingDefinitionError(f"{ref} exists in run {ref.run!r} {what}; use another run")
+            skipped.add(ref.id)
+    files = []
+    for dataset in datasets:
+        refs = [
+            ref.expanded(registry.records.expand(ref.dataId)) for ref in dataset.refs if ref.id not in skipped
+        ]
+        if refs:
+            files.append((dataset, refs))
+    return _Wanted(files, registered)
+
+
+def _without_overtaken(
+    registry: Registry, staged: Sequence[tuple[DatasetRef, StagedFile]], registered: set[uuid.UUID]
+) -> list[tuple[DatasetRef, StagedFile]]:
+    """Leave out what another process has ingested meanwhile, and the files that only that would have."""
+    held = _held(registry, [ref for ref, _ in staged if ref.id not in registered])
+    kept = [(ref, file) for ref, file in staged if ref.id not in held]
+    needed = {id(file) for _, file in kept}
+    for _, file in staged:
+        if id(file) not in needed:
+            file.discard()
+    return kept
+
+
+def _held(registry: Registry, refs: Iterable[DatasetRef]) -> dict[uuid.UUID, uuid.UUID]:
+    """Return the UUIDs of datasets that stand where others would, by the UUID of those."""
+    groups: dict[tuple[str, str], list[DatasetRef]] = {}
+    for ref in refs:
+        groups.setdefault((ref.datasetType.name, ref.run), []).append(ref)
+    runs = set(registry.collections.query())
+    held: dict[uuid.UUID, uuid.UUID] = {}
+    for (name, run), members in groups.items():
+        registered = registry.datasets.find_type(name)
+        if (
+            registered is None
+            or run not in runs
+            or registered.type.dimensions != members[0].datasetType.dimensions
+        ):
+            continue
+        found = registry.datasets.held(
+            registered, registry.collections.get_info(run), [ref.dataId.required_values for ref in members]
+        )
+        for ref in members:
+            if (existing := found.get(ref.dataId.required_values)) is not None:
+                held[ref.id] = existing.id
+    return held
+
+
+def _require_distinct(refs: Iterable[DatasetRef]) -> None:
+    """Refuse a dataset that one call names twice."""
+    seen: set[object] = set()
+    for ref in refs:
+        key = (ref.datasetType.name, ref.run, ref.dataId.required_values)
+        if key in seen or ref.id in seen:
+            raise ConflictingDefinitionError(f"{ref} is named twice in one call")
+        seen |= {key, ref.id}
+
+
+def _require_same(ref: DatasetRef, existing: DatasetRef) -> None:
+    """Refuse a UUID that belongs to another dataset."""
+    named = (ref.datasetType.name, ref.run, ref.dataId.required_values)
+    if named != (existing.datasetType.name, existing.run, existing.dataId.required_values):
+        raise ConflictingDefinitionError(f"the UUID {ref.id} belongs to {existing}, not to {ref}")
