@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_repository import NOTE, VISITS, broken_off, visit_timespan
 
 from butler import Butler, CollectionType, DatasetRef, DatasetType, Timespan
+from butler.cli import main
 from butler.errors import (
     AmbiguousCalibrationError,
     CollectionTypeError,
@@ -79,7 +81,7 @@ def test_calibrations_are_found_by_time(calib: Butler) -> None:
 
 
 def test_without_a_time_calibrations_are_passed_over(calib: Butler) -> None:
-    """find_dataset then looks into none of their collections; get takes the only one, whenever it is valid."""
+    """find_dataset then looks into none of them; get takes the only one, whenever it is valid."""
     calib.registry.certify("calib", biases(calib, "b1"), nights(1, 2))
     assert calib.find_dataset("bias", detector=0, collections="calib") is None
     assert calib.find_dataset("bias", detector=0, collections=["calib", "b2"]).run == "b2"
@@ -196,6 +198,26 @@ def test_a_type_of_known_dimensions_becomes_a_calibration(butler: Butler) -> Non
     )
     with pytest.raises(DataIdValueError, match="has no timespan"):
         butler.get("bias", detector=0, visit=8, collections="calib")
+
+
+def test_the_command_certifies(calib: Butler) -> None:
+    """The collection is made, dates are TAI, what is found first counts, and a bad date is a clear mistake."""
+    words = ["certify-calibrations", str(calib.root), "b1", "new", "bias"]
+    dates = ["--begin-date", "2024-01-01", "--end-date", "2024-01-02T00:00:00"]
+    result = CliRunner().invoke(main, [*words, *dates])
+    assert result.exit_code == 0, result.output
+    assert "2 datasets are valid in new in [2024-01-01T00:00:00, 2024-01-02T00:00:00)" in result.stderr
+    told = calib.registry.queryDatasetAssociations("bias", "new")
+    assert [a.timespan for a in told] == [nights(1, 2)] * 2
+    again = CliRunner().invoke(main, words)
+    assert (again.exit_code, "overlaps (-∞, ∞)" in again.stderr) == (1, True)
+    bad = CliRunner().invoke(main, [*words, "--begin-date", "yesterday"])
+    assert (bad.exit_code, "--begin-date needs a date" in bad.stderr) == (2, True)
+    calib.collections.register("both", CollectionType.CHAINED)
+    calib.collections.redefine_chain("both", ["b1", "b2"])
+    every = ["certify-calibrations", str(calib.root), "both", "new", "bias", "--search-all-inputs"]
+    crowded = CliRunner().invoke(main, [*every, "--begin-date", "2024-02-01"])
+    assert (crowded.exit_code, "two datasets are bias" in crowded.stderr) == (1, True)
 
 
 def test_validity_survives_an_export(calib: Butler, empty: Butler, tmp_path: Path) -> None:

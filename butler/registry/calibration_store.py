@@ -66,7 +66,7 @@ class CalibrationStore:
             self._db.lock(f"members of {collection.id}")
             for registered, wanted in self._tags.known(refs):
                 calibs = _table(registered)
-                for values, number in wanted.items():
+                for values in wanted:
                     key = self._matches(registered, calibs, collection, values)
                     held = self._db.query(
                         sa.select(calibs.c.valid_begin, calibs.c.valid_end).where(
