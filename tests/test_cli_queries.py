@@ -164,6 +164,12 @@ def test_order_limit_and_offset(notes: Butler) -> None:
     assert call(notes, "query-dimension-records", *words).stdout == "id,purpose\n1,WAVEFRONT\n"
 
 
+def test_records_of_datasets(notes: Butler) -> None:
+    """Only records count that belong to a dataset."""
+    found = rows(notes, "query-dimension-records", "visit", "--datasets", "note", "--collections", "tag")
+    assert [row["id"] for row in found] == [2, 3]
+
+
 # Collections.
 
 

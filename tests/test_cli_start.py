@@ -198,5 +198,5 @@ def test_an_error_of_ours_is_not_hidden(repository: Path, monkeypatch: pytest.Mo
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Butler, "query_data_ids", fail)
+    monkeypatch.setattr(Butler, "query", fail)
     assert isinstance(call("query-data-ids", repository, "visit").exception, ZeroDivisionError)
