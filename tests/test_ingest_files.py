@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from butler.formatters.json_model import JsonFormatter
 from repository_snapshot import snapshot
 from small_repository import CALEXP, NOTE, broken_off, make_exposure
 
@@ -22,7 +23,6 @@ from butler.errors import (
     FileFormatError,
     TemplateError,
 )
-from butler.formatters.json_model import JsonFormatter
 
 
 def note_ref(visit: int = 1, run: str = "run", **kwargs: Any) -> DatasetRef:
