@@ -10,7 +10,7 @@ from .arguments import format_option, open_butler, repository_argument, split_ca
 from .command import command
 from .data_query import DataQuery, data_query_options
 from .dataset_table import print_datasets
-from .output import choose_columns, print_rows
+from .output import choose_columns, print_rows, rows_or_none
 from .selection import Selection, selection_options
 
 _columns_option = words_option("--columns", help="Columns to print, in this order; all if not given.")
@@ -36,10 +36,11 @@ def query_datasets(
         if count:
             print_rows(("type", "count"), list(selection.count(butler).items()), style)
             return
-        refs = selection.find(butler)
-        files = butler.registry.files.get([ref.id for ref in refs]) if show_uri else {}
-    paths = {key: record.path for key, record in files.items()} if show_uri else None
-    print_datasets(refs, style, paths, columns)
+        with rows_or_none(columns or ("type", "run", "id"), style):
+            refs = selection.find(butler)
+        found = butler.get_many_uris(refs, allow_missing=True) if show_uri else {}
+    uris = {ref: str(uri.primaryURI) for ref, uri in found.items()} if show_uri else None
+    print_datasets(refs, style, uris, columns)
 
 
 @command("query-data-ids")
@@ -70,8 +71,9 @@ def query_data_ids(
         if count:
             print_rows(("count",), [(results.count(),)], style)
             return
-        found = asked.fetch(results)
-    header = group.data_coordinate_keys
+        header = group.data_coordinate_keys
+        with rows_or_none(columns or header, style):
+            found = asked.fetch(results)
     rows = [[data_id[key] for key in header] for data_id in found]
     print_rows(*choose_columns(header, rows, columns), style)
 
@@ -99,7 +101,8 @@ def query_dimension_records(
         if count:
             print_rows(("count",), [(results.count(),)], style)
             return
-        found = asked.fetch(results)
+        with rows_or_none(columns or header, style):
+            found = asked.fetch(results)
     rows = [[_elided(name, record[name]) for name in columns_of] for record in found]
     print_rows(*choose_columns(header, rows, columns), style)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -28,6 +28,9 @@ __all__ = [
 ]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_MAX_EXPLAINED: Final = 3
+"""Most dataset types of which it is told why there are none."""
 
 where_option = click.option(
     "--where", default="", help="Condition, for example \"visit IN (1..9) AND band = 'i'\"."
@@ -101,7 +104,11 @@ class Selection:
                     click.echo(f"there are more than the {most} datasets of --limit", err=True)
                 return found[:most]
         if not found:
-            reasons = [reason for results in searches.values() for reason in results.explain_no_results()]
+            reasons = [
+                reason
+                for results in list(searches.values())[:_MAX_EXPLAINED]
+                for reason in results.explain_no_results()
+            ]
             nothing = f"there is no dataset in {', '.join(self._path(butler)) or 'this repository'}"
             raise EmptyQueryResultError("; ".join(dict.fromkeys(reasons)) or nothing)
         return found
