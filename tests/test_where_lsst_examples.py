@@ -292,7 +292,9 @@ def test_two_instruments_need_a_name(registry_home: RegistryHome, tmp_path: Path
         butler.registry.insertDimensionData("instrument", {"name": "Cam2"})
         butler.registry.insertDimensionData("detector", {"instrument": "Cam2", "id": 1, "full_name": "x"})
         for where in ("detector=1", "detector=1 AND instrument.class_name != 'x'"):
-            with pytest.raises(InvalidQueryError, match=r"add instrument = \.\.\. with one of 'Cam1', 'Cam2'"):
+            with pytest.raises(
+                InvalidQueryError, match=r"add instrument = \.\.\. with one of 'Cam1', 'Cam2'"
+            ):
                 rows(butler, "detector", where)
         assert rows(butler, "detector", "instrument='Cam2' AND detector=1") == [1]
         assert rows(butler, "detector", "detector.full_name = 'x'") == [1]

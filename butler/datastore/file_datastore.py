@@ -23,6 +23,7 @@ from ..formatters import (
 )
 from ..handles import check_request
 from ..registry import FileRecord
+from ..user_paths import checked_path
 from .bringing import bring_file, copy_bytes
 from .contract import PendingFile, Store
 from .file_cache import FileCache
@@ -89,7 +90,7 @@ class FileDatastore:
         """
         size = None if record.size == UNKNOWN_SIZE else record.size
         if record.path.startswith("/"):
-            return LocalFile(Path(record.path))
+            return LocalFile(checked_path(record.path))
         if is_url(record.path):
             return RemoteFile(record.path, {}, self.cache, size, record.checksum)
         return self.store.source(key_of(record.path), size, record.checksum)
@@ -222,7 +223,8 @@ class FileDatastore:
             reason = error.strerror or error
             raise ButlerUserError(f"cannot {transfer} {source} to {target}: {reason}") from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
     def stored(self, record: FileRecord, dataset_type: DatasetType, component: str | None) -> StoredDataset:
         """Return the reader of one dataset whose file is known.

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import ButlerUserError, TemplateError
+from ..errors import ButlerUserError
 from ..registry import FileRecord
+from ..user_paths import checked_path
 from .datastore_config import is_marker
 from .file_datastore import UNKNOWN_SIZE, FileDatastore, checksum_of
 from .local_store import is_temporary
@@ -98,7 +99,9 @@ def _compared(
     for dataset_id, record in records.items():
         try:
             key = None if is_outside(record.path) else key_of(record.path)
-        except TemplateError:
+            # The system would not look at such a path, and nothing is to stop at one record.
+            checked_path(record.path)
+        except ButlerUserError:
             astray[dataset_id] = record.path
             continue
         known.add(key or "")
