@@ -73,21 +73,21 @@ def ingest_files(
             incoming = IncomingFile(dataset.path, refs[0], formatter, validate)
             file = stage_file(writer.datastore, incoming, transfer)
             staged += [(ref, file) for ref in refs]
-        with registry.database.transaction():
-            refs = [ref for dataset in datasets for ref in dataset.refs]
-            for dataset_type in dict.fromkeys(ref.datasetType for ref in refs):
-                registry.registerDatasetType(dataset_type)
-            runs = sorted({ref.run for ref in refs})
-            for run in runs:
-                registry.registerRun(run)
-            if skip_existing:
-                registry.hold(runs)
-                staged = _without_overtaken(registry, staged, wanted.registered)
-            writer.store(staged, registered=wanted.registered)
     except BaseException:
         for _, file in staged:
             file.discard()
         raise
+    with writer.transaction_for([file for _, file in staged]):
+        refs = [ref for dataset in datasets for ref in dataset.refs]
+        for dataset_type in dict.fromkeys(ref.datasetType for ref in refs):
+            registry.registerDatasetType(dataset_type)
+        runs = sorted({ref.run for ref in refs})
+        for run in runs:
+            registry.registerRun(run)
+        if skip_existing:
+            registry.hold(runs)
+            staged = _without_overtaken(registry, staged, wanted.registered)
+        writer.store(staged, registered=wanted.registered)
     return [ref for ref, _ in staged]
 
 

@@ -22,7 +22,7 @@ from butler.errors import (
     FileFormatError,
     TemplateError,
 )
-from butler.formatters.json_model import JsonFormatter
+from butler.formatters.text_model import JsonFormatter
 
 
 def note_ref(visit: int = 1, run: str = "run", **kwargs: Any) -> DatasetRef:

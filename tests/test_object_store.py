@@ -7,7 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from small_repository import CALEXP, NOTE, broken_off, insert_records, make_expo
 
 from butler import Butler, DatasetRef, FileDataset, RepositoryConfig
 from butler.cli import main
-from butler.datastore import DatastoreConfig, FileCache, RemoteResource
+from butler.datastore import DatastoreConfig, FileCache, RemoteResource, StagedFile
 from butler.errors import (
     ArtifactMissingError,
     ButlerUserError,
@@ -146,6 +146,28 @@ def test_a_failed_put_leaves_no_object(remote: Butler, object_server: ObjectServ
     assert remote.get(ref) == {"a": 1}
 
 
+def test_what_breaks_off_after_the_commit_takes_no_object_along(
+    remote: Butler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once there are rows, nothing removes what they name, in a put as in an ingest."""
+
+    def interrupt(self: StagedFile) -> None:
+        raise KeyboardInterrupt
+
+    place = remote.getURI(remote.put({"a": 1}, "note", visit=1))
+    monkeypatch.setattr(StagedFile, "finish", interrupt)
+    actions: list[Callable[[], object]] = [
+        lambda: remote.put({"a": 1}, "note", visit=2),
+        lambda: remote.put_many([({"a": 1}, note_ref(3))]),
+        lambda: remote.ingest(FileDataset(str(place), note_ref(1, "other")), transfer="copy"),
+    ]
+    for action in actions:
+        with pytest.raises(KeyboardInterrupt):
+            action()
+    assert sum(len(remote.query_datasets("note", run)) for run in ("run", "other")) == 4
+    assert remote.verify().is_clean
+
+
 def test_two_writers_of_one_dataset_do_not_meet(remote: Butler) -> None:
     """Who comes second is refused, and takes back its own object, not that of the first."""
     ref = note_ref()
@@ -192,20 +214,25 @@ def test_a_kill_between_upload_and_rows_leaves_an_orphan(
 
 
 def test_verify_finds_what_is_gone_and_what_has_changed(
-    remote: Butler, object_server: ObjectServer, capsys: pytest.CaptureFixture[str]
+    remote: Butler, object_server: ObjectServer, tmp_path: Path
 ) -> None:
     """Missing objects, ones of another length, and ones of another content are told apart."""
     refs = [remote.put({"visit": visit}, "note", visit=visit) for visit in (1, 2, 3)]
     keys = [str(remote.getURI(ref)).removeprefix(f"s3://{BUCKET}/") for ref in refs]
     content = object_server.read(keys[2])
+    # A copy in the cache does not hide what became of the object.
+    assert remote.get(refs[2]) == {"visit": 3}
     object_server.remove(keys[0])
     object_server.write(keys[1], b"{}")
     object_server.write(keys[2], content.replace(b"3", b"4"))
     with pytest.raises(ArtifactMissingError, match="registered but gone"):
         remote.get(refs[0])
-    for ref in refs[1:]:
-        with pytest.raises(FileFormatError, match="see `butler verify`"):
-            remote.get(ref)
+    with pytest.raises(FileFormatError, match=r"has 2 bytes, it had .* see `butler verify`"):
+        remote.get(refs[1])
+    for copy in (tmp_path / "cache").iterdir():
+        copy.unlink()
+    with pytest.raises(FileFormatError, match="is not what it was when it was stored"):
+        remote.get(refs[2])
     assert [bool(remote.exists(ref)) for ref in refs] == [False, True, True]
     report = remote.verify(repair=True)
     assert report.missing == (refs[0].id,)

@@ -28,7 +28,8 @@ from .bringing import bring_file, copy_bytes
 from .contract import PendingFile, Store
 from .file_cache import FileCache
 from .local_store import temporary_name
-from .paths import is_owned, is_url, key_of
+from .object_store import ObjectStore
+from .paths import is_outside, is_owned, is_url, key_of
 from .remote import CHUNK_SIZE, RemoteFile
 from .staged_file import StagedFile
 from .templates import TemplateSet
@@ -76,7 +77,7 @@ class FileDatastore:
         TemplateError
             Raised if a relative path would leave the root.
         """
-        if is_url(path) or path.startswith("/"):
+        if is_outside(path):
             return path
         return self.store.locate(key_of(path))
 
@@ -89,11 +90,26 @@ class FileDatastore:
             Raised if a relative path would leave the root.
         """
         size = None if record.size == UNKNOWN_SIZE else record.size
-        if record.path.startswith("/"):
-            return LocalFile(checked_path(record.path))
-        if is_url(record.path):
-            return RemoteFile(record.path, {}, self.cache, size, record.checksum)
+        if is_outside(record.path):
+            return self.outside(record.path, size, record.checksum)
         return self.store.source(key_of(record.path), size, record.checksum)
+
+    def outside(self, place: str, size: int | None = None, checksum: str | None = None) -> ByteSource:
+        """Return the bytes of a file that is named in full.
+
+        Parameters
+        ----------
+        place
+            Local path or URL; one of the store's kind is reached with the options of the store.
+        size, checksum
+            What is known of it.
+        """
+        if not is_url(place):
+            return LocalFile(checked_path(place))
+        options: Mapping[str, Any] = {}
+        if isinstance(self.store, ObjectStore) and self.store.scheme == place.partition("://")[0]:
+            options = self.store.options
+        return RemoteFile(place, options, self.cache, size, checksum)
 
     def size(self, path: str) -> int | None:
         """Return how many bytes there are under a recorded path, None if there is nothing.
@@ -106,8 +122,8 @@ class FileDatastore:
             Raised if the system refuses to tell.
         """
         try:
-            if path.startswith("/") or is_url(path):
-                return self.source(FileRecord(path, "", UNKNOWN_SIZE)).size()
+            if is_outside(path):
+                return self.outside(path).size()
             return self.store.size(key_of(path))
         except (FileNotFoundError, NotADirectoryError):
             return None

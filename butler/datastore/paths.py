@@ -73,6 +73,7 @@ def below(place: str, root: str) -> str | None:
     """
     if is_url(place) or is_url(root):
         folder = root.rstrip("/") + "/"
-        return place.removeprefix(folder) if place.startswith(folder) else None
+        path = place.removeprefix(folder)
+        return path if place.startswith(folder) and ".." not in path.split("/") else None
     resolved, directory = Path(place).resolve(), Path(root).resolve()
     return resolved.relative_to(directory).as_posix() if resolved.is_relative_to(directory) else None

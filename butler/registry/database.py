@@ -275,7 +275,7 @@ class Database:
             Columns of the primary key or of one unique key; the other keys must be free.
         """
         statement = self._backend.insert(table).on_conflict_do_nothing(index_elements=keys)
-        return self.execute(statement, rows).rowcount
+        return self.execute(statement.execution_options(preserve_rowcount=True), rows).rowcount
 
     def query(self, statement: sa.Executable) -> Sequence[sa.Row[Any]]:
         """Return all rows of a query."""
@@ -288,8 +288,9 @@ class Database:
 
     def run(self, prepared: Prepared, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a prepared query, as the driver has them."""
-        cursor = self._driver().cursor()
+        driver = self._driver()
         try:
+            cursor = driver.cursor()
             cursor.execute(prepared.sql, prepared.arrange(values))
             rows: list[tuple[Any, ...]] = cursor.fetchall()
         except (self._driver_error, UnicodeEncodeError) as error:
@@ -324,8 +325,9 @@ class Database:
         """
         if not self._session.scratch:
             self._in_transaction("run_many")
-        cursor = self._driver().cursor()
+        driver = self._driver()
         try:
+            cursor = driver.cursor()
             cursor.executemany(prepared.sql, map(prepared.arrange, rows))
             n_changed = int(cursor.rowcount)
         except (self._driver_error, UnicodeEncodeError) as error:
@@ -374,9 +376,9 @@ class Database:
 
     def _say(self, words: str, ending: Transaction | None = None) -> None:
         """Run words without values; `ending` is the transaction that they end."""
-        cursor = self._driver().cursor()
+        driver = self._driver()
         try:
-            cursor.execute(words)
+            driver.cursor().execute(words)
         except self._driver_error as error:
             self._raise(error, words, ending)
 

@@ -238,11 +238,13 @@ def _plain_values(
     for name, kind in dimensions.key_types:
         value: Any = given[name] if name in given else defaults.get(name)
         n_given += name in given
-        if type(value) is not kind:
-            return None
-        if not (
-            -(2**63) <= value < 2**63 if kind is int else value.isascii() and value and "\0" not in value
-        ):
+        if kind is int and type(value) is int:
+            is_sound = -(2**63) <= value < 2**63
+        else:
+            is_sound = (
+                kind is str and type(value) is str and value != "" and value.isascii() and "\0" not in value
+            )
+        if not is_sound:
             return None
         values.append(value)
     return tuple(values) if n_given == len(given) else None
