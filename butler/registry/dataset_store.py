@@ -14,7 +14,13 @@ import sqlalchemy as sa
 
 from ..datasets import DatasetRef, DatasetType
 from ..dimensions import DataCoordinate
-from ..errors import ConflictingDefinitionError, MissingDatasetTypeError, OrphanedRecordError, did_you_mean
+from ..errors import (
+    ConflictingDefinitionError,
+    DatasetTypeError,
+    MissingDatasetTypeError,
+    OrphanedRecordError,
+    did_you_mean,
+)
 from .collections import CollectionInfo
 from .database import Database
 from .dataset_statements import MANY, DatasetStatements
@@ -91,7 +97,11 @@ class DatasetStore:
         ------
         ConflictingDefinitionError
             Raised if the name is registered with another definition.
+        DatasetTypeError
+            Raised for a component.
         """
+        if dataset_type.isComponent():
+            raise DatasetTypeError(f"{dataset_type.name!r} is a component; register the whole")
         if self._is_registered(dataset_type):
             return False
         with self._db.transaction():
