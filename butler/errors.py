@@ -24,10 +24,12 @@
     │   ├── InvalidQueryError           (ValueError) an expression that cannot be understood
     │   │   └── EmptyQueryResultError     nothing found, and why
     │   ├── StorageClassError           (TypeError) object, storage class and parameters do not fit
+    │   │   └── UnknownParameterError     (KeyError) a read parameter that is not understood
     │   ├── UnknownComponentError       (KeyError) no such component
     │   ├── BoxError                    (ValueError) a pixel box outside its image
     │   ├── FileFormatError             (ValueError) a file that is broken or not what it says
     │   ├── IngestError                 (ValueError) an exposure that cannot be described
+    │   ├── SchemaVersionError          (ValueError) a registry older or newer than this program
     │   ├── PruneError                  (TypeError) options of a deletion that contradict each other
     │   └── TemplateError               (ValueError) a path that would leave the repository
     ├── RepositoryCorruptionError       the repository contradicts itself; run ``butler verify``
@@ -66,10 +68,12 @@ __all__ = [
     "RepositoryCorruptionError",
     "RepositoryExistsError",
     "RepositoryNotFoundError",
+    "SchemaVersionError",
     "StorageClassError",
     "TemplateError",
     "UncertainCommitError",
     "UnknownComponentError",
+    "UnknownParameterError",
     "did_you_mean",
 ]
 
@@ -162,8 +166,16 @@ class EmptyQueryResultError(InvalidQueryError):
     """A query found nothing; the message says which condition removed everything."""
 
 
+class SchemaVersionError(ButlerUserError, ValueError):
+    """The tables of a registry are of another version than this program's."""
+
+
 class StorageClassError(ButlerUserError, TypeError):
     """Object, storage class and parameters do not fit each other."""
+
+
+class UnknownParameterError(StorageClassError, KeyError):
+    """The storage class does not understand such a read parameter."""
 
 
 class UnknownComponentError(ButlerUserError, KeyError):

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from .datasets import DatasetRef, StorageClass, get_storage_class
 from .dimensions import DataCoordinate
 from .errors import StorageClassError
+from .tables import is_table, table_part
 
 __all__ = ["DatasetReader", "DeferredDatasetHandle", "InMemoryDatasetHandle", "read_part"]
 
@@ -85,6 +86,8 @@ class DeferredDatasetHandle:
         wanted = {**self.parameters, **(parameters or {})} if parameters else self.parameters
         if component is None:
             whole = self.reader.read(self.ref, None, wanted)
+            if storageClass is None and self.storageClass is None:
+                return whole
             return _converted(whole, self.ref.datasetType.storageClass, storageClass or self.storageClass)
         part_class = self.ref.datasetType.storageClass.component(component)
         if self.storageClass is None:
@@ -170,8 +173,11 @@ def read_part(obj: Any, component: str | None, parameters: Mapping[str, Any]) ->
     component
         Attribute to return; the object itself if None.
     parameters
-        ``bbox`` and ``origin`` (``PARENT`` by default); components without pixels ignore them.
+        ``bbox`` and ``origin`` (``PARENT`` by default); components without pixels ignore them. For tables
+        ``columns`` and ``filters``.
     """
+    if is_table(obj):
+        return table_part(obj, component, parameters)
     bbox = parameters.get("bbox")
     part = obj if component is None else getattr(obj, component)
     if bbox is None or not hasattr(part, "getBBox"):

@@ -496,13 +496,13 @@ WRITES: dict[str, tuple[Act, type[Exception], type[Exception], str]] = {
         lambda b: b.put({}, "calexp", visit=2, detector=0),
         StorageClassError,
         TypeError,
-        "cannot write a dict as an Exposure",
+        "cannot take dict as ExposureF: expected Exposure",
     ),
     "wrong type for a dictionary": (
         lambda b: b.put([1], "note", visit=2),
         StorageClassError,
         TypeError,
-        "cannot write a list as a dictionary",
+        "cannot take list as StructuredDataDict: expected dict",
     ),
     "component by name": (
         lambda b: b.put(make_wcs(), "calexp.wcs", visit=2, detector=0),

@@ -30,8 +30,9 @@ ROOMS = {
         ["datasets"],
         ["dimensions"],
         ["regions"],
-        ["images"],
+        ["images", "log_records", "tables"],
         ["safe_yaml"],
+        ["plugins"],
         ["errors", "late"],
     ],
     "connections": [
@@ -71,8 +72,12 @@ DOORS = {
     "click": ["butler/cli/", "tasks/cli.py"],
     "tqdm": ["butler/cli/", "tasks/cli.py"],
     "matplotlib": ["butler/pictures/"],
+    "pyarrow": ["butler/tables/"],
+    "pandas": ["butler/tables/"],
     "sep": ["tasks/process_ccd/"],
     "astroscrappy": ["tasks/process_ccd/"],
+    "alembic": ["butler/registry/migrations/"],
+    "psycopg": [],
     "sqlite3": [],
     "pickle": [],
 }

@@ -36,6 +36,8 @@ from butler.registry.expression import (
     Unary,
 )
 
+pytestmark = pytest.mark.both_databases
+
 # The examples of LSST's documentation, with two visits and four detectors.
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import EllipsisType, TracebackType
@@ -17,7 +17,7 @@ from ..errors import (
     RepositoryExistsError,
     RepositoryNotFoundError,
 )
-from ..registry import RegistryDefaults
+from ..registry import MigrationStep, RegistryDefaults, migrate
 from ..remover import DatasetRemover
 from ..repository import CONFIG_NAME, RepositoryConfig
 from ..writer import DatasetWriter
@@ -161,6 +161,41 @@ class ButlerCore:
     def dimensions(self) -> DimensionUniverse:
         """All dimensions and how they hang together."""
         return UNIVERSE
+
+    @classmethod
+    def migrate(
+        cls, root: str | os.PathLike[str], *, dry_run: bool = False
+    ) -> tuple[Sequence[MigrationStep], list[str]]:
+        """Bring a repository to the schema version of this program; nobody else should have it open.
+
+        Parameters
+        ----------
+        root
+            Directory of the repository.
+        dry_run
+            Whether to undo all in the end.
+
+        Returns
+        -------
+        steps
+            What was done, all or nothing.
+        statements
+            The SQL statements that did it.
+
+        Raises
+        ------
+        RepositoryNotFoundError
+            Raised if there is no repository.
+        SchemaVersionError
+            Raised if the registry is newer than this program.
+        """
+        directory = Path(root).absolute()
+        settings = RepositoryConfig.load(directory)
+        database = settings.open_database(directory, writeable=True)
+        try:
+            return migrate(database, dry_run=dry_run)
+        finally:
+            database.close()
 
     @property
     def run(self) -> str | None:

@@ -286,7 +286,7 @@ class ReadingButler(FindingButler):
         self,
         refs: Iterable[DatasetRef],
         destination: str | os.PathLike[str],
-        transfer: str = "copy",
+        transfer: str = "auto",
         preserve_path: bool = True,
         overwrite: bool = False,
     ) -> list[Path]:
@@ -299,7 +299,7 @@ class ReadingButler(FindingButler):
         destination
             Directory; made if needed.
         transfer
-            ``copy``, ``link``, ``hardlink``, ``symlink`` or ``relsymlink``.
+            ``copy``, ``link``, ``hardlink``, ``symlink`` or ``relsymlink``; ``auto`` copies.
         preserve_path
             Whether files keep their directories, or stand side by side.
         overwrite
@@ -326,7 +326,7 @@ class ReadingButler(FindingButler):
             self.datastore,
             [records[ref.id] for ref in asked],
             Path(destination),
-            transfer=transfer,
+            transfer="copy" if transfer == "auto" else transfer,
             preserve_path=preserve_path,
             overwrite=overwrite,
         )

@@ -103,7 +103,7 @@ def _others() -> list[StorageClass]:
     data = StorageClass(
         "StructuredDataDict",
         dict,
-        converters={"pydantic.main:BaseModel": "butler.datasets.models:model_to_dict"},
+        converters={"pydantic.main:BaseModel": "butler.datasets.conversions:model_to_dict"},
         formatter="Json",
     )
     return [
@@ -111,6 +111,9 @@ def _others() -> list[StorageClass]:
         data,
         *(StorageClass(name, inheritsFrom=data) for name in ("Config", "TaskMetadata", "Packages")),
         StorageClass("StructuredDataList", list, formatter="Json"),
+        StorageClass("ButlerLogRecords", "butler.log_records:ButlerLogRecords", formatter="LogRecords"),
+        StorageClass("Bytes", bytes, formatter="Bytes"),
+        *_pictures(),
         StorageClass("SkyMap", "butler.skymaps:SkyMap", formatter="SkyMapJson"),
         StorageClass(
             "HealSparseMap",
@@ -119,6 +122,20 @@ def _others() -> list[StorageClass]:
             parameters=("pixels", "degrade_nside"),
             formatter="HealSparse",
         ),
+    ]
+
+
+def _pictures() -> list[StorageClass]:
+    """Return pictures and documents, which are bytes; a matplotlib figure becomes one when it is stored."""
+    figure = "matplotlib.figure:Figure"
+    png = {figure: "butler.datasets.conversions:figure_to_png"}
+    pdf = {figure: "butler.datasets.conversions:figure_to_pdf"}
+    return [
+        *(
+            StorageClass(name, bytes, converters=png, formatter="Png")
+            for name in ("Plot", "MatplotlibFigure")
+        ),
+        StorageClass("PdfDocument", bytes, converters=pdf, formatter="Pdf"),
     ]
 
 
@@ -155,7 +172,7 @@ def register_storage_class(storage_class: StorageClass) -> bool:
     ConflictingDefinitionError
         Raised if another one of the same name is known.
     """
-    known = STORAGE_CLASSES.setdefault(storage_class.name, storage_class)
-    if known != storage_class:
+    is_new = storage_class.name not in STORAGE_CLASSES
+    if STORAGE_CLASSES.setdefault(storage_class.name, storage_class) != storage_class:
         raise ConflictingDefinitionError(f"there is another storage class {storage_class.name!r} already")
-    return known is storage_class
+    return is_new

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -291,10 +291,24 @@ class FileDatastore:
         except OSError as error:
             raise ButlerUserError(f"cannot read {source}: {error.strerror or error}") from error
 
-    def remove(self, record: FileRecord) -> None:
-        """Remove a file, if it belongs to the repository; what was ingested in place stays."""
+    def condemn(self, record: FileRecord) -> str | None:
+        """Mark a file that loses its row; return the mark, if one is needed. See `Store.condemn`."""
+        if not is_owned(record.path):
+            return None
+        with suppress(FileNotFoundError):
+            return self.store.condemn(key_of(record.path))
+        return None
+
+    def pardon(self, mark: str) -> None:
+        """Take back the mark of a file that keeps its row."""
+        self.store.remove(mark)
+
+    def remove(self, record: FileRecord, mark: str | None = None) -> None:
+        """Remove a file, if it belongs to the repository, and then its mark; what is used in place stays."""
         if is_owned(record.path):
             self.store.remove(key_of(record.path))
+        if mark is not None:
+            self.store.remove(mark)
 
 
 @dataclass(frozen=True, slots=True)

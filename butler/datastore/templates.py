@@ -177,6 +177,9 @@ class FileTemplate:
             ) from error
 
 
+_DEFAULT: Final = FileTemplate()
+
+
 @dataclass(frozen=True, slots=True)
 class TemplateSet:
     """Which template a dataset gets.
@@ -230,7 +233,7 @@ class TemplateSet:
         keys = (name, dimensions, ref.datasetType.storageClass_name, "default")
         own = self.by_instrument.get(str(ref.dataId.get("instrument")), {})
         found = (group[key] for group in (own, self.general) for key in keys if key in group)
-        return next(found, FileTemplate()).format(ref, extension)
+        return next(found, _DEFAULT).format(ref, extension)
 
 
 def _lookup_key(key: str) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ..errors import FileFormatError, StorageClassError
+from .byte_source import ByteSource
 from .fits_file import broken_file
-from .formatter import Formatter
+from .formatter import Formatter, ReadRequest
 
 __all__ = ["HealSparseFormatter"]
 
@@ -30,8 +33,28 @@ class HealSparseFormatter(Formatter):
         """Read a map."""
         import healsparse
 
-        try:
-            with broken_file(path):
-                return healsparse.HealSparseMap.read(str(path))
-        except RuntimeError as error:
-            raise FileFormatError(f"{path} is not a HealSparse map: {error}") from error
+        with _readable(path):
+            return healsparse.HealSparseMap.read(str(path))
+
+    def read(self, source: ByteSource, request: ReadRequest) -> Any:
+        """Read a map, or only some of its coverage pixels, at a lower resolution, or what it covers.
+
+        ``pixels`` are numbers of coverage pixels, ``degrade_nside`` the resolution to which the map is
+        brought while it is read.
+        """
+        import healsparse
+
+        with source.as_local_file() as path, _readable(path):
+            if request.component == "coverage":
+                return healsparse.HealSparseCoverage.read(str(path))
+            wanted = {key: value for key, value in request.parameters.items() if value is not None}
+            return healsparse.HealSparseMap.read(str(path), **wanted)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        with broken_file(path):
+            yield
+    except RuntimeError as error:
+        raise FileFormatError(f"{path} is not a HealSparse map: {error}") from error

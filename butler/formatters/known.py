@@ -18,9 +18,15 @@ FORMATTERS: Final[dict[str, str]] = {
     "ImageFits": "fits_image:ImageFormatter",
     "MaskFits": "fits_image:MaskFormatter",
     "CameraImageFits": "fits_image:CameraImageFormatter",
-    "Json": "json_model:JsonFormatter",
-    "SkyMapJson": "json_model:SkyMapFormatter",
+    "Json": "text_model:JsonFormatter",
+    "Yaml": "text_model:YamlFormatter",
+    "SkyMapJson": "text_model:SkyMapFormatter",
+    "LogRecords": "log_lines:LogRecordsFormatter",
     "TableEcsv": "table:TableFormatter",
+    "Parquet": "parquet:ParquetFormatter",
+    "Bytes": "raw_bytes:BytesFormatter",
+    "Png": "raw_bytes:PngFormatter",
+    "Pdf": "raw_bytes:PdfFormatter",
     "HealSparse": "healsparse_map:HealSparseFormatter",
 }
 """Where each formatter is defined, by its name; a repository can only name these."""

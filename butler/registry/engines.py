@@ -101,6 +101,12 @@ class Backend(Protocol):
     def make_namespace(self, connection: sa.Connection) -> None:
         """Make room for the tables of a new registry."""
 
+    def enforce_references(self, connection: sa.Connection, enforced: bool) -> None:
+        """Turn foreign keys on or off, where tables are rebuilt by removing and making them."""
+
+    def lost_references(self, connection: sa.Connection) -> str:
+        """Return tables whose rows refer to others that are not there; empty if there are none."""
+
     def insert(self, table: sa.Table) -> _Insert:
         """Return an INSERT that can have an ON CONFLICT clause."""
 
@@ -143,6 +149,15 @@ class SqliteBackend:
 
     def make_namespace(self, connection: sa.Connection) -> None:
         """Do nothing: the file is the namespace."""
+
+    def enforce_references(self, connection: sa.Connection, enforced: bool) -> None:
+        """Turn foreign keys on or off; amid a transaction SQLite ignores it."""
+        connection.exec_driver_sql(f"PRAGMA foreign_keys={'ON' if enforced else 'OFF'}")
+
+    def lost_references(self, connection: sa.Connection) -> str:
+        """Return tables whose rows refer to others that are not there; empty if there are none."""
+        rows = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        return ", ".join(sorted({f"{row[0]} to {row[2]}" for row in rows}))
 
     def insert(self, table: sa.Table) -> sqlite.Insert:
         """Return an INSERT that can have an ON CONFLICT clause."""
@@ -223,6 +238,13 @@ class PostgresBackend:
             )
         if self._namespace not in sa.inspect(connection).get_schema_names():
             connection.execute(sa.schema.CreateSchema(self._namespace))
+
+    def enforce_references(self, connection: sa.Connection, enforced: bool) -> None:
+        """Do nothing: tables are altered where they are."""
+
+    def lost_references(self, connection: sa.Connection) -> str:
+        """Return nothing: foreign keys are always enforced."""
+        return ""
 
     def insert(self, table: sa.Table) -> postgresql.Insert:
         """Return an INSERT that can have an ON CONFLICT clause."""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
-
-import sqlalchemy as sa
 
 from ..datasets import DatasetRef
 from ..dimensions import UNIVERSE, DataCoordinate
 from ..errors import (
-    RepositoryCorruptionError,
     RepositoryExistsError,
 )
+from .attributes import check_version, has_registry, read_attributes
 from .collections import CollectionStore
 from .database import Database
 from .dataset_store import DatasetStore, FoundDataset
@@ -45,13 +43,17 @@ class Registry(LsstRegistry):
     Raises
     ------
     RepositoryCorruptionError
-        Raised if the database has no registry, or one of another schema version.
+        Raised if the database has no registry.
+    SchemaVersionError
+        Raised if it has one of another schema version.
     """
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.schema = Schema()
-        self.repository_id = self._read_attributes().get("repository_id")
+        attributes = read_attributes(database)
+        check_version(attributes)
+        self.repository_id = attributes.get("repository_id")
         memory = self._memory = Memory(database, self.schema)
         self.collections = CollectionStore(database, self.schema, memory)
         self.datasets = DatasetStore(database, self.schema, memory)
@@ -79,7 +81,7 @@ class Registry(LsstRegistry):
         }
         with database.transaction():
             database.lock("create")
-            if cls.exists(database):
+            if has_registry(database):
                 raise RepositoryExistsError(
                     f"{database.place} has the registry of another repository; choose another namespace"
                 )
@@ -87,23 +89,6 @@ class Registry(LsstRegistry):
             rows = [{"name": name, "value": str(value)} for name, value in attributes.items()]
             database.execute(schema.attributes.insert(), rows)
         return cls(database)
-
-    @staticmethod
-    def exists(database: Database) -> bool:
-        """Tell whether a database has a registry."""
-        return database.has_table(Schema().attributes.name)
-
-    def _read_attributes(self) -> dict[str, str]:
-        if not self.database.has_table(self.schema.attributes.name):
-            raise RepositoryCorruptionError(f"there is no registry in {self.database.place}")
-        rows = self.database.query(sa.select(self.schema.attributes))
-        attributes: dict[str, str] = {row.name: row.value for row in rows}
-        found = attributes.get("schema_version")
-        if found != str(SCHEMA_VERSION):
-            raise RepositoryCorruptionError(
-                f"the registry has schema version {found}, this program reads {SCHEMA_VERSION}"
-            )
-        return attributes
 
     @property
     def defaults(self) -> RegistryDefaults:
@@ -131,6 +116,20 @@ class Registry(LsstRegistry):
     def check_datasets(self, run: str, refs: Sequence[DatasetRef]) -> None:
         """Refuse datasets that `insert_datasets` would refuse; see `DatasetStore.check`."""
         self.datasets.check(self._run(run), refs)
+
+    def hold(self, runs: Iterable[str]) -> None:
+        """Let nobody else who holds a run look what it has, until the transaction ends.
+
+        For those who insert what is missing: two of them could miss the same. Others may put into the runs.
+
+        Parameters
+        ----------
+        runs
+            Their names.
+        """
+        # All in the same order, so that none waits for one that waits for it.
+        for name in sorted(runs):
+            self.database.lock(f"contents of {name}")
 
     def find_dataset(
         self, dataset_type: str, data_id: DataCoordinate, collections: Sequence[str]

@@ -95,6 +95,9 @@ def import_contents(
             ]
             n_new_datasets = take_in_datasets(writer, arrivals, transfer)
             _associate(registry, contents, {arrival.ref.id: arrival.ref for arrival in arrivals})
+            # Last, as nobody else can edit chains from here to the end.
+            for chain, children in contents.chains.items():
+                registry.collections.redefine_chain(chain, children)
     except ButlerError as error:
         error.add_note(f"while importing {contents.source}; nothing was changed")
         raise
@@ -105,10 +108,8 @@ def import_contents(
 def _register_collections(registry: Registry, contents: ExportContents) -> None:
     for name, (kind, doc) in contents.collections.items():
         registry.collections.register(name, kind, doc)
-    for run in {file.run for file in contents.files}:
+    for run in sorted({file.run for file in contents.files}):
         registry.registerRun(run)
-    for chain, children in contents.chains.items():
-        registry.collections.redefine_chain(chain, children)
 
 
 def _arrivals(

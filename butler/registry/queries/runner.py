@@ -13,18 +13,19 @@ from ...datasets import DatasetRef
 from ...dimensions import UNIVERSE, DataCoordinate, DimensionElement, DimensionRecord
 from ...errors import InvalidQueryError
 from ...regions import SkyRegion
-from ..conditions import Column
+from ..conditions import Column, ValueType
 from ..database import Database
 from ..dimension_store import pixel_record, record_from_values
 from ..prepared import Prepared
 from ..schema import Schema
+from ..where import TYPE_NAMES
 from ..where_values import Pattern
 from .plan import Plan
 from .question import Output, Question, ask
 from .rows import make_refs
 from .sky import SkySearch, resolve_sky
 from .spec import DatasetSearch, QuerySpec
-from .uploads import Upload, uploaded
+from .uploads import Upload, key_type, uploaded
 
 __all__ = ["QueryRunner"]
 
@@ -177,11 +178,11 @@ def dataset_output(search: DatasetSearch) -> Output:
 
 def record_fields(definition: DimensionElement) -> tuple[Column, ...]:
     """Return the columns of an element's table after its required keys."""
-    names = [*definition.implies, *(f.name for f in definition.fields)]
-    names += ["region"] if definition.spatial else []
-    names += ["timespan_begin", "timespan_end"] if definition.temporal else []
-    # Their types are those of the table.
-    return tuple(Column(definition.name, name, "null") for name in names)
+    types: dict[str, ValueType] = {name: key_type(name) for name in definition.implies}
+    types |= {f.name: TYPE_NAMES[f.type] for f in definition.fields}
+    types |= {"region": "region"} if definition.spatial else {}
+    types |= dict.fromkeys(("timespan_begin", "timespan_end"), "datetime") if definition.temporal else {}
+    return tuple(Column(definition.name, name, kind) for name, kind in types.items())
 
 
 def _cut(rows: list[tuple[Any, ...]], limit: int | None) -> list[tuple[Any, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from .errors import ButlerUserError, StorageClassError
+from ..errors import ButlerUserError, StorageClassError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +49,7 @@ def to_astropy(table: Any) -> Table:
     if _is(table, "pandas", "DataFrame"):
         return Table.from_pandas(table, index=bool(table.index.name))
     if _is(table, "pyarrow", "Table"):
-        from .arrow_tables import arrow_to_astropy
+        from .arrow import arrow_to_astropy
 
         return arrow_to_astropy(table)
     return Table(_structured(table))
@@ -70,20 +70,19 @@ def to_arrow(table: Any) -> pyarrow.Table:
         import pyarrow as pa
 
         return pa.Table.from_pandas(table)
-    from .arrow_tables import astropy_to_arrow
+    from .arrow import astropy_to_arrow
 
     return astropy_to_arrow(to_astropy(table))
 
 
 def to_numpy(table: Any) -> NDArray[np.void]:
     """Return a structured array of a table of another kind; no value may be missing."""
-    from numpy.ma import is_masked
+    import numpy as np
 
-    array = to_astropy(table).as_array()
-    if is_masked(array):
+    known = to_astropy(table)
+    if any(np.ma.is_masked(column) for column in known.itercols()):
         raise StorageClassError("a structured array has no missing values, this table does")
-    plain: NDArray[np.void] = getattr(array, "data", array)
-    return plain
+    return np.ma.getdata(known.as_array())
 
 
 def to_pandas(table: Any) -> pandas.DataFrame:
