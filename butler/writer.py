@@ -50,6 +50,7 @@ class DatasetWriter:
         ConflictingDefinitionError
             Raised if it has got one in the meantime.
         """
+        self.registry.database.require_writeable()
         expanded = ref.expanded(self.registry.records.expand(ref.dataId))
         staged = self.datastore.stage(obj, expanded)
         with self.transaction_for([staged]) as transaction:

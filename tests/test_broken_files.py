@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from small_repository import make_coadd, make_exposure, make_masked_image
 from stored_files import read, read_camera, write
 
-from butler.datasets import get_storage_class
 from butler.errors import FileFormatError, StorageClassError
-from butler.formatters import LocalFile, formatter_for, get_formatter
+from butler.formatters import LocalFile, get_formatter
 from butler.images import Exposure, Image, Mask
 
 pytestmark = pytest.mark.filterwarnings("ignore::astropy.utils.exceptions.AstropyWarning")
@@ -145,7 +144,7 @@ def test_other_broken_files(tmp_path: Path, content: bytes, storage_class: str) 
     path = tmp_path / "broken"
     path.write_bytes(content)
     with pytest.raises(FileFormatError, match="broken"):
-        formatter_for(get_storage_class(storage_class)).read_whole(path)
+        read(path, storage_class)
 
 
 @pytest.mark.parametrize("formatter", ["ExposureFits", "ImageFits", "CameraImageFits", "Json", "TableEcsv"])

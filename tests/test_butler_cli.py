@@ -247,7 +247,7 @@ def test_show_draws_a_picture(filled: Path, tmp_path: Path) -> None:
         (["ingest-exposures", "tests", "--camera", "nothing.yaml"], ""),
         (["show", "calexp", "instrument=CAM", "visit=1", "detector=0", "--bbox", "0..99,0..9"], "not inside"),
         (["show", "calexp", "instrument=CAM", "visit=1", "detector=0", "--bbox", "x"], "cannot read a box"),
-        (["show", "calexp", "instrument=CAM", "visit=2", "detector=0"], "nothing has visit=2"),
+        (["show", "calexp", "instrument=CAM", "visit=2", "detector=0"], "no dataset has visit=2"),
         (["show", "calexp", "instrument=CAM", "vist=2"], "did you mean 'visit'?"),
         (["show", "note"], "3 datasets fit, give more of the data ID to choose one: {"),
         (["show", "total"], "cannot draw a dict"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -43,18 +44,32 @@ def test_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_commands_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command lines go from exposures to a picture of the coadd, in the order printed."""
+    """The command lines go from exposures to coadds, pictures and copies of them, in the order printed."""
     survey = simulate_survey(SurveyConfig(n_visits=4, n_x=200, n_y=200, n_stars=80))
-    write_survey(survey, tmp_path)
+    write_survey(survey, tmp_path / "demo" / "survey")
     monkeypatch.chdir(tmp_path)
     programs = {"butler": butler.cli.main, "pipetask": tasks.cli.main}
-    lines = code_block("sh", "butler create my_survey").strip().splitlines()
-    assert len(lines) == 6
+    section = README.partition("## From the command line")[2].partition("\n## ")[0]
+    lines = [
+        line for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL) for line in block.splitlines()
+    ]
+    printed = {}
     for line in lines:
-        program, *words = line.split()
+        program, *words = shlex.split(line)
         result = CliRunner().invoke(programs[program], words)
         assert result.exit_code == 0, f"{line}\n{result.output}"
-    assert (tmp_path / "coadd.png").read_bytes().startswith(b"\x89PNG")
+        printed[" ".join(words[:1])] = result.stdout
+    assert len(lines) == 20
+    for name in ("coadd", "cutout", "variance", "n_image"):
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert printed["query-data-ids"].split()[0] == "count"
+    assert printed["collection-chain"] == "[u/me/good, skymaps]\n"
+    (copied,) = printed["retrieve-artifacts"].split()
+    assert (tmp_path / copied).is_file()
+    with Butler("elsewhere") as other:
+        assert [ref.datasetType.name for ref in other.query_datasets("deepCoadd", "u/me/first")] == [
+            "deepCoadd"
+        ]
 
 
 def test_sharing_as_the_readme_says(

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from ..errors import ConflictingDefinitionError, StorageClassError, did_you_mean
+from ..plugins import load_plugin, plugin_names
 from .storage_class import StorageClass
 
 __all__ = ["STORAGE_CLASSES", "get_storage_class", "register_storage_class"]
 
+PLUGINS: Final = "butler.storage_classes"
+"""Group of entry points in which packages declare storage classes."""
 _IMAGES: Final = "butler.images"
 _TABLES: Final = "butler.tables"
 _BOX: Final = ("bbox", "origin")
@@ -150,18 +153,21 @@ STORAGE_CLASSES: Final[dict[str, StorageClass]] = _all()
 
 
 def get_storage_class(name: str) -> StorageClass:
-    """Return a storage class by name.
+    """Return a storage class by name: one of ours, one that was registered, or one of a plug-in.
 
     Raises
     ------
     StorageClassError
-        Raised if there is none.
+        Raised if there is none, or if the package that declares it is broken.
     """
     try:
         return STORAGE_CLASSES[name]
     except KeyError:
-        hint = did_you_mean(name, STORAGE_CLASSES)
-        raise StorageClassError(f"no storage class {name!r}{hint}") from None
+        loaded = load_plugin(PLUGINS, name, StorageClass)
+    if loaded is None:
+        hint = did_you_mean(name, [*STORAGE_CLASSES, *plugin_names(PLUGINS)])
+        raise StorageClassError(f"no storage class {name!r}{hint}")
+    return STORAGE_CLASSES.setdefault(name, loaded)
 
 
 def register_storage_class(storage_class: StorageClass) -> bool:

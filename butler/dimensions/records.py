@@ -55,6 +55,14 @@ class DimensionRecord:
             raise DimensionNameError(f"a {self.definition.name} record needs {', '.join(missing)}")
         self._values = {name: self._checked(name, given.get(name)) for name in columns}
 
+    @classmethod
+    def from_known(cls, definition: DimensionElement, values: dict[str, Any]) -> DimensionRecord:
+        """Make a record of values by column, in their order, that are known to fit; they are not copied."""
+        record = cls.__new__(cls)
+        record.definition = definition
+        record._values = values
+        return record
+
     def _checked(self, name: str, value: Any) -> Any:
         """Return a value as the type of its column."""
         if name in ("region", "timespan"):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from ..late import late_names
 from .byte_source import ByteRange, ByteSource, LocalFile
 from .formatter import NO_COMPRESSION, FileLayout, Formatter, PlaneLayout, ReadRequest
-from .known import FORMATTERS, formatter_for, get_formatter
+from .known import FORMATTERS, formatter_for, get_formatter, is_known
 
 if TYPE_CHECKING:
     from .fits_file import write_plain_fits
@@ -27,6 +27,7 @@ __all__ = [
     "ReadRequest",
     "formatter_for",
     "get_formatter",
+    "is_known",
     "read_camera_header",
     "write_plain_fits",
 ]

@@ -8,10 +8,13 @@ from typing import Final
 
 from ..datasets import StorageClass
 from ..errors import StorageClassError, did_you_mean
+from ..plugins import load_plugin, plugin_names
 from .formatter import Formatter
 
-__all__ = ["FORMATTERS", "formatter_for", "get_formatter"]
+__all__ = ["FORMATTERS", "formatter_for", "get_formatter", "is_known"]
 
+PLUGINS: Final = "butler.formatters"
+"""Group of entry points in which packages declare formatters."""
 FORMATTERS: Final[dict[str, str]] = {
     "ExposureFits": "fits_exposure:ExposureFormatter",
     "MaskedImageFits": "fits_exposure:MaskedImageFormatter",
@@ -29,20 +32,28 @@ FORMATTERS: Final[dict[str, str]] = {
     "Pdf": "raw_bytes:PdfFormatter",
     "HealSparse": "healsparse_map:HealSparseFormatter",
 }
-"""Where each formatter is defined, by its name; a repository can only name these."""
+"""Where each of our formatters is defined, by its name."""
 
 
 def get_formatter(name: str) -> Formatter:
-    """Return a formatter by name.
+    """Return a formatter by name: one of ours, or one of a plug-in.
 
     Raises
     ------
     StorageClassError
-        Raised if there is none.
+        Raised if there is none, or if the package that declares it is broken.
     """
-    if name not in FORMATTERS:
-        raise StorageClassError(f"no formatter {name!r}{did_you_mean(name, FORMATTERS)}")
-    return _imported(FORMATTERS[name])
+    if name in FORMATTERS:
+        return _imported(FORMATTERS[name])
+    if not is_known(name):
+        known = [*FORMATTERS, *plugin_names(PLUGINS)]
+        raise StorageClassError(f"no formatter {name!r}{did_you_mean(name, known)}")
+    return _plugged(name)
+
+
+def is_known(name: str) -> bool:
+    """Tell whether there is a formatter of a name, without an import."""
+    return name in FORMATTERS or name in plugin_names(PLUGINS)
 
 
 @cache
@@ -51,6 +62,13 @@ def _imported(place: str) -> Formatter:
     module, _, name = place.partition(":")
     formatter = getattr(import_module(f".{module}", __package__), name)()
     assert isinstance(formatter, Formatter)
+    return formatter
+
+
+@cache
+def _plugged(name: str) -> Formatter:
+    """Return the formatter that a package declares."""
+    formatter: Formatter = load_plugin(PLUGINS, name, Formatter)
     return formatter
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from ..datasets import StorageClass
 from ..errors import FileFormatError, StorageClassError
 from ..handles import read_part
+from ..safe_yaml import load_yaml
 from ..skymaps import SkyMap, make_sky_map
 from .byte_source import ByteSource
 from .formatter import Formatter, ReadRequest
@@ -23,35 +24,37 @@ __all__ = ["JsonFormatter", "SkyMapFormatter", "YamlFormatter"]
 class TextModelFormatter(Formatter):
     """A dictionary or list of plain values, or a pydantic model, as text."""
 
+    language: ClassVar[str]
+
     @abstractmethod
     def _dumped(self, values: Any) -> str:
         """Return plain values as text."""
 
     @abstractmethod
-    def _loaded(self, text: str) -> Any:
-        """Return the values of a text."""
+    def _loaded(self, text: str, path: Path) -> Any:
+        """Return the values of the text of a file, or raise a FileFormatError."""
 
     def write(self, obj: Any, path: Path) -> None:
         """Write plain values or a model; keys become text."""
         values = obj.model_dump(mode="json") if isinstance(obj, BaseModel) else obj
         if not isinstance(values, dict | list):
-            raise StorageClassError(f"cannot write a {type(obj).__name__} as {self.name}")
+            raise StorageClassError(f"cannot write a {type(obj).__name__} as {self.language}")
         try:
             text = self._dumped(values)
         except (TypeError, ValueError, RecursionError, yaml.YAMLError) as error:
             reason = " ".join(str(error).split())
             raise StorageClassError(
-                f"cannot write this {type(obj).__name__} as {self.name}: {reason}"
+                f"cannot write this {type(obj).__name__} as {self.language}: {reason}"
             ) from error
         path.write_text(text, encoding="utf-8")
 
     def read_whole(self, path: Path) -> Any:
         """Read plain values."""
         try:
-            return self._loaded(path.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError, yaml.YAMLError) as error:
-            reason = " ".join(str(error).split())
-            raise FileFormatError(f"{path} is not {self.name}: {reason}") from error
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise FileFormatError(f"{path} is not {self.language}: {error}") from error
+        return self._loaded(text, path)
 
     def read(self, source: ByteSource, request: ReadRequest) -> Any:
         """Read what the storage class says: a dictionary, a list or a model."""
@@ -88,42 +91,41 @@ class JsonFormatter(TextModelFormatter):
     """Plain values or a model as JSON."""
 
     name: ClassVar[str] = "Json"
+    language: ClassVar[str] = "JSON"
     extension: ClassVar[str] = ".json"
 
     def _dumped(self, values: Any) -> str:
         return json.dumps(values, indent=1)
 
-    def _loaded(self, text: str) -> Any:
-        return json.loads(text)
+    def _loaded(self, text: str, path: Path) -> Any:
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise FileFormatError(f"{path} is not JSON: {error}") from error
 
 
 class YamlFormatter(TextModelFormatter):
     """Plain values or a model as YAML."""
 
     name: ClassVar[str] = "Yaml"
+    language: ClassVar[str] = "YAML"
     extension: ClassVar[str] = ".yaml"
 
     def _dumped(self, values: Any) -> str:
-        return yaml.dump(values, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True)
+        text: str = yaml.dump(values, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True)
+        # What is nested too deeply to be read shall not be written.
+        load_yaml(text, "the value")
+        return text
 
-    def _loaded(self, text: str) -> Any:
-        return yaml.load(text, Loader=_PlainLoader)
+    def _loaded(self, text: str, path: Path) -> Any:
+        return load_yaml(text, str(path))
 
 
 class _PlainDumper(yaml.SafeDumper):
-    """Writes what occurs twice twice, since no reader of ours takes aliases."""
+    """Writes what occurs twice twice: aliases are for machines."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """Refuses aliases, by which a small file can stand for a huge one; tags are refused by its base."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases are not read; write the values out")
-        return super().compose_node(parent, index)
 
 
 class SkyMapFormatter(JsonFormatter):

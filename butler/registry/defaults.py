@@ -241,7 +241,9 @@ def _plain_values(
         if kind is int and type(value) is int:
             is_sound = -(2**63) <= value < 2**63
         else:
-            is_sound = kind is str and type(value) is str and value.isascii() and value and "\0" not in value
+            is_sound = (
+                kind is str and type(value) is str and value != "" and value.isascii() and "\0" not in value
+            )
         if not is_sound:
             return None
         values.append(value)

@@ -14,6 +14,7 @@ from ..dimensions import (
     DimensionGroup,
     DimensionRecord,
     Timespan,
+    record_columns,
 )
 from ..errors import ButlerUserError, ConflictingDefinitionError, DataIdValueError, DimensionNameError
 from ..regions import SkyRegion
@@ -323,19 +324,17 @@ def _columns(table: sa.Table, definition: DimensionElement) -> list[sa.Column[An
 
 def record_from_values(definition: DimensionElement, values: Sequence[Any]) -> DimensionRecord:
     """Return the record of a row as the driver has it: keys, implied values, fields, region, timespan."""
-    names = [*definition.required, *definition.implies, *(f.name for f in definition.fields)]
-    plain = dict(zip(names, values, strict=False))
-    rest = list(values[len(names) :])
+    plain = dict(zip(record_columns(definition), values, strict=False))
     for field in definition.fields:
         if field.type is bool and plain[field.name] is not None:
             plain[field.name] = bool(plain[field.name])
     if definition.spatial:
-        encoded = rest.pop(0)
+        encoded = plain["region"]
         plain["region"] = None if encoded is None else SkyRegion.decode(encoded)
     if definition.temporal:
-        begin, end = rest
+        begin, end = values[-2:]
         plain["timespan"] = None if begin is None and end is None else Timespan(begin, end)
-    return DimensionRecord(definition, plain)
+    return DimensionRecord.from_known(definition, plain)
 
 
 def _to_row(record: DimensionRecord) -> dict[str, Any]:

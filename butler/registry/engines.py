@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -134,6 +136,9 @@ class SqliteBackend:
 
     def make_engine(self, url: sa.URL, *, writeable: bool) -> sa.Engine:
         """Return the source of connections, on which each statement is a transaction unless one is begun."""
+        path = Path(url.database or "")
+        if not writeable and _is_frozen(path):
+            url = url.set(database=f"file:{quote(str(path))}", query={"immutable": "1", "uri": "true"})
         engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
         sa.event.listen(engine, "connect", _configure_sqlite)
         return engine
@@ -303,6 +308,16 @@ def _meaning(faults: tuple[_Fault, ...], text: str, fits: Callable[[str], bool])
         if any(map(fits, signs)):
             return kind(message.format(text))
     return None
+
+
+def _is_frozen(path: Path) -> bool:
+    """Tell whether nobody can change a database, nor make the files that SQLite keeps beside it.
+
+    Changes that wait in a log have to be looked at all the same.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    read_only = os.statvfs(path.parent).f_flag & os.ST_RDONLY
+    return bool(read_only) and not (log.exists() and log.stat().st_size)
 
 
 def _configure_sqlite(connection: Any, record: Any) -> None:

@@ -58,8 +58,7 @@ def _array(column: Any, name: str) -> pa.Array:
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "backslashreplace")
     if values.dtype.kind == "U":
-        texts = values if mask is None else np.where(mask, None, values)
-        return pa.array(texts.tolist(), pa.string())
+        return pa.array(values.astype(object), pa.string(), mask=mask)
     return pa.array(values.astype(values.dtype.newbyteorder("=")), mask=mask)
 
 

@@ -6,7 +6,7 @@ import logging
 from typing import Final
 
 from ..datasets import StorageClass
-from ..formatters import FORMATTERS, Formatter, formatter_for, get_formatter
+from ..formatters import Formatter, formatter_for, get_formatter, is_known
 
 __all__ = ["exported_name", "formatter_named"]
 
@@ -16,6 +16,10 @@ _LSST_NAMES: Final = {
     "MaskedImageFits": "lsst.obs.base.formatters.fitsExposure.FitsMaskedImageFormatter",
     "ImageFits": "lsst.obs.base.formatters.fitsExposure.FitsImageFormatter",
     "MaskFits": "lsst.obs.base.formatters.fitsExposure.FitsMaskFormatter",
+    "LogRecords": "lsst.daf.butler.formatters.logs.ButlerLogRecordsFormatter",
+    "Parquet": "lsst.daf.butler.formatters.parquet.ParquetFormatter",
+    "Png": "lsst.daf.butler.formatters.matplotlib.MatplotlibFormatter",
+    "Yaml": "lsst.daf.butler.formatters.yaml.YamlFormatter",
     "Json": "lsst.daf.butler.formatters.json.JsonFormatter",
     "TableEcsv": "lsst.daf.butler.formatters.astropyTable.AstropyTableFormatter",
 }
@@ -51,7 +55,7 @@ def formatter_named(name: str | None, storage_class: StorageClass) -> Formatter:
         Raised if such datasets are not stored on their own.
     """
     ours = _OUR_NAMES.get(name or "", name)
-    if ours in FORMATTERS:
+    if ours is not None and is_known(ours):
         return get_formatter(ours)
     chosen = formatter_for(storage_class)
     if name is not None:

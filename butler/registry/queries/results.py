@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 from ...datasets import DatasetRef, DatasetType
 from ...dimensions import UNIVERSE, DataCoordinate, DataId, DimensionGroup, DimensionRecord, ns_to_time
 from ..conditions import Column
+from .collecting import without_collection
 from .columns import as_arrays
 from .question import Output
 from .runner import dataset_output, record_fields
@@ -119,27 +121,20 @@ class _QueryResults(Generic[_Row]):
         return []
 
     def _expanded(self, data_ids: Iterable[DataCoordinate]) -> list[DataCoordinate]:
-        """Return data IDs with the records of all elements."""
-        spec = replace(self.spec, order_by=(), limit=None)
-        found: dict[str, dict[tuple[Any, ...], DimensionRecord]] = {}
-        for name in self.dimensions.elements:
-            asked = replace(
-                spec,
-                dimensions=UNIVERSE.conform(UNIVERSE[name].required),
-                with_dimensions=spec.with_dimensions.union(self.dimensions),
-            )
-            joined = replace(asked, joined=(*asked.joined, *self.searches))
-            records = self.query.registry.queries.records(joined, name)
-            found[name] = {tuple(r[key] for key in r.definition.required): r for r in records}
-        keys = {name: UNIVERSE[name].required for name in found}
+        """Return full data IDs with the records of all elements."""
+        dimensions = self.dimensions
+        values = [data_id.full_values for data_id in data_ids]
+        order = dimensions.data_coordinate_keys
+        plan = []
+        for name in dimensions.elements:
+            places = [order.index(key) for key in UNIVERSE[name].required]
+            # With one place it returns no tuple.
+            key_of = itemgetter(*places) if len(places) > 1 else itemgetter(slice(places[0], places[0] + 1))
+            records = self.query.registry.queries.records_of(name, map(key_of, values))
+            plan.append((name, key_of, records.get))
         return [
-            data_id.expanded(
-                {
-                    name: found[name].get(tuple(data_id[k] for k in required))
-                    for name, required in keys.items()
-                }
-            )
-            for data_id in data_ids
+            DataCoordinate(dimensions, full, {name: find(key_of(full)) for name, key_of, find in plan})
+            for full in values
         ]
 
 
@@ -166,8 +161,9 @@ class DatasetRefQueryResults(_QueryResults[DatasetRef]):
         refs = self.query.registry.queries.datasets(self.spec, self.searches[0])
         if not self.has_dimension_records or not refs:
             return refs
-        data_ids = self._expanded(ref.dataId for ref in refs)
-        return [ref.expanded(data_id) for ref, data_id in zip(refs, data_ids, strict=True)]
+        with without_collection():
+            data_ids = self._expanded([ref.dataId for ref in refs])
+            return [ref.expanded(data_id) for ref, data_id in zip(refs, data_ids, strict=True)]
 
     @property
     def dataset_type(self) -> DatasetType:
