@@ -32,7 +32,7 @@ from .object_store import ObjectStore
 from .paths import is_outside, is_owned, is_url, key_of
 from .remote import CHUNK_SIZE, RemoteFile
 from .staged_file import StagedFile
-from .templates import TemplateSet
+from .template_set import TemplateSet
 
 __all__ = ["UNKNOWN_SIZE", "FileDatastore", "StoredDataset", "checksum_of"]
 
