@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from butler.formatters.text_model import JsonFormatter
 from repository_snapshot import snapshot
 from small_repository import CALEXP, NOTE, broken_off, make_exposure
 
@@ -23,6 +22,7 @@ from butler.errors import (
     FileFormatError,
     TemplateError,
 )
+from butler.formatters.text_model import JsonFormatter
 
 
 def note_ref(visit: int = 1, run: str = "run", **kwargs: Any) -> DatasetRef:
