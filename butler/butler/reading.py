@@ -20,6 +20,7 @@ from ..errors import (
     MissingDatasetTypeError,
 )
 from ..handles import DeferredDatasetHandle
+from ..user_paths import checked_path
 from .existence import DatasetExistence
 from .finding import DatasetName, FindingButler, merged
 
@@ -328,7 +329,7 @@ class ReadingButler(FindingButler):
         return retrieve_files(
             self.datastore,
             [records[ref.id] for ref in asked],
-            Path(destination),
+            checked_path(destination),
             transfer="copy" if transfer == "auto" else transfer,
             preserve_path=preserve_path,
             overwrite=overwrite,

@@ -51,10 +51,10 @@ def key_of(path: str) -> str:
     Raises
     ------
     TemplateError
-        Raised if it would leave the root.
+        Raised if it would leave the root, or no file can have it.
     """
     key = path.removeprefix(IN_PLACE)
-    if ".." in key.split("/") or not key:
+    if ".." in key.split("/") or not key or "\0" in key:
         raise TemplateError(f"the recorded path {path!r} leaves the repository")
     return key
 

@@ -14,7 +14,13 @@ import sqlalchemy as sa
 
 from ..datasets import DatasetRef, DatasetType
 from ..dimensions import DataCoordinate
-from ..errors import ConflictingDefinitionError, MissingDatasetTypeError, OrphanedRecordError, did_you_mean
+from ..errors import (
+    ConflictingDefinitionError,
+    DatasetTypeError,
+    MissingDatasetTypeError,
+    OrphanedRecordError,
+    did_you_mean,
+)
 from .collections import CollectionInfo
 from .database import Database
 from .dataset_statements import MANY, DatasetStatements
@@ -31,11 +37,12 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True, slots=True)
 class RegisteredType:
-    """A dataset type with its number and tag table in this registry."""
+    """A dataset type with its number in this registry, and the tables that name its datasets."""
 
     id: int
     type: DatasetType
     tags: sa.Table
+    calibs: sa.Table | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +97,11 @@ class DatasetStore:
         ------
         ConflictingDefinitionError
             Raised if the name is registered with another definition.
+        DatasetTypeError
+            Raised for a component.
         """
+        if dataset_type.isComponent():
+            raise DatasetTypeError(f"{dataset_type.name!r} is a component; register the whole")
         if self._is_registered(dataset_type):
             return False
         with self._db.transaction():
@@ -140,14 +151,15 @@ class DatasetStore:
         table = self._schema.tag_group
         key = " ".join(dataset_type.dimensions.required)
         asked = sa.select(table.c.id).where(table.c.dimensions == key)
-        if found := self._db.query(asked):
+        if (found := self._db.query(asked)) and not dataset_type.isCalibration:
             return int(found[0].id)
         self._db.lock("tag tables")
-        if found := self._db.query(asked):
-            return int(found[0].id)
-        self._db.execute(table.insert(), [{"dimensions": key}])
+        if not self._db.query(asked):
+            self._db.execute(table.insert(), [{"dimensions": key}])
         group_id = int(self._db.query(asked)[0].id)
         self._schema.tags(group_id, dataset_type.dimensions)
+        if dataset_type.isCalibration:
+            self._schema.calibs(group_id, dataset_type.dimensions)
         self._db.create_tables(self._schema.metadata)
         return group_id
 
@@ -187,7 +199,10 @@ class DatasetStore:
             row.name, row.dimensions.split(), row.storage_class, isCalibration=row.is_calibration
         )
         tags = self._schema.tags(row.tag_group_id, dataset_type.dimensions)
-        return RegisteredType(row.id, dataset_type, tags)
+        calibs = None
+        if row.is_calibration:
+            calibs = self._schema.calibs(row.tag_group_id, dataset_type.dimensions)
+        return RegisteredType(row.id, dataset_type, tags, calibs)
 
     def insert(self, run: CollectionInfo, refs: Sequence[DatasetRef]) -> None:
         """Insert datasets into a run.
