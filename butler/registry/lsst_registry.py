@@ -319,10 +319,11 @@ class LsstRegistry(ABC):
         """
         kind = self.getDatasetType(datasetType if isinstance(datasetType, str) else datasetType.name)
         chosen = self.defaults.run_or(run)
-        refs = []
-        for given in dataIds:
-            expanded = self.records.expand(self.defaults.data_id(kind.dimensions, given))
-            refs.append(DatasetRef(kind, expanded, chosen, id_generation_mode=idGenerationMode))
+        given = [self.defaults.data_id(kind.dimensions, data_id) for data_id in dataIds]
+        refs = [
+            DatasetRef(kind, data_id, chosen, id_generation_mode=idGenerationMode)
+            for data_id in self.records.expand_many(given)
+        ]
         self.datasets.insert(self._run(chosen), refs)
         return refs
 
