@@ -41,6 +41,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Final
 
 __all__ = [
     "AmbiguousCalibrationError",
@@ -80,12 +81,20 @@ __all__ = [
 ]
 
 
+_MAX_LENGTH: Final = 2000
+"""Longest message, characters."""
+
+
 class ButlerError(Exception):
     """Base of every error raised on purpose."""
 
     def __str__(self) -> str:
         # KeyError would print the message in quotes.
-        return " ".join(str(arg) for arg in self.args)
+        text = " ".join(str(arg) for arg in self.args)
+        if len(text) > _MAX_LENGTH:
+            # It repeats what it was given; the beginning and the end tell enough of that.
+            text = f"{text[: _MAX_LENGTH // 2]} ... {text[-_MAX_LENGTH // 2 :]}"
+        return text
 
 
 class ButlerUserError(ButlerError):

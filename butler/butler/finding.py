@@ -92,8 +92,9 @@ class FindingButler(ButlerCore):
             timespan, given = self._when(registered, given)
             if timespan is None and whenever:
                 timespan = Timespan(None, None)
-        coordinate = self.defaults.data_id(registered.dimensions, given)
-        path = self.defaults.path(collections)
+        defaults = self.registry.defaults
+        coordinate = defaults.data_id(registered.dimensions, given)
+        path = defaults.path(collections)
         found = self.registry.find_stored(registered.name, coordinate, path, timespan)
         if found is None:
             return None

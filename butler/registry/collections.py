@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -18,6 +19,7 @@ from ..errors import (
     CollectionTypeError,
     MissingCollectionError,
     OrphanedRecordError,
+    RepositoryCorruptionError,
     did_you_mean,
 )
 from .database import Database
@@ -463,9 +465,7 @@ class CollectionStore:
         for link in links:
             children.setdefault(link.parent_id, []).append(link.name)
         return [
-            CollectionInfo(
-                row.id, row.name, CollectionType(row.type), row.doc, tuple(children.get(row.id, ()))
-            )
+            CollectionInfo(row.id, row.name, _type(row), row.doc, tuple(children.get(row.id, ())))
             for row in rows
         ]
 
@@ -478,3 +478,11 @@ def _as_types(types: CollectionType | Iterable[CollectionType] | None) -> set[Co
     if types is None:
         return set(CollectionType)
     return {types} if isinstance(types, CollectionType) else set(types)
+
+
+def _type(row: sa.Row[Any]) -> CollectionType:
+    try:
+        return CollectionType(row.type)
+    except ValueError:
+        told = f"the collection {row.name!r} is of no known type: {row.type!r}"
+        raise RepositoryCorruptionError(told) from None

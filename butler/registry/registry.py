@@ -15,7 +15,7 @@ from .attributes import check_version, has_registry, read_attributes
 from .calibration_store import CalibrationStore
 from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database
-from .dataset_store import DatasetStore, FoundDataset, RegisteredType
+from .dataset_store import DatasetSearchPath, DatasetStore, FoundDataset, RegisteredType
 from .defaults import RegistryDefaults
 from .dimension_store import DimensionRecordStore
 from .file_store import FileRecordStore
@@ -151,11 +151,18 @@ class Registry(LsstRegistry):
 
         CALIBRATION collections are passed over if there is no timespan.
         """
+        if timespan is not None:
+            registered = self.datasets.get_type(dataset_type)
+            if registered.calibs is not None:
+                return self._find_valid(registered, self.collections.flatten(collections), data_id, timespan)
+        key = ("search path", dataset_type, *collections)
+        path = self._memory.recall(key, lambda: self._search_path(dataset_type, collections))
+        assert path is not None
+        return self.datasets.find(path, data_id)
+
+    def _search_path(self, dataset_type: str, collections: Sequence[str]) -> DatasetSearchPath:
         registered = self.datasets.get_type(dataset_type)
-        path = self.collections.flatten(collections)
-        if timespan is not None and registered.calibs is not None:
-            return self._find_valid(registered, path, data_id, timespan)
-        return self.datasets.find(registered, path, data_id)
+        return self.datasets.search_path(registered, self.collections.flatten(collections))
 
     def _find_valid(
         self,
@@ -169,8 +176,10 @@ class Registry(LsstRegistry):
                 ref = self.calibrations.find(registered, collection, data_id, timespan)
                 if ref is not None:
                     return FoundDataset(ref, self.files.get_one(ref.id))
-            elif (found := self.datasets.find(registered, [collection], data_id)) is not None:
-                return found
+            else:
+                alone = self.datasets.search_path(registered, [collection])
+                if (found := self.datasets.find(alone, data_id)) is not None:
+                    return found
         return None
 
     def search(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -145,7 +146,8 @@ class RepositoryExport:
         except OSError as error:
             raise ButlerUserError(f"cannot write {path}: {error.strerror}") from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
     def _dimension_entries(self) -> Iterator[dict[str, Any]]:
         for element, records in self._records.records.items():
