@@ -15,6 +15,7 @@
     │   ├── DatasetTypeError            (ValueError) a dataset type that cannot be
     │   │   └── MissingDatasetTypeError   (LookupError) no dataset type of that name
     │   ├── DatasetNotFoundError        (LookupError) no dataset for that data ID
+    │   │   └── AmbiguousCalibrationError several calibrations are valid within that time
     │   ├── ArtifactExistsError         (FileExistsError) refusing to overwrite a file
     │   ├── ArtifactMissingError        (FileNotFoundError) registered, but its file is gone
     │   ├── ConflictingDefinitionError  (ValueError) exists already, with another definition
@@ -43,6 +44,7 @@ from collections.abc import Iterable
 from typing import Final
 
 __all__ = [
+    "AmbiguousCalibrationError",
     "ArtifactExistsError",
     "ArtifactMissingError",
     "BoxError",
@@ -141,6 +143,10 @@ class MissingDatasetTypeError(DatasetTypeError, LookupError):
 
 class DatasetNotFoundError(ButlerUserError, LookupError):
     """No dataset matches."""
+
+
+class AmbiguousCalibrationError(DatasetNotFoundError):
+    """Several calibrations are valid within a timespan, each at a part of it."""
 
 
 class ArtifactExistsError(ButlerUserError, FileExistsError):

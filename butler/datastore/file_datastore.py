@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..datasets import DatasetRef, DatasetType, StorageClass
+from ..datasets import STORAGE_CLASSES, DatasetRef, DatasetType, StorageClass
 from ..errors import ArtifactMissingError, ButlerUserError, FileFormatError
 from ..formatters import (
     NO_COMPRESSION,
@@ -32,7 +32,7 @@ from .object_store import ObjectStore
 from .paths import is_outside, is_owned, is_url, key_of
 from .remote import CHUNK_SIZE, RemoteFile
 from .staged_file import StagedFile
-from .templates import TemplateSet
+from .template_set import TemplateSet
 
 __all__ = ["UNKNOWN_SIZE", "FileDatastore", "StoredDataset", "checksum_of"]
 
@@ -254,7 +254,7 @@ class FileDatastore:
         component
             Component that is meant; None for the whole.
         """
-        return StoredDataset(self, record, dataset_type.storageClass, component)
+        return StoredDataset(self, record, STORAGE_CLASSES[dataset_type.storageClass_name], component)
 
     def read(
         self,

@@ -39,6 +39,8 @@ class CollectionType(StrEnum):
     """Refers to datasets of RUNs, one of each type and data ID."""
     CHAINED = "CHAINED"
     """Searches other collections in order."""
+    CALIBRATION = "CALIBRATION"
+    """Refers to datasets of RUNs, each for a range of times."""
 
     @classmethod
     def all(cls) -> frozenset[CollectionType]:
@@ -369,7 +371,7 @@ class CollectionStore:
             self._write_chain(info, dict.fromkeys(c for c in info.children if c not in names))
 
     def remove(self, name: str) -> None:
-        """Remove an empty RUN, a chain, or a TAGGED collection; what a TAGGED one refers to stays.
+        """Remove an empty RUN, a chain, or a collection that refers to datasets; these stay.
 
         Raises
         ------
@@ -389,7 +391,7 @@ class CollectionStore:
                 )
             if self._db.query(sa.select(dataset.c.id).where(dataset.c.run_id == info.id).limit(1)):
                 raise OrphanedRecordError(f"run {name!r} holds datasets; use removeRuns")
-            for tags in self._summaries.tag_tables().values():
+            for tags in self._summaries.member_tables():
                 self._db.execute(tags.delete().where(tags.c.collection_id == info.id))
             self._db.execute(table.delete().where(table.c.id == info.id))
             self._memory.changed()
