@@ -36,9 +36,9 @@ _STRUCTURAL: Final = re.compile(
 _COMPONENT: Final = re.compile(
     r"FILTER|BAND|FLUXMAG0(ERR)?|EXPID|EXPINFO_V|AR_HDU|ARCHIVE_ID_\w+|EXPTIME|DATE-AVG|TIMESYS|INSTRUMENT|IDNUM"
     r"|(SKYWCS|WCS|PSF|PHOTOCALIB|DETECTOR|VALID_POLYGON|COADD_INPUTS|AP_CORR_MAP|TRANSMISSION_CURVE|FILTER"
-    r"|SUMMARYSTATS)_ID|LSST BUTLER .*"
+    r"|SUMMARYSTATS)_ID"
 )
-"""Cards of a component, of the archive that holds it, or of another file's origin."""
+"""Cards of a component, or of the archive that holds it."""
 
 
 def set_cards(header: fits.Header, cards: Mapping[str, Any]) -> None:
