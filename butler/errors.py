@@ -15,6 +15,7 @@
     │   ├── DatasetTypeError            (ValueError) a dataset type that cannot be
     │   │   └── MissingDatasetTypeError   (LookupError) no dataset type of that name
     │   ├── DatasetNotFoundError        (LookupError) no dataset for that data ID
+    │   │   └── AmbiguousCalibrationError several calibrations are valid within that time
     │   ├── ArtifactExistsError         (FileExistsError) refusing to overwrite a file
     │   ├── ArtifactMissingError        (FileNotFoundError) registered, but its file is gone
     │   ├── ConflictingDefinitionError  (ValueError) exists already, with another definition
@@ -24,10 +25,12 @@
     │   ├── InvalidQueryError           (ValueError) an expression that cannot be understood
     │   │   └── EmptyQueryResultError     nothing found, and why
     │   ├── StorageClassError           (TypeError) object, storage class and parameters do not fit
+    │   │   └── UnknownParameterError     (KeyError) a read parameter that is not understood
     │   ├── UnknownComponentError       (KeyError) no such component
     │   ├── BoxError                    (ValueError) a pixel box outside its image
     │   ├── FileFormatError             (ValueError) a file that is broken or not what it says
     │   ├── IngestError                 (ValueError) an exposure that cannot be described
+    │   ├── SchemaVersionError          (ValueError) a registry older or newer than this program
     │   ├── PruneError                  (TypeError) options of a deletion that contradict each other
     │   └── TemplateError               (ValueError) a path that would leave the repository
     ├── RepositoryCorruptionError       the repository contradicts itself; run ``butler verify``
@@ -38,8 +41,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Final
 
 __all__ = [
+    "AmbiguousCalibrationError",
     "ArtifactExistsError",
     "ArtifactMissingError",
     "BoxError",
@@ -66,12 +71,18 @@ __all__ = [
     "RepositoryCorruptionError",
     "RepositoryExistsError",
     "RepositoryNotFoundError",
+    "SchemaVersionError",
     "StorageClassError",
     "TemplateError",
     "UncertainCommitError",
     "UnknownComponentError",
+    "UnknownParameterError",
     "did_you_mean",
 ]
+
+
+_MAX_LENGTH: Final = 2000
+"""Longest message, characters."""
 
 
 class ButlerError(Exception):
@@ -79,7 +90,11 @@ class ButlerError(Exception):
 
     def __str__(self) -> str:
         # KeyError would print the message in quotes.
-        return " ".join(str(arg) for arg in self.args)
+        text = " ".join(str(arg) for arg in self.args)
+        if len(text) > _MAX_LENGTH:
+            # It repeats what it was given; the beginning and the end tell enough of that.
+            text = f"{text[: _MAX_LENGTH // 2]} ... {text[-_MAX_LENGTH // 2 :]}"
+        return text
 
 
 class ButlerUserError(ButlerError):
@@ -130,6 +145,10 @@ class DatasetNotFoundError(ButlerUserError, LookupError):
     """No dataset matches."""
 
 
+class AmbiguousCalibrationError(DatasetNotFoundError):
+    """Several calibrations are valid within a timespan, each at a part of it."""
+
+
 class ArtifactExistsError(ButlerUserError, FileExistsError):
     """A file would be overwritten."""
 
@@ -162,8 +181,16 @@ class EmptyQueryResultError(InvalidQueryError):
     """A query found nothing; the message says which condition removed everything."""
 
 
+class SchemaVersionError(ButlerUserError, ValueError):
+    """The tables of a registry are of another version than this program's."""
+
+
 class StorageClassError(ButlerUserError, TypeError):
     """Object, storage class and parameters do not fit each other."""
+
+
+class UnknownParameterError(StorageClassError, KeyError):
+    """The storage class does not understand such a read parameter."""
 
 
 class UnknownComponentError(ButlerUserError, KeyError):

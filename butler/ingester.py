@@ -73,17 +73,21 @@ def ingest_files(
             incoming = IncomingFile(dataset.path, refs[0], formatter, validate)
             file = stage_file(writer.datastore, incoming, transfer)
             staged += [(ref, file) for ref in refs]
-        with registry.database.transaction():
-            refs = [ref for dataset in datasets for ref in dataset.refs]
-            for dataset_type in dict.fromkeys(ref.datasetType for ref in refs):
-                registry.registerDatasetType(dataset_type)
-            for run in dict.fromkeys(ref.run for ref in refs):
-                registry.registerRun(run)
-            writer.store(staged, registered=wanted.registered)
     except BaseException:
         for _, file in staged:
             file.discard()
         raise
+    with writer.transaction_for([file for _, file in staged]):
+        refs = [ref for dataset in datasets for ref in dataset.refs]
+        for dataset_type in dict.fromkeys(ref.datasetType for ref in refs):
+            registry.registerDatasetType(dataset_type)
+        runs = sorted({ref.run for ref in refs})
+        for run in runs:
+            registry.registerRun(run)
+        if skip_existing:
+            registry.hold(runs)
+            staged = _without_overtaken(registry, staged, wanted.registered)
+        writer.store(staged, registered=wanted.registered)
     return [ref for ref, _ in staged]
 
 
@@ -115,14 +119,24 @@ def _wanted(registry: Registry, datasets: Sequence[FileDataset], *, skip_existin
                 what = f"as {held.get(ref.id, ref.id)}"
                 raise ConflictingDefinitionError(f"{ref} exists in run {ref.run!r} {what}; use another run")
             skipped.add(ref.id)
-    files = []
-    for dataset in datasets:
-        refs = [
-            ref.expanded(registry.records.expand(ref.dataId)) for ref in dataset.refs if ref.id not in skipped
-        ]
-        if refs:
-            files.append((dataset, refs))
-    return _Wanted(files, registered)
+    expanded = {ref.id: ref for ref in registry.expanded([ref for ref in given if ref.id not in skipped])}
+    refs_of = [
+        (dataset, [expanded[ref.id] for ref in dataset.refs if ref.id in expanded]) for dataset in datasets
+    ]
+    return _Wanted([(dataset, refs) for dataset, refs in refs_of if refs], registered)
+
+
+def _without_overtaken(
+    registry: Registry, staged: Sequence[tuple[DatasetRef, StagedFile]], registered: set[uuid.UUID]
+) -> list[tuple[DatasetRef, StagedFile]]:
+    """Leave out what another process has ingested meanwhile, and the files that only that would have."""
+    held = _held(registry, [ref for ref, _ in staged if ref.id not in registered])
+    kept = [(ref, file) for ref, file in staged if ref.id not in held]
+    needed = {id(file) for _, file in kept}
+    for _, file in staged:
+        if id(file) not in needed:
+            file.discard()
+    return kept
 
 
 def _held(registry: Registry, refs: Iterable[DatasetRef]) -> dict[uuid.UUID, uuid.UUID]:

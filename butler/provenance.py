@@ -131,8 +131,10 @@ class DatasetProvenance:
             del prov_dict[key]
 
 
-def with_provenance(obj: Any, provenance: DatasetProvenance, ref: DatasetRef) -> Any:
-    """Return an object whose metadata tell its provenance; one that has no metadata as it is.
+def with_provenance(obj: Any, provenance: DatasetProvenance | None, ref: DatasetRef) -> Any:
+    """Return an object whose metadata tell its provenance, not that of what it was made from.
+
+    One that has no metadata is returned as it is.
 
     Parameters
     ----------
@@ -140,17 +142,20 @@ def with_provenance(obj: Any, provenance: DatasetProvenance, ref: DatasetRef) ->
         The object; it stays as it is, what it holds is shared. ``metadata`` get keys ``LSST BUTLER ...``,
         the ``meta`` of a table ``LSST.BUTLER....``.
     provenance
-        What to tell.
+        What to tell; nothing if None.
     ref
         The dataset that it becomes.
     """
     for name, prefix, sep in (("metadata", _HEADER, " "), ("meta", _TABLE, ".")):
         held = getattr(obj, name, None)
         if isinstance(held, MutableMapping):
-            told = copy.copy(obj)
             values = dict(held)
             DatasetProvenance.strip_provenance_from_flat_dict(values)
-            values |= provenance.to_flat_dict(ref, prefix=prefix, sep=sep, simple_types=True)
+            if provenance is not None:
+                values |= provenance.to_flat_dict(ref, prefix=prefix, sep=sep, simple_types=True)
+            if values == held:
+                return obj
+            told = copy.copy(obj)
             setattr(told, name, values)
             return told
     return obj

@@ -19,7 +19,7 @@ class DatasetRemover:
     """Removes datasets in an order that a kill cannot spoil.
 
     Files go after the outermost transaction is committed. What a kill can leave is a file without a row,
-    which `verify` finds, never a row without its file.
+    which `verify` finds by its mark even if its run is gone, too, never a row without its file.
 
     Parameters
     ----------
@@ -87,4 +87,7 @@ class DatasetRemover:
         shared = self.registry.files.taken([*by_path, *(IN_PLACE + path for path in by_path)])
         for path, record in by_path.items():
             if path not in shared and IN_PLACE + path not in shared:
-                transaction.on_commit(partial(self.datastore.remove, record))
+                mark = self.datastore.condemn(record)
+                if mark is not None:
+                    transaction.on_rollback(partial(self.datastore.pardon, mark))
+                transaction.on_commit(partial(self.datastore.remove, record, mark))

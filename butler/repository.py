@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from .datastore import DEFAULT_TEMPLATE, DatastoreConfig, FileCache, FileDatastore, LocalStore, TemplateSet
 from .errors import ButlerUserError, FileFormatError, RepositoryCorruptionError, RepositoryNotFoundError
-from .registry import Database, Registry, check_postgres_url
+from .registry import Database, Registry, check_postgres_url, has_registry
 from .safe_yaml import load_yaml
 
 __all__ = ["CONFIG_NAME", "RepositoryConfig"]
@@ -169,7 +169,7 @@ class RepositoryConfig(BaseModel):
         """
         if self.sqlite_name and not (root / self.sqlite_name).is_file():
             raise RepositoryCorruptionError(f"the registry {root / self.sqlite_name} is gone")
-        database = self._database(root, writeable=writeable)
+        database = self.open_database(root, writeable=writeable)
         try:
             registry = Registry(database)
             if self.id not in (None, registry.repository_id):
@@ -191,16 +191,17 @@ class RepositoryConfig(BaseModel):
         RepositoryExistsError
             Raised if the PostgreSQL schema has the tables of another repository.
         """
-        database = self._database(root, writeable=True)
+        database = self.open_database(root, writeable=True)
         try:
-            if self.sqlite_name and Registry.exists(database):
+            if self.sqlite_name and has_registry(database):
                 return Registry(database)
             return Registry.create(database)
         except BaseException:
             database.close()
             raise
 
-    def _database(self, root: Path, *, writeable: bool) -> Database:
+    def open_database(self, root: Path, *, writeable: bool) -> Database:
+        """Connect to the database, whatever it has."""
         if self.sqlite_name:
             return Database.sqlite(root / self.sqlite_name, writeable=writeable)
         return Database.postgresql(check_postgres_url(self.registry), self.namespace, writeable=writeable)

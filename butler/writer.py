@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from .datasets import DatasetRef
 from .datastore import FileDatastore, StagedFile, VerifyReport, settle_files, verify_files
 from .errors import ConflictingDefinitionError
-from .registry import CollectionType, Registry
+from .registry import CollectionType, Registry, Transaction
 
 __all__ = ["DatasetWriter"]
 
@@ -49,19 +50,14 @@ class DatasetWriter:
         ConflictingDefinitionError
             Raised if it has got one in the meantime.
         """
+        self.registry.database.require_writeable()
         expanded = ref.expanded(self.registry.records.expand(ref.dataId))
         staged = self.datastore.stage(obj, expanded)
-        try:
-            with self.registry.database.transaction() as transaction:
-                if self.registry.files.get_one(ref.id) is not None:
-                    raise ConflictingDefinitionError(f"{ref} is stored already")
-                self.registry.files.insert({ref.id: staged.record})
-                staged.publish()
-                transaction.on_rollback(staged.retract)
-                transaction.on_commit(staged.finish)
-        except BaseException:
-            staged.discard()
-            raise
+        with self.transaction_for([staged]) as transaction:
+            if self.registry.files.get_one(ref.id) is not None:
+                raise ConflictingDefinitionError(f"{ref} is stored already")
+            self.registry.files.insert({ref.id: staged.record})
+            _publish(transaction, [staged])
         return expanded
 
     def put_many(self, datasets: Sequence[tuple[Any, DatasetRef]]) -> list[DatasetRef]:
@@ -99,27 +95,37 @@ class DatasetWriter:
         ConflictingDefinitionError
             Raised if one of the other datasets exists; the files are removed.
         """
+        # Several datasets may share one file.
+        files = list({id(staged): staged for _, staged in datasets}.values())
+        with self.transaction_for(files) as transaction:
+            if stored := self.registry.files.get(sorted(registered)):
+                raise ConflictingDefinitionError(f"{len(stored)} of the datasets are stored already")
+            by_run: dict[str, list[DatasetRef]] = {}
+            for ref, _ in datasets:
+                if ref.id not in registered:
+                    by_run.setdefault(ref.run, []).append(ref)
+            for run, members in by_run.items():
+                self.registry.insert_datasets(run, members)
+            self.registry.files.insert({ref.id: staged.record for ref, staged in datasets})
+            _publish(transaction, files)
+
+    @contextmanager
+    def transaction_for(self, files: Iterable[StagedFile]) -> Iterator[Transaction]:
+        """Run a transaction that staged files wait for; if it fails, they go.
+
+        What breaks off after the commit takes no file along: there are rows for them.
+        """
+        begun = False
         try:
             with self.registry.database.transaction() as transaction:
-                if stored := self.registry.files.get(sorted(registered)):
-                    raise ConflictingDefinitionError(f"{len(stored)} of the datasets are stored already")
-                by_run: dict[str, list[DatasetRef]] = {}
-                for ref, _ in datasets:
-                    if ref.id not in registered:
-                        by_run.setdefault(ref.run, []).append(ref)
-                for run, members in by_run.items():
-                    self.registry.insert_datasets(run, members)
-                self.registry.files.insert({ref.id: staged.record for ref, staged in datasets})
-                # Several datasets may share one file.
-                files = {id(staged): staged for _, staged in datasets}.values()
                 for staged in files:
-                    staged.publish()
-                    transaction.on_rollback(staged.retract)
-                    transaction.on_commit(staged.finish)
-                settle_files(files)
+                    transaction.on_rollback(staged.discard)
+                begun = True
+                yield transaction
         except BaseException:
-            for _, staged in datasets:
-                staged.discard()
+            if not begun:
+                for staged in files:
+                    staged.discard()
             raise
 
     def verify(self, *, repair: bool, checksums: bool) -> VerifyReport:
@@ -136,3 +142,12 @@ class DatasetWriter:
             for path in report.orphans:
                 path.unlink(missing_ok=True)
         return report
+
+
+def _publish(transaction: Transaction, files: Sequence[StagedFile]) -> None:
+    """Give files their final names, as long as a transaction is not undone."""
+    for staged in files:
+        staged.publish()
+        transaction.on_rollback(staged.retract)
+        transaction.on_commit(staged.finish)
+    settle_files(files)

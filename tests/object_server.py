@@ -48,8 +48,9 @@ class ObjectServer:
         return f"s3://{BUCKET}/{key}"
 
     def write(self, key: str, content: bytes) -> str:
-        """Put an object as somebody else would; return its URL."""
-        fsspec.filesystem("s3", **self.options).pipe_file(f"{BUCKET}/{key}", content)
+        """Put an object that all may read, as somebody else would; return its URL."""
+        system = fsspec.filesystem("s3", **self.options)
+        system.pipe_file(f"{BUCKET}/{key}", content, ACL="public-read")
         return self.url(key)
 
     def read(self, key: str) -> bytes:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from pathlib import Path
 from typing import Protocol
 
 from postgres_server import PostgresServer
 
 from butler import Butler
+from butler.registry import Database, check_postgres_url
 from butler.repository import RepositoryConfig
 
 __all__ = ["PostgresHome", "RegistryHome", "SqliteHome"]
@@ -23,6 +25,9 @@ class RegistryHome(Protocol):
     def copy(self, source: Path, target: Path) -> None:
         """Copy a repository that nobody has open."""
 
+    def empty_database(self, folder: Path) -> Database:
+        """Return a database without tables."""
+
 
 class SqliteHome:
     """Registries in files."""
@@ -34,6 +39,10 @@ class SqliteHome:
     def copy(self, source: Path, target: Path) -> None:
         """Copy a repository that nobody has open."""
         shutil.copytree(source, target)
+
+    def empty_database(self, folder: Path) -> Database:
+        """Return a database without tables."""
+        return Database.sqlite(folder / f"{uuid.uuid4().hex}.sqlite3", writeable=True)
 
 
 class PostgresHome:
@@ -54,3 +63,10 @@ class PostgresHome:
         database = settings.registry.split("?")[0].rpartition("/")[2]
         url = self._server.url(self._server.make_database(database))
         settings.model_copy(update={"registry": url}).save(target)
+
+    def empty_database(self, folder: Path) -> Database:
+        """Return a database without tables."""
+        url = check_postgres_url(self._server.url(self._server.make_database()))
+        with self._server.connect(str(url.database)) as connection:
+            connection.execute("CREATE SCHEMA butler")
+        return Database.postgresql(url, "butler", writeable=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from registry_homes import RegistryHome
 from small_repository import NOTE, broken_off
 
 from butler import Butler, CollectionType
@@ -19,29 +19,30 @@ from butler.errors import (
     MissingCollectionError,
     OrphanedRecordError,
 )
-from butler.registry import CollectionStore, Database, Registry
+from butler.registry import CollectionStore
+
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture(scope="module")
-def registry_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a registry with the runs a, b, c and the chains x, y."""
-    path = tmp_path_factory.mktemp("collections") / "registry.sqlite3"
-    registry = Registry.create(Database.sqlite(path, writeable=True))
-    for name in "abc":
-        registry.collections.register(name)
-    for name in "xy":
-        registry.collections.register(name, CollectionType.CHAINED)
-    registry.database.close()
-    return path
+def named(registry_home: RegistryHome, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a repository with the runs a, b, c and the chains x, y, to be copied."""
+    root = tmp_path_factory.mktemp("collections") / "repository"
+    registry_home.make(root)
+    with Butler(root, writeable=True) as butler:
+        for name in "abc":
+            butler.collections.register(name)
+        for name in "xy":
+            butler.collections.register(name, CollectionType.CHAINED)
+    return root
 
 
 @pytest.fixture
-def store(registry_file: Path, tmp_path: Path) -> Iterator[CollectionStore]:
-    """Return the collections of an own copy of the registry."""
-    path = shutil.copy(registry_file, tmp_path)
-    registry = Registry(Database.sqlite(Path(path), writeable=True))
-    yield registry.collections
-    registry.database.close()
+def store(named: Path, registry_home: RegistryHome, tmp_path: Path) -> Iterator[CollectionStore]:
+    """Return the collections of an own copy of the repository."""
+    registry_home.copy(named, tmp_path / "named")
+    with Butler(tmp_path / "named", writeable=True) as butler:
+        yield butler.registry.collections
 
 
 def flat(store: CollectionStore, *names: str) -> list[str]:

@@ -33,6 +33,7 @@ ROOMS = {
         ["images", "log_records", "tables"],
         ["safe_yaml"],
         ["plugins"],
+        ["user_paths"],
         ["errors", "late"],
     ],
     "connections": [
@@ -76,6 +77,8 @@ DOORS = {
     "pandas": ["butler/tables/"],
     "sep": ["tasks/process_ccd/"],
     "astroscrappy": ["tasks/process_ccd/"],
+    "alembic": ["butler/registry/migrations/"],
+    "psycopg": [],
     "sqlite3": [],
     "pickle": [],
 }

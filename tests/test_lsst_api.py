@@ -254,6 +254,8 @@ def test_a_dataset_tells_its_provenance(butler: Butler) -> None:
         "LSST BUTLER INPUT 0 DATASETTYPE": "note",
         "LSST BUTLER INPUT 0 WEIGHT": 0.5,
     }
+    butler.put(butler.get("calexp", KEY), "calexp", visit=1, detector=1)
+    assert butler.get("calexp.metadata", visit=1, detector=1) == exposure.metadata
     DatasetProvenance.strip_provenance_from_flat_dict(told)
     assert told == exposure.metadata
     flat = provenance.to_flat_dict(None, prefix="lsst", max_inputs=0)

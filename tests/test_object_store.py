@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from small_repository import CALEXP, NOTE, broken_off, insert_records, make_expo
 
 from butler import Butler, DatasetRef, FileDataset, RepositoryConfig
 from butler.cli import main
-from butler.datastore import DatastoreConfig, FileCache, RemoteResource
+from butler.datastore import DatastoreConfig, FileCache, RemoteResource, StagedFile
 from butler.errors import (
     ArtifactMissingError,
     ButlerUserError,
@@ -45,10 +47,11 @@ def remote(object_server: ObjectServer, tmp_path: Path) -> Iterator[Butler]:
     """Return a writeable butler whose files are in an empty part of the object store."""
     settings = {"root": object_server.url(tmp_path.name), "options": object_server.options}
     Butler.makeRepo(tmp_path / "remote", RepositoryConfig(datastore=DatastoreConfig(**settings)))
-    with Butler(tmp_path / "remote", run="run", instrument="CAM") as butler:
+    with Butler(tmp_path / "remote", writeable=True) as butler:
         insert_records(butler)
         for dataset_type in (CALEXP, NOTE):
             butler.registry.registerDatasetType(dataset_type)
+    with Butler(tmp_path / "remote", run="run", instrument="CAM") as butler:
         object_server.requests.clear()
         yield butler
 
@@ -144,6 +147,28 @@ def test_a_failed_put_leaves_no_object(remote: Butler, object_server: ObjectServ
     assert remote.get(ref) == {"a": 1}
 
 
+def test_what_breaks_off_after_the_commit_takes_no_object_along(
+    remote: Butler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once there are rows, nothing removes what they name, in a put as in an ingest."""
+
+    def interrupt(self: StagedFile) -> None:
+        raise KeyboardInterrupt
+
+    place = remote.getURI(remote.put({"a": 1}, "note", visit=1))
+    monkeypatch.setattr(StagedFile, "finish", interrupt)
+    actions: list[Callable[[], object]] = [
+        lambda: remote.put({"a": 1}, "note", visit=2),
+        lambda: remote.put_many([({"a": 1}, note_ref(3))]),
+        lambda: remote.ingest(FileDataset(str(place), note_ref(1, "other")), transfer="copy"),
+    ]
+    for action in actions:
+        with pytest.raises(KeyboardInterrupt):
+            action()
+    assert sum(len(remote.query_datasets("note", run)) for run in ("run", "other")) == 4
+    assert remote.verify().is_clean
+
+
 def test_two_writers_of_one_dataset_do_not_meet(remote: Butler) -> None:
     """Who comes second is refused, and takes back its own object, not that of the first."""
     ref = note_ref()
@@ -190,20 +215,25 @@ def test_a_kill_between_upload_and_rows_leaves_an_orphan(
 
 
 def test_verify_finds_what_is_gone_and_what_has_changed(
-    remote: Butler, object_server: ObjectServer, capsys: pytest.CaptureFixture[str]
+    remote: Butler, object_server: ObjectServer, tmp_path: Path
 ) -> None:
     """Missing objects, ones of another length, and ones of another content are told apart."""
     refs = [remote.put({"visit": visit}, "note", visit=visit) for visit in (1, 2, 3)]
     keys = [str(remote.getURI(ref)).removeprefix(f"s3://{BUCKET}/") for ref in refs]
     content = object_server.read(keys[2])
+    # A copy in the cache does not hide what became of the object.
+    assert remote.get(refs[2]) == {"visit": 3}
     object_server.remove(keys[0])
     object_server.write(keys[1], b"{}")
     object_server.write(keys[2], content.replace(b"3", b"4"))
     with pytest.raises(ArtifactMissingError, match="registered but gone"):
         remote.get(refs[0])
-    for ref in refs[1:]:
-        with pytest.raises(FileFormatError, match="see `butler verify`"):
-            remote.get(ref)
+    with pytest.raises(FileFormatError, match=r"has 2 bytes, it had .* see `butler verify`"):
+        remote.get(refs[1])
+    for copy in (tmp_path / "cache").iterdir():
+        copy.unlink()
+    with pytest.raises(FileFormatError, match="is not what it was when it was stored"):
+        remote.get(refs[2])
     assert [bool(remote.exists(ref)) for ref in refs] == [False, True, True]
     report = remote.verify(repair=True)
     assert report.missing == (refs[0].id,)
@@ -259,13 +289,13 @@ def test_local_files_come_in(remote: Butler, tmp_path: Path, transfer: str) -> N
     assert source.exists() == (transfer != "move")
 
 
-@pytest.mark.parametrize("transfer", ["link", "hardlink", "symlink", "relsymlink"])
-def test_links_are_refused(remote: Butler, tmp_path: Path, transfer: str) -> None:
+def test_links_are_refused(remote: Butler, tmp_path: Path) -> None:
     """An object store has no links, and says what to do."""
     source = tmp_path / "note.json"
     source.write_text('{"a": 1}')
-    with pytest.raises(ButlerUserError, match=rf"no {transfer} is possible: s3://.* copy"):
-        remote.ingest(FileDataset(source, note_ref()), transfer=transfer)
+    for transfer in ("link", "hardlink", "symlink", "relsymlink"):
+        with pytest.raises(ButlerUserError, match=rf"no {transfer} is possible: s3://.* copy"):
+            remote.ingest(FileDataset(source, note_ref()), transfer=transfer)
 
 
 @pytest.fixture
@@ -330,6 +360,71 @@ def test_files_are_retrieved_and_transferred(remote: Butler, butler: Butler, tmp
     here = butler.put({"b": 2}, "note", visit=2)
     remote.transfer_from(butler, [here])
     assert remote.get(here) == {"b": 2}
+
+
+@pytest.mark.parametrize("transfer", ["copy", "direct"])
+def test_files_come_over_http(
+    butler: Butler, object_server: ObjectServer, tmp_path: Path, transfer: str
+) -> None:
+    """Any web server will do as a source; a region of a direct file costs its rows there, too."""
+    exposure = make_exposure(XY0, SHAPE)
+    ref = butler.put(exposure, "calexp", visit=1, detector=0)
+    key = f"{tmp_path.name}/theirs.fits"
+    object_server.write(key, butler.getURI(ref).read_bytes())
+    own = DatasetRef(CALEXP, {"instrument": "CAM", "visit": 2, "detector": 1}, "run")
+    url = f"{object_server.endpoint}/{BUCKET}/{key}"
+    butler.ingest(FileDataset(url, own), transfer=transfer)
+    object_server.requests.clear()
+    part = butler.get(f"{CALEXP.name}.image", visit=2, detector=1, parameters={"bbox": BOX})
+    np.testing.assert_array_equal(part.array, exposure.maskedImage[BOX].image.array)
+    assert sum(request.n_bytes for request in object_server.of("GET")) == ROWS * (transfer == "direct")
+    with pytest.raises(ArtifactMissingError, match="no file http"):
+        butler.ingest(FileDataset(f"{url}.none", note_ref()), transfer=transfer)
+
+
+def test_what_cannot_be_removed_where_it_came_from_stays(
+    butler: Butler, object_server: ObjectServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A web server lets nobody remove files: the dataset is registered, and that is told."""
+    object_server.write(f"{tmp_path.name}/note.json", b'{"a": 1}')
+    url = f"{object_server.endpoint}/{BUCKET}/{tmp_path.name}/note.json"
+    butler.ingest(FileDataset(url, note_ref()), transfer="move")
+    assert butler.get("note", visit=1) == {"a": 1}
+    assert "there is no way to do that there" in caplog.text
+
+
+@pytest.mark.usefixtures("settings_from_environment")
+def test_an_export_may_name_objects_where_they_are(remote: Butler, butler: Butler, tmp_path: Path) -> None:
+    """With direct transfers the file of an export has URLs, which another repository reads in their place."""
+    ref = remote.put({"a": 1}, "note", visit=1)
+    with remote.export(directory=tmp_path / "out", transfer="direct") as export:
+        export.saveDatasets([ref])
+    butler.import_(directory=tmp_path / "out", transfer="direct")
+    assert str(butler.getURI(ref)) == str(remote.getURI(ref))
+    assert butler.get(ref) == {"a": 1}
+    butler.pruneDatasets([ref], purge=True, unstore=True)
+    assert remote.get(ref) == {"a": 1}
+
+
+def test_a_place_can_be_foretold_but_for_its_token(remote: Butler) -> None:
+    """What is predicted is the path of the template; the upload adds what keeps it apart."""
+    foretold = str(remote.getURI("note", visit=1, predict=True))
+    place = str(remote.getURI(remote.put({"a": 1}, "note", visit=1)))
+    assert foretold.startswith("s3://")
+    assert place.startswith(foretold.removesuffix(".json") + "_")
+    assert len(place) == len(foretold) + 13
+
+
+def test_a_worker_hands_over_what_it_uploaded(remote: Butler) -> None:
+    """A staged file and its datastore travel between processes; another butler registers them."""
+    ref = note_ref()
+    datastore = pickle.loads(pickle.dumps(remote.datastore))
+    staged = pickle.loads(pickle.dumps(datastore.stage({"a": 1}, ref)))
+    remote.store_staged([(ref, staged)])
+    assert remote.get(ref) == {"a": 1}
+    discarded = datastore.stage({"a": 2}, note_ref(2))
+    pickle.loads(pickle.dumps(discarded)).discard()
+    assert remote.verify().is_clean
 
 
 # Settings.
@@ -420,11 +515,11 @@ def note_ref_of(butler: Butler, visit: int) -> DatasetRef:
 def test_a_repository_in_memory_is_a_double_for_tests(tmp_path: Path) -> None:
     """Files in memory behave like files; only the registry is on disk."""
     Butler.makeRepo(tmp_path, RepositoryConfig(datastore="in-memory"))
-    with Butler(tmp_path, run="run", instrument="CAM") as butler:
+    with Butler(tmp_path, run="run") as butler:
         insert_records(butler)
         butler.registry.registerDatasetType(CALEXP)
         exposure = make_exposure(XY0, SHAPE)
-        ref = butler.put(exposure, "calexp", visit=1, detector=0)
+        ref = butler.put(exposure, "calexp", instrument="CAM", visit=1, detector=0)
         with butler.clone() as other:
             part = other.get(ref, parameters={"bbox": BOX})
             np.testing.assert_array_equal(part.image.array, exposure.maskedImage[BOX].image.array)
@@ -483,6 +578,24 @@ def test_a_lent_file_cannot_be_taken_away(tmp_path: Path) -> None:
     assert [entry.read_bytes() for entry in tmp_path.iterdir()] == [b"b" * 30]
 
 
+def test_many_readers_share_a_cache_that_is_too_small(tmp_path: Path) -> None:
+    """Whoever reads gets what it asked for, whole, while others bring and throw out; the limit holds."""
+    cache = FileCache(tmp_path, 100)
+
+    def read(number: int) -> bool:
+        content = bytes([number % 7]) * 30
+        with cache.lend(str(number % 7), 30, fetch_of(content, [])) as path:
+            return path.read_bytes() == content
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(read, range(400)))
+    with cache.lend("last", 30, fetch_of(b"x" * 30, [])):
+        pass
+    left = [entry.stat().st_size for entry in tmp_path.iterdir()]
+    assert sum(left) <= 100
+    assert set(left) == {30}
+
+
 def test_a_copy_of_another_size_or_version_is_not_used(tmp_path: Path) -> None:
     """A damaged copy is fetched anew, and so is a file that was written anew."""
     cache, fetched = FileCache(tmp_path, 100), []
@@ -490,6 +603,25 @@ def test_a_copy_of_another_size_or_version_is_not_used(tmp_path: Path) -> None:
         with cache.lend(key, size, fetch_of(b"x" * size, fetched)) as path:
             assert path.stat().st_size == size
     assert len(fetched) == 3
+
+
+def test_without_a_home_only_what_needs_a_cache_asks_for_one(
+    butler: Butler, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A container without home directory reads local files; a whole one from afar needs a place."""
+    monkeypatch.delenv("BUTLER_CACHE_DIRECTORY")
+
+    def no_home(self: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", no_home)
+    cache = FileCache.from_environment()
+    assert cache.directory is None
+    assert cache.find("a", 1) is None
+    with pytest.raises(ButlerUserError, match="set BUTLER_CACHE_DIRECTORY"):
+        cache.lend("a", 1, fetch_of(b"a", [])).__enter__()
+    with butler.clone() as other:
+        assert other.get(other.put({"a": 1}, "note", visit=1)) == {"a": 1}
 
 
 def test_a_file_larger_than_the_cache_is_read_all_the_same(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,6 +85,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def forget() -> None:
+    """Have packages be looked for again, as a new process does."""
+    importlib.invalidate_caches()
     plugins._declared.cache_clear()
     known_formatters._plugged.cache_clear()
 

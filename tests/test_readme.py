@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from postgres_server import OWNER, PostgresServer, find_binaries
 
 import butler.cli
 import tasks.cli
+from butler import Butler, DatasetType
+from butler.errors import ButlerUserError
 from tasks.demo import SurveyConfig, simulate_survey, write_survey
 
 ROOT = Path(__file__).parents[1]
@@ -38,18 +44,54 @@ def test_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_commands_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command lines go from exposures to a picture of the coadd, in the order printed."""
+    """The command lines go from exposures to coadds, pictures and copies of them, in the order printed."""
     survey = simulate_survey(SurveyConfig(n_visits=4, n_x=200, n_y=200, n_stars=80))
-    write_survey(survey, tmp_path)
+    write_survey(survey, tmp_path / "demo" / "survey")
     monkeypatch.chdir(tmp_path)
     programs = {"butler": butler.cli.main, "pipetask": tasks.cli.main}
-    lines = code_block("sh", "butler create").strip().splitlines()
-    assert len(lines) == 6
+    section = README.partition("## From the command line")[2].partition("\n## ")[0]
+    lines = [
+        line for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL) for line in block.splitlines()
+    ]
+    printed = {}
     for line in lines:
-        program, *words = line.split()
+        program, *words = shlex.split(line)
         result = CliRunner().invoke(programs[program], words)
         assert result.exit_code == 0, f"{line}\n{result.output}"
-    assert (tmp_path / "coadd.png").read_bytes().startswith(b"\x89PNG")
+        printed[" ".join(words[:1])] = result.stdout
+    assert len(lines) == 20
+    for name in ("coadd", "cutout", "variance", "n_image"):
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert printed["query-data-ids"].split()[0] == "count"
+    assert printed["collection-chain"] == "[u/me/good, skymaps]\n"
+    (copied,) = printed["retrieve-artifacts"].split()
+    assert (tmp_path / copied).is_file()
+    with Butler("elsewhere") as other:
+        assert [ref.datasetType.name for ref in other.query_datasets("deepCoadd", "u/me/first")] == [
+            "deepCoadd"
+        ]
+
+
+def test_sharing_as_the_readme_says(
+    postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commands run word for word but for the name of the host; the owner writes, another role reads."""
+    binaries = find_binaries()
+    path = f"{Path(sys.executable).parent}:{binaries}:{os.environ['PATH']}"
+    for name, value in {"PATH": path, "PGHOST": str(postgres.folder), "PGUSER": OWNER}.items():
+        monkeypatch.setenv(name, value)
+    script = code_block("sh", "--registry-db").replace("-h db.example.org ", "").replace("db.example.org", "")
+    subprocess.run(["bash", "-e", "-c", script], check=True, cwd=tmp_path, timeout=60)
+    with Butler(tmp_path / "shared_survey", run="run") as writer:
+        writer.registry.registerDatasetType(DatasetType("note", (), "StructuredDataDict"))
+        writer.put({"a": 1}, "note")
+    with postgres.connect() as server:
+        server.execute("CREATE ROLE guest LOGIN")
+    monkeypatch.setenv("PGUSER", "guest")
+    with Butler(tmp_path / "shared_survey", collections="run") as reader:
+        assert reader.get("note") == {"a": 1}
+    with pytest.raises(ButlerUserError, match="the database refuses"):
+        Butler(tmp_path / "shared_survey", run="other")
 
 
 def test_camera_page_is_a_valid_mapping() -> None:

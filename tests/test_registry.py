@@ -285,7 +285,7 @@ def test_damaged_registry_is_one_clear_error(repository: Path) -> None:
     ]:
         if content is not None:
             file.write_bytes(content)
-        with pytest.raises(RepositoryCorruptionError, match=message):
+        with pytest.raises(ButlerError, match=message):
             Butler(repository)
     file.unlink()
     with pytest.raises(RepositoryCorruptionError, match=r"gen3\.sqlite3 is gone"):

@@ -136,6 +136,20 @@ def test_what_is_not_published_is_known_as_the_stores_own(store: Store) -> None:
     assert paths(store) == []
 
 
+def test_a_condemned_file_is_known_as_the_stores_own(store: Store) -> None:
+    """A file that loses its row is told from others by a second name, or by its own."""
+    final = put(store, "a/b.json", b"{}")
+    twin = store.condemn(final)
+    assert {file.is_own for file in store.walk()} == {True}
+    store.remove(final)
+    if twin is not None:
+        store.remove(twin)
+    assert paths(store) == []
+    if twin is not None:
+        with pytest.raises(FileNotFoundError):
+            store.condemn(final)
+
+
 def test_removing_is_done_once_or_twice(store: Store) -> None:
     """What is gone is gone, and may be removed again; the others stay."""
     kept, doomed = put(store, "run/kept", b"kept"), put(store, "run/doomed", b"doomed")

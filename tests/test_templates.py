@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from small_repository import CALEXP, COADD, NOTE, TOTAL, WARP
@@ -304,6 +305,21 @@ def test_a_section_that_is_wrong_is_refused(tmp_path: Path, templates: Any, mess
     with pytest.raises(Exception, match=message):
         Butler.makeRepo(tmp_path / "r", RepositoryConfig(templates=templates))
     assert not (tmp_path / "r").exists()
+
+
+def test_the_settings_in_the_documentation_are_valid(butler: Butler) -> None:
+    """The page on datastores shows templates and a datastore section that are understood."""
+    page = (Path(__file__).parents[1] / "docs" / "datastore.md").read_text()
+    shown = page.partition("```yaml\n")[2].partition("```")[0]
+    config = RepositoryConfig.model_validate(yaml.safe_load(shown))
+    assert config.datastore is not None
+    assert config.datastore.cache_size == 20 * 10**9
+    templates = TemplateSet.from_patterns(config.templates)
+    assert templates.path_of(expanded(butler, CALEXP, visit=1, detector=0), ".fits") == (
+        "r1/images/g/v1_0_r1.fits"
+    )
+    note = expanded(butler, NOTE, visit=1)
+    assert templates.path_of(note, ".json") == f"r1/note/v1/note_00000001_{ID}.json"
 
 
 def test_sections_of_instruments_are_kept_in_the_settings(tmp_path: Path) -> None:

@@ -243,3 +243,27 @@ def test_commands(butler: Butler, empty: Butler, tmp_path: Path) -> None:
     )
     assert empty.get(refs[-2]) == {"w": 1}
     assert "2 datasets exp" in run("export", butler.root, out, "note", "--where", "visit=1", "-t", "none")
+
+
+def test_records_alone_are_transferred(butler: Butler, empty: Butler) -> None:
+    """Dimension records come with all they refer to and what is told about visits; twice is no error."""
+    data_id = butler.registry.expandDataId(visit=1, tract=0, patch=1)
+    for _ in range(2):
+        empty.transfer_dimension_records_from(butler, [data_id])
+    assert empty.registry.expandDataId(data_id.required).records == data_id.records
+    assert len(empty.query_dimension_records("visit_detector_region")) == 2
+    assert [r.id for r in empty.query_dimension_records("visit")] == [1]
+    ref = butler.put({}, "note", visit=2)
+    empty.transfer_dimension_records_from(butler, [ref])
+    assert [r.id for r in empty.query_dimension_records("visit")] == [1, 2]
+
+
+def test_exports_are_yaml(butler: Butler, tmp_path: Path) -> None:
+    """Another format is refused before anything is done."""
+    with (
+        pytest.raises(ButlerUserError, match="not in 'xml'"),
+        butler.export(directory=tmp_path, format="xml"),
+    ):
+        pass
+    with pytest.raises(ButlerUserError, match="not in 'xml'"):
+        butler.import_(directory=tmp_path, format="xml")

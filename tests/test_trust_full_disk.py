@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from trust_crash import DONE, Kill, run_writer
 from trust_laboratory import Laboratory, read_all, state_of
-from trust_scale import SEED, count
+from trust_scale import SEED, count, some
 from trust_scenarios import SCENARIOS
 
 from butler import Butler
@@ -74,7 +74,7 @@ def check_refusal(error: str) -> None:
     assert "\n" not in error
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", some(SCENARIOS, 5))
 def test_a_disk_fills_up(laboratory: Laboratory, disk: Path, name: str, record_property: Record) -> None:
     """However little room is left, all is done or nothing; with room again, it can be done."""
     chance = random.Random(f"{SEED} {name}")
@@ -85,7 +85,6 @@ def test_a_disk_fills_up(laboratory: Laboratory, disk: Path, name: str, record_p
         fill(disk, int(10 ** chance.uniform(3, 5.3)))
         try:
             outcome = run_writer(name, base, Kill())
-            read_all(base / "repository")
         finally:
             (disk / BALLAST).unlink()
         assert outcome.exit_code == DONE
@@ -97,7 +96,7 @@ def test_a_disk_fills_up(laboratory: Laboratory, disk: Path, name: str, record_p
     record_property("refused", n_refused)
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", some(SCENARIOS, 5))
 def test_files_that_may_not_grow(ordinary: Laboratory, name: str, record_property: Record) -> None:
     """The same, where files, and the registry's, are refused beyond some size."""
     chance = random.Random(f"{SEED} {name}")
@@ -115,7 +114,7 @@ def test_files_that_may_not_grow(ordinary: Laboratory, name: str, record_propert
     record_property("refused", n_refused)
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", some(SCENARIOS, 5))
 def test_a_disk_that_is_read_only(laboratory: Laboratory, disk: Path, name: str) -> None:
     """A repository that nobody can write is read as ever; a writer is refused before it begins."""
     base = laboratory.fresh()
@@ -126,9 +125,9 @@ def test_a_disk_that_is_read_only(laboratory: Laboratory, disk: Path, name: str)
             Butler(base / "repository", writeable=True)
         with Butler(base / "repository") as butler, pytest.raises(ButlerUserError, match="read-only"):
             SCENARIOS[name](butler, base)
-        assert state_of(base) == laboratory.before
     finally:
         mount(disk, "-o", f"remount,rw,size={DISK_SIZE}")
+    assert state_of(base) == laboratory.before
 
 
 def test_commands_on_a_full_disk(laboratory: Laboratory, disk: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from trust_crash import DONE, Kill, count_steps, run_killed
 from trust_laboratory import Laboratory, files_in, state_of
-from trust_scale import SEED, count
+from trust_scale import SEED, count, some
 from trust_scenarios import OTHERS, SCENARIOS, damage
 
 from butler import Butler
@@ -50,7 +50,7 @@ def test_kill_before_each_step(laboratory: Laboratory, name: str, record_propert
     record_property("kills", len(steps))
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", some(SCENARIOS, 4))
 def test_kill_after_any_time(laboratory: Laboratory, name: str, record_property: Record) -> None:
     """A writer dies at a random instant, also in the middle of a commit."""
     chance = random.Random(f"{SEED} {name}")
@@ -66,7 +66,7 @@ def test_kill_after_any_time(laboratory: Laboratory, name: str, record_property:
     record_property("kills", n_kills)
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", some(SCENARIOS, 4))
 def test_kill_within_a_file(laboratory: Laboratory, name: str, record_property: Record) -> None:
     """A writer dies when a file that it writes, or the registry's, has reached some size."""
     chance = random.Random(f"{SEED} {name}")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
+from collections.abc import Iterable
 from typing import Final, NoReturn
 
 import pytest
 
-__all__ = ["FULL", "SEED", "count", "lacking"]
+__all__ = ["FULL", "SEED", "count", "lacking", "some"]
 
 FULL: Final = os.environ.get("TRUST") == "1"
 """Whether the full counts are run."""
@@ -18,6 +20,12 @@ SEED: Final = int(os.environ.get("TRUST_SEED", "20240101"))
 def count(*, sample: int, full: int) -> int:
     """Return how often something is tried."""
     return full if FULL else sample
+
+
+def some(names: Iterable[str], sample: int) -> list[str]:
+    """Return the names of what is tried: a few of them, or all."""
+    known = list(names)
+    return known if FULL else random.Random(SEED).sample(known, sample)
 
 
 def lacking(reason: str) -> NoReturn:

@@ -142,6 +142,10 @@ def purge(butler: Butler, base: Path) -> None:
     butler.pruneDatasets(refs, unstore=True, purge=True)
 
 
+def remove_runs(butler: Butler, base: Path) -> None:
+    butler.removeRuns(["doomed", "night/1"], unlink_from_chains=True)
+
+
 def import_copies(butler: Butler, base: Path) -> None:
     butler.import_(directory=base / "exported", transfer="copy")
 
@@ -194,6 +198,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "transaction": transaction,
     "unstore": unstore,
     "purge": purge,
+    "removeRuns": remove_runs,
     "import copy": import_copies,
     "import move": import_moved,
     "transfer_from": transfer_from,

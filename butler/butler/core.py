@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import EllipsisType, TracebackType
@@ -17,9 +17,10 @@ from ..errors import (
     RepositoryExistsError,
     RepositoryNotFoundError,
 )
-from ..registry import RegistryDefaults
+from ..registry import MigrationStep, RegistryDefaults, migrate
 from ..remover import DatasetRemover
 from ..repository import CONFIG_NAME, RepositoryConfig
+from ..user_paths import checked_path
 from ..writer import DatasetWriter
 from .aliases import known_aliases
 from .no_datastore import NoDatastore
@@ -107,7 +108,7 @@ class ButlerCore:
     @staticmethod
     def has_repo_config(root: str | os.PathLike[str]) -> bool:
         """Tell whether there is a repository in a directory."""
-        return (Path(root) / CONFIG_NAME).is_file()
+        return (checked_path(root) / CONFIG_NAME).is_file()
 
     @classmethod
     def makeRepo(
@@ -135,12 +136,12 @@ class ButlerCore:
         ButlerUserError
             Raised if the directory cannot be written.
         """
-        directory = Path(root).absolute()
+        directory = checked_path(root).absolute()
         settings = config or RepositoryConfig()
         TemplateSet.from_patterns(settings.templates)
-        if (directory / CONFIG_NAME).exists() and not overwrite:
-            raise RepositoryExistsError(f"there is a repository at {directory} already")
         try:
+            if (directory / CONFIG_NAME).exists() and not overwrite:
+                raise RepositoryExistsError(f"there is a repository at {directory} already")
             directory.mkdir(parents=True, exist_ok=True)
             registry = settings.make_registry(directory)
             registry.database.close()
@@ -161,6 +162,41 @@ class ButlerCore:
     def dimensions(self) -> DimensionUniverse:
         """All dimensions and how they hang together."""
         return UNIVERSE
+
+    @classmethod
+    def migrate(
+        cls, root: str | os.PathLike[str], *, dry_run: bool = False
+    ) -> tuple[Sequence[MigrationStep], list[str]]:
+        """Bring a repository to the schema version of this program; nobody else should have it open.
+
+        Parameters
+        ----------
+        root
+            Directory of the repository.
+        dry_run
+            Whether to undo all in the end.
+
+        Returns
+        -------
+        steps
+            What was done, all or nothing.
+        statements
+            The SQL statements that did it.
+
+        Raises
+        ------
+        RepositoryNotFoundError
+            Raised if there is no repository.
+        SchemaVersionError
+            Raised if the registry is newer than this program.
+        """
+        directory = Path(root).absolute()
+        settings = RepositoryConfig.load(directory)
+        database = settings.open_database(directory, writeable=True)
+        try:
+            return migrate(database, dry_run=dry_run)
+        finally:
+            database.close()
 
     @property
     def run(self) -> str | None:
@@ -231,7 +267,7 @@ def _located(config: Config | None) -> Path:
             raise RepositoryNotFoundError("these settings are not those of a repository; give its directory")
         return config.root
     place = known_aliases().get(config, config) if isinstance(config, str) else config
-    return Path(place.removeprefix("file://") if isinstance(place, str) else place)
+    return checked_path(place.removeprefix("file://") if isinstance(place, str) else place)
 
 
 def _told_aliases() -> str:

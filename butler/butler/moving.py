@@ -10,8 +10,9 @@ from typing import TextIO
 
 from .. import transfer as transfers
 from ..datasets import DatasetRef
-from ..dimensions import UNIVERSE
+from ..dimensions import UNIVERSE, DataCoordinate
 from ..errors import ArtifactMissingError, ButlerUserError
+from ..user_paths import checked_path
 from .finding import FindingButler
 
 __all__ = ["MovingButler"]
@@ -24,7 +25,12 @@ class MovingButler(FindingButler):
 
     @contextmanager
     def export(
-        self, *, directory: _Path | None = None, filename: _Path | None = None, transfer: str | None = None
+        self,
+        *,
+        directory: _Path | None = None,
+        filename: _Path | None = None,
+        format: str | None = None,
+        transfer: str | None = None,
     ) -> Iterator[transfers.RepositoryExport]:
         """Export what a block saves; the file is written at its end, unless the block fails.
 
@@ -34,6 +40,8 @@ class MovingButler(FindingButler):
             Where files go; a relative `filename` lies there, too.
         filename
             The export file; ``export.yaml`` in the directory if not given.
+        format
+            ``yaml``, which there is only.
         transfer
             ``copy``, ``link``, ``hardlink``, ``symlink`` or ``relsymlink`` files into the directory;
             ``direct``: name them where they are, absolutely; None: the same, relative to the repository.
@@ -47,16 +55,21 @@ class MovingButler(FindingButler):
         """
         if directory is None and filename is None:
             raise ButlerUserError("an export needs a directory or a filename")
-        folder = None if directory is None else Path(directory)
+        _check_format(format)
+        folder = None if directory is None else checked_path(directory)
+        target = (folder or Path()) / checked_path(filename or transfers.DEFAULT_NAME)
+        if not target.name:
+            raise ButlerUserError(f"{target} is no name of a file")
         export = transfers.RepositoryExport(self.registry, self.datastore, folder, transfer)
         yield export
-        export.write((folder or Path()) / (filename or transfers.DEFAULT_NAME))
+        export.write(target)
 
     def import_(
         self,
         *,
         directory: _Path | None = None,
         filename: _Path | TextIO | None = None,
+        format: str | None = None,
         transfer: str | None = None,
         skip_dimensions: Iterable[str] | None = None,
         without_datastore: bool = False,
@@ -73,6 +86,8 @@ class MovingButler(FindingButler):
         filename
             The export file, looked for in the directory and then in the current one, or an open one;
             ``export.yaml`` if not given.
+        format
+            ``yaml``, which there is only.
         transfer
             How files come, as for `Butler.ingest`; None: they are in their places in this repository already.
         skip_dimensions
@@ -97,7 +112,8 @@ class MovingButler(FindingButler):
             Raised if a dimension record is missing.
         """
         self.registry.database.require_writeable()
-        folder = None if directory is None else Path(directory)
+        _check_format(format)
+        folder = None if directory is None else checked_path(directory)
         skipped = [UNIVERSE[name].name for name in skip_dimensions or ()]
         return transfers.import_contents(
             self._writer,
@@ -110,8 +126,8 @@ class MovingButler(FindingButler):
 
     def transfer_from(
         self,
-        source: FindingButler,
-        refs: Iterable[DatasetRef],
+        source_butler: FindingButler,
+        source_refs: Iterable[DatasetRef],
         transfer: str = "copy",
         skip_missing: bool = True,
         register_dataset_types: bool = False,
@@ -122,9 +138,9 @@ class MovingButler(FindingButler):
 
         Parameters
         ----------
-        source
+        source_butler
             Where they are.
-        refs
+        source_refs
             The datasets.
         transfer
             How files come, as for `Butler.ingest`, but not ``move``; ``direct``: they stay in the other
@@ -151,10 +167,12 @@ class MovingButler(FindingButler):
             Raised if a dataset is here under another UUID, or something exists with another definition.
         """
         self.registry.database.require_writeable()
-        arrivals = transfers.departures(source.registry, source.datastore, refs, skip_missing=skip_missing)
+        arrivals = transfers.departures(
+            source_butler.registry, source_butler.datastore, source_refs, skip_missing=skip_missing
+        )
         transfers.settle(
             self._writer,
-            source.registry,
+            source_butler.registry,
             arrivals,
             transfer=transfer,
             register_dataset_types=register_dataset_types,
@@ -163,13 +181,45 @@ class MovingButler(FindingButler):
         )
         return [arrival.ref for arrival in arrivals]
 
+    def transfer_dimension_records_from(
+        self, source_butler: FindingButler, source_refs: Iterable[DatasetRef | DataCoordinate]
+    ) -> None:
+        """Bring the dimension records of datasets or data IDs in, with all they refer to.
+
+        Records that are here already stay as they are.
+
+        Parameters
+        ----------
+        source_butler
+            Where they are.
+        source_refs
+            Datasets or data IDs of that repository.
+
+        Raises
+        ------
+        DataIdValueError
+            Raised if a dimension has no record there.
+        """
+        closure = transfers.RecordClosure(source_butler.registry)
+        for source in source_refs:
+            closure.add_data_id(source.dataId if isinstance(source, DatasetRef) else source)
+        transfers.take_in_records(self.registry, closure.records)
+
+
+def _check_format(format: str | None) -> None:
+    if format not in (None, "yaml"):
+        raise ButlerUserError(f"an export is written in YAML, not in {format!r}")
+
 
 def _read(filename: _Path | TextIO, directory: Path | None) -> transfers.ExportContents:
     """Read an export file, given by name or open."""
     if isinstance(filename, str | os.PathLike):
-        given = Path(filename)
+        given = checked_path(filename)
         here = [] if directory is None else [directory / given]
-        path = next((p for p in (*here, given) if p.is_file()), None)
+        try:
+            path = next((p for p in (*here, given) if p.is_file()), None)
+        except OSError as error:
+            raise ButlerUserError(f"cannot read {given}: {error.strerror}") from error
         if path is None:
             raise ArtifactMissingError(
                 f"no export file {' or '.join(map(str, dict.fromkeys([*here, given])))}"

@@ -2,38 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from ..datasets import DatasetRef, DatasetType
-from ..dimensions import UNIVERSE, DataCoordinate, DataId, DimensionGroup, DimensionRecord
-from ..errors import EmptyQueryResultError, UnknownComponentError
-from ..registry import DatasetSearch, QuerySpec, Where
+from ..dimensions import DataCoordinate, DataId, DimensionGroup, DimensionRecord
+from ..errors import EmptyQueryResultError, InvalidQueryError, MissingDatasetTypeError, did_you_mean
+from ..registry import DatasetSearch, Query
 from .finding import FindingButler
 
 __all__ = ["QueryingButler"]
 
+_LOG: Final = logging.getLogger(__name__)
+_Results = TypeVar("_Results", bound=Any)
+_GLOB: Final = frozenset("*?[")
+
 
 class QueryingButler(FindingButler):
     """The part of the butler that asks the registry."""
+
+    @contextmanager
+    def query(self) -> Iterator[Query]:
+        """Give a query that is built step by step, for the length of a block.
+
+        Examples
+        --------
+        ::
+
+            with butler.query() as query:
+                query = query.where("visit IN (1..9)", instrument="HSC")
+                for ref in query.datasets("calexp", "run").order_by("visit", "-detector"):
+                    ...
+        """
+        yield Query.everything(self.registry)
 
     def query_datasets(
         self,
         dataset_type: str | DatasetType,
         collections: str | Iterable[str] | None = None,
         *,
+        find_first: bool = True,
+        data_id: DataId | None = None,
         where: str = "",
         bind: Mapping[str, Any] | None = None,
-        data_id: DataId | None = None,
-        order_by: str | Iterable[str] = (),
+        with_dimension_records: bool = False,
+        order_by: str | Iterable[str] | None = None,
         limit: int | None = None,
         explain: bool = True,
         **kwargs: Any,
     ) -> list[DatasetRef]:
         """Return the datasets of a type that fulfil a condition, in data ID order.
-
-        Of several collections the first that has a data ID counts.
 
         Parameters
         ----------
@@ -41,12 +62,18 @@ class QueryingButler(FindingButler):
             Registered dataset type.
         collections
             Collections to search, in order; the butler's own by default.
+        find_first
+            Whether of several collections only the first counts that has a data ID; if not, `collections` may
+            be globs.
+        data_id
+            Values that the data ID must have; keyword arguments add to it. Besides dimensions these may be
+            other columns that tell one, such as ``full_name`` of a detector.
         where
             Expression, for example ``"visit IN (1..9) AND band = 'i'"``.
         bind
             Values for the ``:names`` in it.
-        data_id
-            Values that the data ID must have; keyword arguments add to it.
+        with_dimension_records
+            Whether the data IDs get their dimension records.
         order_by
             Names to sort by, ``-name`` for descending.
         limit
@@ -57,26 +84,26 @@ class QueryingButler(FindingButler):
         Raises
         ------
         InvalidQueryError
-            Raised if the expression is wrong.
+            Raised if the expression is wrong, or for a glob if `find_first` is set.
         EmptyQueryResultError
             Raised if there are none and `explain` is set.
         """
-        registered, component = self._named_type(dataset_type)
-        if component:
-            raise UnknownComponentError(f"components are not queried; ask for {registered.name!r}")
-        spec = self._spec(registered.dimensions, where, bind, {**(data_id or {}), **kwargs}, order_by, limit)
-        search = self.registry.search(registered.name, self.defaults.path(collections))
-        found = self.registry.queries.datasets(spec, search)
-        return found or self._nothing(spec, explain, (search,))
+        _check_order(collections, find_first)
+        query = self._query(where, bind)
+        results = query.datasets(dataset_type, collections, find_first=find_first)
+        return self._fetch(
+            results.where(data_id or {}, **kwargs), order_by, limit, explain, with_dimension_records
+        )
 
     def query_data_ids(
         self,
-        dimensions: Iterable[str] | DimensionGroup,
+        dimensions: DimensionGroup | Iterable[str] | str,
         *,
+        data_id: DataId | None = None,
         where: str = "",
         bind: Mapping[str, Any] | None = None,
-        data_id: DataId | None = None,
-        order_by: str | Iterable[str] = (),
+        with_dimension_records: bool = False,
+        order_by: str | Iterable[str] | None = None,
         limit: int | None = None,
         explain: bool = True,
         joined: Sequence[DatasetSearch] = (),
@@ -86,51 +113,104 @@ class QueryingButler(FindingButler):
 
         Arguments as `query_datasets`; `joined` restricts to data IDs for which datasets exist.
         """
-        group = UNIVERSE.conform([dimensions] if isinstance(dimensions, str) else dimensions)
-        spec = self._spec(group, where, bind, {**(data_id or {}), **kwargs}, order_by, limit)
-        spec = replace(spec, joined=tuple(joined))
-        return self.registry.queries.data_ids(spec) or self._nothing(spec, explain)
+        query = self._query(where, bind)
+        query = replace(query, spec=replace(query.spec, joined=tuple(joined)))
+        results = query.data_ids(dimensions).where(data_id or {}, **kwargs)
+        return self._fetch(results, order_by, limit, explain, with_dimension_records)
 
     def query_dimension_records(
         self,
         element: str,
         *,
+        data_id: DataId | None = None,
         where: str = "",
         bind: Mapping[str, Any] | None = None,
-        data_id: DataId | None = None,
-        order_by: str | Iterable[str] = (),
+        order_by: str | Iterable[str] | None = None,
         limit: int | None = None,
         explain: bool = True,
         **kwargs: Any,
     ) -> list[DimensionRecord]:
         """Return the records of a dimension element; arguments as `query_datasets`."""
-        group = UNIVERSE.conform(UNIVERSE[element].required)
-        spec = self._spec(group, where, bind, {**(data_id or {}), **kwargs}, order_by, limit)
-        return self.registry.queries.records(spec, element) or self._nothing(spec, explain)
+        results = self._query(where, bind).dimension_records(element)
+        return self._fetch(results.where(data_id or {}, **kwargs), order_by, limit, explain, False)
 
-    def _nothing(self, spec: QuerySpec, explain: bool, searches: tuple[DatasetSearch, ...] = ()) -> list[Any]:
-        """Return an empty answer, or raise what says why it is empty."""
-        if explain and spec.limit != 0:
-            raise EmptyQueryResultError("; ".join(self.registry.why_empty(spec, searches)))
-        return []
-
-    def _spec(
+    def query_all_datasets(
         self,
-        dimensions: DimensionGroup,
-        where: str,
-        bind: Mapping[str, Any] | None,
-        data_id: DataId,
-        order_by: str | Iterable[str],
+        collections: str | Iterable[str] | None = None,
+        *,
+        name: str | Iterable[str] = "*",
+        find_first: bool = True,
+        data_id: DataId | None = None,
+        where: str = "",
+        bind: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+        **kwargs: Any,
+    ) -> list[DatasetRef]:
+        """Return the datasets of all types whose name matches, type by type.
+
+        Parameters
+        ----------
+        collections, find_first, data_id, where, bind, limit, **kwargs
+            As of `query_datasets`.
+        name
+            Globs of names of dataset types.
+
+        Raises
+        ------
+        MissingDatasetTypeError
+            Raised if no dataset type matches.
+        InvalidQueryError
+            Raised if the expression is wrong, or for a glob of collections if `find_first` is set.
+        """
+        _check_order(collections, find_first)
+        globs = [name] if isinstance(name, str) else list(name)
+        store = self.registry.datasets
+        types = {r.type.name: r.type for glob in globs for r in store.query_types(glob)}
+        if not types:
+            known = [registered.type.name for registered in store.query_types()]
+            hint = did_you_mean(globs[0] if globs else "", known) or "; none is registered yet"
+            raise MissingDatasetTypeError(f"no dataset type matches {', '.join(map(repr, globs))}{hint}")
+        query = self._query(where, bind)
+        found: list[DatasetRef] = []
+        for kind in types.values():
+            results = query.datasets(kind, collections, find_first=find_first).where(data_id or {}, **kwargs)
+            # One more tells whether the limit cuts.
+            left = None if limit is None else abs(limit) + 1 - len(found) if limit else 0
+            found += results.limit(left)
+            if limit and len(found) > abs(limit):
+                if limit < 0:
+                    _LOG.warning("more than %d results; the others are left out", -limit)
+                return found[: abs(limit)]
+        return found
+
+    def _query(self, where: str, bind: Mapping[str, Any] | None) -> Query:
+        return Query.everything(self.registry).where(where, bind=bind)
+
+    def _fetch(
+        self,
+        results: _Results,
+        order_by: str | Iterable[str] | None,
         limit: int | None,
-    ) -> QuerySpec:
-        condition = Where.parse(where, bind)
-        values = self.defaults.query_values(dimensions, data_id)
-        names = (order_by,) if isinstance(order_by, str) else tuple(order_by)
-        return QuerySpec(
-            dimensions,
-            (condition,),
-            values,
-            self.defaults.query_defaults(),
-            order_by=names,
-            limit=limit,
-        )
+        explain: bool,
+        with_dimension_records: bool,
+    ) -> list[Any]:
+        """Return results, or raise what says why there are none."""
+        names = (order_by,) if isinstance(order_by, str) else order_by or ()
+        asked = results.order_by(*names).limit(limit)
+        if with_dimension_records:
+            asked = asked.with_dimension_records()
+        found: list[Any] = asked.fetch()
+        if not found and explain and limit != 0:
+            raise EmptyQueryResultError("; ".join(asked.explain_no_results()))
+        return found
+
+
+def _check_order(collections: str | Iterable[str] | None, find_first: bool) -> None:
+    """Refuse globs where the order of collections counts."""
+    names = [collections] if isinstance(collections, str) else collections or ()
+    for name in names if find_first else ():
+        if not _GLOB.isdisjoint(name):
+            raise InvalidQueryError(
+                f"{name!r} stands for collections in no order, but the first that has a data ID is to count; "
+                "name the collections, or set find_first=False"
+            )

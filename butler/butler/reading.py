@@ -20,6 +20,7 @@ from ..errors import (
     MissingDatasetTypeError,
 )
 from ..handles import DeferredDatasetHandle
+from ..user_paths import checked_path
 from .existence import DatasetExistence
 from .finding import DatasetName, FindingButler, merged
 
@@ -120,13 +121,16 @@ class ReadingButler(FindingButler):
         if record is None and isinstance(datasetRefOrType, DatasetRef):
             raise self.no_file(ref)
         stored = _Fileless(self) if record is None else self.datastore.stored(record, registered, component)
-        own = registered.storageClass if component is None else registered.storageClass.component(component)
-        asked = storageClass or ref.datasetType.storageClass
-        wanted = None if asked in (own, own.name) else asked
-        # The handle converts from what is stored to what is wanted.
-        plain = ref if wanted is None else ref.overrideStorageClass(own)
+        wanted = None
+        if storageClass is not None or ref.datasetType is not registered:
+            whole = registered.storageClass
+            own = whole if component is None else whole.component(component)
+            asked = storageClass or ref.datasetType.storageClass
+            if asked not in (own, own.name):
+                # The handle converts from what is stored to what is wanted.
+                wanted, ref = asked, ref.overrideStorageClass(own)
         return DeferredDatasetHandle(
-            stored, plain, dict(parameters or {}), wanted, expand=self.registry.records.expand
+            stored, ref, dict(parameters or {}), wanted, expand=self.registry.records.expand
         )
 
     def exists(
@@ -206,7 +210,8 @@ class ReadingButler(FindingButler):
         datasetRefOrType, dataId
             What is meant, as for `get`.
         predict
-            Whether to say of a dataset without a file where it would be written.
+            Whether to say of a dataset without a file where it would be written; if that is taken, and always
+            in an object store, the file gets a token besides.
         collections
             Collections to search, in order.
         run
@@ -285,7 +290,7 @@ class ReadingButler(FindingButler):
         self,
         refs: Iterable[DatasetRef],
         destination: str | os.PathLike[str],
-        transfer: str = "copy",
+        transfer: str = "auto",
         preserve_path: bool = True,
         overwrite: bool = False,
     ) -> list[Path]:
@@ -298,7 +303,7 @@ class ReadingButler(FindingButler):
         destination
             Directory; made if needed.
         transfer
-            ``copy``, ``link``, ``hardlink``, ``symlink`` or ``relsymlink``.
+            ``copy``, ``link``, ``hardlink``, ``symlink`` or ``relsymlink``; ``auto`` copies.
         preserve_path
             Whether files keep their directories, or stand side by side.
         overwrite
@@ -324,8 +329,8 @@ class ReadingButler(FindingButler):
         return retrieve_files(
             self.datastore,
             [records[ref.id] for ref in asked],
-            Path(destination),
-            transfer=transfer,
+            checked_path(destination),
+            transfer="copy" if transfer == "auto" else transfer,
             preserve_path=preserve_path,
             overwrite=overwrite,
         )

@@ -63,8 +63,7 @@ class WritingButler(FindingButler):
         else:
             data_id = self.defaults.data_id(registered.dimensions, merged(dataId, kwargs))
             ref = DatasetRef(registered, data_id, self.defaults.run_or(run))
-        if provenance is not None:
-            obj = with_provenance(obj, provenance, ref)
+        obj = with_provenance(obj, provenance, ref)
         if ref is given and self._is_unstored(ref):
             return self._writer.put_again(obj, ref)
         return self._writer.put(obj, ref)

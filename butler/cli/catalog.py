@@ -40,6 +40,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, CommandEntry]]] = {
         "config-dump": CommandEntry(
             "create:config_dump", "Print the configuration of a repository, with all defaults, as YAML."
         ),
+        "migrate": CommandEntry(
+            "migrate:migrate",
+            "Bring the registry to this program's schema version; while nobody else uses it.",
+        ),
     },
     "Bring in and out": {
         "ingest-exposures": CommandEntry(
@@ -80,6 +84,11 @@ SECTIONS: Final[Mapping[str, Mapping[str, CommandEntry]]] = {
         ),
         "associate": CommandEntry(
             "collections:associate", "Put datasets into the TAGGED collection COLLECTION."
+        ),
+        "certify-calibrations": CommandEntry(
+            "calibrations:certify_calibrations",
+            "Let datasets of a collection be valid for some time in the CALIBRATION collection "
+            "OUTPUT_COLLECTION.",
         ),
     },
     "Remove and mend": {

@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from ..butler import Butler
 from ..datasets import DatasetRef
-from ..errors import DatasetNotFoundError, MissingDatasetTypeError, StorageClassError
+from ..errors import DatasetNotFoundError, EmptyQueryResultError, MissingDatasetTypeError, StorageClassError
 from ..images import Box2I, Image, Mask, SkyWcs
 from ..pictures import Picture, rasterize_map
 from .arguments import all_runs
@@ -68,9 +68,9 @@ class ShownDataset:
         Raises
         ------
         DatasetNotFoundError
-            Raised if several datasets are meant.
+            Raised if several datasets are meant, or none covers the position.
         EmptyQueryResultError
-            Raised if there is none.
+            Raised if there is none, whatever the position.
         """
         where = ""
         dimensions = butler.get_dataset_type(dataset_type).dimensions
@@ -78,9 +78,15 @@ class ShownDataset:
         element = regions.get("skymap_regions") or regions.get("observation_regions")
         if cutout is not None and element is not None:
             where = f"{element}.region OVERLAPS POINT({cutout.ra:.10f}, {cutout.dec:.10f})"
-        found = Selection(
+        selection = Selection(
             types=[dataset_type], collections=collections, where=where, data_id=data_id, find_first=True
-        ).find(butler)
+        )
+        try:
+            found = selection.find(butler)
+        except EmptyQueryResultError:
+            if cutout is None or not where:
+                raise
+            raise DatasetNotFoundError(f"no {dataset_type} of that data ID covers {cutout}") from None
         _require_one(found, sky_keys=_SKY_KEYS if where else set())
         candidates = [cls(butler, ref, cutout) for ref in found]
         return min(candidates, key=cls._distance) if len(candidates) > 1 else candidates[0]
@@ -107,7 +113,7 @@ class ShownDataset:
             Raised if it is nothing that can be drawn.
         """
         handle = self.butler.getDeferred(self.ref)
-        parts = dict(self.ref.datasetType.storageClass.components)
+        parts = self.ref.datasetType.storageClass.allComponents()
         chosen = component or ("image" if "image" in parts else None)
         wcs = self._wcs()
         if self.cutout is not None and "bbox" in parts:
@@ -135,7 +141,7 @@ class ShownDataset:
     def _wcs(self) -> SkyWcs | None:
         """Return the WCS of the image, or that of its tract; None if there is neither."""
         handle = self.butler.getDeferred(self.ref)
-        if "wcs" in dict(self.ref.datasetType.storageClass.components):
+        if "wcs" in self.ref.datasetType.storageClass.allComponents():
             found: SkyWcs | None = handle.get(component="wcs")
             return found
         data_id = self.ref.dataId.required

@@ -60,13 +60,15 @@ class SkyCutout:
         if not bbox.contains((x, y)):
             ra, dec = (float(v) for v in wcs.pixelToSky(*bbox.center))
             raise ButlerUserError(
-                f"RA {self.ra:.6f}, Dec {self.dec:.6f} is not on the image, whose centre is at "
-                f"RA {ra:.6f}, Dec {dec:.6f}"
+                f"{self} is not on the image, whose centre is at RA {ra:.6f}, Dec {dec:.6f}"
             )
         scale = 1.0 if self.in_pixels else 1 / wcs.pixel_scale
         width, height = (max(1, round(side * scale)) for side in self.size)
         corner = Point2I(round(x - (width - 1) / 2), round(y - (height - 1) / 2))
         return Box2I(corner, Extent2I(width, height)).clippedTo(bbox)
+
+    def __str__(self) -> str:
+        return f"RA {self.ra:.6f}, Dec {self.dec:.6f}"
 
     def degrees(self) -> tuple[float, float]:
         """Return width and height in degrees.

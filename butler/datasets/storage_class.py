@@ -10,7 +10,7 @@ from importlib import import_module
 from operator import attrgetter
 from typing import Any, Final
 
-from ..errors import StorageClassError, UnknownComponentError, did_you_mean
+from ..errors import StorageClassError, UnknownComponentError, UnknownParameterError, did_you_mean
 
 __all__ = ["StorageClass"]
 
@@ -128,13 +128,13 @@ class StorageClass:
 
         Raises
         ------
-        StorageClassError
+        UnknownParameterError
             Raised with the ones that are.
         """
         for name in names:
             if name not in self.parameters:
                 hint = did_you_mean(name, self.parameters) or "; it takes none"
-                raise StorageClassError(f"{self.name} does not understand the parameter {name!r}{hint}")
+                raise UnknownParameterError(f"{self.name} does not understand the parameter {name!r}{hint}")
 
     def knownParameters(self) -> frozenset[str]:
         """Return the names of the read parameters that this class and its parts understand."""

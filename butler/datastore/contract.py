@@ -115,6 +115,21 @@ class Store(ABC):
     def remove(self, path: str) -> None:
         """Remove what is under a path, if anything is."""
 
+    def condemn(self, path: str) -> str | None:
+        """Have `walk` know a file as the store's own from now on, before no row names it any more.
+
+        Returns
+        -------
+        twin
+            Second path, to be removed after the file; None if the store knows its files without.
+
+        Raises
+        ------
+        FileNotFoundError
+            Raised if there is nothing under the path.
+        """
+        return None
+
     @abstractmethod
     def walk(self) -> Iterator[StoredFile]:
         """Yield all files in the order of their paths."""

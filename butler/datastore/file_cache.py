@@ -38,12 +38,12 @@ class FileCache:
     Parameters
     ----------
     directory
-        Where the copies are; made if needed.
+        Where the copies are, for this user alone; made if needed. None if nobody knows a place.
     limit
         Most bytes to keep.
     """
 
-    directory: Path
+    directory: Path | None
     limit: int
 
     @classmethod
@@ -58,10 +58,8 @@ class FileCache:
         ButlerUserError
             Raised for a size that is none.
         """
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        directory = Path(os.environ.get(_DIRECTORY_VARIABLE) or home / "coadd-butler")
         text = os.environ.get(_SIZE_VARIABLE)
-        return cls(directory.absolute(), limit if text is None else _bytes_of(text))
+        return cls(_users_directory(), limit if text is None else _bytes_of(text))
 
     def find(self, key: str, size: int) -> Path | None:
         """Return the copy of a file if there is one of the right size; it may go at any time.
@@ -73,7 +71,9 @@ class FileCache:
         size
             Its bytes.
         """
-        entry = self._entry(key)
+        if self.directory is None:
+            return None
+        entry = _entry(self.directory, key)
         with suppress(FileNotFoundError):
             if entry.stat().st_size == size:
                 os.utime(entry)
@@ -90,13 +90,23 @@ class FileCache:
             As for `find`.
         fetch
             Writes the file to a new path, if there is no copy.
+
+        Raises
+        ------
+        ButlerUserError
+            Raised if there is no place for copies.
         """
-        self.directory.mkdir(parents=True, exist_ok=True)
-        loan = self.directory / f".{uuid.uuid4().hex}"
+        directory = self.directory
+        if directory is None:
+            raise ButlerUserError(
+                f"there is no home directory for copies of files; set {_DIRECTORY_VARIABLE}"
+            )
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        loan = directory / f".{uuid.uuid4().hex}"
         try:
             if not self._take(key, size, loan):
                 fetch(loan)
-                self._keep(loan, key)
+                self._keep(directory, loan, key)
             yield loan
         finally:
             loan.unlink(missing_ok=True)
@@ -111,22 +121,22 @@ class FileCache:
             return False
         return True
 
-    def _keep(self, loan: Path, key: str) -> None:
+    def _keep(self, directory: Path, loan: Path, key: str) -> None:
         size = loan.stat().st_size
         if size > self.limit:
             return
-        self._make_room(size)
-        part = self.directory / f".{uuid.uuid4().hex}"
+        self._make_room(directory, size)
+        part = directory / f".{uuid.uuid4().hex}"
         try:
             _duplicate(loan, part)
-            part.replace(self._entry(key))
+            part.replace(_entry(directory, key))
         finally:
             part.unlink(missing_ok=True)
 
-    def _make_room(self, needed: int) -> None:
+    def _make_room(self, directory: Path, needed: int) -> None:
         """Remove the copies that were not used for the longest time, and what killed readers left."""
         copies = []
-        for path in self.directory.iterdir():
+        for path in directory.iterdir():
             with suppress(FileNotFoundError):
                 status = path.stat()
                 if not path.name.startswith("."):
@@ -140,8 +150,21 @@ class FileCache:
             path.unlink(missing_ok=True)
             total -= size
 
-    def _entry(self, key: str) -> Path:
-        return self.directory / hashlib.sha256(key.encode()).hexdigest()
+
+def _entry(directory: Path, key: str) -> Path:
+    return directory / hashlib.sha256(key.encode()).hexdigest()
+
+
+def _users_directory() -> Path | None:
+    """Return where copies go; None if the user has no home, as in some containers."""
+    given = os.environ.get(_DIRECTORY_VARIABLE)
+    if given:
+        return Path(given).absolute()
+    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    try:
+        return home.expanduser().absolute() / "coadd-butler"
+    except RuntimeError:
+        return None
 
 
 def _duplicate(source: Path, target: Path) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..datasets import DatasetRef, DatasetType, StorageClass
+from ..datasets import STORAGE_CLASSES, DatasetRef, DatasetType, StorageClass
 from ..errors import ArtifactMissingError, ButlerUserError, FileFormatError
 from ..formatters import (
     NO_COMPRESSION,
@@ -23,14 +23,16 @@ from ..formatters import (
 )
 from ..handles import check_request
 from ..registry import FileRecord
+from ..user_paths import checked_path
 from .bringing import bring_file, copy_bytes
 from .contract import PendingFile, Store
 from .file_cache import FileCache
 from .local_store import temporary_name
-from .paths import is_owned, is_url, key_of
+from .object_store import ObjectStore
+from .paths import is_outside, is_owned, is_url, key_of
 from .remote import CHUNK_SIZE, RemoteFile
 from .staged_file import StagedFile
-from .templates import TemplateSet
+from .template_set import TemplateSet
 
 __all__ = ["UNKNOWN_SIZE", "FileDatastore", "StoredDataset", "checksum_of"]
 
@@ -75,7 +77,7 @@ class FileDatastore:
         TemplateError
             Raised if a relative path would leave the root.
         """
-        if is_url(path) or path.startswith("/"):
+        if is_outside(path):
             return path
         return self.store.locate(key_of(path))
 
@@ -88,11 +90,26 @@ class FileDatastore:
             Raised if a relative path would leave the root.
         """
         size = None if record.size == UNKNOWN_SIZE else record.size
-        if record.path.startswith("/"):
-            return LocalFile(Path(record.path))
-        if is_url(record.path):
-            return RemoteFile(record.path, {}, self.cache, size, record.checksum)
+        if is_outside(record.path):
+            return self.outside(record.path, size, record.checksum)
         return self.store.source(key_of(record.path), size, record.checksum)
+
+    def outside(self, place: str, size: int | None = None, checksum: str | None = None) -> ByteSource:
+        """Return the bytes of a file that is named in full.
+
+        Parameters
+        ----------
+        place
+            Local path or URL; one of the store's kind is reached with the options of the store.
+        size, checksum
+            What is known of it.
+        """
+        if not is_url(place):
+            return LocalFile(checked_path(place))
+        options: Mapping[str, Any] = {}
+        if isinstance(self.store, ObjectStore) and self.store.scheme == place.partition("://")[0]:
+            options = self.store.options
+        return RemoteFile(place, options, self.cache, size, checksum)
 
     def size(self, path: str) -> int | None:
         """Return how many bytes there are under a recorded path, None if there is nothing.
@@ -105,8 +122,8 @@ class FileDatastore:
             Raised if the system refuses to tell.
         """
         try:
-            if path.startswith("/") or is_url(path):
-                return self.source(FileRecord(path, "", UNKNOWN_SIZE)).size()
+            if is_outside(path):
+                return self.outside(path).size()
             return self.store.size(key_of(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -222,7 +239,8 @@ class FileDatastore:
             reason = error.strerror or error
             raise ButlerUserError(f"cannot {transfer} {source} to {target}: {reason}") from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
     def stored(self, record: FileRecord, dataset_type: DatasetType, component: str | None) -> StoredDataset:
         """Return the reader of one dataset whose file is known.
@@ -236,7 +254,7 @@ class FileDatastore:
         component
             Component that is meant; None for the whole.
         """
-        return StoredDataset(self, record, dataset_type.storageClass, component)
+        return StoredDataset(self, record, STORAGE_CLASSES[dataset_type.storageClass_name], component)
 
     def read(
         self,
@@ -275,10 +293,24 @@ class FileDatastore:
         except OSError as error:
             raise ButlerUserError(f"cannot read {source}: {error.strerror or error}") from error
 
-    def remove(self, record: FileRecord) -> None:
-        """Remove a file, if it belongs to the repository; what was ingested in place stays."""
+    def condemn(self, record: FileRecord) -> str | None:
+        """Mark a file that loses its row; return the mark, if one is needed. See `Store.condemn`."""
+        if not is_owned(record.path):
+            return None
+        with suppress(FileNotFoundError):
+            return self.store.condemn(key_of(record.path))
+        return None
+
+    def pardon(self, mark: str) -> None:
+        """Take back the mark of a file that keeps its row."""
+        self.store.remove(mark)
+
+    def remove(self, record: FileRecord, mark: str | None = None) -> None:
+        """Remove a file, if it belongs to the repository, and then its mark; what is used in place stays."""
         if is_owned(record.path):
             self.store.remove(key_of(record.path))
+        if mark is not None:
+            self.store.remove(mark)
 
 
 @dataclass(frozen=True, slots=True)

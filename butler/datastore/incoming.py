@@ -14,7 +14,6 @@ from ..registry import FileRecord
 from .bringing import LINK_MODES, bring_file, copy_bytes
 from .file_datastore import UNKNOWN_SIZE, FileDatastore
 from .paths import IN_PLACE, below, is_outside, is_url, standardized
-from .remote import RemoteFile
 from .staged_file import StagedFile
 
 __all__ = ["TRANSFER_MODES", "IncomingFile", "stage_file", "stage_own_file"]
@@ -75,7 +74,7 @@ def stage_file(datastore: FileDatastore, file: IncomingFile, transfer: str | Non
     place = standardized(file.place)
     path = below(place, datastore.store.locate(""))
     mode = _mode_for(datastore, place, transfer, inside=path is not None)
-    source = RemoteFile(place, {}, datastore.cache) if is_url(place) else LocalFile(Path(place))
+    source = datastore.outside(place)
     try:
         _require_file(source, file)
         if mode == _IN_PLACE:
@@ -173,8 +172,7 @@ def _bring(datastore: FileDatastore, file: IncomingFile, source: ByteSource, mod
             bring_file(source.path, pending.local, mode)
         brought = LocalFile(pending.local, source.name)
         record = _record(datastore, file, brought, pending.final)
-    moved = standardized(file.place) if mode == "move" else None
-    return StagedFile(record, datastore.store, pending.temporary, moved)
+    return StagedFile(record, datastore.store, pending.temporary, source if mode == "move" else None)
 
 
 def _move(source: Path, target: Path) -> None:

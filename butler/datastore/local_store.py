@@ -90,6 +90,17 @@ class LocalStore(Store):
         with suppress(NotADirectoryError):
             (self.root / path).unlink(missing_ok=True)
 
+    def condemn(self, path: str) -> str | None:
+        """Give a file a temporary name, too; None on a file system without hard links."""
+        twin = temporary_name(self.root / path)
+        try:
+            os.link(self.root / path, twin, follow_symlinks=False)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            return None
+        return twin.relative_to(self.root).as_posix()
+
     def walk(self) -> Iterator[StoredFile]:
         """Yield the files; links to directories are not followed."""
         places = [place for place in sorted(self.root.rglob("*")) if not place.is_dir()]

@@ -78,6 +78,12 @@ class MemoryStore(Store):
         """Forget bytes."""
         self.files.pop(path, None)
 
+    def condemn(self, path: str) -> str | None:
+        """Give bytes a temporary path, too."""
+        twin = temporary_name(Path(path)).as_posix()
+        self.publish(path, twin)
+        return twin
+
     def walk(self) -> Iterator[StoredFile]:
         """Yield all files."""
         partial = {id(content) for path, content in self.files.items() if _is_temporary(path)}

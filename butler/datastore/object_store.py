@@ -11,7 +11,7 @@ from typing import Any
 
 from .contract import PendingFile, Store, StoredFile, has_token, with_token
 from .file_cache import FileCache
-from .remote import RemoteFile, file_system_errors, open_file_system, remove_file
+from .remote import RemoteFile, file_system_errors, open_file_system
 
 __all__ = ["ObjectStore"]
 
@@ -37,6 +37,11 @@ class ObjectStore(Store):
     root: str
     options: Mapping[str, Any]
     cache: FileCache
+
+    @property
+    def scheme(self) -> str:
+        """Kind of the URL, for example ``s3``."""
+        return self.root.partition("://")[0]
 
     def locate(self, path: str) -> str:
         """Return the URL."""
@@ -72,7 +77,7 @@ class ObjectStore(Store):
 
     def remove(self, path: str) -> None:
         """Delete an object."""
-        remove_file(self.locate(path), self.options)
+        self.source(path).remove()
 
     def walk(self) -> Iterator[StoredFile]:
         """List all objects."""

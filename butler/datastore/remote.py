@@ -13,7 +13,7 @@ from ..errors import ButlerUserError, FileFormatError
 from ..formatters import ByteRange, ByteSource, LocalFile
 from .file_cache import FileCache
 
-__all__ = ["CHUNK_SIZE", "RemoteFile", "file_system_errors", "open_file_system", "remove_file"]
+__all__ = ["CHUNK_SIZE", "RemoteFile", "file_system_errors", "open_file_system"]
 
 CHUNK_SIZE: Final = 16 * 2**20
 """Bytes that are fetched at once where a whole file is wanted."""
@@ -50,21 +50,13 @@ def open_file_system(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     return system, name
 
 
-def remove_file(place: str, options: Mapping[str, Any] | None = None) -> None:
-    """Remove the file of a URL or local path, if it is there."""
-    if "://" not in place:
-        Path(place).unlink(missing_ok=True)
-        return
-    system, name = open_file_system(place, options or {})
-    with suppress(FileNotFoundError), file_system_errors():
-        system.rm_file(name)
-
-
 @contextmanager
 def file_system_errors() -> Iterator[None]:
     """Turn what client libraries raise for their own reasons into an OSError."""
     try:
         yield
+    except NotImplementedError as error:
+        raise OSError("there is no way to do that there") from error
     except _library_errors() as error:
         raise OSError(" ".join(str(error).split()) or type(error).__name__) from error
 
@@ -113,14 +105,6 @@ class RemoteFile(ByteSource):
             self._size = int(size)
         return self._size
 
-    def exists(self) -> bool:
-        """Ask whether the file is there."""
-        try:
-            self._info()
-        except FileNotFoundError:
-            return False
-        return True
-
     def read_ranges(self, ranges: Sequence[ByteRange]) -> list[memoryview]:
         """Fetch parts of the file, all of them at once where the library can."""
         if self._checksum is not None and (copy := self._cache.find(self._key(), self.size())) is not None:
@@ -166,6 +150,12 @@ class RemoteFile(ByteSource):
         if n_bytes != self.size() or self._checksum not in (None, digest.hexdigest()):
             raise FileFormatError(f"{self} is not what it was when it was stored; see `butler verify`")
 
+    def remove(self) -> None:
+        """Remove the file, if it is there."""
+        system, name = open_file_system(self.name, self._options)
+        with suppress(FileNotFoundError), file_system_errors():
+            system.rm_file(name)
+
     @contextmanager
     def _explained_errors(self) -> Iterator[None]:
         """Say of a file that has another length than it had that this is why it cannot be read."""
@@ -175,8 +165,8 @@ class RemoteFile(ByteSource):
         except FileNotFoundError:
             raise
         except OSError:
-            found = int(self._info()["size"])
-            if self._size in (None, found):
+            found = self._info()["size"]
+            if self._size is None or found in (None, self._size):
                 raise
             raise FileFormatError(
                 f"{self} has {found} bytes, it had {self._size} when it was stored; see `butler verify`"

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..errors import ArtifactMissingError, ButlerUserError, TemplateError
+from ..formatters import ByteSource, LocalFile
 from ..registry import FileRecord
 from .contract import Store
-from .remote import remove_file
+from .remote import RemoteFile
 
 __all__ = ["StagedFile", "settle_files"]
 
@@ -26,13 +27,13 @@ class StagedFile:
     temporary
         Path that it has in the store.
     moved_from
-        Local path or URL of the file that it takes the place of, if any.
+        The file that it takes the place of, if any.
     """
 
     record: FileRecord
     store: Store | None = None
     temporary: str = ""
-    moved_from: str | None = None
+    moved_from: ByteSource | None = None
 
     def publish(self) -> None:
         """Give the file its final name; under the lock of a transaction, so that no other can take it.
@@ -74,8 +75,11 @@ class StagedFile:
         """Remove the temporary name, and what the file takes the place of; once nothing can be undone."""
         if self.temporary != self.record.path:
             self.discard()
-        if self.moved_from is not None:
-            remove_file(self.moved_from)
+        match self.moved_from:
+            case LocalFile(path=path):
+                path.unlink(missing_ok=True)
+            case RemoteFile() as file:
+                file.remove()
 
     def retract(self) -> None:
         """Remove the file after it was published."""

@@ -55,20 +55,33 @@ class DimensionRecord:
             raise DimensionNameError(f"a {self.definition.name} record needs {', '.join(missing)}")
         self._values = {name: self._checked(name, given.get(name)) for name in columns}
 
+    @classmethod
+    def from_known(cls, definition: DimensionElement, values: dict[str, Any]) -> DimensionRecord:
+        """Make a record of values by column, in their order, that are known to fit; they are not copied."""
+        record = cls.__new__(cls)
+        record.definition = definition
+        record._values = values
+        return record
+
     def _checked(self, name: str, value: Any) -> Any:
         """Return a value as the type of its column."""
-        kind = {"region": SkyRegion, "timespan": Timespan}.get(name)
-        if kind is not None:
-            if value is not None and not isinstance(value, kind):
-                raise DataIdValueError(f"{name} needs a {kind.__name__}, not {value!r}")
-            if isinstance(value, Timespan) and value.isEmpty():
-                raise DataIdValueError(f"the timespan of a {self.definition.name} record cannot be empty")
-            return value
+        if name in ("region", "timespan"):
+            return self._checked_extent(name, value)
         if name == "hash" and isinstance(value, bytes):
             # LSST's sky maps have bytes; digits are kept here, which people can read.
             value = value.hex()
         field = next((f for f in self.definition.fields if f.name == name), None)
         return coerce_value(name, value) if field is None else field.coerce(value, name)
+
+    def _checked_extent(self, name: str, value: Any) -> SkyRegion | Timespan | None:
+        """Return a region or timespan; those of lsst.sphgeom become ours."""
+        extent = SkyRegion.of(value) if name == "region" else value
+        if value is not None and not isinstance(extent, SkyRegion if name == "region" else Timespan):
+            kind = "SkyRegion" if name == "region" else "Timespan"
+            raise DataIdValueError(f"{name} needs a {kind}, not {value!r}")
+        if isinstance(extent, Timespan) and extent.isEmpty():
+            raise DataIdValueError(f"the timespan of a {self.definition.name} record cannot be empty")
+        return extent
 
     def columns(self) -> dict[str, Any]:
         """Return the values by column, the own key under the name of the dimension."""

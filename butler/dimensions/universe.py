@@ -46,6 +46,12 @@ class DimensionGroup:
         return self.required + self.implied
 
     @cached_property
+    def key_types(self) -> tuple[tuple[str, type], ...]:
+        """Required names with the types of their values."""
+        keys = ((name, self.universe[name].key) for name in self.required)
+        return tuple((name, key.type) for name, key in keys if key is not None)
+
+    @cached_property
     def elements(self) -> tuple[str, ...]:
         """Members and the join tables whose dimensions are all members."""
         members = set(self.names)

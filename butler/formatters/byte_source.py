@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import mmap
 import os
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import BinaryIO, Final
 
 from ..errors import FileFormatError
 
-__all__ = ["ByteRange", "ByteSource", "LocalFile"]
+__all__ = ["ByteRange", "ByteSource", "LocalFile", "SparseBytes"]
 
 ByteRange = tuple[int, int]
 """First byte, and the byte after the last."""
@@ -121,6 +122,51 @@ class LocalFile(ByteSource):
     def open(self) -> BinaryIO:
         """Open the file."""
         return self.path.open("rb")
+
+
+class SparseBytes(ByteSource):
+    """Parts of a file in memory; what lies between them reads as zeros.
+
+    Parameters
+    ----------
+    source
+        The file, of which nothing is read later.
+    ranges
+        The parts, in order.
+    """
+
+    def __init__(self, source: ByteSource, ranges: Sequence[ByteRange]) -> None:
+        super().__init__(source.name)
+        self._size = max(end for _, end in ranges)
+        views = source.read_ranges(ranges)
+        self._parts = [(begin, end, bytes(view)) for (begin, end), view in zip(ranges, views, strict=True)]
+
+    def size(self) -> int:
+        """Return the end of the last part."""
+        return self._size
+
+    def read_ranges(self, ranges: Sequence[ByteRange]) -> list[memoryview]:
+        """Copy out of the parts."""
+        return [memoryview(self._read(begin, end)) for begin, end in ranges]
+
+    def _read(self, begin: int, end: int) -> bytearray:
+        found = bytearray(end - begin)
+        for start, stop, part in self._parts:
+            first, last = max(begin, start), min(end, stop)
+            if first < last:
+                found[first - begin : last - begin] = part[first - start : last - start]
+        return found
+
+    @contextmanager
+    def as_local_file(self) -> Iterator[Path]:
+        """Write the parts to a file with holes between them."""
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / "parts"
+            with path.open("wb") as stream:
+                for begin, _, part in self._parts:
+                    stream.seek(begin)
+                    stream.write(part)
+            yield path
 
 
 class _SourceStream(io.RawIOBase):

@@ -36,6 +36,10 @@ def check_version(values: dict[str, Any], source: ByteSource) -> int:
     return version
 
 
+_PLAIN: Final = ("visitInfo", "metadata", "id")
+"""Parts that are cards in all versions."""
+
+
 class ExposureComponents:
     """The components of a file of ours or of LSST's, each parsed when it is asked for.
 
@@ -62,19 +66,12 @@ class ExposureComponents:
 
     def exposure(self, planes: MaskedImage) -> Exposure:
         """Return an exposure of some planes; a component that is there but cannot be read is left out."""
-        return Exposure(
-            planes,
-            wcs=self._lenient("wcs") if self._archive.number_of("wcs") else self.wcs,
-            psf=self._lenient("psf"),
-            photoCalib=self._lenient("photoCalib"),
-            filter=self._lenient("filter"),
-            visitInfo=self.visitInfo,
-            coaddInputs=self._lenient("coaddInputs"),
-            metadata=self.metadata,
-            apCorrMap=self._lenient("apCorrMap"),
-            validPolygon=self._lenient("validPolygon"),
-            id=self.id,
-        )
+        return Exposure(planes, **{name: self.part(name) for name in Exposure.PARTS})
+
+    def part(self, name: str) -> Any:
+        """Return one of `Exposure.PARTS`; None, and a warning, where `component` would refuse."""
+        is_own = name == "wcs" and not self._archive.number_of("wcs")
+        return getattr(self, name) if is_own or name in _PLAIN else self._lenient(name)
 
     def component(self, name: str) -> Any:
         """Return one component, None if the file does not have it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import FileFormatError, StorageClassError
 from ..images import Box2I, Exposure, Image, Mask, MaskedImage
-from .byte_source import ByteSource, LocalFile
+from .byte_source import ByteRange, ByteSource, LocalFile, SparseBytes
 from .fits_components import ExposureComponents, check_version, inherited_values
 from .fits_file import HduInfo, broken_file, walk_hdus, write_hdus
 from .fits_header import (
@@ -72,30 +73,33 @@ class MaskedImageFormatter(Formatter):
     def read_whole(self, path: Path) -> Any:
         """Read all planes, in the types that the file has, and what belongs to them."""
         source = LocalFile(path)
-        return self._complete(source, _read_masked_image(source, self.layout(source), None, ""))
+        layout = self.layout(source)
+        return self._complete(source, _read_masked_image(source, layout, None, ""), None)
 
     def read(self, source: ByteSource, request: ReadRequest) -> Any:
         """Read what was asked for: only a box, only the planes that are needed."""
         known = request.layout or self.layout(source)
-        whole = known.planes["image"].bbox
+        whole = known.plane("image").bbox
         part = request.box_part(whole)
         if part is not None:
             return part
         box = request.box_in(whole)
         match request.component:
             case "image" | "mask" | "variance" as name:
-                plane = known.planes[name]
+                plane = known.plane(name)
                 [pixels] = read_planes(source, [plane], box)
                 pixels = as_pixels(pixels, request.pixel_type, source)
                 return _mask(plane, pixels, box) if name == "mask" else _image(plane, pixels, box)
             case None:
-                return self._complete(source, _read_masked_image(source, known, box, request.pixel_type))
+                planes = _read_masked_image(source, known, box, request.pixel_type)
+                return self._complete(source, planes, None if box is None else known)
             case "maskedImage":
                 return _read_masked_image(source, known, box, request.pixel_type)
             case name:
                 return self._read_component(source, name)
 
-    def _complete(self, source: ByteSource, planes: MaskedImage) -> Any:
+    def _complete(self, source: ByteSource, planes: MaskedImage, late: FileLayout | None) -> Any:
+        """Add what belongs to the planes; if a layout is given, when it is asked for."""
         return planes
 
     def _read_component(self, source: ByteSource, component: str) -> Any:
@@ -135,7 +139,9 @@ class ExposureFormatter(MaskedImageFormatter):
     def _check(self, hdus: list[HduInfo], source: ByteSource) -> None:
         check_version(inherited_values(hdus), source)
 
-    def _complete(self, source: ByteSource, planes: MaskedImage) -> Exposure:
+    def _complete(self, source: ByteSource, planes: MaskedImage, late: FileLayout | None) -> Exposure:
+        if late is not None and all(plane.tiles is None for plane in late.planes.values()):
+            return Exposure.with_late_parts(planes, _LateParts(_without_pixels(source, late)))
         with broken_file(source):
             return ExposureComponents(source).exposure(planes)
 
@@ -144,11 +150,37 @@ class ExposureFormatter(MaskedImageFormatter):
             return ExposureComponents(source).component(component)
 
 
+class _LateParts:
+    """Finds what belongs to the planes of an exposure in the bytes around them."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+
+    def __call__(self, name: str) -> Any:
+        with broken_file(self._source):
+            return self._components.part(name)
+
+    @cached_property
+    def _components(self) -> ExposureComponents:
+        return ExposureComponents(self._source)
+
+
+def _without_pixels(source: ByteSource, layout: FileLayout) -> SparseBytes:
+    """Return the bytes of a file that are no pixels of uncompressed planes: headers and tables."""
+    ranges: list[ByteRange] = []
+    begin = 0
+    for plane in sorted(layout.planes.values(), key=lambda plane: plane.offset):
+        ranges.append((begin, plane.offset))
+        begin = plane.offset + plane.n_x * plane.n_y * np.dtype(plane.dtype).itemsize
+    size = source.size()
+    return SparseBytes(source, [*ranges, (begin, size)] if size > begin else ranges)
+
+
 def _read_masked_image(
     source: ByteSource, layout: FileLayout, box: Box2I | None, pixel_type: str
 ) -> MaskedImage:
     """Read a box of all three planes; everything if None."""
-    image, mask, variance = (layout.planes[name] for name in _PLANES)
+    image, mask, variance = (layout.plane(name) for name in _PLANES)
     pixels = read_planes(source, [image, mask, variance], box)
     types = (pixel_type, _MASK_TYPE, _VARIANCE_TYPE)
     pixels = [as_pixels(array, kind, source) for array, kind in zip(pixels, types, strict=True)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from .ap_corr_map import ApCorrMap
 from .coadd_inputs import CoaddInputs
@@ -53,6 +53,44 @@ class Exposure:
     apCorrMap: ApCorrMap | None = None
     validPolygon: Polygon | None = None
     id: int | None = None
+    _find: Callable[[str], Any] | None = field(default=None, init=False, repr=False)
+
+    PARTS: ClassVar[tuple[str, ...]] = (
+        "wcs",
+        "psf",
+        "photoCalib",
+        "filter",
+        "visitInfo",
+        "coaddInputs",
+        "metadata",
+        "apCorrMap",
+        "validPolygon",
+        "id",
+    )
+    """What there is beside the planes."""
+
+    @classmethod
+    def with_late_parts(cls, maskedImage: MaskedImage, find: Callable[[str], Any]) -> Exposure:
+        """Make an exposure whose `PARTS` are found, by their names, when they are first asked for."""
+        exposure = cls(maskedImage)
+        exposure._find = find
+        for name in cls.PARTS:
+            delattr(exposure, name)
+        return exposure
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached for a part that was deleted in `with_late_parts`, and for what no exposure has.
+        if name not in Exposure.PARTS or self._find is None:
+            raise AttributeError(f"an Exposure has no attribute {name!r}", name=name, obj=self)
+        value = self._find(name)
+        setattr(self, name, value)
+        return value
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("maskedImage", *self.PARTS)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
 
     @property
     def image(self) -> Image:

@@ -223,6 +223,8 @@ def _ingest_one(
         "detector": description.detector,
     }
     with butler.transaction():
+        # Two processes may ingest the same exposures.
+        butler.registry.hold([run])
         known = butler.find_dataset(EXPOSURE, data_id, collections=run)
         if known is not None:
             return []

@@ -202,6 +202,13 @@ class SkyRegion:
         return cls(_hull([vertex for region in regions for vertex in region._vertices()]))
 
     @classmethod
+    def of(cls, region: Any) -> SkyRegion | None:
+        """Return a region of ours, or of lsst.sphgeom, as one of ours; None if it is neither."""
+        if isinstance(region, Region):
+            return cls(region)
+        return region if isinstance(region, SkyRegion) else None
+
+    @classmethod
     def decode(cls, encoded: bytes) -> SkyRegion:
         """Read a region from lsst.sphgeom's byte encoding.
 

@@ -1,12 +1,14 @@
 """What exists: collections, dataset types, dimension records, datasets, and queries over them."""
 
+from .attributes import has_registry
 from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database, Transaction
 from .dataset_store import FoundDataset
 from .defaults import RegistryDefaults
 from .engines import check_postgres_url
 from .file_store import FileRecord, FileRecordStore
-from .queries import DatasetSearch, QuerySpec
+from .migrations import MigrationStep, migrate
+from .queries import DatasetSearch, Query, QuerySpec
 from .registry import Registry
 from .where import Where
 
@@ -19,10 +21,14 @@ __all__ = [
     "FileRecord",
     "FileRecordStore",
     "FoundDataset",
+    "MigrationStep",
+    "Query",
     "QuerySpec",
     "Registry",
     "RegistryDefaults",
     "Transaction",
     "Where",
     "check_postgres_url",
+    "has_registry",
+    "migrate",
 ]

@@ -14,7 +14,13 @@ from weakref import WeakSet
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from ..errors import ButlerError, ButlerUserError, ReadOnlyButlerError, UncertainCommitError
+from ..errors import (
+    ButlerError,
+    ButlerUserError,
+    ReadOnlyButlerError,
+    RepositoryCorruptionError,
+    UncertainCommitError,
+)
 from .engines import Backend, PostgresBackend, SqliteBackend
 from .prepared import Prepared
 
@@ -190,8 +196,7 @@ class Database:
         session.transaction = transaction = Transaction(outer)
         session.depth += 1
         try:
-            with self._plain_errors():
-                yield transaction
+            yield transaction
             self._say("COMMIT" if outer is None else f"RELEASE SAVEPOINT {level}", ending=transaction)
         except BaseException:
             # Who reads is not to remember what has never been.
@@ -210,6 +215,27 @@ class Database:
             session.depth -= 1
             self._forget_lost()
         transaction.commit()
+
+    @contextmanager
+    def rebuilding(self) -> Iterator[sa.Connection]:
+        """Run a block, on the connection that it gets, that may rebuild tables; kept or undone whole.
+
+        Raises
+        ------
+        RepositoryCorruptionError
+            Raised if in the end rows refer to others that are not there.
+        """
+        connection = self._connected()
+        self._backend.enforce_references(connection, False)
+        try:
+            with self.transaction():
+                self.lock("create")
+                with self._plain_errors():
+                    yield connection
+                if lost := self._backend.lost_references(connection):
+                    raise RepositoryCorruptionError(f"rows refer to others that are not there: {lost}")
+        finally:
+            self._backend.enforce_references(connection, True)
 
     def lock(self, name: str) -> None:
         """Let no other writer pass here until the outermost transaction ends; inside `transaction`.
@@ -249,7 +275,7 @@ class Database:
             Columns of the primary key or of one unique key; the other keys must be free.
         """
         statement = self._backend.insert(table).on_conflict_do_nothing(index_elements=keys)
-        return self.execute(statement, rows).rowcount
+        return self.execute(statement.execution_options(preserve_rowcount=True), rows).rowcount
 
     def query(self, statement: sa.Executable) -> Sequence[sa.Row[Any]]:
         """Return all rows of a query."""
@@ -262,8 +288,9 @@ class Database:
 
     def run(self, prepared: Prepared, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a prepared query, as the driver has them."""
-        cursor = self._driver().cursor()
+        driver = self._driver()
         try:
+            cursor = driver.cursor()
             cursor.execute(prepared.sql, prepared.arrange(values))
             rows: list[tuple[Any, ...]] = cursor.fetchall()
         except (self._driver_error, UnicodeEncodeError) as error:
@@ -298,9 +325,15 @@ class Database:
         """
         if not self._session.scratch:
             self._in_transaction("run_many")
-        cursor = self._driver().cursor()
+        driver = self._driver()
         try:
-            cursor.executemany(prepared.sql, map(prepared.arrange, rows))
+            cursor = driver.cursor()
+            values = [prepared.arrange(row) for row in rows]
+            if len(values) == 1:
+                # For a server, many need one more exchange than one.
+                cursor.execute(prepared.sql, values[0])
+            else:
+                cursor.executemany(prepared.sql, values)
             n_changed = int(cursor.rowcount)
         except (self._driver_error, UnicodeEncodeError) as error:
             self._raise(error, prepared.sql)
@@ -348,9 +381,9 @@ class Database:
 
     def _say(self, words: str, ending: Transaction | None = None) -> None:
         """Run words without values; `ending` is the transaction that they end."""
-        cursor = self._driver().cursor()
+        driver = self._driver()
         try:
-            cursor.execute(words)
+            driver.cursor().execute(words)
         except self._driver_error as error:
             self._raise(error, words, ending)
 

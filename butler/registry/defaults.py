@@ -135,8 +135,13 @@ class RegistryDefaults:
         """
         if isinstance(given, DataCoordinate) and given.dimensions is dimensions:
             return given
-        lacking = any(name in dimensions.governors and name not in given for name in dimensions.required)
-        defaults = self.governors() if lacking and filled else {}
+        defaults: DataId = {}
+        for name in GOVERNORS:
+            if filled and name not in given and name in dimensions.required:
+                defaults = self.governors()
+        plain = _plain_values(dimensions, given, defaults)
+        if plain is not None:
+            return DataCoordinate(dimensions, plain)
         if not isinstance(given, DataCoordinate) and not _is_plain(given, dimensions):
             given = self._completion.primary_keys(given, dimensions, defaults)
             self._completion.check_implied(given, dimensions, defaults)
@@ -219,6 +224,30 @@ def _in_order(collections: str | Iterable[str]) -> list[str]:
                 f"{name!r} stands for collections in no order; name them, or query them and choose"
             )
     return names
+
+
+def _plain_values(
+    dimensions: DimensionGroup, given: DataId, defaults: DataId
+) -> tuple[int | str, ...] | None:
+    """Return the required values if these are all that is given, and there is no doubt about any of them.
+
+    This is the case that must be fast; None leaves the others to those who tell what is wrong.
+    """
+    values: list[int | str] = []
+    n_given = 0
+    for name, kind in dimensions.key_types:
+        value: Any = given[name] if name in given else defaults.get(name)
+        n_given += name in given
+        if kind is int and type(value) is int:
+            is_sound = -(2**63) <= value < 2**63
+        else:
+            is_sound = (
+                kind is str and type(value) is str and value != "" and value.isascii() and "\0" not in value
+            )
+        if not is_sound:
+            return None
+        values.append(value)
+    return tuple(values) if n_given == len(given) else None
 
 
 def _is_plain(given: DataId, dimensions: DimensionGroup) -> bool:

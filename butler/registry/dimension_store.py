@@ -14,11 +14,13 @@ from ..dimensions import (
     DimensionGroup,
     DimensionRecord,
     Timespan,
+    record_columns,
 )
 from ..errors import ButlerUserError, ConflictingDefinitionError, DataIdValueError, DimensionNameError
 from ..regions import SkyRegion
 from .database import Database
 from .memory import MARK, Memory
+from .prepared import Prepared
 from .schema import BOUND_COLUMNS, Schema
 from .sky_cells import cell_of
 
@@ -42,6 +44,7 @@ class DimensionRecordStore:
         self._db = database
         self._schema = schema
         self._memory = memory
+        self._statements: dict[str, Prepared] = {}
 
     def insert(
         self,
@@ -148,9 +151,19 @@ class DimensionRecordStore:
             return pixel_record(definition, keys[definition.name])
         if not definition.has_table:
             return self._band(str(keys[definition.name]))
-        table = self._schema.elements[definition.name]
-        rows = self._db.query(sa.select(table).where(*_matches(table, keys, definition)))
-        return record_from_row(definition, rows[0]) if rows else None
+        rows = self._db.run(self._prepared(definition), [keys[name] for name in definition.required])
+        return record_from_values(definition, rows[0]) if rows else None
+
+    def _prepared(self, definition: DimensionElement) -> Prepared:
+        """Return the statement that reads one record."""
+        known = self._statements.get(definition.name)
+        if known is None:
+            table = self._schema.elements[definition.name]
+            matches = [table.c[name] == sa.bindparam(f"key_{name}") for name in definition.required]
+            statement = sa.select(*_columns(table, definition)).where(*matches)
+            known = self._db.prepare(statement, [f"key_{name}" for name in definition.required])
+            self._statements[definition.name] = known
+        return known
 
     def existing(
         self, element: str, records: Sequence[DimensionRecord]
@@ -171,8 +184,8 @@ class DimensionRecordStore:
         table = self._schema.elements[element]
         order = [table.c[name] for name in definition.required]
         matches = [table.c[name] == value for name, value in (keys or {}).items()]
-        rows = self._db.query(sa.select(table).where(*matches).order_by(*order))
-        return [record_from_row(definition, row) for row in rows]
+        statement = sa.select(*_columns(table, definition)).where(*matches).order_by(*order)
+        return [record_from_values(definition, row) for row in self._db.query(statement)]
 
     def known_values(self, dimension: str, *, limit: int) -> list[Any]:
         """Return different values of a dimension that have records, sorted, at most `limit`."""
@@ -251,8 +264,8 @@ class DimensionRecordStore:
             return found
         table = self._schema.elements[name]
         for conditions in _one_of(table, required, missing):
-            for row in self._db.query(sa.select(table).where(*conditions)):
-                record = record_from_row(definition, row)
+            for row in self._db.query(sa.select(*_columns(table, definition)).where(*conditions)):
+                record = record_from_values(definition, row)
                 found[_key(record)] = record
         self._memory.keep({("record", name, *key): found[key] for key in missing & found.keys()}, mark)
         return found
@@ -302,35 +315,26 @@ def pixel_record(definition: DimensionElement, pixel: int) -> DimensionRecord | 
     return DimensionRecord(definition, {definition.name: pixel, "region": pixels.region(pixel)})
 
 
-def record_from_row(definition: DimensionElement, row: sa.Row[Any], prefix: str = "") -> DimensionRecord:
-    """Return the record of a row of an element's table; `prefix` stands before its column names."""
-    values = row._mapping
-    names = (*definition.required, *definition.implies, *(f.name for f in definition.fields))
-    plain = {name: values[prefix + name] for name in names}
-    if definition.spatial:
-        encoded = values[prefix + "region"]
-        plain["region"] = None if encoded is None else SkyRegion.decode(encoded)
-    if definition.temporal:
-        begin, end = values[prefix + "timespan_begin"], values[prefix + "timespan_end"]
-        plain["timespan"] = None if begin is None and end is None else Timespan(begin, end)
-    return DimensionRecord(definition, plain)
+def _columns(table: sa.Table, definition: DimensionElement) -> list[sa.Column[Any]]:
+    """Return what `record_from_values` makes a record of."""
+    names = [*definition.required, *definition.implies, *(f.name for f in definition.fields)]
+    names += ["region"] * definition.spatial + ["timespan_begin", "timespan_end"] * definition.temporal
+    return [table.c[name] for name in names]
 
 
 def record_from_values(definition: DimensionElement, values: Sequence[Any]) -> DimensionRecord:
     """Return the record of a row as the driver has it: keys, implied values, fields, region, timespan."""
-    names = [*definition.required, *definition.implies, *(f.name for f in definition.fields)]
-    plain = dict(zip(names, values, strict=False))
-    rest = list(values[len(names) :])
+    plain = dict(zip(record_columns(definition), values, strict=False))
     for field in definition.fields:
         if field.type is bool and plain[field.name] is not None:
             plain[field.name] = bool(plain[field.name])
     if definition.spatial:
-        encoded = rest.pop(0)
+        encoded = plain["region"]
         plain["region"] = None if encoded is None else SkyRegion.decode(encoded)
     if definition.temporal:
-        begin, end = rest
+        begin, end = values[-2:]
         plain["timespan"] = None if begin is None and end is None else Timespan(begin, end)
-    return DimensionRecord(definition, plain)
+    return DimensionRecord.from_known(definition, plain)
 
 
 def _to_row(record: DimensionRecord) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -101,6 +103,12 @@ class Backend(Protocol):
     def make_namespace(self, connection: sa.Connection) -> None:
         """Make room for the tables of a new registry."""
 
+    def enforce_references(self, connection: sa.Connection, enforced: bool) -> None:
+        """Turn foreign keys on or off, where tables are rebuilt by removing and making them."""
+
+    def lost_references(self, connection: sa.Connection) -> str:
+        """Return tables whose rows refer to others that are not there; empty if there are none."""
+
     def insert(self, table: sa.Table) -> _Insert:
         """Return an INSERT that can have an ON CONFLICT clause."""
 
@@ -128,6 +136,9 @@ class SqliteBackend:
 
     def make_engine(self, url: sa.URL, *, writeable: bool) -> sa.Engine:
         """Return the source of connections, on which each statement is a transaction unless one is begun."""
+        path = Path(url.database or "")
+        if not writeable and _is_frozen(path):
+            url = url.set(database=f"file:{quote(str(path))}", query={"immutable": "1", "uri": "true"})
         engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
         sa.event.listen(engine, "connect", _configure_sqlite)
         return engine
@@ -143,6 +154,15 @@ class SqliteBackend:
 
     def make_namespace(self, connection: sa.Connection) -> None:
         """Do nothing: the file is the namespace."""
+
+    def enforce_references(self, connection: sa.Connection, enforced: bool) -> None:
+        """Turn foreign keys on or off; amid a transaction SQLite ignores it."""
+        connection.exec_driver_sql(f"PRAGMA foreign_keys={'ON' if enforced else 'OFF'}")
+
+    def lost_references(self, connection: sa.Connection) -> str:
+        """Return tables whose rows refer to others that are not there; empty if there are none."""
+        rows = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        return ", ".join(sorted({f"{row[0]} to {row[2]}" for row in rows}))
 
     def insert(self, table: sa.Table) -> sqlite.Insert:
         """Return an INSERT that can have an ON CONFLICT clause."""
@@ -224,6 +244,13 @@ class PostgresBackend:
         if self._namespace not in sa.inspect(connection).get_schema_names():
             connection.execute(sa.schema.CreateSchema(self._namespace))
 
+    def enforce_references(self, connection: sa.Connection, enforced: bool) -> None:
+        """Do nothing: tables are altered where they are."""
+
+    def lost_references(self, connection: sa.Connection) -> str:
+        """Return nothing: foreign keys are always enforced."""
+        return ""
+
     def insert(self, table: sa.Table) -> postgresql.Insert:
         """Return an INSERT that can have an ON CONFLICT clause."""
         return postgresql.insert(table)
@@ -242,7 +269,7 @@ class PostgresBackend:
                 f"cannot reach the registry database: {text}; a password belongs into ~/.pgpass, "
                 "PGPASSWORD or a service file"
             )
-        if "NUL" in text:
+        if "NUL (0x00)" in text:
             return ButlerUserError("the database cannot hold a text with a NUL character")
         return _meaning(_POSTGRES_FAULTS, text, code.startswith)
 
@@ -281,6 +308,16 @@ def _meaning(faults: tuple[_Fault, ...], text: str, fits: Callable[[str], bool])
         if any(map(fits, signs)):
             return kind(message.format(text))
     return None
+
+
+def _is_frozen(path: Path) -> bool:
+    """Tell whether nobody can change a database, nor make the files that SQLite keeps beside it.
+
+    Changes that wait in a log have to be looked at all the same.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    read_only = os.statvfs(path.parent).f_flag & os.ST_RDONLY
+    return bool(read_only) and not (log.exists() and log.stat().st_size)
 
 
 def _configure_sqlite(connection: Any, record: Any) -> None:

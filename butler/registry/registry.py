@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import sqlalchemy as sa
-
 from ..datasets import DatasetRef
-from ..dimensions import UNIVERSE, DataCoordinate
+from ..dimensions import UNIVERSE, DataCoordinate, Timespan
 from ..errors import (
-    RepositoryCorruptionError,
     RepositoryExistsError,
 )
-from .collections import CollectionStore
+from .attributes import check_version, has_registry, read_attributes
+from .calibration_store import CalibrationStore
+from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database
-from .dataset_store import DatasetStore, FoundDataset
+from .dataset_store import DatasetSearchPath, DatasetStore, FoundDataset, RegisteredType
 from .defaults import RegistryDefaults
 from .dimension_store import DimensionRecordStore
 from .file_store import FileRecordStore
@@ -45,17 +44,22 @@ class Registry(LsstRegistry):
     Raises
     ------
     RepositoryCorruptionError
-        Raised if the database has no registry, or one of another schema version.
+        Raised if the database has no registry.
+    SchemaVersionError
+        Raised if it has one of another schema version.
     """
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.schema = Schema()
-        self.repository_id = self._read_attributes().get("repository_id")
+        attributes = read_attributes(database)
+        check_version(attributes)
+        self.repository_id = attributes.get("repository_id")
         memory = self._memory = Memory(database, self.schema)
         self.collections = CollectionStore(database, self.schema, memory)
         self.datasets = DatasetStore(database, self.schema, memory)
         self.tags = TagStore(database, self.schema, self.datasets)
+        self.calibrations = CalibrationStore(database, self.schema, self.tags)
         self.records = DimensionRecordStore(database, self.schema, memory)
         self.files = FileRecordStore(database, self.schema, memory)
         self.queries = QueryRunner(database, self.schema)
@@ -79,7 +83,7 @@ class Registry(LsstRegistry):
         }
         with database.transaction():
             database.lock("create")
-            if cls.exists(database):
+            if has_registry(database):
                 raise RepositoryExistsError(
                     f"{database.place} has the registry of another repository; choose another namespace"
                 )
@@ -87,23 +91,6 @@ class Registry(LsstRegistry):
             rows = [{"name": name, "value": str(value)} for name, value in attributes.items()]
             database.execute(schema.attributes.insert(), rows)
         return cls(database)
-
-    @staticmethod
-    def exists(database: Database) -> bool:
-        """Tell whether a database has a registry."""
-        return database.has_table(Schema().attributes.name)
-
-    def _read_attributes(self) -> dict[str, str]:
-        if not self.database.has_table(self.schema.attributes.name):
-            raise RepositoryCorruptionError(f"there is no registry in {self.database.place}")
-        rows = self.database.query(sa.select(self.schema.attributes))
-        attributes: dict[str, str] = {row.name: row.value for row in rows}
-        found = attributes.get("schema_version")
-        if found != str(SCHEMA_VERSION):
-            raise RepositoryCorruptionError(
-                f"the registry has schema version {found}, this program reads {SCHEMA_VERSION}"
-            )
-        return attributes
 
     @property
     def defaults(self) -> RegistryDefaults:
@@ -132,6 +119,20 @@ class Registry(LsstRegistry):
         """Refuse datasets that `insert_datasets` would refuse; see `DatasetStore.check`."""
         self.datasets.check(self._run(run), refs)
 
+    def hold(self, runs: Iterable[str]) -> None:
+        """Let nobody else who holds a run look what it has, until the transaction ends.
+
+        For those who insert what is missing: two of them could miss the same. Others may put into the runs.
+
+        Parameters
+        ----------
+        runs
+            Their names.
+        """
+        # All in the same order, so that none waits for one that waits for it.
+        for name in sorted(runs):
+            self.database.lock(f"contents of {name}")
+
     def find_dataset(
         self, dataset_type: str, data_id: DataCoordinate, collections: Sequence[str]
     ) -> DatasetRef | None:
@@ -140,11 +141,46 @@ class Registry(LsstRegistry):
         return None if found is None else found.ref
 
     def find_stored(
-        self, dataset_type: str, data_id: DataCoordinate, collections: Sequence[str]
+        self,
+        dataset_type: str,
+        data_id: DataCoordinate,
+        collections: Sequence[str],
+        timespan: Timespan | None = None,
     ) -> FoundDataset | None:
-        """Return the first dataset of a data ID along a search path, with its file."""
+        """Return the first dataset of a data ID along a search path, with its file.
+
+        CALIBRATION collections are passed over if there is no timespan.
+        """
+        if timespan is not None:
+            registered = self.datasets.get_type(dataset_type)
+            if registered.calibs is not None:
+                return self._find_valid(registered, self.collections.flatten(collections), data_id, timespan)
+        key = ("search path", dataset_type, *collections)
+        path = self._memory.recall(key, lambda: self._search_path(dataset_type, collections))
+        assert path is not None
+        return self.datasets.find(path, data_id)
+
+    def _search_path(self, dataset_type: str, collections: Sequence[str]) -> DatasetSearchPath:
         registered = self.datasets.get_type(dataset_type)
-        return self.datasets.find(registered, self.collections.flatten(collections), data_id)
+        return self.datasets.search_path(registered, self.collections.flatten(collections))
+
+    def _find_valid(
+        self,
+        registered: RegisteredType,
+        path: Sequence[CollectionInfo],
+        data_id: DataCoordinate,
+        timespan: Timespan,
+    ) -> FoundDataset | None:
+        for collection in path:
+            if collection.type is CollectionType.CALIBRATION:
+                ref = self.calibrations.find(registered, collection, data_id, timespan)
+                if ref is not None:
+                    return FoundDataset(ref, self.files.get_one(ref.id))
+            else:
+                alone = self.datasets.search_path(registered, [collection])
+                if (found := self.datasets.find(alone, data_id)) is not None:
+                    return found
+        return None
 
     def search(
         self, dataset_type: str, collections: Sequence[str], *, find_first: bool = True

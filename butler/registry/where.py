@@ -11,7 +11,7 @@ from ..errors import InvalidQueryError, did_you_mean
 from .conditions import Column, Span, ValueType
 from .expression import And, Expression, Identifier, Node
 
-__all__ = ["CONSTANTS", "DATASET_FIELDS", "Scope", "Where", "element_fields"]
+__all__ = ["CONSTANTS", "DATASET_FIELDS", "TYPE_NAMES", "Scope", "Where", "element_fields"]
 
 CONSTANTS: Final[Mapping[str, bool | None]] = {"NULL": None, "TRUE": True, "FALSE": False}
 """Names that mean a value, in capitals."""
@@ -24,6 +24,10 @@ DATASET_FIELDS: Final[Mapping[str, ValueType]] = {
     "timespan": "timespan",
 }
 """What a condition can say about datasets: `collection` is where one was found, `run` where it lives."""
+
+
+TYPE_NAMES: Final[Mapping[type, ValueType]] = {int: "int", float: "float", str: "str", bool: "bool"}
+"""Types of columns by the type of their values."""
 
 
 class Scope(NamedTuple):
@@ -174,7 +178,7 @@ def element_fields(element: DimensionElement) -> dict[str, Column | Span]:
         if element.key is not None:
             known[element.key.name] = known.pop(element.name)
         for each in element.fields:
-            known[each.name] = Column(element.name, each.name, _TYPE_NAMES[each.type])
+            known[each.name] = Column(element.name, each.name, TYPE_NAMES[each.type])
         if element.spatial:
             known["region"] = Column(element.name, "region", "region")
         if element.temporal:
@@ -187,12 +191,11 @@ def element_fields(element: DimensionElement) -> dict[str, Column | Span]:
 
 
 _FIELDS: Final[dict[str, dict[str, Column | Span]]] = {}
-_TYPE_NAMES: Final[Mapping[type, ValueType]] = {int: "int", float: "float", str: "str", bool: "bool"}
 
 
 def _key(dimension: str) -> Column:
     key = UNIVERSE[dimension].key
-    return Column(dimension, dimension, _TYPE_NAMES[key.type if key else str])
+    return Column(dimension, dimension, TYPE_NAMES[key.type if key else str])
 
 
 def _dataset_columns(dataset_type: str) -> dict[str, Column | Span]:

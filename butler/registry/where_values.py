@@ -174,6 +174,8 @@ def read_time(text: str) -> int:
         number = float(value) if "." in value and ":" not in value else None
     except ValueError:
         number = None
+    if value.upper().endswith("Z"):
+        raise ValueError(f"cannot read the time {text!r}: write the scale after it, /utc or /tai, not Z")
     if style is None and value.startswith("+"):
         style = "fits"
     try:

@@ -86,6 +86,7 @@ def take_in_datasets(writer: DatasetWriter, arrivals: Sequence[Arrival], transfe
     """
     registry = writer.registry
     with registry.database.transaction():
+        registry.hold({arrival.ref.run for arrival in arrivals})
         known = {ref.id: ref for ref in registry.datasets.get_many([a.ref.id for a in arrivals])}
         filed = registry.files.get(list(known))
         wanted: list[Arrival] = []
@@ -125,6 +126,7 @@ def _staged(
     by_path: dict[str, StagedFile] = {}
     try:
         if transfer is None:
+            writer.registry.database.lock("files in place")
             _require_free(writer.registry, [arrival.path or "" for _, arrival in datasets])
         for ref, arrival in datasets:
             assert arrival.path is not None

@@ -105,9 +105,9 @@ def settle(
         return
     with registry.database.transaction():
         if register_dataset_types:
-            for dataset_type in {ref.datasetType for ref in refs}:
+            for dataset_type in dict.fromkeys(ref.datasetType for ref in refs):
                 registry.registerDatasetType(dataset_type)
-        for run in {ref.run for ref in refs}:
+        for run in sorted({ref.run for ref in refs}):
             registry.registerRun(run, source.collections.get_info(run).doc)
         if transfer_dimensions:
             closure = RecordClosure(source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,6 +95,9 @@ def import_contents(
             ]
             n_new_datasets = take_in_datasets(writer, arrivals, transfer)
             _associate(registry, contents, {arrival.ref.id: arrival.ref for arrival in arrivals})
+            # Last, as nobody else can edit chains from here to the end.
+            for chain, children in contents.chains.items():
+                registry.collections.redefine_chain(chain, children)
     except ButlerError as error:
         error.add_note(f"while importing {contents.source}; nothing was changed")
         raise
@@ -105,10 +108,8 @@ def import_contents(
 def _register_collections(registry: Registry, contents: ExportContents) -> None:
     for name, (kind, doc) in contents.collections.items():
         registry.collections.register(name, kind, doc)
-    for run in {file.run for file in contents.files}:
+    for run in sorted({file.run for file in contents.files}):
         registry.registerRun(run)
-    for chain, children in contents.chains.items():
-        registry.collections.redefine_chain(chain, children)
 
 
 def _arrivals(
@@ -137,10 +138,26 @@ def _arrivals(
 
 
 def _associate(registry: Registry, contents: ExportContents, refs: dict[uuid.UUID, DatasetRef]) -> None:
-    """Fill the TAGGED collections."""
+    """Fill the TAGGED and CALIBRATION collections; what a collection holds already stays."""
     for collection, ids in contents.tags.items():
-        if unknown := [i for i in ids if i not in refs]:
-            raise FileFormatError(
-                f"{contents.source}: {collection!r} holds {unknown[0]}, which is no dataset of the file"
-            )
-        registry.associate(collection, [refs[i] for i in ids])
+        registry.associate(collection, _named(contents, collection, ids, refs))
+    for collection, ranges in contents.validity.items():
+        for timespan, ids in ranges:
+            wanted = _named(contents, collection, ids, refs)
+            known = {
+                held.ref.id
+                for name in {ref.datasetType.name for ref in wanted}
+                for held in registry.queryDatasetAssociations(name, collection)
+                if held.timespan == timespan
+            }
+            registry.certify(collection, [ref for ref in wanted if ref.id not in known], timespan)
+
+
+def _named(
+    contents: ExportContents, collection: str, ids: Sequence[uuid.UUID], refs: dict[uuid.UUID, DatasetRef]
+) -> list[DatasetRef]:
+    if unknown := [i for i in ids if i not in refs]:
+        raise FileFormatError(
+            f"{contents.source}: {collection!r} holds {unknown[0]}, which is no dataset of the file"
+        )
+    return [refs[i] for i in ids]

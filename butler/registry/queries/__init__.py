@@ -1,6 +1,7 @@
 """Queries: one statement over dimension tables and datasets, the sky before it, objects after it."""
 
 from .explain import why_empty
+from .query import Query
 from .question import Output
 from .runner import QueryRunner, dataset_output
 from .spec import DatasetSearch, KeyTable, QuerySpec
@@ -9,6 +10,7 @@ __all__ = [
     "DatasetSearch",
     "KeyTable",
     "Output",
+    "Query",
     "QueryRunner",
     "QuerySpec",
     "dataset_output",

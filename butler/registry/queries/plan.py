@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from ...dimensions import UNIVERSE
 from ...errors import InvalidQueryError
 from ..collections import CollectionType
-from ..conditions import Column, Constant, RegionsOverlap, columns_of
+from ..conditions import Column, Condition, Constant, RegionsOverlap, columns_of, parts_of
 from ..schema import Schema
 from ..where_compiler import all_of, compile_condition, sql_type
 from .question import Output, Question
@@ -20,6 +20,8 @@ from .uploads import Upload
 __all__ = ["Plan"]
 
 _Sql = sa.ColumnElement[Any]
+_FEW: Final = ("instrument", "skymap", "detector", "physical_filter", "subfilter")
+"""Dimensions with few values."""
 _LEAP_SECONDS_NS: Final = 37_000_000_000
 """TAI - UTC since 2017, before which nobody ingested anything with this program."""
 
@@ -70,12 +72,14 @@ class Plan:
         self._owners: dict[str, sa.FromClause] = {}
         self._source: sa.FromClause | None = None
         self._conditions: list[sa.ColumnElement[bool]] = []
+        self._terms = list(question.terms)
+        self._joined: set[sa.Table] = set()
         for search in question.searches:
             self._join_search(search)
         for upload in uploads:
             self._join_upload(upload)
         self._join_elements()
-        self._conditions += [compile_condition(term, self) for term in question.terms]
+        self._conditions += [compile_condition(term, self) for term in self._terms]
 
     # The statement.
 
@@ -167,9 +171,16 @@ class Plan:
         else:
             self._source = self._source.join(table, sa.and_(sa.true(), *on))
 
+    def _own(self, table: sa.Table) -> sa.FromClause:
+        """Return a table, under another name if it takes part already; names take time to make."""
+        if table not in self._joined:
+            self._joined.add(table)
+            return table
+        return table.alias()
+
     def _join_search(self, search: DatasetSearch) -> None:
         """Join the datasets of a search: of several collections the first that has a data ID counts."""
-        tags = search.registered.tags.alias(f"tags_{len(self._tags)}")
+        tags = self._own(search.registered.tags)
         names = search.registered.type.dimensions.required
         runs = [run.id for run in search.runs]
         self._join(tags, names)
@@ -177,6 +188,7 @@ class Plan:
             tags.c.dataset_type_id == sa.literal_column(str(search.registered.id)),
             _among(tags.c.collection_id, runs),
         ]
+        self._narrow(search, tags)
         if search.find_first and len(runs) > 1:
             self._conditions.append(~self._in_earlier(search, tags))
         self._tags.setdefault(search.name, tags)
@@ -184,9 +196,28 @@ class Plan:
             self._columns.setdefault(name, tags.c[name])
             self._trusted.add(name)
 
+    def _narrow(self, search: DatasetSearch, tags: sa.FromClause) -> None:
+        """Let the index of datasets be used where the first of its columns have no given value.
+
+        A database goes through an index column by column: where a later one is given, the few values that an
+        earlier one can have are worth being listed.
+        """
+        names = search.registered.type.dimensions.required
+        given = [self._question.fixed_values(name) is not None for name in names]
+        for position, name in enumerate(names):
+            if name not in _FEW or given[position] or not any(given[position:]):
+                continue
+            table = self._schema.elements[name]
+            own = [term for term in self._terms if _is_about(term, name)]
+            source = _Records(self, table)
+            known = sa.select(table.c[name]).where(all_of([compile_condition(t, source) for t in own]))
+            known = known.correlate(None)
+            self._conditions.append(tags.c[name].in_(known))
+            self._terms = [term for term in self._terms if not any(term is t for t in own)]
+
     def _in_earlier(self, search: DatasetSearch, tags: sa.FromClause) -> sa.ColumnElement[bool]:
         """Return whether an earlier collection of a path has the data ID of a row."""
-        earlier = search.registered.tags.alias("earlier")
+        earlier = search.registered.tags.alias()
         position = {run.id: place for place, run in enumerate(search.runs)}
         rank, other = (
             sa.case(
@@ -222,7 +253,7 @@ class Plan:
             implies = element.is_dimension and not needed.isdisjoint(element.implies)
             unsure = name in group.required and name not in self._trusted
             if element.has_table and (name in wanted or element.always_join or implies or unsure):
-                table = self._schema.elements[name].alias(f"t_{name}")
+                table = self._schema.elements[name]
                 keys = (*element.required, *element.implies)
                 self._join(table, keys)
                 self._tables[name] = table
@@ -243,7 +274,7 @@ class Plan:
     def _wanted(self) -> tuple[set[str], set[str]]:
         """Return the elements whose fields are needed, and the dimensions whose values are."""
         question, output = self._question, self._output
-        named = [*question.terms, *output.fields, *(column for column, _ in question.order)]
+        named = [*self._terms, *output.fields, *(column for column, _ in question.order)]
         columns = [c for node in named for c in columns_of(node) if not c.of_dataset]
         wanted = {c.owner for c in columns if not c.is_key}
         needed = {*output.keys, *wanted, *self._columns, *(c.owner for c in columns if c.is_key)}
@@ -282,7 +313,7 @@ class Plan:
 
     def _dataset(self, owner: str) -> sa.FromClause:
         if owner not in self._datasets:
-            table = self._schema.dataset.alias(f"dataset_{len(self._datasets)}")
+            table = self._own(self._schema.dataset)
             assert self._source is not None
             self._source = self._source.join(table, table.c.id == self._tags[owner].c.dataset_id)
             self._datasets[owner] = table
@@ -292,7 +323,7 @@ class Plan:
         """Return the name of a collection."""
         key = f"{owner} {role}"
         if key not in self._owners:
-            table = self._schema.collection.alias(f"{role}_{len(self._owners)}")
+            table = self._own(self._schema.collection)
             assert self._source is not None
             self._source = self._source.join(table, table.c.id == number)
             self._owners[key] = table
@@ -306,3 +337,32 @@ def _among(column: _Sql, numbers: Sequence[int]) -> sa.ColumnElement[bool]:
     if len(numbers) == 1:
         return column == sa.literal_column(str(numbers[0]))
     return column.in_([sa.literal_column(str(number)) for number in numbers])
+
+
+def _is_about(term: Condition, dimension: str) -> bool:
+    """Tell whether a condition is about the records of one dimension alone."""
+    parts = list(parts_of(term))
+    owners = {part.owner for part in parts if isinstance(part, Column)}
+    return owners == {dimension} and not any(isinstance(p, RegionsOverlap) for p in parts)
+
+
+class _Records:
+    """Columns of the records of one dimension, and values of a plan.
+
+    Parameters
+    ----------
+    plan
+        Where values are counted.
+    table
+        The records.
+    """
+
+    def __init__(self, plan: Plan, table: sa.FromClause) -> None:
+        self._table = table
+        self.constant = plan.constant
+        self.listed = plan.listed
+        self.overlap = plan.overlap
+
+    def column(self, column: Column) -> _Sql:
+        """Return a column."""
+        return self._table.c[column.name]

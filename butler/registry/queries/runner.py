@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -13,18 +14,19 @@ from ...datasets import DatasetRef
 from ...dimensions import UNIVERSE, DataCoordinate, DimensionElement, DimensionRecord
 from ...errors import InvalidQueryError
 from ...regions import SkyRegion
-from ..conditions import Column
+from ..conditions import Column, ValueType
 from ..database import Database
 from ..dimension_store import pixel_record, record_from_values
 from ..prepared import Prepared
 from ..schema import Schema
+from ..where import TYPE_NAMES
 from ..where_values import Pattern
+from .collecting import without_collection
 from .plan import Plan
 from .question import Output, Question, ask
-from .rows import make_refs
 from .sky import SkySearch, resolve_sky
-from .spec import DatasetSearch, QuerySpec
-from .uploads import Upload, uploaded
+from .spec import DatasetSearch, KeyTable, QuerySpec
+from .uploads import Upload, key_type, uploaded
 
 __all__ = ["QueryRunner"]
 
@@ -52,14 +54,43 @@ class QueryRunner:
     def data_ids(self, spec: QuerySpec, searches: tuple[DatasetSearch, ...] = ()) -> list[DataCoordinate]:
         """Return the data IDs that exist, each once, with implied values."""
         dimensions = spec.dimensions
-        rows = self.rows(spec, Output(dimensions.data_coordinate_keys), searches)
-        return [DataCoordinate(dimensions, row) for row in rows]
+        with without_collection():
+            rows = self.full_rows(spec, (), searches)
+            return [DataCoordinate(dimensions, row) for row in rows]
 
     def datasets(self, spec: QuerySpec, search: DatasetSearch) -> list[DatasetRef]:
         """Return the datasets of a search that fulfil the conditions."""
         runs = {run.id: run.name for run in search.runs}
-        rows = self.rows(spec, dataset_output(search), (search,))
-        return make_refs(search.registered.type, rows, lambda: self._run_names(runs, rows))
+        with without_collection():
+            rows = self.full_rows(spec, dataset_output(search).fields, (search,))
+            return DatasetRef.from_rows(search.registered.type, rows, self._run_names(runs, rows))
+
+    def full_rows(
+        self, spec: QuerySpec, fields: tuple[Column, ...], searches: tuple[DatasetSearch, ...] = ()
+    ) -> list[tuple[Any, ...]]:
+        """Return rows of the values of all dimensions and of fields.
+
+        Where many rows are to be expected, implied values are looked up once for each visit, and not for each
+        row.
+        """
+        dimensions = spec.dimensions
+        drivers = UNIVERSE.conform(name for name in dimensions.required if UNIVERSE[name].implies)
+        is_narrow = len(spec.data_id) > 1 or any(where.tree for where in spec.where)
+        if not dimensions.implied or drivers.required == dimensions.required or is_narrow:
+            return self.rows(spec, Output(dimensions.data_coordinate_keys, fields), searches)
+        rows = self.rows(spec, Output(dimensions.required, fields), searches)
+        if not rows:
+            return rows
+        places = [dimensions.required.index(name) for name in drivers.required]
+        key_of = itemgetter(*places)
+        keys = KeyTable(drivers.required, list(set(map(key_of, rows))), exist=True)
+        question = Question(drivers, drivers, (), [], given=(keys,))
+        output = Output((*drivers.required, *dimensions.implied))
+        width = len(places)
+        found = self._run(question, output, [Upload.of_keys(keys)])
+        implied = {row[:width]: row[width:] for row in found}
+        width = len(dimensions.required)
+        return [row[:width] + implied[key_of(row)] + row[width:] for row in rows]
 
     def records(
         self, spec: QuerySpec, element: str, searches: tuple[DatasetSearch, ...] = ()
@@ -71,6 +102,23 @@ class QueryRunner:
         keys = definition.required
         output = Output(keys, record_fields(definition))
         return [record_from_values(definition, row) for row in self.rows(spec, output, searches)]
+
+    def records_of(
+        self, element: str, keys: Iterable[tuple[Any, ...]]
+    ) -> dict[tuple[Any, ...], DimensionRecord]:
+        """Return the records of an element that there are for some required values, by these."""
+        definition = UNIVERSE[element]
+        asked = list(dict.fromkeys(keys))
+        if not definition.has_table:
+            return {key: self._computed(definition, key[0]) for key in asked}
+        table = KeyTable(definition.required, asked, exist=True)
+        group = UNIVERSE.conform(definition.required)
+        question = Question(group, group, (), [], given=(table,))
+        output = Output(definition.required, record_fields(definition))
+        width = len(definition.required)
+        with without_collection():
+            rows = self._run(question, output, [Upload.of_keys(table)])
+            return {row[:width]: record_from_values(definition, row) for row in rows}
 
     def _computed(self, definition: DimensionElement, value: Any) -> DimensionRecord:
         record = pixel_record(definition, value)
@@ -86,6 +134,9 @@ class QueryRunner:
             self._sky(found)
             return []
         sky = self._sky(found)
+        if sky.answer is not None and output == Output(sky.answer.names):
+            limit = None if spec.limit is None else abs(spec.limit) + 1
+            return _cut(list(sky.answer.rows[:limit]), spec.limit)
         rows = self._run(sky.question, output, sky.joined, None, sky)
         width = len(output.keys) + len(output.fields)
         if rows and len(rows[0]) > max(width, 1):
@@ -95,6 +146,8 @@ class QueryRunner:
     def count(self, spec: QuerySpec, output: Output, searches: tuple[DatasetSearch, ...] = ()) -> int:
         """Return the exact number of rows of an answer."""
         sky = self._sky(self._question(spec, searches))
+        if sky.answer is not None and spec.limit is None:
+            return len(sky.answer.rows)
         plan = Plan(self._schema, sky.question, output, sky.joined, sky.overlaps)
         prepared, used = self._prepare(plan, plan.count())
         with uploaded(self._db, [*sky.joined, *(sky.overlaps or {}).values(), *plan.lists]):
@@ -177,11 +230,11 @@ def dataset_output(search: DatasetSearch) -> Output:
 
 def record_fields(definition: DimensionElement) -> tuple[Column, ...]:
     """Return the columns of an element's table after its required keys."""
-    names = [*definition.implies, *(f.name for f in definition.fields)]
-    names += ["region"] if definition.spatial else []
-    names += ["timespan_begin", "timespan_end"] if definition.temporal else []
-    # Their types are those of the table.
-    return tuple(Column(definition.name, name, "null") for name in names)
+    types: dict[str, ValueType] = {name: key_type(name) for name in definition.implies}
+    types |= {f.name: TYPE_NAMES[f.type] for f in definition.fields}
+    types |= {"region": "region"} if definition.spatial else {}
+    types |= dict.fromkeys(("timespan_begin", "timespan_end"), "datetime") if definition.temporal else {}
+    return tuple(Column(definition.name, name, kind) for name, kind in types.items())
 
 
 def _cut(rows: list[tuple[Any, ...]], limit: int | None) -> list[tuple[Any, ...]]:

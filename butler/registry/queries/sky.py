@@ -45,11 +45,14 @@ class SkySearch:
         Keys that rows must have.
     overlaps
         Keys for which conditions below OR and NOT hold.
+    answer
+        The keys of the rows, if nothing is left to be asked.
     """
 
     question: Question
     joined: tuple[Upload, ...] = ()
     overlaps: dict[RegionsOverlap, Upload] | None = None
+    answer: KeyTable | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,6 +152,7 @@ class _Resolver:
         terms = [t for t in question.terms if not any(isinstance(p, RegionsOverlap) for p in parts_of(t))]
         self._plain = replace(question, terms=tuple(terms), order=(), limit=None)
         self._given: list[KeyTable] = list(question.given)
+        self._applied: list[Condition] = []
 
     def resolve(self, leaves: Sequence[RegionsOverlap], automatic: RegionsOverlap | None) -> SkySearch:
         top = [term for term in self._whole.terms if isinstance(term, RegionsOverlap)]
@@ -161,7 +165,21 @@ class _Resolver:
         self._name_pixels()
         nested = {leaf: self._below(leaf) for leaf in leaves if not any(leaf is t for t in top)}
         question = self._whole.without(top)
-        return SkySearch(question, tuple(Upload.of_keys(table) for table in self._given), nested)
+        tables = tuple(Upload.of_keys(table) for table in self._given)
+        return SkySearch(question, tables, nested, self._answer())
+
+    def _answer(self) -> KeyTable | None:
+        """Return the pairs of keys, if that is all that is asked for."""
+        whole = self._whole
+        if len(self._given) != 1 or whole.given or whole.searches or whole.order:
+            return None
+        (table,) = self._given
+        if table.names != whole.result.required or whole.group.elements != whole.result.elements:
+            return None
+        if any(UNIVERSE[element].always_join for element in whole.group.elements):
+            return None
+        applied = all(any(term is done for done in self._applied) for term in whole.terms)
+        return table if applied else None
 
     def _below(self, leaf: RegionsOverlap) -> Upload:
         found = self._near_shape(leaf) if isinstance(leaf.second, Constant) else self._pairs(leaf)
@@ -199,10 +217,7 @@ class _Resolver:
         two = self._side(second, other, one.boxes)
         i, j = candidate_pairs(one.boxes, two.boxes)
         inside = overlapping(one.regions, two.regions, i, j)
-        rows = [
-            one.keys[a] + two.keys[b] for a, b in zip(i[inside].tolist(), j[inside].tolist(), strict=True)
-        ]
-        return KeyTable(one.names + two.names, rows, exist=True)
+        return _together(one, i[inside], two, j[inside])
 
     def _name_pixels(self) -> None:
         """Add the pixels that conditions name and nothing else brings in."""
@@ -262,11 +277,13 @@ class _Resolver:
             s for s in searches if set(s.registered.type.dimensions.names) & set(UNIVERSE[element].required)
         ]
         given = [t for t in self._given if known.issuperset(t.names)]
+        terms = self._terms_within(known)
+        self._applied += terms
         part = replace(
             self._plain,
             result=UNIVERSE.conform(UNIVERSE[element].required),
-            group=_group(element, self._terms_within(known), searches, given),
-            terms=tuple(self._terms_within(known)),
+            group=_group(element, terms, searches, given),
+            terms=tuple(terms),
             searches=tuple(searches),
             given=tuple(given),
         )
@@ -315,6 +332,23 @@ def _group(
         UNIVERSE.conform(named),
         *(search.registered.type.dimensions for search in searches),
         *(UNIVERSE.conform(table.names) for table in given),
+    )
+
+
+def _together(one: _Side, i: NDArray[np.intp], two: _Side, j: NDArray[np.intp]) -> KeyTable:
+    """Return pairs of keys, given by their positions, in canonical order of names and values."""
+    held = {name: (one, i, k) for k, name in enumerate(one.names)}
+    held |= {name: (two, j, k) for k, name in enumerate(two.names)}
+    names = tuple(UNIVERSE.sorted(held))
+    columns, ranks = [], []
+    for name in names:
+        side, positions, k = held[name]
+        values = np.array([key[k] for key in side.keys])
+        columns.append(values.astype(object)[positions])
+        ranks.append(np.unique(values, return_inverse=True)[1][positions])
+    order = np.lexsort(ranks[::-1])
+    return KeyTable(
+        names, list(zip(*[column[order].tolist() for column in columns], strict=True)), exist=True
     )
 
 

@@ -1,0 +1,63 @@
+"""The steps from each schema version to the next.
+
+A change of `Schema` needs a step here and one more in `SCHEMA_VERSION`; a test compares what all steps make
+with what the schema says. A step gets alembic's operations, and should go on with both databases: on SQLite
+``op.batch_alter_table`` rebuilds a table where there is no other way, and tag tables, which are made on
+demand, are reached by `tag_tables`. All steps run in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
+
+__all__ = ["STEPS", "MigrationStep", "pending_steps", "tag_tables"]
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationStep:
+    """What makes a schema version of the one before.
+
+    Parameters
+    ----------
+    version
+        The version that it leads to.
+    title
+        What it does, in a few words.
+    upgrade
+        Does it.
+    """
+
+    version: int
+    title: str
+    upgrade: Callable[[Operations], None]
+
+
+def pending_steps(version: int) -> Sequence[MigrationStep]:
+    """Return the steps that a registry of a version needs; 0 stands for an empty database."""
+    return [step for step in STEPS if step.version > version]
+
+
+def tag_tables(op: Operations) -> list[str]:
+    """Return the names of the tables that say which dataset a collection holds for a data ID."""
+    numbers = op.get_bind().execute(sa.text("SELECT id FROM tag_group ORDER BY id")).scalars()
+    return [f"dataset_tags_{number}" for number in numbers]
+
+
+def _make_baseline(op: Operations) -> None:
+    name = f"baseline_{op.get_context().dialect.name}.sql"
+    text = files(__package__).joinpath(name).read_text(encoding="utf-8")
+    for statement in text.split(";\n"):
+        if statement.strip():
+            op.execute(sa.text(statement))
+
+
+STEPS: Final = (MigrationStep(1, "make the tables of the first version", _make_baseline),)
+"""All steps, the version that they lead to being their place."""

@@ -1,0 +1,64 @@
+"""Steps of a schema version 2 that never was, to test what carries them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+from unittest import mock
+
+import sqlalchemy as sa
+
+from butler import Butler
+from butler.registry.migrations import STEPS, MigrationStep
+from butler.registry.migrations.steps import tag_tables
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
+
+
+def alter(op: Operations) -> None:
+    """Add a column, rebuild a table that others refer to, and reach the tag tables."""
+    op.add_column("collection", sa.Column("owner", sa.String))
+    with op.batch_alter_table("dataset", recreate="auto") as batch:
+        batch.alter_column("ingest_date", nullable=True)
+    for name in tag_tables(op):
+        op.add_column(name, sa.Column("weight", sa.Double))
+    op.execute(sa.text("UPDATE collection SET doc = 'migrated'"))
+
+
+def fail(op: Operations) -> None:
+    """Fail after a change."""
+    alter(op)
+    raise ZeroDivisionError
+
+
+def die(op: Operations) -> None:
+    """Be killed after a change."""
+    alter(op)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def break_references(op: Operations) -> None:
+    """Leave datasets without the collection that owns them."""
+    op.execute(sa.text("DELETE FROM collection"))
+
+
+@contextmanager
+def version_2(upgrade: Callable[[Operations], None] = alter) -> Iterator[None]:
+    """Pretend that this program has the schema version 2."""
+    steps = (*STEPS, MigrationStep(2, "what never was", upgrade))
+    rooms = "butler.registry.attributes", "butler.registry.migrations.migrate"
+    with ExitStack() as patches:
+        patches.enter_context(mock.patch("butler.registry.migrations.steps.STEPS", steps))
+        for room in rooms:
+            patches.enter_context(mock.patch(f"{room}.SCHEMA_VERSION", 2))
+        yield
+
+
+if __name__ == "__main__":
+    with version_2(die):
+        Butler.migrate(sys.argv[1])
