@@ -119,14 +119,11 @@ def _wanted(registry: Registry, datasets: Sequence[FileDataset], *, skip_existin
                 what = f"as {held.get(ref.id, ref.id)}"
                 raise ConflictingDefinitionError(f"{ref} exists in run {ref.run!r} {what}; use another run")
             skipped.add(ref.id)
-    files = []
-    for dataset in datasets:
-        refs = [
-            ref.expanded(registry.records.expand(ref.dataId)) for ref in dataset.refs if ref.id not in skipped
-        ]
-        if refs:
-            files.append((dataset, refs))
-    return _Wanted(files, registered)
+    expanded = {ref.id: ref for ref in registry.expanded([ref for ref in given if ref.id not in skipped])}
+    refs_of = [
+        (dataset, [expanded[ref.id] for ref in dataset.refs if ref.id in expanded]) for dataset in datasets
+    ]
+    return _Wanted([(dataset, refs) for dataset, refs in refs_of if refs], registered)
 
 
 def _without_overtaken(

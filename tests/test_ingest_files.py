@@ -22,7 +22,7 @@ from butler.errors import (
     FileFormatError,
     TemplateError,
 )
-from butler.formatters.text_model import JsonFormatter
+from butler.formatters import Formatter, formatter_for
 
 
 def note_ref(visit: int = 1, run: str = "run", **kwargs: Any) -> DatasetRef:
@@ -407,9 +407,10 @@ def test_others_write_while_files_are_brought_in(
     source = tmp_path / "slow.json"
     source.write_text('{"a": 1}')
     entered, released = threading.Event(), threading.Event()
-    layout = JsonFormatter.layout
+    kind = type(formatter_for(NOTE.storageClass))
+    layout = kind.layout
 
-    def slow(self: JsonFormatter, file: Any) -> Any:
+    def slow(self: Formatter, file: Any) -> Any:
         entered.set()
         assert released.wait(30)
         return layout(self, file)
@@ -419,7 +420,7 @@ def test_others_write_while_files_are_brought_in(
             other.ingest(FileDataset(source, note_ref(2)), transfer="copy")
 
     with monkeypatch.context() as patch:
-        patch.setattr(JsonFormatter, "layout", slow)
+        patch.setattr(kind, "layout", slow)
         thread = threading.Thread(target=ingest)
         thread.start()
         assert entered.wait(30)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -288,13 +289,13 @@ def test_local_files_come_in(remote: Butler, tmp_path: Path, transfer: str) -> N
     assert source.exists() == (transfer != "move")
 
 
-@pytest.mark.parametrize("transfer", ["link", "hardlink", "symlink", "relsymlink"])
-def test_links_are_refused(remote: Butler, tmp_path: Path, transfer: str) -> None:
+def test_links_are_refused(remote: Butler, tmp_path: Path) -> None:
     """An object store has no links, and says what to do."""
     source = tmp_path / "note.json"
     source.write_text('{"a": 1}')
-    with pytest.raises(ButlerUserError, match=rf"no {transfer} is possible: s3://.* copy"):
-        remote.ingest(FileDataset(source, note_ref()), transfer=transfer)
+    for transfer in ("link", "hardlink", "symlink", "relsymlink"):
+        with pytest.raises(ButlerUserError, match=rf"no {transfer} is possible: s3://.* copy"):
+            remote.ingest(FileDataset(source, note_ref()), transfer=transfer)
 
 
 @pytest.fixture
@@ -575,6 +576,24 @@ def test_a_lent_file_cannot_be_taken_away(tmp_path: Path) -> None:
         assert cache.find("a", 30) is None
         assert path.read_bytes() == b"a" * 30
     assert [entry.read_bytes() for entry in tmp_path.iterdir()] == [b"b" * 30]
+
+
+def test_many_readers_share_a_cache_that_is_too_small(tmp_path: Path) -> None:
+    """Whoever reads gets what it asked for, whole, while others bring and throw out; the limit holds."""
+    cache = FileCache(tmp_path, 100)
+
+    def read(number: int) -> bool:
+        content = bytes([number % 7]) * 30
+        with cache.lend(str(number % 7), 30, fetch_of(content, [])) as path:
+            return path.read_bytes() == content
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(read, range(400)))
+    with cache.lend("last", 30, fetch_of(b"x" * 30, [])):
+        pass
+    left = [entry.stat().st_size for entry in tmp_path.iterdir()]
+    assert sum(left) <= 100
+    assert set(left) == {30}
 
 
 def test_a_copy_of_another_size_or_version_is_not_used(tmp_path: Path) -> None:

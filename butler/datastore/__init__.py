@@ -13,7 +13,8 @@ from .paths import IN_PLACE, is_outside, is_owned, is_url
 from .resource import RemoteResource, as_resource
 from .retrieval import retrieve_files
 from .staged_file import StagedFile, settle_files
-from .templates import DEFAULT_TEMPLATE, FileTemplate, TemplateSet
+from .template_set import TemplateSet
+from .templates import DEFAULT_TEMPLATE, FileTemplate
 from .verify import VerifyReport, verify_files
 
 __all__ = [

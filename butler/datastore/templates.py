@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ from ..datasets import DatasetRef
 from ..dimensions import UNIVERSE, record_columns
 from ..errors import TemplateError, did_you_mean
 
-__all__ = ["DEFAULT_TEMPLATE", "FileTemplate", "TemplateSet", "safe_path"]
+__all__ = ["DEFAULT_TEMPLATE", "FileTemplate", "safe_path"]
 
 DEFAULT_TEMPLATE: Final = (
     "{run:/}/{datasetType}.{component:?}/{tract:?}/{patch:?}/{day_obs|visit.day_obs|exposure.day_obs:?}/"
@@ -58,6 +57,8 @@ class _Field:
 
     def find(self, ref: DatasetRef) -> Any:
         """Return the value for a dataset, None if it is absent."""
+        if len(self.names) == 1:
+            return _value_of(self.names[0], ref)
         present = (name for name in self.names if _is_present(name, ref))
         return _value_of(next(present, self.names[0]), ref)
 
@@ -177,71 +178,6 @@ class FileTemplate:
             ) from error
 
 
-_DEFAULT: Final = FileTemplate()
-
-
-@dataclass(frozen=True, slots=True)
-class TemplateSet:
-    """Which template a dataset gets.
-
-    Looked up by the name of its dataset type, its dimensions, its storage class, then ``default``; what an
-    instrument has for itself goes before all that.
-
-    Parameters
-    ----------
-    general
-        Templates by key.
-    by_instrument
-        Templates by key, by instrument.
-    """
-
-    general: Mapping[str, FileTemplate] = field(default_factory=dict)
-    by_instrument: Mapping[str, Mapping[str, FileTemplate]] = field(default_factory=dict)
-
-    @classmethod
-    def from_patterns(cls, patterns: Mapping[str, str | Mapping[str, str]]) -> TemplateSet:
-        """Make templates of patterns.
-
-        Parameters
-        ----------
-        patterns
-            Patterns by the name of a dataset type, dimensions joined with ``+``, the name of a storage
-            class, or ``default``; under ``instrument<NAME>`` the same for one instrument.
-
-        Raises
-        ------
-        TemplateError
-            Raised if one is wrong.
-        """
-        general: dict[str, FileTemplate] = {}
-        by_instrument: dict[str, dict[str, FileTemplate]] = {}
-        for key, value in patterns.items():
-            section = re.fullmatch(r"instrument<(.+)>", key)
-            if (section is None) != isinstance(value, str):
-                raise TemplateError(f"templates: {key!r} must be a pattern, or instrument<NAME> a section")
-            if isinstance(value, str):
-                general[_lookup_key(key)] = FileTemplate(value)
-            elif section is not None:
-                own = {_lookup_key(inner): FileTemplate(pattern) for inner, pattern in value.items()}
-                by_instrument[section[1]] = own
-        return cls(general, by_instrument)
-
-    def path_of(self, ref: DatasetRef, extension: str) -> str:
-        """Return the path of a dataset; see `FileTemplate.format`."""
-        name = ref.datasetType.nameAndComponent()[0]
-        dimensions = "+".join(sorted(ref.datasetType.dimensions.names))
-        keys = (name, dimensions, ref.datasetType.storageClass_name, "default")
-        own = self.by_instrument.get(str(ref.dataId.get("instrument")), {})
-        found = (group[key] for group in (own, self.general) for key in keys if key in group)
-        return next(found, _DEFAULT).format(ref, extension)
-
-
-def _lookup_key(key: str) -> str:
-    """Return a key; dimensions in one order, whatever they follow from."""
-    named = [name for name in key.split("+") if name]
-    return "+".join(sorted(UNIVERSE.conform(named).names)) if "+" in key else key
-
-
 def _is_present(name: str, ref: DatasetRef) -> bool:
     """Tell whether a dataset has the word, or the dimension, that a name begins with."""
     element = name.partition(".")[0]
@@ -252,12 +188,12 @@ def _is_present(name: str, ref: DatasetRef) -> bool:
 
 def _value_of(name: str, ref: DatasetRef) -> Any:
     """Return the value of a field, None if it is not known."""
-    type_name, component = ref.datasetType.nameAndComponent()
+    if name in UNIVERSE.names:
+        return ref.dataId.get(name)
     match name:
-        case "datasetType":
-            return type_name
-        case "component":
-            return component
+        case "datasetType" | "component":
+            type_name, component = ref.datasetType.nameAndComponent()
+            return type_name if name == "datasetType" else component
         case "run":
             return ref.run
         case "id":
