@@ -15,6 +15,7 @@
     │   ├── DatasetTypeError            (ValueError) a dataset type that cannot be
     │   │   └── MissingDatasetTypeError   (LookupError) no dataset type of that name
     │   ├── DatasetNotFoundError        (LookupError) no dataset for that data ID
+    │   │   └── AmbiguousCalibrationError several calibrations are valid within that time
     │   ├── ArtifactExistsError         (FileExistsError) refusing to overwrite a file
     │   ├── ArtifactMissingError        (FileNotFoundError) registered, but its file is gone
     │   ├── ConflictingDefinitionError  (ValueError) exists already, with another definition
@@ -40,8 +41,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Final
 
 __all__ = [
+    "AmbiguousCalibrationError",
     "ArtifactExistsError",
     "ArtifactMissingError",
     "BoxError",
@@ -78,12 +81,20 @@ __all__ = [
 ]
 
 
+_MAX_LENGTH: Final = 2000
+"""Longest message, characters."""
+
+
 class ButlerError(Exception):
     """Base of every error raised on purpose."""
 
     def __str__(self) -> str:
         # KeyError would print the message in quotes.
-        return " ".join(str(arg) for arg in self.args)
+        text = " ".join(str(arg) for arg in self.args)
+        if len(text) > _MAX_LENGTH:
+            # It repeats what it was given; the beginning and the end tell enough of that.
+            text = f"{text[: _MAX_LENGTH // 2]} ... {text[-_MAX_LENGTH // 2 :]}"
+        return text
 
 
 class ButlerUserError(ButlerError):
@@ -132,6 +143,10 @@ class MissingDatasetTypeError(DatasetTypeError, LookupError):
 
 class DatasetNotFoundError(ButlerUserError, LookupError):
     """No dataset matches."""
+
+
+class AmbiguousCalibrationError(DatasetNotFoundError):
+    """Several calibrations are valid within a timespan, each at a part of it."""
 
 
 class ArtifactExistsError(ButlerUserError, FileExistsError):

@@ -157,6 +157,8 @@ def check_request(storage_class: StorageClass, component: str | None, parameters
     """
     if component is not None:
         storage_class.component(component)
+    if not parameters:
+        return
     storage_class.check_parameters(parameters)
     origin = getattr(parameters.get("origin"), "name", parameters.get("origin"))
     if origin not in (None, "PARENT", "LOCAL"):
@@ -176,6 +178,8 @@ def read_part(obj: Any, component: str | None, parameters: Mapping[str, Any]) ->
         ``bbox`` and ``origin`` (``PARENT`` by default); components without pixels ignore them. For tables
         ``columns`` and ``filters``.
     """
+    if component is None and not parameters:
+        return obj
     if is_table(obj):
         return table_part(obj, component, parameters)
     bbox = parameters.get("bbox")

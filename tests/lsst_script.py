@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from astropy.table import Table
 from astropy.time import Time
 from lsst.sphgeom import ConvexPolygon, LonLat, UnitVector3d
 
@@ -192,6 +193,17 @@ def read(butler: Butler) -> None:
     tell("json", DatasetRef.from_json(ref.to_json(), universe=butler.dimensions) == ref)
 
 
+def read_table(butler: Butler) -> None:
+    table = Table({"id": [1, 2, 3], "flux": [0.5, 1.5, 2.5], "flag": [True, False, True]})
+    butler.put(table, "sources", visit=1)
+    handle = butler.getDeferred("sources", visit=1)
+    tell("columns", handle.get(parameters={"columns": ["flux", "id"]}).colnames)
+    tell("table", handle.get()["flux"].tolist(), butler.get("sources.rowcount", visit=1))
+    tell("part", handle.get(component="columns") is not None, butler.get_dataset_type("sources.columns").name)
+    refused("parameter", KeyError, lambda: handle.get(parameters={"bbox": None}))
+    refused("component", KeyError, lambda: handle.get(component="wcs"))
+
+
 def query(butler: Butler) -> None:
     found = butler.query_datasets("note", where="visit IN (1, 2) AND detector = 1", order_by="-visit")
     tell("datasets", [ref.dataId["visit"] for ref in found])
@@ -226,6 +238,50 @@ def query(butler: Butler) -> None:
     tell("empty", butler.query_datasets("note", where="visit = 77", explain=False))
     refused("why empty", Exception, lambda: butler.query_datasets("note", where="visit = 77"))
     refused("misspelt", Exception, lambda: butler.query_datasets("note", where="vizit = 1"))
+
+
+def query_in_steps(butler: Butler) -> None:
+    with butler.query() as asked:
+        chosen = asked.where("instrument = 'Cam' AND skymap = 'Sky'").join_dataset_search("note", "u/run1")
+        ids = chosen.data_ids(["visit", "detector"]).order_by("visit", "-detector")
+        tell("data IDs", [(d["visit"], d["detector"]) for d in ids])
+        tell("limited", [(d["visit"], d["detector"]) for d in ids.limit(2)], ids.count(), ids.any())
+        found = asked.datasets("note", "u/run1").where("visit = :v", bind={"v": 2}).order_by("detector")
+        tell("refs", [ref.dataId["detector"] for ref in found])
+        records = asked.dimension_records("visit").where("visit.exposure_time >= 60").order_by("-visit")
+        tell("visits", [record.id for record in records])
+        key = DataCoordinate.standardize(instrument="Cam", visit=3, universe=butler.dimensions)
+        given = asked.join_data_coordinates([key]).datasets("note", "u/run1")
+        tell("given", sorted(ref.dataId["detector"] for ref in given))
+    full = butler.query_datasets("note", where="visit = 1", with_dimension_records=True, order_by="detector")
+    tell("records of refs", [ref.dataId.records["visit"].name for ref in full])
+
+
+def calibrate(butler: Butler) -> None:
+    registry = butler.registry
+    butler.collections.register("u/calib", CollectionType.CALIBRATION)
+    first = [butler.put({"bias": 1}, "bias", detector=detector, run="u/run1") for detector in (0, 1)]
+    second = [butler.put({"bias": 2}, "bias", detector=detector, run="u/run2") for detector in (0, 1)]
+    noon = Time("2024-03-01T02:30:00", scale="tai")
+    registry.certify("u/calib", first, Timespan(None, noon))
+    registry.certify("u/calib", second, Timespan(noon, None))
+    for visit in (1, 2, 3):
+        tell("bias", visit, butler.get("bias", detector=1, visit=visit, collections="u/calib"))
+    refused(
+        "overlap",
+        ConflictingDefinitionError,
+        lambda: registry.certify("u/calib", first, Timespan(noon, None)),
+    )
+    cut = Timespan(Time("2024-03-01T01:30:00", scale="tai"), Time("2024-03-01T02:10:00", scale="tai"))
+    registry.decertify("u/calib", "bias", cut, dataIds=[{"instrument": "Cam", "detector": 0}])
+    held = registry.queryDatasetAssociations("bias", "u/calib")
+    tell("held", sorted((a.ref.run, a.ref.dataId["detector"], str(a.timespan)) for a in held))
+    refused("cut out", LookupError, lambda: butler.get("bias", detector=0, visit=2, collections="u/calib"))
+    tell("no time", butler.find_dataset("bias", detector=0, collections="u/calib"))
+    ref = butler.find_dataset("bias", detector=0, collections="u/calib", timespan=Timespan(noon, None))
+    tell("by timespan", ref is not None and ref.run)
+    registry.decertify("u/calib", "bias", Timespan(None, None))
+    butler.pruneDatasets([*first, *second], purge=True, unstore=True)
 
 
 def collect(butler: Butler) -> None:
@@ -324,7 +380,7 @@ def main(root: str) -> None:
     )
     insert_records(butler)
     butler = put(root, types)
-    for part in (read, query, collect, tag, transact, prune, clone):
+    for part in (read, read_table, query, query_in_steps, collect, tag, calibrate, transact, prune, clone):
         part(butler)
 
 

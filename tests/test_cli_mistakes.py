@@ -92,7 +92,8 @@ def test_queries(base: Path) -> None:
     options = ("--order-by", "-exposure", "--limit", 1, "--show-uri", "--format", "json")
     (row,) = json.loads(output("query-datasets", "repo", "postISRCCD", *options))
     assert row["exposure"] == 2
-    assert (base / "repo" / row["URI"]).is_file()
+    assert Path(row["URI"].removeprefix("file://")).is_relative_to(base / "repo")
+    assert Path(row["URI"].removeprefix("file://")).is_file()
     found = json.loads(
         output("query-dimension-records", "repo", "visit", "--where", "visit > 1", "--format", "json")
     )
@@ -212,6 +213,28 @@ def test_one_bad_file_among_good_ones(base: Path) -> None:
         (("query-data-ids", "repo", "visit", "--limit", 0), "--limit"),
         (("query-dimension-records", "repo", "vist"), "did you mean 'visit'?"),
         (("query-dimension-records", "repo", "visit", "--order-by", "colour"), "unknown name 'colour'"),
+        (("query-datasets", "repo", "post*", "--columns", "vist"), "no column 'vist'"),
+        (("query-datasets", "repo", "-d", "exposure=1..x"), "exposure needs an integer, or a range as 2..5"),
+        (("query-datasets", "repo", "--format", "xml"), "'xml' is not one of 'table', 'csv', 'json'"),
+        (("query-dataset-types", "repo", "pots*"), "no dataset type matches 'pots*'"),
+        (("query-collections", "repo", "raww/*"), "no collection matches raww/*"),
+        (("remove-dataset-type", "repo", "postISRCCD"), "postISRCCD"),
+        (("associate", "repo", "raw/all", "-d", "postISRCCD"), "exists as RUN"),
+        (("associate", "repo", "tag", "--collections", "raw*"), "is a pattern and gives no order"),
+        (("prune-datasets", "repo", "raw/all", "--quiet", "--dry-run"), "leave one out"),
+        (("prune-datasets", "repo", "raw/all", "--purge", "--disassociate", "t", "-y"), "--disassociate"),
+        (("prune-datasets", "repo", "raw/al", "--yes"), "did you mean 'raw/all'?"),
+        (("remove-runs", "repo", "raw/al", "--yes"), "did you mean 'raw/all'?"),
+        (("remove-collections", "repo", "tagg", "--yes"), "no collection 'tagg'"),
+        (("retrieve-artifacts", "repo", "out", "-d", "postISR"), "did you mean 'postISRCCD'?"),
+        (("transfer-datasets", "repo", "elsewhere"), "no repository at"),
+        (("export", "repo", "out", "postISR"), "did you mean 'postISRCCD'?"),
+        (("import", "repo", "nowhere"), "no export file"),
+        (("ingest-files", "repo", "postISRCCD", "r", "none.csv"), "there is no table none.csv"),
+        (("create", "new", "--override", "checksun=false"), "did you mean 'checksum'?"),
+        (("config-dump", "repo", "-s", "templates.defalt"), "did you mean 'default'?"),
+        (("--log-level", "LOUD", "query-collections", "repo"), "no log level 'LOUD'"),
+        (("query-collections", "repo", "-@", "none.yaml"), "cannot read none.yaml"),
         (("show", "repo", *FRAME, "--bbox", "0..50,0..3"), "is not inside the image's box [0..31, 0..23]"),
         (("show", "repo", *FRAME, "--bbox", "everything"), "write x0..x1,y0..y1"),
         (("show", "repo", *FRAME, "--bbox", "3..1,0..3"), "at least one pixel"),

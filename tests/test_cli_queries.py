@@ -137,6 +137,30 @@ def test_nothing_found_has_a_reason(notes: Butler, words: list[str], rc: int, me
     assert message in " ".join(result.stderr.split())
 
 
+def test_nothing_is_valid_json_and_csv(notes: Butler) -> None:
+    """Where nothing is found a program still reads rows, none; the reason and the status are as ever."""
+    for words in (
+        ("query-datasets", "note", "-d", "visit=8"),
+        ("query-data-ids", "visit", "-d", "visit=8"),
+        ("query-dimension-records", "visit", "-d", "visit=8"),
+    ):
+        as_json = call(notes, *words, "--format", "json", rc=1)
+        assert json.loads(as_json.stdout) == []
+        assert "visit" in as_json.stderr
+        as_csv = call(notes, *words, "--format", "csv", rc=1).stdout
+        assert len(as_csv.splitlines()) == 1
+    assert call(notes, *words, "--offset", 5, rc=1).stdout == ""
+    past_the_end = call(notes, "query-data-ids", "visit", "--offset", 5, rc=1)
+    assert "no more rows than the 5 of --offset" in past_the_end.stderr
+
+
+def test_an_alias_stands_for_the_repository(notes: Butler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """REPO may be a name that the environment gives a place."""
+    monkeypatch.setenv("DAF_BUTLER_REPOSITORIES", json.dumps({"survey": str(notes.root)}))
+    result = CliRunner().invoke(main, ["query-datasets", "survey", "note", "--count", "--format", "csv"])
+    assert result.stdout == "type,count\nnote,4\n"
+
+
 # Data IDs and records.
 
 
@@ -162,6 +186,12 @@ def test_order_limit_and_offset(notes: Butler) -> None:
     assert [row["id"] for row in found] == [3, 2]
     words = ("detector", "-d", "detector=1", "--columns", "id,purpose", "--format", "csv")
     assert call(notes, "query-dimension-records", *words).stdout == "id,purpose\n1,WAVEFRONT\n"
+
+
+def test_records_of_datasets(notes: Butler) -> None:
+    """Only records count that belong to a dataset."""
+    found = rows(notes, "query-dimension-records", "visit", "--datasets", "note", "--collections", "tag")
+    assert [row["id"] for row in found] == [2, 3]
 
 
 # Collections.

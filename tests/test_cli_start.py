@@ -49,6 +49,21 @@ finally:
     assert done.stderr.splitlines()[-1] == ""
 
 
+def test_help_of_all_commands_imports_nothing_heavy() -> None:
+    """No module of commands imports a heavy library before a command runs."""
+    program = f"""
+import sys
+from butler.cli import main
+from butler.cli.catalog import COMMANDS
+for name in COMMANDS:
+    main([name, "--help"], standalone_mode=False)
+print(*sorted(set({HEAVY!r}) & sys.modules.keys()), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.count("Usage: ") == len(COMMANDS)
+    assert done.stderr == "\n"
+
+
 def test_the_list_of_commands_says_what_the_commands_say() -> None:
     """Name and short help of each command are those of the command itself; all are in the list."""
     listed = " ".join(call("--help").stdout.split())
@@ -198,5 +213,5 @@ def test_an_error_of_ours_is_not_hidden(repository: Path, monkeypatch: pytest.Mo
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Butler, "query_data_ids", fail)
+    monkeypatch.setattr(Butler, "query", fail)
     assert isinstance(call("query-data-ids", repository, "visit").exception, ZeroDivisionError)

@@ -83,6 +83,27 @@ def test_prune_purges_what_the_named_runs_own(butler: Butler, notes: list[Datase
     assert butler.exists(total)
 
 
+def test_purge_of_a_named_run(butler: Butler, notes: list[DatasetRef]) -> None:
+    """RUN after --purge is searched if no collection is named, and limits what goes if one is."""
+    result = command(
+        butler, "prune-datasets", "chain", "--find-all", "--purge", "other", "-d", "note", "--dry-run"
+    )
+    assert [line.split()[1] for line in result.stdout.splitlines()[2:]] == ["other"]
+    command(butler, "prune-datasets", "--purge", "other", "-d", "note", "--yes")
+    assert butler.get_many_datasets([ref.id for ref in notes]) == notes[:3]
+    command(butler, "prune-datasets", "run", "--purge", "-d", "note", "-d", "visit=2..3", "--no-confirm")
+    assert butler.get_many_datasets([ref.id for ref in notes]) == notes[:1]
+
+
+def test_quiet_removal(butler: Butler, notes: list[DatasetRef]) -> None:
+    """With --quiet nothing is asked or printed; it cannot go with a dry run, which only prints."""
+    refused = command(butler, "prune-datasets", "run", "--quiet", "--dry-run", rc=2)
+    assert "leave one out" in refused.stderr
+    result = command(butler, "prune-datasets", "run", "-d", "note", "--quiet")
+    assert result.output == ""
+    assert alive(butler, notes) == [False, False, False, True]
+
+
 def test_prune_disassociates(butler: Butler, notes: list[DatasetRef]) -> None:
     """Datasets leave the tagged collection, and stay stored unless that is asked for, too."""
     butler.collections.register("tag", CollectionType.TAGGED)
@@ -174,6 +195,8 @@ def test_pop_and_flatten_chains(butler: Butler, notes: list[DatasetRef]) -> None
     assert command(butler, "collection-chain", "flat", "1", "--mode", "pop").stdout == "[run]\n"
     assert "is no position" in command(butler, "collection-chain", "flat", "1", "--mode", "pop", rc=2).stderr
     assert command(butler, "collection-chain", "flat", "--mode", "pop").stdout == "[]\n"
+    command(butler, "collection-chain", "flat", "run", "other")
+    assert command(butler, "collection-chain", "flat", "--mode", "pop", "--", "-1").stdout == "[run]\n"
 
 
 def test_collections_as_tree_and_table(butler: Butler, notes: list[DatasetRef]) -> None:

@@ -114,9 +114,13 @@ BAD = {
     "bad name": HEADER + LOG_TYPE.replace("name: log", "name: a-b"),
     "unknown storage class": HEADER + LOG_TYPE.replace("StructuredDataDict", "Nonsense"),
     "unknown dimension": HEADER + LOG_TYPE.replace("[instrument]", "[moon]"),
-    "calibration collection": HEADER + "- {type: collection, collection_type: CALIBRATION, name: c}\n",
-    "validity ranges": HEADER
-    + "- {type: associations, collection: c, collection_type: CALIBRATION, validity_ranges: []}\n",
+    "unknown collection type": HEADER + "- {type: collection, collection_type: HEAP, name: c}\n",
+    "validity of a stranger": HEADER
+    + "- {type: collection, collection_type: CALIBRATION, name: c}\n"
+    + "- {type: associations, collection: c, collection_type: CALIBRATION, validity_ranges: [{timespan: "
+    + "!lsst.daf.butler.Timespan {begin: null, end: null}, dataset_ids: [1]}]}\n",
+    "validity without time": HEADER
+    + "- {type: associations, collection: c, collection_type: CALIBRATION, validity_ranges: [{begin: 5}]}\n",
     "tag of a stranger": HEADER
     + "- {type: collection, collection_type: TAGGED, name: c}\n"
     + "- {type: associations, collection: c, collection_type: TAGGED, dataset_ids: [1]}\n",

@@ -33,6 +33,7 @@ ROOMS = {
         ["images", "log_records", "tables"],
         ["safe_yaml"],
         ["plugins"],
+        ["user_paths"],
         ["errors", "late"],
     ],
     "connections": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ from postgres_server import OWNER, PostgresServer
 from registry_homes import PostgresHome
 from small_repository import NOTE, broken_off, fill_repository
 
-from butler import Butler, CollectionType, DatasetRef, DatasetType
+from butler import Butler, CollectionType, DatasetRef, DatasetType, FileDataset
 from butler.cli import main
 from butler.errors import (
     ButlerUserError,
@@ -243,6 +244,19 @@ def test_two_tag(first: Butler, second: Butler) -> None:
     assert [r.id for r in first.query_datasets(NOTE, "tagged")] == [ref.id]
 
 
+def test_two_ingest_the_same_files(first: Butler, second: Butler, tmp_path: Path) -> None:
+    """Where existing ones are skipped, the second skips what the first has brought in meanwhile."""
+    (tmp_path / "note.json").write_text("{}")
+
+    def ingest(butler: Butler) -> list[DatasetRef]:
+        file = FileDataset(tmp_path / "note.json", note(1))
+        return butler.ingest(file, transfer="copy", skip_existing=True)
+
+    assert meanwhile(first, second, ingest, ingest) == []
+    assert len(first.query_datasets(NOTE)) == 1
+    assert first.verify().is_clean
+
+
 def test_two_that_wait_for_each_other_are_told(first: Butler, second: Butler) -> None:
     """A deadlock ends with one clear error for one of them, and the other goes on."""
     errors: list[Exception] = []
@@ -425,6 +439,24 @@ def test_files_stay_if_nobody_knows_whether_rows_do(first: Butler, root: Path) -
     assert first.query_datasets(NOTE, explain=False) == []
     first.verify(repair=True)
     assert not paths[0].exists()
+
+
+def test_a_forked_process_has_a_connection_of_its_own(first: Butler) -> None:
+    """Neither disturbs the other, whoever ends first."""
+    first.put({"a": 1}, note(1))
+    context = multiprocessing.get_context("fork")
+    children = [context.Process(target=_read_or_die, args=(first,)) for _ in range(3)]
+    for child in children:
+        child.start()
+        assert first.get(NOTE, visit=1) == {"a": 1}
+    for child in children:
+        child.join(60)
+    assert [child.exitcode for child in children] == [0, 0, 0]
+    assert first.get(NOTE, visit=1) == {"a": 1}
+
+
+def _read_or_die(butler: Butler) -> None:
+    assert [butler.get(NOTE, visit=1) for _ in range(5)] == [{"a": 1}] * 5
 
 
 def test_a_role_that_may_only_read(first: Butler, root: Path) -> None:

@@ -67,7 +67,7 @@ def test_where_takes_expressions_binds_and_data_ids(query: Query) -> None:
     with pytest.raises(DimensionNameError, match="did you mean"):
         query.data_ids("visit").where(vist=1)
     with pytest.raises(DataIdValueError):
-        query.data_ids("tract").where(tract="zero")
+        list(query.data_ids("tract").where(tract="zero"))
 
 
 def test_joined_datasets_restrict_data_ids(query: Query) -> None:

@@ -228,6 +228,15 @@ def test_long_chains(cam1: Butler, word: str, sign: str, count: int, expected: l
     assert found(cam1, "detector", where) == expected
 
 
+def test_long_chains_keep_to_themselves(cam1: Butler) -> None:
+    """A long OR within an AND, or the reverse, means the same as a short one."""
+    some = " OR ".join(f"detector = {n}" for n in (*range(100, 1000), 2, 3))
+    none = " AND ".join(f"detector != {n}" for n in (*range(100, 1000), 2, 3))
+    assert found(cam1, "detector", f"detector < 3 AND ({some})") == [2]
+    assert found(cam1, "detector", f"detector = 2 OR ({none})") == [1, 2, 4]
+    assert found(cam1, "detector", f"NOT ({some}) AND detector < 3") == [1]
+
+
 # Random expressions.
 
 EXTRA_VISITS: dict[int, dict[str, Any]] = {

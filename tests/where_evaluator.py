@@ -6,9 +6,15 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from astropy.time import Time
+
+from butler import Timespan
+from butler.dimensions import time_to_ns
+from butler.regions import SkyRegion
 from butler.registry.expression import (
     And,
     Between,
+    Binary,
     Bind,
     Call,
     Comparison,
@@ -20,7 +26,9 @@ from butler.registry.expression import (
     Node,
     Not,
     Or,
+    Pair,
     Range,
+    TimeLiteral,
     Unary,
 )
 
@@ -48,6 +56,8 @@ def evaluate(node: Node, row: Mapping[str, Any], bind: Mapping[str, Any]) -> boo
             return True if True in results else None if None in results else False
         case Not(operand=operand):
             return negate(evaluate(operand, row, bind))
+        case Comparison(operator="OVERLAPS", left=left, right=right):
+            return overlaps(value_of(left, row, bind), value_of(right, row, bind))
         case Comparison(operator=sign, left=left, right=right):
             if Identifier("NULL") in (left, right):
                 other = value_of(right if left == Identifier("NULL") else left, row, bind)
@@ -92,7 +102,32 @@ def memberships(value: Any, item: Node, row: Mapping[str, Any], bind: Mapping[st
         inside = value is not None and value in range(item.start, item.stop + 1, item.step)
         return [None if value is None else inside]
     meant = value_of(item, row, bind)
+    if isinstance(meant, tuple) or (meant is None and isinstance(value, int) and isinstance(item, Pair)):
+        return [overlaps(value, meant)]
     return [compare("=", value, one) for one in (meant if isinstance(meant, list) else [meant])]
+
+
+def overlaps(first: Any, second: Any) -> bool | None:
+    """Return whether regions share a position, or times an instant; a time is a number, a span a tuple."""
+    if first is None or second is None:
+        return None
+    if isinstance(first, SkyRegion):
+        return first.overlaps(second)
+    (b1, e1), (b2, e2) = ((x, x + 1) if isinstance(x, int) else x for x in (first, second))
+    low, high = -(2**70), 2**70
+    b1, b2 = (low if b is None else b for b in (b1, b2))
+    e1, e2 = (high if e is None else e for e in (e1, e2))
+    return max(b1, b2) < min(e1, e2)
+
+
+def calculate(sign: str, left: Any, right: Any) -> Any:
+    """Return what two numbers make; the remainder has the sign of the dividend, and zero divides nothing."""
+    if left is None or right is None or (sign in "/%" and right == 0):
+        return None
+    if sign == "%":
+        remainder = abs(left) % abs(right)
+        return -remainder if left < 0 else remainder
+    return {"+": left + right, "-": left - right, "*": left * right, "/": right and left / right}[sign]
 
 
 def value_of(node: Node, row: Mapping[str, Any], bind: Mapping[str, Any]) -> Any:
@@ -100,7 +135,27 @@ def value_of(node: Node, row: Mapping[str, Any], bind: Mapping[str, Any]) -> Any
         case Literal(value=value):
             return value
         case Bind(name=name):
-            return bind[name]
+            return (
+                (bind[name].begin_ns, bind[name].end_ns) if isinstance(bind[name], Timespan) else bind[name]
+            )
+        case TimeLiteral(text=text):
+            return time_to_ns(Time(text.removesuffix("/tai"), scale="tai"))
+        case Pair(first=first, second=second):
+            ends = [value_of(end, row, bind) for end in (first, second)]
+            given = [end for end in (first, second) if end != Identifier("NULL")]
+            columns = [end for end in given if not isinstance(end, TimeLiteral)]
+            if columns and all(value_of(end, row, bind) is None for end in columns):
+                return None
+            # As of a Timespan, two equal times make the shortest span.
+            return ends[0], ends[1] + (not columns and None not in ends and ends[0] == ends[1]) if ends[
+                1
+            ] else None
+        case Binary(operator=sign, left=left, right=right):
+            return calculate(sign, value_of(left, row, bind), value_of(right, row, bind))
+        case Call(name="CIRCLE", arguments=arguments):
+            return SkyRegion.from_circle(*(float(value_of(a, row, bind)) for a in arguments))
+        case Call(name="POINT", arguments=arguments):
+            return SkyRegion.from_point(*(float(value_of(a, row, bind)) for a in arguments))
         case Unary(sign=sign, operand=operand):
             value = value_of(operand, row, bind)
             return value if value is None or sign == "+" else -value
@@ -152,6 +207,12 @@ def unparse(node: Node) -> str:
             return f"{name}({', '.join(map(unparse, arguments))})"
         case Unary(sign=sign, operand=operand):
             return f"({sign} {unparse(operand)})"
+        case Binary(operator=sign, left=left, right=right):
+            return f"({unparse(left)} {sign} {unparse(right)})"
+        case Pair(first=first, second=second):
+            return f"({unparse(first)}, {unparse(second)})"
+        case TimeLiteral(text=text):
+            return f"T{_quoted(text)}"
         case Range(start=start, stop=stop, step=step):
             return f"{start}..{stop}:{step}"
         case Literal(value=value):

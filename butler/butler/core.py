@@ -20,6 +20,7 @@ from ..errors import (
 from ..registry import MigrationStep, RegistryDefaults, migrate
 from ..remover import DatasetRemover
 from ..repository import CONFIG_NAME, RepositoryConfig
+from ..user_paths import checked_path
 from ..writer import DatasetWriter
 from .aliases import known_aliases
 from .no_datastore import NoDatastore
@@ -107,7 +108,7 @@ class ButlerCore:
     @staticmethod
     def has_repo_config(root: str | os.PathLike[str]) -> bool:
         """Tell whether there is a repository in a directory."""
-        return (Path(root) / CONFIG_NAME).is_file()
+        return (checked_path(root) / CONFIG_NAME).is_file()
 
     @classmethod
     def makeRepo(
@@ -135,12 +136,12 @@ class ButlerCore:
         ButlerUserError
             Raised if the directory cannot be written.
         """
-        directory = Path(root).absolute()
+        directory = checked_path(root).absolute()
         settings = config or RepositoryConfig()
         TemplateSet.from_patterns(settings.templates)
-        if (directory / CONFIG_NAME).exists() and not overwrite:
-            raise RepositoryExistsError(f"there is a repository at {directory} already")
         try:
+            if (directory / CONFIG_NAME).exists() and not overwrite:
+                raise RepositoryExistsError(f"there is a repository at {directory} already")
             directory.mkdir(parents=True, exist_ok=True)
             registry = settings.make_registry(directory)
             registry.database.close()
@@ -266,7 +267,7 @@ def _located(config: Config | None) -> Path:
             raise RepositoryNotFoundError("these settings are not those of a repository; give its directory")
         return config.root
     place = known_aliases().get(config, config) if isinstance(config, str) else config
-    return Path(place.removeprefix("file://") if isinstance(place, str) else place)
+    return checked_path(place.removeprefix("file://") if isinstance(place, str) else place)
 
 
 def _told_aliases() -> str:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..datasets import DatasetRef, DatasetType, StorageClass
-from ..dimensions import DataCoordinate, DataId, Timespan
-from ..errors import ArtifactMissingError, DatasetNotFoundError, DatasetTypeError
+from ..dimensions import TEMPORAL_FAMILIES, UNIVERSE, DataCoordinate, DataId, Timespan
+from ..errors import ArtifactMissingError, DataIdValueError, DatasetNotFoundError, DatasetTypeError
 from ..registry import FileRecord, FoundDataset
 from .core import ButlerCore
 
@@ -78,17 +78,44 @@ class FindingButler(ButlerCore):
         collections: str | Iterable[str] | None,
         kwargs: Mapping[str, Any],
         timespan: Timespan | None,
+        *,
+        whenever: bool = False,
     ) -> FoundDataset | None:
-        """Return the dataset that `find_dataset` means, with the storage class of the type that was given."""
+        """Return the dataset that `find_dataset` means, with the storage class of the type that was given.
+
+        A calibration for which no time is told is not looked for in CALIBRATION collections, or `whenever` it
+        is valid.
+        """
         registered, component = self._named_type(dataset_type)
-        coordinate = self.defaults.data_id(registered.dimensions, merged(data_id, kwargs))
-        found = self.registry.find_stored(registered.name, coordinate, self.defaults.path(collections))
+        given = merged(data_id, kwargs)
+        if registered.isCalibration and timespan is None:
+            timespan, given = self._when(registered, given)
+            if timespan is None and whenever:
+                timespan = Timespan(None, None)
+        defaults = self.registry.defaults
+        coordinate = defaults.data_id(registered.dimensions, given)
+        path = defaults.path(collections)
+        found = self.registry.find_stored(registered.name, coordinate, path, timespan)
         if found is None:
             return None
         ref = found.ref.makeComponentRef(component) if component else found.ref
         if isinstance(dataset_type, DatasetType):
             ref = ref.overrideStorageClass(dataset_type.storageClass)
         return found if ref is found.ref else FoundDataset(ref, found.record)
+
+    def _when(self, calibration: DatasetType, given: DataId) -> tuple[Timespan | None, DataId]:
+        """Return the time that a data ID tells beyond the dimensions of a calibration, and what is left."""
+        dimensions = calibration.dimensions
+        beyond = {key: key.partition(".")[0] for key in given}
+        named = {name for name in beyond.values() if name not in dimensions}
+        told = next((name for name in TEMPORAL_FAMILIES["observation_timespans"] if name in named), None)
+        if told is None:
+            return None, given
+        own = {key: value for key, value in given.items() if beyond[key] in ("instrument", told)}
+        expanded = self.registry.records.expand(self.defaults.data_id(UNIVERSE.conform(told), own))
+        if expanded.timespan is None:
+            raise DataIdValueError(f"the record of {expanded} has no timespan, which a calibration needs")
+        return expanded.timespan, {key: value for key, value in given.items() if beyond[key] in dimensions}
 
     def get_dataset(
         self,
@@ -160,7 +187,7 @@ class FindingButler(ButlerCore):
             known = dataset.datastore_records
             record = known if isinstance(known, FileRecord) else self.registry.files.get_one(dataset.id)
             return FoundDataset(dataset, record)
-        found = self._find(dataset, data_id, collections, kwargs, timespan)
+        found = self._find(dataset, data_id, collections, kwargs, timespan, whenever=True)
         if found is None:
             name = dataset if isinstance(dataset, str) else dataset.name
             path = ", ".join(self.defaults.path(collections)) or "no collection at all"

@@ -12,6 +12,7 @@ from .. import transfer as transfers
 from ..datasets import DatasetRef
 from ..dimensions import UNIVERSE, DataCoordinate
 from ..errors import ArtifactMissingError, ButlerUserError
+from ..user_paths import checked_path
 from .finding import FindingButler
 
 __all__ = ["MovingButler"]
@@ -55,10 +56,13 @@ class MovingButler(FindingButler):
         if directory is None and filename is None:
             raise ButlerUserError("an export needs a directory or a filename")
         _check_format(format)
-        folder = None if directory is None else Path(directory)
+        folder = None if directory is None else checked_path(directory)
+        target = (folder or Path()) / checked_path(filename or transfers.DEFAULT_NAME)
+        if not target.name:
+            raise ButlerUserError(f"{target} is no name of a file")
         export = transfers.RepositoryExport(self.registry, self.datastore, folder, transfer)
         yield export
-        export.write((folder or Path()) / (filename or transfers.DEFAULT_NAME))
+        export.write(target)
 
     def import_(
         self,
@@ -109,7 +113,7 @@ class MovingButler(FindingButler):
         """
         self.registry.database.require_writeable()
         _check_format(format)
-        folder = None if directory is None else Path(directory)
+        folder = None if directory is None else checked_path(directory)
         skipped = [UNIVERSE[name].name for name in skip_dimensions or ()]
         return transfers.import_contents(
             self._writer,
@@ -210,9 +214,12 @@ def _check_format(format: str | None) -> None:
 def _read(filename: _Path | TextIO, directory: Path | None) -> transfers.ExportContents:
     """Read an export file, given by name or open."""
     if isinstance(filename, str | os.PathLike):
-        given = Path(filename)
+        given = checked_path(filename)
         here = [] if directory is None else [directory / given]
-        path = next((p for p in (*here, given) if p.is_file()), None)
+        try:
+            path = next((p for p in (*here, given) if p.is_file()), None)
+        except OSError as error:
+            raise ButlerUserError(f"cannot read {given}: {error.strerror}") from error
         if path is None:
             raise ArtifactMissingError(
                 f"no export file {' or '.join(map(str, dict.fromkeys([*here, given])))}"

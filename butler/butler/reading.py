@@ -20,6 +20,7 @@ from ..errors import (
     MissingDatasetTypeError,
 )
 from ..handles import DeferredDatasetHandle
+from ..user_paths import checked_path
 from .existence import DatasetExistence
 from .finding import DatasetName, FindingButler, merged
 
@@ -120,13 +121,16 @@ class ReadingButler(FindingButler):
         if record is None and isinstance(datasetRefOrType, DatasetRef):
             raise self.no_file(ref)
         stored = _Fileless(self) if record is None else self.datastore.stored(record, registered, component)
-        own = registered.storageClass if component is None else registered.storageClass.component(component)
-        asked = storageClass or ref.datasetType.storageClass
-        wanted = None if asked in (own, own.name) else asked
-        # The handle converts from what is stored to what is wanted.
-        plain = ref if wanted is None else ref.overrideStorageClass(own)
+        wanted = None
+        if storageClass is not None or ref.datasetType is not registered:
+            whole = registered.storageClass
+            own = whole if component is None else whole.component(component)
+            asked = storageClass or ref.datasetType.storageClass
+            if asked not in (own, own.name):
+                # The handle converts from what is stored to what is wanted.
+                wanted, ref = asked, ref.overrideStorageClass(own)
         return DeferredDatasetHandle(
-            stored, plain, dict(parameters or {}), wanted, expand=self.registry.records.expand
+            stored, ref, dict(parameters or {}), wanted, expand=self.registry.records.expand
         )
 
     def exists(
@@ -325,7 +329,7 @@ class ReadingButler(FindingButler):
         return retrieve_files(
             self.datastore,
             [records[ref.id] for ref in asked],
-            Path(destination),
+            checked_path(destination),
             transfer="copy" if transfer == "auto" else transfer,
             preserve_path=preserve_path,
             overwrite=overwrite,

@@ -85,6 +85,11 @@ SECTIONS: Final[Mapping[str, Mapping[str, CommandEntry]]] = {
         "associate": CommandEntry(
             "collections:associate", "Put datasets into the TAGGED collection COLLECTION."
         ),
+        "certify-calibrations": CommandEntry(
+            "calibrations:certify_calibrations",
+            "Let datasets of a collection be valid for some time in the CALIBRATION collection "
+            "OUTPUT_COLLECTION.",
+        ),
     },
     "Remove and mend": {
         "prune-datasets": CommandEntry(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-__all__ = ["data_id_condition", "parse_data_id", "parse_terms", "parse_value"]
+__all__ = ["parse_data_id", "parse_terms", "parse_value", "query_conditions"]
 
 _RANGE: Final = re.compile(r"([+-]?\d+)\.\.([+-]?\d+)(?::(\d+))?")
 
@@ -60,31 +60,25 @@ def parse_data_id(words: Iterable[str]) -> dict[str, Any]:
     return values
 
 
-def data_id_condition(words: Iterable[str], where: str) -> dict[str, Any]:
-    """Return the arguments of a query for a data ID with ranges and lists, and a condition.
+def query_conditions(words: Iterable[str], where: str) -> list[str | dict[str, Any]]:
+    """Return what ``Query.where`` takes for a data ID with ranges and lists, and a condition.
 
     Parameters
     ----------
     words
         As for `parse_terms`.
     where
-        Expression, may be empty.
-
-    Returns
-    -------
-    arguments
-        ``data_id`` with the single values, ``where`` with all else.
+        Expression, may be empty; stays as it is, so that an error tells its place in it.
     """
-    data_id, conditions = {}, []
+    data_id: dict[str, Any] = {}
+    conditions: list[str | dict[str, Any]] = []
     for key, texts in parse_terms(words).items():
         is_range = _is_integer(key) and any(_RANGE.fullmatch(text) for text in texts)
         if len(texts) == 1 and not is_range:
             data_id[key] = parse_value(key, texts[0])
         else:
             conditions.append(f"{key} IN ({', '.join(_item(key, text) for text in texts)})")
-    if conditions and where.strip():
-        conditions.append(f"({where})")
-    return {"data_id": data_id, "where": " AND ".join(conditions) or where}
+    return [data_id, *conditions, where]
 
 
 def _item(key: str, text: str) -> str:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..errors import EmptyQueryResultError
 from .arguments import all_runs, words_option
-from .data_ids import data_id_condition
+from .data_ids import query_conditions
 from .selection import data_id_option, limit_option, order_by_option, where_option
 
 if TYPE_CHECKING:
     from ..butler import Butler
-    from ..registry import DatasetSearch
+    from ..registry import Query
+
+_Results = TypeVar("_Results", bound=Any)
 
 __all__ = ["DataQuery", "data_query_options"]
 
@@ -48,16 +51,32 @@ class DataQuery:
     limit: int | None = None
     offset: int = 0
 
-    def joined(self, butler: Butler) -> list[DatasetSearch]:
-        """Return the datasets that must exist."""
+    def joined(self, butler: Butler, query: Query) -> Query:
+        """Return a query for data IDs for which there are the datasets."""
         path = list(self.collections) or all_runs(butler)
-        return [butler.registry.search(name, path) for name in self.datasets]
+        for name in self.datasets:
+            query = query.join_dataset_search(name, path)
+        return query
 
-    def arguments(self) -> dict[str, Any]:
-        """Return the arguments for the butler's query methods."""
-        condition = data_id_condition(self.data_id, self.where)
+    def constrained(self, results: _Results) -> _Results:
+        """Return the results that fulfil the conditions."""
+        constrained: _Results = results.where(*query_conditions(self.data_id, self.where))
+        return constrained
+
+    def fetch(self, results: Any) -> list[Any]:
+        """Return results in order, from the offset up to the limit.
+
+        Raises
+        ------
+        EmptyQueryResultError
+            Raised if there are none; it says why.
+        """
         limit = self.limit and (abs(self.limit) + self.offset) * (1 if self.limit > 0 else -1)
-        return {**condition, "order_by": self.order_by, "limit": limit}
+        found: list[Any] = results.order_by(*self.order_by).limit(limit).fetch()[self.offset :]
+        if not found:
+            told = "; ".join(results.explain_no_results())
+            raise EmptyQueryResultError(told or f"there are no more rows than the {self.offset} of --offset")
+        return found
 
 
 def data_query_options(function: Callable[..., None]) -> Callable[..., None]:

@@ -11,8 +11,6 @@ import click
 from .output import Rows, choose_columns, print_rows
 
 if TYPE_CHECKING:
-    import uuid
-
     from ..datasets import DatasetRef
 
 __all__ = ["dataset_table", "print_datasets"]
@@ -21,7 +19,7 @@ __all__ = ["dataset_table", "print_datasets"]
 def print_datasets(
     refs: Sequence[DatasetRef],
     style: str,
-    paths: Mapping[uuid.UUID, str] | None = None,
+    uris: Mapping[DatasetRef, str] | None = None,
     columns: Sequence[str] = (),
 ) -> None:
     """Print datasets, sorted by type: a table for each type, or one in which all have all columns.
@@ -32,14 +30,14 @@ def print_datasets(
         The datasets.
     style
         ``table``, ``csv`` or ``json``.
-    paths
+    uris
         Where their files are; without that column if None.
     columns
         Columns to print.
     """
     groups = [list(members) for _, members in groupby(refs, key=lambda ref: ref.datasetType.name)]
     tables = groups if style == "table" else [list(refs)]
-    chosen = [choose_columns(*dataset_table(members, paths), columns) for members in tables]
+    chosen = [choose_columns(*dataset_table(members, uris), columns) for members in tables]
     for number, (header, rows) in enumerate(chosen):
         if number:
             click.echo()
@@ -47,7 +45,7 @@ def print_datasets(
 
 
 def dataset_table(
-    refs: Sequence[DatasetRef], paths: Mapping[uuid.UUID, str] | None = None
+    refs: Sequence[DatasetRef], uris: Mapping[DatasetRef, str] | None = None
 ) -> tuple[tuple[str, ...], Rows]:
     """Return header and rows for datasets.
 
@@ -55,16 +53,16 @@ def dataset_table(
     ----------
     refs
         The datasets; of several types have None where a data ID lacks a key.
-    paths
+    uris
         Where their files are; without that column if None.
     """
     keys: dict[str, None] = {}
     for group in dict.fromkeys(ref.datasetType.dimensions for ref in refs):
         keys |= dict.fromkeys(group.data_coordinate_keys)
-    header = ("type", "run", "id", *keys, *(() if paths is None else ("URI",)))
+    header = ("type", "run", "id", *keys, *(() if uris is None else ("URI",)))
     rows = []
     for ref in refs:
         values = ref.dataId if ref.dataId.hasFull() else ref.dataId.required
         row = (ref.datasetType.name, ref.run, str(ref.id), *(values.get(key) for key in keys))
-        rows.append(row if paths is None else (*row, paths.get(ref.id)))
+        rows.append(row if uris is None else (*row, uris.get(ref)))
     return header, rows

@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from ..errors import did_you_mean
+from ..errors import EmptyQueryResultError, did_you_mean
 
-__all__ = ["Rows", "choose_columns", "print_rows", "progress_bar"]
+__all__ = ["Rows", "choose_columns", "print_rows", "progress_bar", "rows_or_none"]
 
 Rows = Sequence[Sequence[Any]]
 
@@ -43,6 +44,17 @@ def choose_columns(header: Sequence[str], rows: Rows, columns: Sequence[str]) ->
             raise click.UsageError(f"no column {name!r}{did_you_mean(name, header)}")
     places = [header.index(name) for name in columns]
     return columns, [[row[place] for place in places] for row in rows]
+
+
+@contextmanager
+def rows_or_none(header: Sequence[str], style: str) -> Iterator[None]:
+    """Print no rows, as CSV or JSON, where a query in the block finds nothing; the error goes on."""
+    try:
+        yield
+    except EmptyQueryResultError:
+        if style != "table":
+            print_rows(header, [], style)
+        raise
 
 
 def print_rows(header: Sequence[str], rows: Rows, style: str) -> None:

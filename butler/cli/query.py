@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -11,7 +10,7 @@ from .arguments import format_option, open_butler, repository_argument, split_ca
 from .command import command
 from .data_query import DataQuery, data_query_options
 from .dataset_table import print_datasets
-from .output import Rows, choose_columns, print_rows
+from .output import choose_columns, print_rows, rows_or_none
 from .selection import Selection, selection_options
 
 _columns_option = words_option("--columns", help="Columns to print, in this order; all if not given.")
@@ -37,10 +36,11 @@ def query_datasets(
         if count:
             print_rows(("type", "count"), list(selection.count(butler).items()), style)
             return
-        refs = selection.find(butler)
-        files = butler.registry.files.get([ref.id for ref in refs]) if show_uri else {}
-    paths = {key: record.path for key, record in files.items()} if show_uri else None
-    print_datasets(refs, style, paths, columns)
+        with rows_or_none(columns or ("type", "run", "id"), style):
+            refs = selection.find(butler)
+        found = butler.get_many_uris(refs, allow_missing=True) if show_uri else {}
+    uris = {ref: str(uri.primaryURI) for ref, uri in found.items()} if show_uri else None
+    print_datasets(refs, style, uris, columns)
 
 
 @command("query-data-ids")
@@ -66,12 +66,16 @@ def query_data_ids(
             name for each in asked.datasets for name in butler.get_dataset_type(each).dimensions
         }
         group = UNIVERSE.conform(given)
-        found = butler.query_data_ids(
-            group, joined=asked.joined(butler), **asked.arguments(), explain=not count
-        )
-    header = group.data_coordinate_keys
-    rows = [[data_id[key] for key in header] for data_id in found[asked.offset :]]
-    _print_found(header, rows, columns, count, style)
+        with butler.query() as query:
+            results = asked.constrained(asked.joined(butler, query).data_ids(group))
+        if count:
+            print_rows(("count",), [(results.count(),)], style)
+            return
+        header = group.data_coordinate_keys
+        with rows_or_none(columns or header, style):
+            found = asked.fetch(results)
+    rows = [[data_id[key] for key in header] for data_id in found]
+    print_rows(*choose_columns(header, rows, columns), style)
 
 
 @command("query-dimension-records")
@@ -92,16 +96,15 @@ def query_dimension_records(
     columns_of = record_columns(UNIVERSE[element])
     header = [key.name if key is not None and name == element else name for name in columns_of]
     with open_butler(repo) as butler:
-        found = butler.query_dimension_records(element, **asked.arguments(), explain=not count)
-    rows = [[_elided(name, record[name]) for name in columns_of] for record in found[asked.offset :]]
-    _print_found(header, rows, columns, count, style)
-
-
-def _print_found(header: Sequence[str], rows: Rows, columns: Sequence[str], count: bool, style: str) -> None:
-    if count:
-        print_rows(("count",), [(len(rows),)], style)
-    else:
-        print_rows(*choose_columns(header, rows, columns), style)
+        with butler.query() as query:
+            results = asked.constrained(asked.joined(butler, query).dimension_records(element))
+        if count:
+            print_rows(("count",), [(results.count(),)], style)
+            return
+        with rows_or_none(columns or header, style):
+            found = asked.fetch(results)
+    rows = [[_elided(name, record[name]) for name in columns_of] for record in found]
+    print_rows(*choose_columns(header, rows, columns), style)
 
 
 def _elided(column: str, value: Any) -> Any:

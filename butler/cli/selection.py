@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from ..errors import EmptyQueryResultError, MissingCollectionError, MissingDatasetTypeError
 from .arguments import all_runs, is_pattern, words_option
-from .data_ids import data_id_condition
+from .data_ids import query_conditions
 
 if TYPE_CHECKING:
     from ..butler import Butler
     from ..datasets import DatasetRef
+    from ..registry.queries.results import DatasetRefQueryResults
 
 __all__ = [
     "Selection",
@@ -27,6 +28,9 @@ __all__ = [
 ]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_MAX_EXPLAINED: Final = 3
+"""Most dataset types of which it is told why there are none."""
 
 where_option = click.option(
     "--where", default="", help="Condition, for example \"visit IN (1..9) AND band = 'i'\"."
@@ -88,26 +92,40 @@ class Selection:
         EmptyQueryResultError
             Raised if there are none; it says why.
         """
-        path = self._path(butler)
-        names = self._type_names(butler, path)
         most = None if self.limit is None else abs(self.limit)
         found: list[DatasetRef] = []
-        for name in names:
+        searches = self._searches(butler)
+        for results in searches.values():
             # One more than wanted, to know whether there are more.
             rest = None if most is None else most - len(found) + 1
-            found += self._of_type(butler, name, path, rest)
+            found += results.order_by(*self.order_by).limit(rest)
             if most is not None and len(found) > most:
                 if self.limit is not None and self.limit < 0:
                     click.echo(f"there are more than the {most} datasets of --limit", err=True)
                 return found[:most]
         if not found:
-            self._explain(butler, names, path)
+            reasons = [
+                reason
+                for results in list(searches.values())[:_MAX_EXPLAINED]
+                for reason in results.explain_no_results()
+            ]
+            nothing = f"there is no dataset in {', '.join(self._path(butler)) or 'this repository'}"
+            raise EmptyQueryResultError("; ".join(dict.fromkeys(reasons)) or nothing)
         return found
 
     def count(self, butler: Butler) -> dict[str, int]:
         """Return how many datasets there are of each type."""
+        return {name: results.count() for name, results in self._searches(butler).items()}
+
+    def _searches(self, butler: Butler) -> dict[str, DatasetRefQueryResults]:
+        """Return what is to be found, by dataset type."""
         path = self._path(butler)
-        return {name: len(self._of_type(butler, name, path, None)) for name in self._type_names(butler, path)}
+        conditions = query_conditions(self.data_id, self.where)
+        with butler.query() as query:
+            return {
+                name: query.datasets(name, path, find_first=self.find_first).where(*conditions)
+                for name in self._type_names(butler, path)
+            }
 
     def _path(self, butler: Butler) -> list[str]:
         """Return the collections to search."""
@@ -141,26 +159,6 @@ class Selection:
                 raise MissingDatasetTypeError(f"no dataset type matches {pattern!r}")
             names |= dict.fromkeys(sorted(held.intersection(matching)))
         return list(names)
-
-    def _of_type(self, butler: Butler, name: str, path: Sequence[str], limit: int | None) -> list[DatasetRef]:
-        condition = data_id_condition(self.data_id, self.where)
-        flat = butler.collections.query(path, flatten_chains=True)
-        searches = [path] if self.find_first else [[collection] for collection in flat]
-        found = {
-            ref: None
-            for search in searches
-            for ref in butler.query_datasets(
-                name, search, **condition, order_by=self.order_by, limit=limit, explain=False
-            )
-        }
-        return list(found)[:limit]
-
-    def _explain(self, butler: Butler, names: Sequence[str], path: Sequence[str]) -> None:
-        """Say why there is nothing."""
-        condition = data_id_condition(self.data_id, self.where)
-        for name in names:
-            butler.query_datasets(name, path, **condition, limit=1)
-        raise EmptyQueryResultError(f"there is no dataset in {', '.join(path) or 'this repository'}")
 
 
 def selection_options(

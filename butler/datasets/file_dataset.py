@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..errors import DatasetTypeError
+from ..user_paths import checked_path
 from .dataset_ref import DatasetRef
 
 __all__ = ["FileDataset"]
@@ -30,6 +31,8 @@ class FileDataset:
     ------
     DatasetTypeError
         Raised if it holds nothing, or datasets of different runs.
+    ButlerUserError
+        Raised if no file can have such a name.
     """
 
     path: str
@@ -48,6 +51,7 @@ class FileDataset:
             raise DatasetTypeError(
                 f"the datasets of a file are in one run, not in {', '.join(sorted(runs)) or 'none'}"
             )
+        checked_path(path)
         object.__setattr__(self, "path", os.fspath(path))
         object.__setattr__(self, "refs", held)
         object.__setattr__(self, "formatter", formatter)

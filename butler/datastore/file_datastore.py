@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..datasets import DatasetRef, DatasetType, StorageClass
+from ..datasets import STORAGE_CLASSES, DatasetRef, DatasetType, StorageClass
 from ..errors import ArtifactMissingError, ButlerUserError, FileFormatError
 from ..formatters import (
     NO_COMPRESSION,
@@ -23,6 +23,7 @@ from ..formatters import (
 )
 from ..handles import check_request
 from ..registry import FileRecord
+from ..user_paths import checked_path
 from .bringing import bring_file, copy_bytes
 from .contract import PendingFile, Store
 from .file_cache import FileCache
@@ -104,7 +105,7 @@ class FileDatastore:
             What is known of it.
         """
         if not is_url(place):
-            return LocalFile(Path(place))
+            return LocalFile(checked_path(place))
         options: Mapping[str, Any] = {}
         if isinstance(self.store, ObjectStore) and self.store.scheme == place.partition("://")[0]:
             options = self.store.options
@@ -238,7 +239,8 @@ class FileDatastore:
             reason = error.strerror or error
             raise ButlerUserError(f"cannot {transfer} {source} to {target}: {reason}") from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
     def stored(self, record: FileRecord, dataset_type: DatasetType, component: str | None) -> StoredDataset:
         """Return the reader of one dataset whose file is known.
@@ -252,7 +254,7 @@ class FileDatastore:
         component
             Component that is meant; None for the whole.
         """
-        return StoredDataset(self, record, dataset_type.storageClass, component)
+        return StoredDataset(self, record, STORAGE_CLASSES[dataset_type.storageClass_name], component)
 
     def read(
         self,

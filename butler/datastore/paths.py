@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import lru_cache
 from typing import Final
 
 from ..errors import TemplateError
@@ -25,6 +26,7 @@ IN_PLACE: Final = "./"
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+://")
 
 
+@lru_cache(maxsize=4096)
 def is_url(path: str) -> bool:
     """Tell whether a text is a URL with a host or bucket; ``file:`` counts as well."""
     return _SCHEME.match(path) is not None
@@ -40,16 +42,17 @@ def is_owned(path: str) -> bool:
     return not (is_outside(path) or path.startswith(IN_PLACE))
 
 
+@lru_cache(maxsize=4096)
 def key_of(path: str) -> str:
     """Return the place below the root that a recorded path means.
 
     Raises
     ------
     TemplateError
-        Raised if it would leave the root.
+        Raised if it would leave the root, or no file can have it.
     """
     key = path.removeprefix(IN_PLACE)
-    if ".." in key.split("/") or not key:
+    if ".." in key.split("/") or not key or "\0" in key:
         raise TemplateError(f"the recorded path {path!r} leaves the repository")
     return key
 

@@ -57,6 +57,8 @@ class _Field:
 
     def find(self, ref: DatasetRef) -> Any:
         """Return the value for a dataset, None if it is absent."""
+        if len(self.names) == 1:
+            return _value_of(self.names[0], ref)
         present = (name for name in self.names if _is_present(name, ref))
         return _value_of(next(present, self.names[0]), ref)
 
@@ -186,12 +188,12 @@ def _is_present(name: str, ref: DatasetRef) -> bool:
 
 def _value_of(name: str, ref: DatasetRef) -> Any:
     """Return the value of a field, None if it is not known."""
-    type_name, component = ref.datasetType.nameAndComponent()
+    if name in UNIVERSE.names:
+        return ref.dataId.get(name)
     match name:
-        case "datasetType":
-            return type_name
-        case "component":
-            return component
+        case "datasetType" | "component":
+            type_name, component = ref.datasetType.nameAndComponent()
+            return type_name if name == "datasetType" else component
         case "run":
             return ref.run
         case "id":

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..errors import ButlerUserError, TemplateError
+from ..errors import ButlerUserError
 from ..registry import FileRecord
+from ..user_paths import checked_path
 from .datastore_config import is_marker
 from .file_datastore import UNKNOWN_SIZE, FileDatastore, checksum_of
 from .local_store import is_temporary
@@ -96,14 +97,16 @@ def _compared(
     astray: dict[uuid.UUID, str] = {}
     known: set[str] = set()
     for dataset_id, record in records.items():
-        if is_outside(record.path):
+        try:
+            # The system would not look at such a path, and nothing is to stop at one record.
+            checked_path(record.path)
+            key = None if is_outside(record.path) else key_of(record.path)
+        except ButlerUserError:
+            astray[dataset_id] = record.path
+            continue
+        if key is None:
             size = datastore.size(record.path)
         else:
-            try:
-                key = key_of(record.path)
-            except TemplateError:
-                astray[dataset_id] = record.path
-                continue
             known.add(key)
             size = present[key].size if key in present else None
         if size is None:

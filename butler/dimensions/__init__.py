@@ -5,6 +5,7 @@ from .elements import GOVERNORS, DimensionElement, Field
 from .records import DimensionRecord, record_columns
 from .timespan import Timespan, ns_to_time, time_to_ns
 from .universe import (
+    TEMPORAL_FAMILIES,
     UNIVERSE,
     DimensionGroup,
     DimensionUniverse,
@@ -13,6 +14,7 @@ from .universe import (
 
 __all__ = [
     "GOVERNORS",
+    "TEMPORAL_FAMILIES",
     "UNIVERSE",
     "DataCoordinate",
     "DataId",

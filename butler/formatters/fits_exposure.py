@@ -79,14 +79,14 @@ class MaskedImageFormatter(Formatter):
     def read(self, source: ByteSource, request: ReadRequest) -> Any:
         """Read what was asked for: only a box, only the planes that are needed."""
         known = request.layout or self.layout(source)
-        whole = known.planes["image"].bbox
+        whole = known.plane("image").bbox
         part = request.box_part(whole)
         if part is not None:
             return part
         box = request.box_in(whole)
         match request.component:
             case "image" | "mask" | "variance" as name:
-                plane = known.planes[name]
+                plane = known.plane(name)
                 [pixels] = read_planes(source, [plane], box)
                 pixels = as_pixels(pixels, request.pixel_type, source)
                 return _mask(plane, pixels, box) if name == "mask" else _image(plane, pixels, box)
@@ -180,7 +180,7 @@ def _read_masked_image(
     source: ByteSource, layout: FileLayout, box: Box2I | None, pixel_type: str
 ) -> MaskedImage:
     """Read a box of all three planes; everything if None."""
-    image, mask, variance = (layout.planes[name] for name in _PLANES)
+    image, mask, variance = (layout.plane(name) for name in _PLANES)
     pixels = read_planes(source, [image, mask, variance], box)
     types = (pixel_type, _MASK_TYPE, _VARIANCE_TYPE)
     pixels = [as_pixels(array, kind, source) for array, kind in zip(pixels, types, strict=True)]

@@ -61,7 +61,7 @@ class ImageFormatter(Formatter):
     def read(self, source: ByteSource, request: ReadRequest) -> Any:
         """Read a box of the image, or its box."""
         known = request.layout or self.layout(source)
-        whole = known.planes["image"].bbox
+        whole = known.plane("image").bbox
         part = request.box_part(whole)
         if part is not None:
             return part
@@ -70,7 +70,7 @@ class ImageFormatter(Formatter):
     def _read_box(
         self, source: ByteSource, layout: FileLayout, box: Box2I | None, pixel_type: str = ""
     ) -> Any:
-        plane = layout.planes["image"]
+        plane = layout.plane("image")
         pixels = read_pixels(source, plane, box, pixel_type)
         return Image(pixels, (box or plane.bbox).minimum, plane.unit)
 
@@ -91,7 +91,7 @@ class MaskFormatter(ImageFormatter):
     def _read_box(
         self, source: ByteSource, layout: FileLayout, box: Box2I | None, pixel_type: str = ""
     ) -> Mask:
-        plane = layout.planes["image"]
+        plane = layout.plane("image")
         array = read_pixels(source, plane, box, "i4")
         return Mask(array, (box or plane.bbox).minimum, dict(plane.mask_planes))
 
@@ -111,7 +111,7 @@ class CameraImageFormatter(ImageFormatter):
     def read(self, source: ByteSource, request: ReadRequest) -> Any:
         """Read a box as an exposure, or a component."""
         known = request.layout or self.layout(source)
-        whole = known.planes["image"].bbox
+        whole = known.plane("image").bbox
         part = request.box_part(whole)
         if part is not None:
             return part
@@ -123,7 +123,7 @@ class CameraImageFormatter(ImageFormatter):
     def _read_box(
         self, source: ByteSource, layout: FileLayout, box: Box2I | None, pixel_type: str = ""
     ) -> Exposure:
-        plane = layout.planes["image"]
+        plane = layout.plane("image")
         pixels = read_pixels(source, plane, box, "f4")
         image = Image(pixels, (box or plane.bbox).minimum, plane.unit)
         return _camera_exposure(image, _camera_cards(source), (plane.x0, plane.y0))

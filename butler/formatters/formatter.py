@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from ..datasets import StorageClass
-from ..errors import StorageClassError
+from ..errors import FileFormatError, StorageClassError
 from ..handles import is_local, read_part
 from ..images import Box2I, Extent2I, Point2I
 from .byte_source import ByteSource
@@ -86,8 +86,30 @@ class FileLayout:
 
     @classmethod
     def from_json(cls, text: str) -> FileLayout:
-        """Read what `to_json` wrote."""
-        return cls({name: _plane(values) for name, values in json.loads(text).items()})
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        FileFormatError
+            Raised if it did not write this.
+        """
+        try:
+            return cls({name: _plane(values) for name, values in json.loads(text).items()})
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise FileFormatError(f"the layout of the file is recorded wrongly: {error}") from error
+
+    def plane(self, name: str) -> PlaneLayout:
+        """Return the layout of one plane.
+
+        Raises
+        ------
+        FileFormatError
+            Raised if it is not known.
+        """
+        found = self.planes.get(name)
+        if found is None:
+            raise FileFormatError(f"no plane {name!r} is known in the file, only {', '.join(self.planes)}")
+        return found
 
 
 def _told(value: Any, default: Any) -> dict[str, Any]:
@@ -110,7 +132,10 @@ def _plane(values: dict[str, Any]) -> PlaneLayout:
         tiles = dict(values["tiles"])
         tiles["columns"] = {name: (place, code) for name, (place, code) in tiles["columns"].items()}
         values = {**values, "tiles": TileLayout(**tiles)}
-    return PlaneLayout(**({"offset": 0} | values))
+    plane = PlaneLayout(**({"offset": 0} | values))
+    if not all(isinstance(n, int) for n in (plane.offset, plane.n_x, plane.n_y, plane.x0, plane.y0)):
+        raise TypeError("places and sizes are integers")
+    return plane
 
 
 @dataclass(frozen=True, slots=True)

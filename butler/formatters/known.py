@@ -35,6 +35,7 @@ FORMATTERS: Final[dict[str, str]] = {
 """Where each of our formatters is defined, by its name."""
 
 
+@cache
 def get_formatter(name: str) -> Formatter:
     """Return a formatter by name: one of ours, or one of a plug-in.
 

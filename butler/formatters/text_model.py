@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -64,6 +65,11 @@ class TextModelFormatter(Formatter):
         return read_part(whole, request.component, request.parameters)
 
 
+@cache
+def _type_of(storage_class: StorageClass) -> type[Any]:
+    return storage_class.pytype
+
+
 def _as_class(values: Any, storage_class: StorageClass, source: ByteSource) -> Any:
     """Return plain values as a storage class has them.
 
@@ -72,7 +78,7 @@ def _as_class(values: Any, storage_class: StorageClass, source: ByteSource) -> A
     FileFormatError
         Raised if they are of another form.
     """
-    pytype = storage_class.pytype
+    pytype = _type_of(storage_class)
     if issubclass(pytype, BaseModel):
         try:
             return pytype.model_validate(values)

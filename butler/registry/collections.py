@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -18,6 +19,7 @@ from ..errors import (
     CollectionTypeError,
     MissingCollectionError,
     OrphanedRecordError,
+    RepositoryCorruptionError,
     did_you_mean,
 )
 from .database import Database
@@ -37,6 +39,8 @@ class CollectionType(StrEnum):
     """Refers to datasets of RUNs, one of each type and data ID."""
     CHAINED = "CHAINED"
     """Searches other collections in order."""
+    CALIBRATION = "CALIBRATION"
+    """Refers to datasets of RUNs, each for a range of times."""
 
     @classmethod
     def all(cls) -> frozenset[CollectionType]:
@@ -367,7 +371,7 @@ class CollectionStore:
             self._write_chain(info, dict.fromkeys(c for c in info.children if c not in names))
 
     def remove(self, name: str) -> None:
-        """Remove an empty RUN, a chain, or a TAGGED collection; what a TAGGED one refers to stays.
+        """Remove an empty RUN, a chain, or a collection that refers to datasets; these stay.
 
         Raises
         ------
@@ -387,7 +391,7 @@ class CollectionStore:
                 )
             if self._db.query(sa.select(dataset.c.id).where(dataset.c.run_id == info.id).limit(1)):
                 raise OrphanedRecordError(f"run {name!r} holds datasets; use removeRuns")
-            for tags in self._summaries.tag_tables().values():
+            for tags in self._summaries.member_tables():
                 self._db.execute(tags.delete().where(tags.c.collection_id == info.id))
             self._db.execute(table.delete().where(table.c.id == info.id))
             self._memory.changed()
@@ -461,9 +465,7 @@ class CollectionStore:
         for link in links:
             children.setdefault(link.parent_id, []).append(link.name)
         return [
-            CollectionInfo(
-                row.id, row.name, CollectionType(row.type), row.doc, tuple(children.get(row.id, ()))
-            )
+            CollectionInfo(row.id, row.name, _type(row), row.doc, tuple(children.get(row.id, ())))
             for row in rows
         ]
 
@@ -476,3 +478,11 @@ def _as_types(types: CollectionType | Iterable[CollectionType] | None) -> set[Co
     if types is None:
         return set(CollectionType)
     return {types} if isinstance(types, CollectionType) else set(types)
+
+
+def _type(row: sa.Row[Any]) -> CollectionType:
+    try:
+        return CollectionType(row.type)
+    except ValueError:
+        told = f"the collection {row.name!r} is of no known type: {row.type!r}"
+        raise RepositoryCorruptionError(told) from None

@@ -328,7 +328,12 @@ class Database:
         driver = self._driver()
         try:
             cursor = driver.cursor()
-            cursor.executemany(prepared.sql, map(prepared.arrange, rows))
+            values = [prepared.arrange(row) for row in rows]
+            if len(values) == 1:
+                # For a server, many need one more exchange than one.
+                cursor.execute(prepared.sql, values[0])
+            else:
+                cursor.executemany(prepared.sql, values)
             n_changed = int(cursor.rowcount)
         except (self._driver_error, UnicodeEncodeError) as error:
             self._raise(error, prepared.sql)

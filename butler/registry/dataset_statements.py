@@ -51,7 +51,7 @@ class DatasetStatements:
         return self._get("held", tags, n_keys, lambda: self._make_held(tags, n_keys))
 
     def find(self, tags: sa.Table, n_collections: int) -> Prepared:
-        """Return collection, UUID, run and file of a data ID: dataset type, required values, collections."""
+        """Return collection, UUID, run and file of a data ID: dataset type, collections, required values."""
         return self._get("find", tags, n_collections, lambda: self._make_find(tags, n_collections))
 
     def _get(self, purpose: str, tags: sa.Table, n: int, make: Callable[[], Prepared]) -> Prepared:
@@ -105,7 +105,7 @@ class DatasetStatements:
             .where(tags.c.collection_id.in_([sa.bindparam(n, type_=sa.BigInteger) for n in numbers]))
             .where(*[tags.c[name] == sa.bindparam(f"key_{name}") for name in required])
         )
-        return self._db.prepare(statement, ["type", *(f"key_{name}" for name in required), *numbers])
+        return self._db.prepare(statement, ["type", *numbers, *(f"key_{name}" for name in required)])
 
 
 def _required(tags: sa.Table) -> Sequence[str]:

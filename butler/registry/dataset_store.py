@@ -14,27 +14,35 @@ import sqlalchemy as sa
 
 from ..datasets import DatasetRef, DatasetType
 from ..dimensions import DataCoordinate
-from ..errors import ConflictingDefinitionError, MissingDatasetTypeError, OrphanedRecordError, did_you_mean
+from ..errors import (
+    ConflictingDefinitionError,
+    DatasetTypeError,
+    MissingDatasetTypeError,
+    OrphanedRecordError,
+    did_you_mean,
+)
 from .collections import CollectionInfo
 from .database import Database
 from .dataset_statements import MANY, DatasetStatements
-from .file_store import FileRecord, file_record
+from .file_store import FileRecord
 from .memory import Memory
+from .prepared import Prepared
 from .schema import Schema
 from .summaries import CollectionSummaries
 
-__all__ = ["DatasetStore", "FoundDataset", "HeldDataset", "RegisteredType"]
+__all__ = ["DatasetSearchPath", "DatasetStore", "FoundDataset", "HeldDataset", "RegisteredType"]
 
 _Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredType:
-    """A dataset type with its number and tag table in this registry."""
+    """A dataset type with its number in this registry, and the tables that name its datasets."""
 
     id: int
     type: DatasetType
     tags: sa.Table
+    calibs: sa.Table | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,14 @@ class HeldDataset:
 
     number: int
     id: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSearchPath:
+    """A dataset type and the collections to find it in, as prepared statements with their first values."""
+
+    type: DatasetType
+    steps: tuple[tuple[Prepared, tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +97,11 @@ class DatasetStore:
         ------
         ConflictingDefinitionError
             Raised if the name is registered with another definition.
+        DatasetTypeError
+            Raised for a component.
         """
+        if dataset_type.isComponent():
+            raise DatasetTypeError(f"{dataset_type.name!r} is a component; register the whole")
         if self._is_registered(dataset_type):
             return False
         with self._db.transaction():
@@ -131,14 +151,15 @@ class DatasetStore:
         table = self._schema.tag_group
         key = " ".join(dataset_type.dimensions.required)
         asked = sa.select(table.c.id).where(table.c.dimensions == key)
-        if found := self._db.query(asked):
+        if (found := self._db.query(asked)) and not dataset_type.isCalibration:
             return int(found[0].id)
         self._db.lock("tag tables")
-        if found := self._db.query(asked):
-            return int(found[0].id)
-        self._db.execute(table.insert(), [{"dimensions": key}])
+        if not self._db.query(asked):
+            self._db.execute(table.insert(), [{"dimensions": key}])
         group_id = int(self._db.query(asked)[0].id)
         self._schema.tags(group_id, dataset_type.dimensions)
+        if dataset_type.isCalibration:
+            self._schema.calibs(group_id, dataset_type.dimensions)
         self._db.create_tables(self._schema.metadata)
         return group_id
 
@@ -178,7 +199,10 @@ class DatasetStore:
             row.name, row.dimensions.split(), row.storage_class, isCalibration=row.is_calibration
         )
         tags = self._schema.tags(row.tag_group_id, dataset_type.dimensions)
-        return RegisteredType(row.id, dataset_type, tags)
+        calibs = None
+        if row.is_calibration:
+            calibs = self._schema.calibs(row.tag_group_id, dataset_type.dimensions)
+        return RegisteredType(row.id, dataset_type, tags, calibs)
 
     def insert(self, run: CollectionInfo, refs: Sequence[DatasetRef]) -> None:
         """Insert datasets into a run.
@@ -272,24 +296,35 @@ class DatasetStore:
                     found[row[2:]] = HeldDataset(row[0], uuid.UUID(bytes=row[1]))
         return found
 
-    def find(
-        self, registered: RegisteredType, collections: Sequence[CollectionInfo], data_id: DataCoordinate
-    ) -> FoundDataset | None:
-        """Return the dataset of a data ID in the first of the RUN or TAGGED collections that has it.
+    def search_path(
+        self, registered: RegisteredType, collections: Sequence[CollectionInfo]
+    ) -> DatasetSearchPath:
+        """Return what `find` needs in order to look into RUN and TAGGED collections."""
+        steps = []
+        for chunk in _chunks(collections):
+            numbers = [collection.id for collection in chunk]
+            steps.append((self._statements.find(registered.tags, len(numbers)), (registered.id, *numbers)))
+        return DatasetSearchPath(registered.type, tuple(steps))
+
+    def find(self, path: DatasetSearchPath, data_id: DataCoordinate) -> FoundDataset | None:
+        """Return the dataset of a data ID in the first of the collections of a path that has it.
 
         All are asked at once, each by one look into a primary key; which comes first is decided here.
         """
         if not data_id.hasRecords():
             # Implied values are what a caller says, not what the registry knows.
             data_id = DataCoordinate(data_id.dimensions, data_id.required_values)
-        for chunk in _chunks(collections):
-            numbers = [collection.id for collection in chunk]
-            statement = self._statements.find(registered.tags, len(numbers))
-            rows = self._db.run(statement, (registered.id, *data_id.required_values, *numbers))
+        for statement, numbers in path.steps:
+            rows = self._db.run(statement, numbers + data_id.required_values)
             if rows:
-                row = min(rows, key=lambda row: numbers.index(row[0])) if len(rows) > 1 else rows[0]
-                ref = DatasetRef(registered.type, data_id, row[2], uuid.UUID(bytes=row[1]))
-                return FoundDataset(ref, None if row[3] is None else file_record(row[3:]))
+                row = min(rows, key=lambda row: numbers.index(row[0], 1)) if len(rows) > 1 else rows[0]
+                ref = DatasetRef(path.type, data_id, row[2], uuid.UUID(bytes=row[1]))
+                # Written out as `file_record` would do it: this is the way of every get.
+                place, formatter, size, checksum, layout = row[3:]
+                if place is None:
+                    return FoundDataset(ref, None)
+                digits = None if checksum is None else bytes(checksum).hex()
+                return FoundDataset(ref, FileRecord(place, formatter, size, digits, layout))
         return None
 
     def get(self, dataset_id: uuid.UUID) -> DatasetRef | None:

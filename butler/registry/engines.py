@@ -269,7 +269,7 @@ class PostgresBackend:
                 f"cannot reach the registry database: {text}; a password belongs into ~/.pgpass, "
                 "PGPASSWORD or a service file"
             )
-        if "NUL" in text:
+        if "NUL (0x00)" in text:
             return ButlerUserError("the database cannot hold a text with a NUL character")
         return _meaning(_POSTGRES_FAULTS, text, code.startswith)
 

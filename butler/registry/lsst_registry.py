@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import EllipsisType
@@ -23,9 +24,10 @@ from ..dimensions import (
     Timespan,
 )
 from ..errors import CollectionTypeError, DataIdValueError, OrphanedRecordError
+from .calibration_store import CalibrationStore
 from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database
-from .dataset_store import DatasetStore
+from .dataset_store import DatasetStore, FoundDataset
 from .defaults import RegistryDefaults
 from .dimension_store import DimensionRecordStore
 from .file_store import FileRecordStore
@@ -72,13 +74,14 @@ class DatasetAssociation:
     timespan: Timespan | None
 
 
-class LsstRegistry:
+class LsstRegistry(ABC):
     """What a script that was written for LSST's registry calls."""
 
     database: Database
     collections: CollectionStore
     datasets: DatasetStore
     tags: TagStore
+    calibrations: CalibrationStore
     records: DimensionRecordStore
     files: FileRecordStore
     defaults: RegistryDefaults
@@ -265,15 +268,15 @@ class LsstRegistry:
         dataId: DataId | None = None,
         *,
         collections: str | Iterable[str] | None = None,
+        timespan: Timespan | None = None,
         **kwargs: Any,
     ) -> DatasetRef | None:
         """Return the first dataset of a data ID along the search path; see `Butler.find_dataset`."""
         named = datasetType if isinstance(datasetType, str) else datasetType.name
         whole, component = DatasetType.splitDatasetTypeName(named)
-        registered = self.datasets.get_type(whole)
-        coordinate = self.defaults.data_id(registered.type.dimensions, {**(dataId or {}), **kwargs})
-        path = self.collections.flatten(self.defaults.path(collections))
-        found = self.datasets.find(registered, path, coordinate)
+        dimensions = self.datasets.get_type(whole).type.dimensions
+        coordinate = self.defaults.data_id(dimensions, {**(dataId or {}), **kwargs})
+        found = self.find_stored(whole, coordinate, self.defaults.path(collections), timespan)
         if found is None:
             return None
         return found.ref if component is None else found.ref.makeComponentRef(component)
@@ -349,6 +352,33 @@ class LsstRegistry:
         """Take datasets out of a TAGGED collection; see `TagStore.disassociate`."""
         self.tags.disassociate(self.collections.get_info(collection), refs)
 
+    def certify(self, collection: str, refs: Iterable[DatasetRef], timespan: Timespan) -> None:
+        """Let datasets be valid in a CALIBRATION collection; see `CalibrationStore.certify`."""
+        self.calibrations.certify(self.collections.get_info(collection), refs, timespan)
+
+    def decertify(
+        self,
+        collection: str,
+        datasetType: str | DatasetType,
+        timespan: Timespan,
+        *,
+        dataIds: Iterable[DataId] | None = None,
+    ) -> None:
+        """Take some time out of the validity of datasets; see `CalibrationStore.decertify`.
+
+        Parameters
+        ----------
+        collection, datasetType, timespan
+            Collection, dataset type and time.
+        dataIds
+            Data IDs; all if None.
+        """
+        registered = self.datasets.get_type(datasetType if isinstance(datasetType, str) else datasetType.name)
+        dimensions = registered.type.dimensions
+        only = None if dataIds is None else [self.defaults.data_id(dimensions, given) for given in dataIds]
+        info = self.collections.get_info(collection)
+        self.calibrations.decertify(info, registered, timespan, only)
+
     def queryDatasetAssociations(
         self,
         datasetType: str | DatasetType,
@@ -368,8 +398,23 @@ class LsstRegistry:
         for name in self.queryCollections(
             collections, collectionTypes=collectionTypes, flattenChains=flattenChains, includeChains=False
         ):
-            for ref in self.tags.members(registered, self.collections.get_info(name)):
-                yield DatasetAssociation(ref, name, None)
+            info = self.collections.get_info(name)
+            if info.type is CollectionType.CALIBRATION:
+                for ref, timespan in self.calibrations.members(registered, info):
+                    yield DatasetAssociation(ref, name, timespan)
+            else:
+                for ref in self.tags.members(registered, info):
+                    yield DatasetAssociation(ref, name, None)
+
+    @abstractmethod
+    def find_stored(
+        self,
+        dataset_type: str,
+        data_id: DataCoordinate,
+        collections: Sequence[str],
+        timespan: Timespan | None = None,
+    ) -> FoundDataset | None:
+        """Return the first dataset of a data ID along a search path, with its file."""
 
     def _run(self, name: str) -> CollectionInfo:
         info = self.collections.get_info(name)

@@ -36,8 +36,8 @@ class Memory:
     def __init__(self, database: Database, schema: Schema) -> None:
         self._db = database
         self._attributes = schema.attributes
-        mark = sa.select(self._attributes.c.value).where(self._attributes.c.name == MARK)
-        self._ask = database.prepare(mark)
+        mark = sa.select(self._attributes.c.value).where(self._attributes.c.name == sa.bindparam("name"))
+        self._ask = database.prepare(mark, ["name"])
 
     def answers(self) -> dict[Any, Any]:
         """Return this thread's answers, true now."""
@@ -45,7 +45,7 @@ class Memory:
         root = self._db.root
         if root is not None and root.has_looked:
             return answers
-        mark = self._db.run(self._ask)
+        mark = self._db.run(self._ask, (MARK,))
         if answers.get(MARK) != mark or len(answers) > _MOST:
             answers.clear()
             answers[MARK] = mark

@@ -7,14 +7,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..datasets import DatasetRef
-from ..dimensions import UNIVERSE, DataCoordinate
+from ..dimensions import UNIVERSE, DataCoordinate, Timespan
 from ..errors import (
     RepositoryExistsError,
 )
 from .attributes import check_version, has_registry, read_attributes
-from .collections import CollectionStore
+from .calibration_store import CalibrationStore
+from .collections import CollectionInfo, CollectionStore, CollectionType
 from .database import Database
-from .dataset_store import DatasetStore, FoundDataset
+from .dataset_store import DatasetSearchPath, DatasetStore, FoundDataset, RegisteredType
 from .defaults import RegistryDefaults
 from .dimension_store import DimensionRecordStore
 from .file_store import FileRecordStore
@@ -58,6 +59,7 @@ class Registry(LsstRegistry):
         self.collections = CollectionStore(database, self.schema, memory)
         self.datasets = DatasetStore(database, self.schema, memory)
         self.tags = TagStore(database, self.schema, self.datasets)
+        self.calibrations = CalibrationStore(database, self.schema, self.tags)
         self.records = DimensionRecordStore(database, self.schema, memory)
         self.files = FileRecordStore(database, self.schema, memory)
         self.queries = QueryRunner(database, self.schema)
@@ -139,11 +141,46 @@ class Registry(LsstRegistry):
         return None if found is None else found.ref
 
     def find_stored(
-        self, dataset_type: str, data_id: DataCoordinate, collections: Sequence[str]
+        self,
+        dataset_type: str,
+        data_id: DataCoordinate,
+        collections: Sequence[str],
+        timespan: Timespan | None = None,
     ) -> FoundDataset | None:
-        """Return the first dataset of a data ID along a search path, with its file."""
+        """Return the first dataset of a data ID along a search path, with its file.
+
+        CALIBRATION collections are passed over if there is no timespan.
+        """
+        if timespan is not None:
+            registered = self.datasets.get_type(dataset_type)
+            if registered.calibs is not None:
+                return self._find_valid(registered, self.collections.flatten(collections), data_id, timespan)
+        key = ("search path", dataset_type, *collections)
+        path = self._memory.recall(key, lambda: self._search_path(dataset_type, collections))
+        assert path is not None
+        return self.datasets.find(path, data_id)
+
+    def _search_path(self, dataset_type: str, collections: Sequence[str]) -> DatasetSearchPath:
         registered = self.datasets.get_type(dataset_type)
-        return self.datasets.find(registered, self.collections.flatten(collections), data_id)
+        return self.datasets.search_path(registered, self.collections.flatten(collections))
+
+    def _find_valid(
+        self,
+        registered: RegisteredType,
+        path: Sequence[CollectionInfo],
+        data_id: DataCoordinate,
+        timespan: Timespan,
+    ) -> FoundDataset | None:
+        for collection in path:
+            if collection.type is CollectionType.CALIBRATION:
+                ref = self.calibrations.find(registered, collection, data_id, timespan)
+                if ref is not None:
+                    return FoundDataset(ref, self.files.get_one(ref.id))
+            else:
+                alone = self.datasets.search_path(registered, [collection])
+                if (found := self.datasets.find(alone, data_id)) is not None:
+                    return found
+        return None
 
     def search(
         self, dataset_type: str, collections: Sequence[str], *, find_first: bool = True

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from ..dimensions import UNIVERSE, DimensionElement, DimensionGroup
 
-__all__ = ["BOUND_COLUMNS", "SCHEMA_VERSION", "Schema"]
+__all__ = ["BOUND_COLUMNS", "SCHEMA_VERSION", "UNBOUNDED", "Schema"]
 
 SCHEMA_VERSION: Final = 1
 """Version of these tables; a repository of another version is refused."""
@@ -18,6 +18,9 @@ BOUND_COLUMNS: Final = ("bound_x0", "bound_x1", "bound_y0", "bound_y1", "bound_z
 
 # Texts are compared byte by byte, as SQLite does, whatever the language of a PostgreSQL database.
 _TEXT: Final = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+UNBOUNDED: Final = 2**63 - 1
+"""Time of a validity that never ends; with a minus sign, of one that has no begin."""
+
 _TYPES: Final[dict[type, Any]] = {
     int: sa.BigInteger,
     float: sa.Double,
@@ -55,7 +58,7 @@ class Schema:
             for element in UNIVERSE.elements.values()
             if element.has_table
         }
-        self._tags: dict[int, tuple[tuple[str, ...], sa.Table]] = {}
+        self._groups: dict[str, tuple[tuple[str, ...], sa.Table]] = {}
 
     def _define_collections(self) -> None:
         self.collection = sa.Table(
@@ -159,24 +162,38 @@ class Schema:
         All dataset types with the same required dimensions share one; its primary key is the index for
         every look-up by data ID.
         """
-        known = self._tags.get(group_id)
+        return self._of_group(f"dataset_tags_{group_id}", dimensions)
+
+    def calibs(self, group_id: int, dimensions: DimensionGroup) -> sa.Table:
+        """Return the table that says which dataset a CALIBRATION collection holds for a data ID, and when.
+
+        It stands beside the `tags` of the same dimensions once there is a calibration among their dataset
+        types. Times are TAI nanoseconds, `UNBOUNDED` of them where there is no bound.
+        """
+        begin = sa.Column("valid_begin", sa.BigInteger, primary_key=True, autoincrement=False)
+        end = sa.Column("valid_end", sa.BigInteger, nullable=False)
+        return self._of_group(f"dataset_calibs_{group_id}", dimensions, begin, end)
+
+    def _of_group(self, name: str, dimensions: DimensionGroup, *more: sa.Column[int]) -> sa.Table:
+        known = self._groups.get(name)
         if known is not None and known[0] == dimensions.required:
             return known[1]
         if known is not None:
             # The transaction that gave this number to other dimensions was rolled back.
             self.metadata.remove(known[1])
         table = sa.Table(
-            f"dataset_tags_{group_id}",
+            name,
             self.metadata,
             sa.Column("dataset_type_id", sa.ForeignKey("dataset_type.id"), primary_key=True),
             sa.Column("collection_id", sa.ForeignKey("collection.id"), primary_key=True),
-            *[_key_column(name, primary=True) for name in dimensions.required],
+            *[_key_column(key, primary=True) for key in dimensions.required],
+            *more,
             sa.Column(
                 "dataset_id", sa.ForeignKey("dataset.id", ondelete="CASCADE"), nullable=False, index=True
             ),
             sqlite_with_rowid=False,
         )
-        self._tags[group_id] = dimensions.required, table
+        self._groups[name] = dimensions.required, table
         return table
 
 

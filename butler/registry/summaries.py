@@ -31,8 +31,19 @@ class CollectionSummaries:
         rows = self._db.query(sa.select(self._schema.tag_group))
         return {row.id: self._schema.tags(row.id, UNIVERSE.conform(row.dimensions.split())) for row in rows}
 
+    def calib_tables(self) -> dict[int, sa.Table]:
+        """Return all tables that say when a dataset is valid in a collection, by number."""
+        types, groups = self._schema.dataset_type, self._schema.tag_group
+        calibrations = sa.select(types.c.tag_group_id).where(types.c.is_calibration)
+        rows = self._db.query(sa.select(groups).where(groups.c.id.in_(calibrations)))
+        return {row.id: self._schema.calibs(row.id, UNIVERSE.conform(row.dimensions.split())) for row in rows}
+
+    def member_tables(self) -> list[sa.Table]:
+        """Return all tables that name datasets of collections."""
+        return [*self.tag_tables().values(), *self.calib_tables().values()]
+
     def dataset_types(self, collections: Collection[int]) -> dict[int, list[str]]:
-        """Return the names of the dataset types that each RUN or TAGGED collection holds, sorted.
+        """Return the names of the dataset types that each collection, but no chain, holds, sorted.
 
         Parameters
         ----------
@@ -51,7 +62,8 @@ class CollectionSummaries:
                     tags.c.dataset_type_id == types.c.id, tags.c.collection_id == collection.c.id
                 ),
             )
-            for number, tags in self.tag_tables().items()
+            for tables in (self.tag_tables(), self.calib_tables())
+            for number, tags in tables.items()
         ]
         found: dict[int, list[str]] = {number: [] for number in collections}
         if held:

@@ -53,10 +53,7 @@ class TagStore:
         _require_tagged(collection)
         with self._db.transaction():
             self._db.lock(f"members of {collection.id}")
-            for registered, members in self._by_type(refs):
-                wanted: dict[tuple[Any, ...], int] = {}
-                for start in range(0, len(members), _CHUNK):
-                    self._add_wanted(registered, members[start : start + _CHUNK], wanted)
+            for registered, wanted in self.known(refs):
                 tagged = self._datasets.held(registered, collection, list(wanted))
                 fresh = []
                 for values, number in wanted.items():
@@ -93,6 +90,24 @@ class TagStore:
                             tags.c.collection_id == collection.id, tags.c.dataset_id.in_(numbers)
                         )
                     )
+
+    def known(
+        self, refs: Iterable[DatasetRef]
+    ) -> Iterator[tuple[RegisteredType, dict[tuple[Any, ...], int]]]:
+        """Yield, by dataset type, row numbers of datasets by the required values that the registry knows.
+
+        Raises
+        ------
+        DatasetNotFoundError
+            Raised if a dataset is not registered.
+        ConflictingDefinitionError
+            Raised if two datasets have the same type and data ID.
+        """
+        for registered, members in self._by_type(refs):
+            wanted: dict[tuple[Any, ...], int] = {}
+            for start in range(0, len(members), _CHUNK):
+                self._add_wanted(registered, members[start : start + _CHUNK], wanted)
+            yield registered, wanted
 
     def members(self, registered: RegisteredType, collection: CollectionInfo) -> list[DatasetRef]:
         """Return the datasets of a type that a RUN or TAGGED collection holds, by data ID."""

@@ -254,8 +254,8 @@ class _Binder:
         if not items:
             return Known(False)
         if isinstance(meant, Constant) and all(isinstance(item.meant, Constant) for item in items):
-            same = [self._compared("=", operand, item) for item in items]
-            return AnyOf(tuple(same))
+            found = [self._compared("=", operand, item) for item in items]
+            return next((f for f in (Known(True), Known(None)) if f in found), Known(False))
         constants = [i.meant for i in items if isinstance(i.meant, Constant)]
         if len(constants) <= MAX_ITEMS:
             return Member(meant, tuple(i.meant for i in items if not isinstance(i.meant, Span)))
@@ -302,7 +302,7 @@ class _Binder:
             case ex.Binary():
                 return self._arithmetic(node)
             case ex.Pair(first=first, second=second):
-                return _Value(Span(self._bound_of(first), self._bound_of(second)), "timespan", node)
+                return self._pair(self._bound_of(first), self._bound_of(second), node)
             case ex.Call():
                 return self._call(node)
         raise self._where.error(node, "a condition cannot stand here; write a name, a value or a :bind")
@@ -361,6 +361,17 @@ class _Binder:
             found = self._checked(node, lambda: calculate(node.operator, a, b))
             return self._given(found, node, "float" if isinstance(found, float) else kind)
         return _Value(Arithmetic(node.operator, first, second, kind), kind, node)
+
+    def _pair(self, begin: Scalar | None, end: Scalar | None, node: ex.Node) -> _Value:
+        """Return the span of two bounds; as of `Timespan`, equal times make the shortest one."""
+        if isinstance(begin, Constant) and isinstance(end, Constant):
+            first, last = self._values[begin.slot], self._values[end.slot]
+            if first > last:
+                first, last = _NEVER
+            elif first == last:
+                last += 1
+            begin, end = self._constant(first, "datetime"), self._constant(last, "datetime")
+        return _Value(Span(begin, end), "timespan", node)
 
     def _bound_of(self, node: ex.Node) -> Scalar | None:
         """Return one end of a pair."""

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import Grouping
 from sqlalchemy.sql.functions import FunctionElement
 
 from .conditions import (
@@ -176,10 +177,16 @@ def _ends(span: Span, source: ColumnSource) -> tuple[_Sql | None, _Sql | None]:
 
 
 def _is_made(span: Span) -> bool:
-    """Tell whether a span is a pair that may run backwards, not one that is stored or given."""
-    ends = [end for end in (span.begin, span.end) if end is not None]
-    owners = {end.owner if isinstance(end, Column) else None for end in ends}
-    return len(ends) == 2 and (owners == {None} or len(owners) > 1)
+    """Tell whether a span is a pair with columns that may run backwards, not one that is stored or given."""
+    match span:
+        case Span(begin=None) | Span(end=None):
+            return False
+        case Span(begin=Constant(), end=Constant()):
+            return False
+        case Span(begin=Column() as begin, end=Column() as end):
+            stored = begin.name == "timespan_begin" and end.name == "timespan_end"
+            return begin.owner != end.owner or not stored
+    return True
 
 
 def _before(begin: _Sql | None, end: _Sql | None) -> _Predicate:
@@ -255,5 +262,5 @@ def _chain(join: Callable[..., _Predicate], word: str, conditions: Sequence[_Pre
         return join(*conditions)
     half = len(conditions) // 2
     first, second = (_chain(join, word, part) for part in (conditions[:half], conditions[half:]))
-    # With the highest precedence the operands keep their parentheses.
-    return first.bool_op(word, precedence=100)(second)
+    # With the highest precedence the operands keep their parentheses; the whole needs its own.
+    return Grouping(first.bool_op(word, precedence=100)(second))

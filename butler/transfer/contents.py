@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TextIO
 
 from ..datasets import DatasetType
-from ..dimensions import UNIVERSE, DimensionRecord
+from ..dimensions import UNIVERSE, DimensionRecord, Timespan
 from ..errors import ButlerUserError, FileFormatError
 from ..registry import CollectionType
 from .entries import (
@@ -22,10 +22,11 @@ from .entries import (
     ExportDocument,
     FileEntry,
     RunEntry,
+    ValidityEntry,
     check_document,
 )
 from .old_universes import modern_dimensions, modern_rows
-from .times import join_timespan
+from .times import join_timespan, to_ns
 from .yaml_codec import load_export
 
 __all__ = ["ExportContents", "ExportedFile", "read_export"]
@@ -79,6 +80,8 @@ class ExportContents:
         Files and their datasets.
     tags
         Datasets of each TAGGED collection.
+    validity
+        Datasets of each CALIBRATION collection, by time.
     """
 
     source: str
@@ -88,6 +91,7 @@ class ExportContents:
     dataset_types: list[DatasetType] = field(default_factory=list)
     files: list[ExportedFile] = field(default_factory=list)
     tags: dict[str, list[uuid.UUID]] = field(default_factory=dict)
+    validity: dict[str, list[tuple[Timespan, list[uuid.UUID]]]] = field(default_factory=dict)
 
 
 def read_export(stream: TextIO, source: str) -> ExportContents:
@@ -121,8 +125,10 @@ def read_export(stream: TextIO, source: str) -> ExportContents:
                 )
             elif isinstance(entry, DatasetEntry):
                 contents.files += _files(entry, f"{source}: entry {number}", document)
-            else:
+            elif entry.collection_type == "TAGGED":
                 _add_tags(contents, entry)
+            else:
+                _add_validity(contents, entry)
     with _reading(source):
         modern = modern_rows(rows, document.universe_version)
     for element in UNIVERSE.elements:
@@ -157,8 +163,6 @@ def _add_collection(contents: ExportContents, entry: CollectionEntry | RunEntry)
     if isinstance(entry, RunEntry):
         contents.collections[entry.name] = CollectionType.RUN, ""
         return
-    if entry.collection_type not in CollectionType.__members__:
-        raise FileFormatError(f"{entry.name!r} is a {entry.collection_type} collection: not supported yet")
     kind = CollectionType(entry.collection_type)
     contents.collections[entry.name] = kind, entry.doc or ""
     if kind is CollectionType.CHAINED:
@@ -195,11 +199,27 @@ def _data_ids(record: FileEntry, version: int) -> list[dict[str, Any]]:
 
 
 def _add_tags(contents: ExportContents, entry: AssociationsEntry) -> None:
-    if entry.collection_type not in CollectionType.__members__:
-        raise FileFormatError(
-            f"{entry.collection!r} is a {entry.collection_type} collection: not supported yet"
-        )
     contents.tags.setdefault(entry.collection, []).extend(_as_uuid(i) for i in entry.dataset_ids)
+
+
+def _add_validity(contents: ExportContents, entry: AssociationsEntry) -> None:
+    ranges = contents.validity.setdefault(entry.collection, [])
+    for told in entry.validity_ranges:
+        timespan = _when(told, entry.collection)
+        # What is valid at no time is valid nowhere.
+        if timespan is not None and not timespan.isEmpty():
+            ranges.append((timespan, [_as_uuid(i) for i in told.dataset_ids]))
+
+
+def _when(told: ValidityEntry, collection: str) -> Timespan | None:
+    """Return the time of a validity, None if it is empty."""
+    if {"begin", "end"} <= told.model_fields_set:
+        return Timespan(to_ns("begin", told.begin), to_ns("end", told.end))
+    if told.timespan is None and "timespan" in told.model_fields_set:
+        return None
+    if not isinstance(told.timespan, Timespan):
+        raise FileFormatError(f"a validity in {collection!r} has neither a timespan nor begin and end")
+    return told.timespan
 
 
 def _as_list(value: Any) -> list[Any]:

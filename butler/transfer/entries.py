@@ -18,6 +18,7 @@ __all__ = [
     "ExportDocument",
     "FileEntry",
     "RunEntry",
+    "ValidityEntry",
     "check_document",
 ]
 
@@ -87,6 +88,15 @@ class DatasetEntry(_Strict):
     records: list[FileEntry]
 
 
+class ValidityEntry(_Strict):
+    """Datasets that are valid at one time; old files tell begin and end apart."""
+
+    timespan: Any = None
+    begin: Any = None
+    end: Any = None
+    dataset_ids: list[uuid.UUID | int] = []
+
+
 class AssociationsEntry(_Strict):
     """Which datasets a TAGGED or CALIBRATION collection holds."""
 
@@ -94,7 +104,7 @@ class AssociationsEntry(_Strict):
     collection: str
     collection_type: Literal["TAGGED", "CALIBRATION"]
     dataset_ids: list[uuid.UUID | int] = []
-    validity_ranges: list[Any] = []
+    validity_ranges: list[ValidityEntry] = []
 
 
 Entry = Annotated[

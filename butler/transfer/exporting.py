@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from ..datasets import DatasetRef, DatasetType
 from ..datastore import LINK_MODES, FileDatastore, is_outside
-from ..dimensions import UNIVERSE, DataCoordinate, DataId, DimensionRecord
+from ..dimensions import UNIVERSE, DataCoordinate, DataId, DimensionRecord, Timespan
 from ..errors import ButlerUserError, DatasetNotFoundError
 from ..formatters import get_formatter
 from ..registry import CollectionInfo, CollectionType, FileRecord, Registry
@@ -145,7 +146,8 @@ class RepositoryExport:
         except OSError as error:
             raise ButlerUserError(f"cannot write {path}: {error.strerror}") from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
     def _dimension_entries(self) -> Iterator[dict[str, Any]]:
         for element, records in self._records.records.items():
@@ -203,16 +205,27 @@ class RepositoryExport:
 
     def _association_entries(self) -> Iterator[dict[str, Any]]:
         for info in _children_first(self._collections):
-            if info.type is not CollectionType.TAGGED:
-                continue
-            ids = [ref.id for _, refs in self._by_type() for ref in self._tagged(info, refs)]
-            if ids:
-                yield {
-                    "type": "associations",
-                    "collection": info.name,
-                    "collection_type": info.type.value,
-                    "dataset_ids": ids,
-                }
+            entry = {
+                "type": "associations",
+                "collection": info.name,
+                "collection_type": info.type.value,
+            }
+            if info.type is CollectionType.TAGGED:
+                ids = [ref.id for _, refs in self._by_type() for ref in self._tagged(info, refs)]
+                if ids:
+                    yield {**entry, "dataset_ids": ids}
+            elif info.type is CollectionType.CALIBRATION and (ranges := self._validity(info)):
+                told = [{"timespan": span, "dataset_ids": ids} for span, ids in ranges.items()]
+                yield {**entry, "validity_ranges": told}
+
+    def _validity(self, collection: CollectionInfo) -> dict[Timespan, list[uuid.UUID]]:
+        """Return, by time, the exported datasets that are valid in a collection."""
+        ranges: dict[Timespan, list[uuid.UUID]] = {}
+        for dataset_type, _ in self._by_type():
+            for held in self._registry.queryDatasetAssociations(dataset_type, collection.name):
+                if held.timespan is not None and held.ref.id in self._refs:
+                    ranges.setdefault(held.timespan, []).append(held.ref.id)
+        return ranges
 
     def _tagged(self, collection: CollectionInfo, refs: Sequence[DatasetRef]) -> list[DatasetRef]:
         """Return the datasets, all of one type, that a collection holds."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,10 +138,26 @@ def _arrivals(
 
 
 def _associate(registry: Registry, contents: ExportContents, refs: dict[uuid.UUID, DatasetRef]) -> None:
-    """Fill the TAGGED collections."""
+    """Fill the TAGGED and CALIBRATION collections; what a collection holds already stays."""
     for collection, ids in contents.tags.items():
-        if unknown := [i for i in ids if i not in refs]:
-            raise FileFormatError(
-                f"{contents.source}: {collection!r} holds {unknown[0]}, which is no dataset of the file"
-            )
-        registry.associate(collection, [refs[i] for i in ids])
+        registry.associate(collection, _named(contents, collection, ids, refs))
+    for collection, ranges in contents.validity.items():
+        for timespan, ids in ranges:
+            wanted = _named(contents, collection, ids, refs)
+            known = {
+                held.ref.id
+                for name in {ref.datasetType.name for ref in wanted}
+                for held in registry.queryDatasetAssociations(name, collection)
+                if held.timespan == timespan
+            }
+            registry.certify(collection, [ref for ref in wanted if ref.id not in known], timespan)
+
+
+def _named(
+    contents: ExportContents, collection: str, ids: Sequence[uuid.UUID], refs: dict[uuid.UUID, DatasetRef]
+) -> list[DatasetRef]:
+    if unknown := [i for i in ids if i not in refs]:
+        raise FileFormatError(
+            f"{contents.source}: {collection!r} holds {unknown[0]}, which is no dataset of the file"
+        )
+    return [refs[i] for i in ids]

@@ -73,6 +73,7 @@ class Plan:
         self._source: sa.FromClause | None = None
         self._conditions: list[sa.ColumnElement[bool]] = []
         self._terms = list(question.terms)
+        self._joined: set[sa.Table] = set()
         for search in question.searches:
             self._join_search(search)
         for upload in uploads:
@@ -170,9 +171,16 @@ class Plan:
         else:
             self._source = self._source.join(table, sa.and_(sa.true(), *on))
 
+    def _own(self, table: sa.Table) -> sa.FromClause:
+        """Return a table, under another name if it takes part already; names take time to make."""
+        if table not in self._joined:
+            self._joined.add(table)
+            return table
+        return table.alias()
+
     def _join_search(self, search: DatasetSearch) -> None:
         """Join the datasets of a search: of several collections the first that has a data ID counts."""
-        tags = search.registered.tags.alias(f"tags_{len(self._tags)}")
+        tags = self._own(search.registered.tags)
         names = search.registered.type.dimensions.required
         runs = [run.id for run in search.runs]
         self._join(tags, names)
@@ -199,16 +207,17 @@ class Plan:
         for position, name in enumerate(names):
             if name not in _FEW or given[position] or not any(given[position:]):
                 continue
-            table = self._schema.elements[name].alias(f"few_{name}")
+            table = self._schema.elements[name]
             own = [term for term in self._terms if _is_about(term, name)]
             source = _Records(self, table)
             known = sa.select(table.c[name]).where(all_of([compile_condition(t, source) for t in own]))
+            known = known.correlate(None)
             self._conditions.append(tags.c[name].in_(known))
             self._terms = [term for term in self._terms if not any(term is t for t in own)]
 
     def _in_earlier(self, search: DatasetSearch, tags: sa.FromClause) -> sa.ColumnElement[bool]:
         """Return whether an earlier collection of a path has the data ID of a row."""
-        earlier = search.registered.tags.alias("earlier")
+        earlier = search.registered.tags.alias()
         position = {run.id: place for place, run in enumerate(search.runs)}
         rank, other = (
             sa.case(
@@ -244,7 +253,7 @@ class Plan:
             implies = element.is_dimension and not needed.isdisjoint(element.implies)
             unsure = name in group.required and name not in self._trusted
             if element.has_table and (name in wanted or element.always_join or implies or unsure):
-                table = self._schema.elements[name].alias(f"t_{name}")
+                table = self._schema.elements[name]
                 keys = (*element.required, *element.implies)
                 self._join(table, keys)
                 self._tables[name] = table
@@ -304,7 +313,7 @@ class Plan:
 
     def _dataset(self, owner: str) -> sa.FromClause:
         if owner not in self._datasets:
-            table = self._schema.dataset.alias(f"dataset_{len(self._datasets)}")
+            table = self._own(self._schema.dataset)
             assert self._source is not None
             self._source = self._source.join(table, table.c.id == self._tags[owner].c.dataset_id)
             self._datasets[owner] = table
@@ -314,7 +323,7 @@ class Plan:
         """Return the name of a collection."""
         key = f"{owner} {role}"
         if key not in self._owners:
-            table = self._schema.collection.alias(f"{role}_{len(self._owners)}")
+            table = self._own(self._schema.collection)
             assert self._source is not None
             self._source = self._source.join(table, table.c.id == number)
             self._owners[key] = table

@@ -75,8 +75,8 @@ class QueryRunner:
         """
         dimensions = spec.dimensions
         drivers = UNIVERSE.conform(name for name in dimensions.required if UNIVERSE[name].implies)
-        given = (*spec.data_id, *(c for where in spec.where for c in where.terms))
-        if not dimensions.implied or drivers.required == dimensions.required or len(given) > 1:
+        is_narrow = len(spec.data_id) > 1 or any(where.tree for where in spec.where)
+        if not dimensions.implied or drivers.required == dimensions.required or is_narrow:
             return self.rows(spec, Output(dimensions.data_coordinate_keys, fields), searches)
         rows = self.rows(spec, Output(dimensions.required, fields), searches)
         if not rows:

@@ -1,0 +1,241 @@
+"""Random repositories and random questions: the same refs, in the same order, as LSST's own butler."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trust_scale
+from astropy.time import Time
+
+from butler import Butler, CollectionType, DatasetRef, DatasetType, Timespan
+from butler.regions import SkyRegion
+
+lsst = pytest.importorskip("lsst.daf.butler", reason="lsst-daf-butler is not installed")
+sphgeom = pytest.importorskip("lsst.sphgeom")
+
+TYPES = {
+    "calexp": ("instrument", "visit", "detector"),
+    "warp": ("instrument", "visit", "skymap", "tract", "patch"),
+    "coadd": ("skymap", "tract", "patch", "band"),
+    "sky": ("instrument", "physical_filter", "detector"),
+}
+RUNS = ("one", "two", "three")
+FILES = ("base", "spatial")
+
+
+def square(ra: float, dec: float, half: float) -> SkyRegion:
+    return SkyRegion.from_polygon(
+        [ra - half, ra + half, ra + half, ra - half], [dec - half, dec - half, dec + half, dec + half]
+    )
+
+
+def records(rng: random.Random) -> list[tuple[str, dict[str, Any]]]:
+    """Draw visits with their detectors' regions around the sky map of LSST's file, some without a region."""
+    camera = {"instrument": "Cam1"}
+    found: list[tuple[str, dict[str, Any]]] = []
+    for number in range(10, 10 + rng.randrange(4, 9)):
+        ra, dec = rng.uniform(-0.5, 2.5), rng.uniform(-0.2, 1.8)
+        begin = Time("2021-09-10T00:00:00", scale="tai") + rng.randrange(48) / 24
+        values = {
+            "physical_filter": rng.choice(("Cam1-G", "Cam1-R1", "Cam1-R2")), "day_obs": 20210909,
+            "exposure_time": rng.choice((None, 30.0, 45.0)), "seq_num": rng.choice((None, 1, 2)),
+            "target_name": rng.choice((None, "M31", "m31", "it")), "name": f"v{number}",
+        }  # fmt: skip
+        region = None if rng.random() < 0.2 else square(ra, dec, rng.uniform(0.1, 0.6))
+        span = (begin, begin + 0.01)
+        found.append(("visit", {**camera, **values, "id": number, "timespan": span, "region": region}))
+        for detector in rng.sample((1, 2, 3, 4), 2):
+            own = square(ra + rng.uniform(-0.3, 0.3), dec, 0.1)
+            key = {**camera, "visit": number, "detector": detector}
+            found.append(("visit_detector_region", {**key, "region": own}))
+    return found
+
+
+class Pair:
+    """The same repository twice."""
+
+    def __init__(self, root: Path, seed: int) -> None:
+        rng = random.Random(seed)
+        lsst.Butler.makeRepo(str(root / "lsst"))
+        self.theirs = lsst.Butler.from_config(str(root / "lsst"), writeable=True)
+        Butler.makeRepo(root / "ours")
+        files = Path(lsst.__file__).parent / "tests" / "registry_data"
+        with Butler(root / "ours", writeable=True) as ours:
+            for name in FILES:
+                ours.import_(directory=files, filename=f"{name}.yaml", without_datastore=True)
+                self.theirs.import_(filename=str(files / f"{name}.yaml"), without_datastore=True)
+        self.theirs = self.theirs.clone(dataId={"instrument": "Cam1", "skymap": "SkyMap1"})
+        self.ours = Butler(root / "ours", writeable=True, instrument="Cam1", skymap="SkyMap1")
+        self.visits = [1, 2]
+        for element, row in records(rng):
+            self.insert(element, row)
+            self.visits += [row["id"]] if element == "visit" else []
+        for name, dimensions in TYPES.items():
+            for registry, kind in ((self.ours.registry, DatasetType), (self.theirs.registry, None)):
+                make = kind or (lambda *args: lsst.DatasetType(*args, universe=self.theirs.dimensions))
+                registry.registerDatasetType(make(name, dimensions, "StructuredDataDict"))
+        for run in RUNS:
+            self.ours.registry.registerRun(run)
+            self.theirs.registry.registerRun(run)
+            for name in TYPES:
+                self.put(name, run, rng)
+        self.ours.collections.register("chain", CollectionType.CHAINED)
+        self.theirs.collections.register("chain", lsst.CollectionType.CHAINED)
+        for butler in (self.ours, self.theirs):
+            butler.collections.redefine_chain("chain", ("two", "one"))
+
+    def insert(self, element: str, row: dict[str, Any]) -> None:
+        region, span = row.pop("region"), row.pop("timespan", None)
+        mine, other = dict(row), dict(row)
+        if region is not None:
+            mine["region"], other["region"] = region, sphgeom.Region.decode(region.encode())
+        if span is not None:
+            mine["timespan"], other["timespan"] = Timespan(*span), lsst.Timespan(*span)
+        self.ours.registry.insertDimensionData(element, mine)
+        self.theirs.registry.insertDimensionData(element, other)
+
+    def put(self, name: str, run: str, rng: random.Random) -> None:
+        keys = {
+            tuple(
+                {
+                    "instrument": "Cam1", "skymap": "SkyMap1", "visit": rng.choice(self.visits),
+                    "detector": rng.randrange(1, 5), "tract": rng.randrange(2), "patch": rng.randrange(6),
+                    "band": rng.choice("gr"), "physical_filter": rng.choice(("Cam1-G", "Cam1-R1")),
+                }[dimension] for dimension in TYPES[name]
+            ) for _ in range(12)
+        }  # fmt: skip
+        theirs, kind = [], self.theirs.get_dataset_type(name)
+        ours = []
+        for key in sorted(keys):
+            data_id = dict(zip(TYPES[name], key, strict=True))
+            number = uuid.UUID(int=rng.getrandbits(128), version=4)
+            full = self.theirs.registry.expandDataId(data_id)
+            theirs.append(lsst.DatasetRef(kind, full.subset(kind.dimensions), run=run, id=number))
+            ours.append(DatasetRef(self.ours.get_dataset_type(name), data_id, run, number))
+        self.theirs.registry._importDatasets(theirs)
+        self.ours.registry.insert_datasets(run, ours)
+
+    def close(self) -> None:
+        self.ours.close()
+        self.theirs.close()
+
+
+class Questions:
+    """Draws expressions of LSST's language."""
+
+    def __init__(self, rng: random.Random, visits: list[int]) -> None:
+        self.rng = rng
+        self.visits = visits
+
+    def where(self) -> str:
+        terms = [self.condition(2) for _ in range(self.rng.randrange(3))]
+        if self.rng.random() < 0.3:
+            terms.append(self.sky())
+        return " AND ".join(f"({term})" for term in terms)
+
+    def condition(self, depth: int) -> str:
+        kind = self.rng.random()
+        if depth == 0 or kind < 0.5:
+            return self.leaf()
+        if kind < 0.65:
+            return f"NOT ({self.condition(depth - 1)})"
+        word = "AND" if kind < 0.8 else "OR"
+        return f"({self.condition(depth - 1)}) {word} ({self.condition(depth - 1)})"
+
+    def leaf(self) -> str:
+        rng = self.rng
+        number, visit = rng.randrange(6), rng.choice(self.visits)
+        sign = rng.choice(("=", "!=", "<", "<=", ">", ">="))
+        return rng.choice((
+            f"visit {sign} {visit}", f"detector {sign} {number}", f"patch {sign} {number}",
+            f"tract {sign} {number % 3}",
+            f"visit IN ({visit}..{visit + 4}:{1 + number % 3}, {number})", f"detector NOT IN (1, {number})",
+            f"detector % 2 {sign} {number % 2}", f"patch + {number} {sign} detector",
+            f"visit - {number} {sign} {visit}",
+            f"detector / 2 {sign} {number}", f"-detector {sign} -{number}", f"band = '{rng.choice('gri')}'",
+            f"physical_filter {sign} 'Cam1-R1'", f"visit.exposure_time {sign} 40.0",
+            f"visit.exposure_time {sign} {number}",
+            f"visit.seq_num {rng.choice(('=', '!='))} NULL", f"visit.seq_num IN (1, NULL, {number})",
+            f"visit.target_name {sign} 'M31'",
+            f"GLOB(visit.target_name, '{rng.choice(('M*', '?31', '*', 'it'))}')",
+            f"visit.timespan.begin {sign} T'2021-09-10 {rng.randrange(24):02}:00:00/tai'",
+            f"visit.timespan OVERLAPS (T'2021-09-09 12:00:00', T'2021-09-1{number % 3} 0{number}:00:00')",
+            f"visit.timespan OVERLAPS T'2021-09-10 {rng.randrange(24):02}:05:00/tai'",
+            f"detector.purpose {sign} 'SCIENCE'",
+            f"detector.raft {sign} 'B'", f"detector.full_name IN ('Aa', 'B{rng.choice('ab')}')",
+            f"patch.cell_x = {number % 3}",
+            f"instrument {rng.choice(('=', '!='))} 'Cam1'", f"skymap = '{rng.choice(('SkyMap1', 'none'))}'",
+        ))  # fmt: skip
+
+    def sky(self) -> str:
+        rng = self.rng
+        element = rng.choice(("visit", "visit", "patch", "tract", "visit_detector_region"))
+        ra, dec, size = rng.uniform(0, 2), rng.uniform(0, 1.6), rng.choice((0.0, 0.1, 0.8))
+        shape = rng.choice((f"CIRCLE({ra}, {dec}, {size})", f"POINT({ra}, {dec})"))
+        return f"{element}.region OVERLAPS {shape}"
+
+
+def theirs_or_error(find: Any) -> Any:
+    """Return LSST's answer, None if it refuses the question."""
+    try:
+        return find()
+    except (lsst.InvalidQueryError, NotImplementedError, AssertionError):
+        return None
+
+
+@pytest.mark.trust
+def test_the_same_refs_as_lsst(tmp_path: Path) -> None:
+    """Of every question that LSST's butler answers, ours gives the same answer."""
+    asked = answered = found = 0
+    for seed in range(trust_scale.count(sample=1, full=20)):
+        (tmp_path / str(seed)).mkdir()
+        pair = Pair(tmp_path / str(seed), trust_scale.SEED + seed)
+        questions = Questions(random.Random(trust_scale.SEED + seed), pair.visits)
+        for _ in range(trust_scale.count(sample=60, full=500)):
+            asked += 1
+            count = compare(pair, questions)
+            if count is not None:
+                answered += 1
+                found += count
+        pair.close()
+    assert answered > 0.8 * asked
+    assert found > asked
+
+
+def compare(pair: Pair, questions: Questions) -> int | None:
+    """Ask both one question; return how many results there are, None if LSST refuses."""
+    rng, where = questions.rng, questions.where()
+    if rng.random() < 0.35:
+        dimensions = rng.choice(
+            (["visit"], ["visit", "detector"], ["visit", "patch"], ["tract", "visit", "detector"])
+        )
+        query = {"where": where, "explain": False, "limit": None}
+        theirs = theirs_or_error(lambda: pair.theirs.query_data_ids(dimensions, **query))
+        if theirs is None:
+            return None
+        ours = pair.ours.query_data_ids(dimensions, **query)
+        assert {tuple(sorted(dict(d).items())) for d in ours} == {
+            tuple(sorted(d.mapping.items())) for d in theirs
+        }, (dimensions, where)
+        assert len(ours) == len(theirs)
+        return len(ours)
+    name = rng.choice(tuple(TYPES))
+    path = rng.choice((["one"], ["two", "one"], "chain", ["three", "chain"]))
+    order = [rng.choice(("", "-")) + dimension for dimension in rng.sample(TYPES[name], len(TYPES[name]))]
+    find_first = rng.random() < 0.7
+    query = {"where": where, "explain": False, "order_by": order, "limit": rng.choice((None, None, 3))}
+    query["find_first"] = find_first
+    theirs = theirs_or_error(lambda: pair.theirs.query_datasets(name, path, **query))
+    if theirs is None:
+        return None
+    ours = pair.ours.query_datasets(name, path, **query)
+    if find_first:
+        assert [(r.id, r.run) for r in ours] == [(r.id, r.run) for r in theirs], (name, path, query)
+    elif query["limit"] is None:
+        assert {r.id for r in ours} == {r.id for r in theirs}, (name, path, query)
+    assert len(ours) == len(theirs), (name, path, query)
+    return len(ours)
