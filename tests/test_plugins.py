@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,6 @@ from butler import Butler, DatasetRef, DatasetType, FileDataset, plugins
 from butler.datasets import STORAGE_CLASSES, get_storage_class
 from butler.errors import StorageClassError
 from butler.formatters import get_formatter, is_known
-from butler.formatters import known as known_formatters
 
 MODULE = """
 from butler.datasets import StorageClass
@@ -84,8 +84,10 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def forget() -> None:
+    """Have packages be looked for again, as a new process does."""
+    importlib.invalidate_caches()
     plugins._declared.cache_clear()
-    known_formatters._plugged.cache_clear()
+    get_formatter.cache_clear()
 
 
 @pytest.fixture

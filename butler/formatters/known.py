@@ -49,7 +49,8 @@ def get_formatter(name: str) -> Formatter:
     if not is_known(name):
         known = [*FORMATTERS, *plugin_names(PLUGINS)]
         raise StorageClassError(f"no formatter {name!r}{did_you_mean(name, known)}")
-    return _plugged(name)
+    formatter: Formatter = load_plugin(PLUGINS, name, Formatter)
+    return formatter
 
 
 def is_known(name: str) -> bool:
@@ -57,19 +58,11 @@ def is_known(name: str) -> bool:
     return name in FORMATTERS or name in plugin_names(PLUGINS)
 
 
-@cache
 def _imported(place: str) -> Formatter:
     """Return the formatter of a class; a library that reads files is imported with the first of them."""
     module, _, name = place.partition(":")
     formatter = getattr(import_module(f".{module}", __package__), name)()
     assert isinstance(formatter, Formatter)
-    return formatter
-
-
-@cache
-def _plugged(name: str) -> Formatter:
-    """Return the formatter that a package declares."""
-    formatter: Formatter = load_plugin(PLUGINS, name, Formatter)
     return formatter
 
 
