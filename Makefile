@@ -19,7 +19,7 @@ test: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest -n 2
 
 trust: $(VENV)/.installed-test
-	$(VENV)/bin/python tests/trust_run.py
+	TRUST=1 $(VENV)/bin/python tests/trust_run.py
 
 $(VENV)/.installed-%: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

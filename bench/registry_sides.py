@@ -153,13 +153,8 @@ class Ours:
 
     def insert(self, data_ids: Sequence[Any], run: str) -> list[Any]:
         """Insert datasets in one call; return their refs."""
-        from butler import DatasetRef
-
-        registered = self.butler.get_dataset_type(WARP)
         self.butler.registry.registerRun(run)
-        refs = [DatasetRef(registered, data_id, run) for data_id in data_ids]
-        refs = self.butler.registry.expanded(refs)
-        self.butler.registry.insert_datasets(run, refs)
+        refs: list[Any] = self.butler.registry.insertDatasets(WARP, data_ids, run=run)
         return refs
 
     def add_paths(self, refs: Sequence[Any], run: str, directory: Path) -> None:

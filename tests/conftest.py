@@ -85,11 +85,12 @@ def empty_template(registry_home: RegistryHome, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture
-def repository(repository_template: Path, registry_home: RegistryHome, tmp_path: Path) -> Path:
+def repository(repository_template: Path, registry_home: RegistryHome, tmp_path: Path) -> Iterator[Path]:
     """Return the root of an own copy of the small repository."""
     root = tmp_path / "repository"
     registry_home.copy(repository_template, root)
-    return root
+    yield root
+    registry_home.remove(root)
 
 
 @pytest.fixture
@@ -105,6 +106,7 @@ def empty(empty_template: Path, registry_home: RegistryHome, tmp_path: Path) -> 
     registry_home.copy(empty_template, tmp_path / "empty")
     with Butler(tmp_path / "empty", writeable=True) as opened:
         yield opened
+    registry_home.remove(tmp_path / "empty")
 
 
 @pytest.fixture(scope="session")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,11 @@ import psycopg
 
 INSTALL = "there is no PostgreSQL server here: apt-get install postgresql"
 OWNER = "butler"
-_ROOM = 4 << 30
+_ROOM = 2 << 30
 """Bytes that the tests' databases may need."""
+_PREFIX = "butler-pg-"
+_ABANDONED_S = 600
+"""Age from which a folder without a server is taken for one that killed tests have left."""
 _OPTIONS = {
     "listen_addresses": "",
     "fsync": "off",
@@ -62,6 +67,11 @@ class PostgresServer:
         """Connect, past the code under test."""
         return psycopg.connect(host=str(self.folder), dbname=database, user=user, autocommit=True)
 
+    def remove_database(self, name: str) -> None:
+        """Remove a database, whoever uses it."""
+        with self.connect() as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
     def make_database(self, template: str = "template0") -> str:
         """Make a database, equal to another one that nobody is connected to, and return its name."""
         name = f"d{uuid.uuid4().hex[:12]}"
@@ -79,7 +89,9 @@ def run_server(binaries: Path) -> Iterator[PostgresServer]:
     # A socket needs a short path, and the server one that its user can enter; in memory if there is enough.
     memory = Path("/dev/shm")
     roomy = memory.is_dir() and shutil.disk_usage(memory).free > _ROOM and os.access(memory, os.W_OK)
-    folder = Path(tempfile.mkdtemp(prefix="butler-pg-", dir=memory if roomy else "/tmp"))
+    place = memory if roomy else Path("/tmp")
+    _remove_leftovers(place)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
     as_user: dict[str, Any] = {"cwd": folder}
     if os.geteuid() == 0:
         owner = _unprivileged()
@@ -93,6 +105,8 @@ def run_server(binaries: Path) -> Iterator[PostgresServer]:
         command = [binaries / "postgres", "-D", data, "-k", folder]
         options = [f"-c{name}={value}" for name, value in _OPTIONS.items()]
         with log.open("wb") as stream:
+            # Between fork and exec nothing of the tests' threads is needed.
+            as_user["preexec_fn"] = _die_with_parent
             process = subprocess.Popen([*command, *options], stdout=stream, stderr=stream, **as_user)
         try:
             server = PostgresServer(folder)
@@ -104,6 +118,26 @@ def run_server(binaries: Path) -> Iterator[PostgresServer]:
             process.wait(30)
     finally:
         shutil.rmtree(folder)
+
+
+def _die_with_parent() -> None:
+    """Have the system stop the server if the tests are killed."""
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGQUIT)
+
+
+def _remove_leftovers(place: Path) -> None:
+    """Remove what servers of killed tests have left."""
+    for folder in place.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if time.time() - (folder / "log").stat().st_mtime > _ABANDONED_S and not _has_server(folder):
+                shutil.rmtree(folder)
+
+
+def _has_server(folder: Path) -> bool:
+    """Tell whether a server uses a folder: whether somebody listens at its socket."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(folder / ".s.PGSQL.5432")) == 0
 
 
 def _wait_for(server: PostgresServer, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -25,6 +25,9 @@ class RegistryHome(Protocol):
     def copy(self, source: Path, target: Path) -> None:
         """Copy a repository that nobody has open."""
 
+    def remove(self, root: Path) -> None:
+        """Give back the room that the registry of a repository takes."""
+
     def empty_database(self, folder: Path) -> Database:
         """Return a database without tables."""
 
@@ -39,6 +42,9 @@ class SqliteHome:
     def copy(self, source: Path, target: Path) -> None:
         """Copy a repository that nobody has open."""
         shutil.copytree(source, target)
+
+    def remove(self, root: Path) -> None:
+        """Do nothing: the file goes with the directory."""
 
     def empty_database(self, folder: Path) -> Database:
         """Return a database without tables."""
@@ -59,10 +65,12 @@ class PostgresHome:
     def copy(self, source: Path, target: Path) -> None:
         """Copy a repository that nobody has open."""
         shutil.copytree(source, target)
-        settings = RepositoryConfig.load(target)
-        database = settings.registry.split("?")[0].rpartition("/")[2]
-        url = self._server.url(self._server.make_database(database))
-        settings.model_copy(update={"registry": url}).save(target)
+        url = self._server.url(self._server.make_database(_database_of(source)))
+        RepositoryConfig.load(target).model_copy(update={"registry": url}).save(target)
+
+    def remove(self, root: Path) -> None:
+        """Remove the database of a repository."""
+        self._server.remove_database(_database_of(root))
 
     def empty_database(self, folder: Path) -> Database:
         """Return a database without tables."""
@@ -70,3 +78,7 @@ class PostgresHome:
         with self._server.connect(str(url.database)) as connection:
             connection.execute("CREATE SCHEMA butler")
         return Database.postgresql(url, "butler", writeable=True)
+
+
+def _database_of(root: Path) -> str:
+    return str(check_postgres_url(RepositoryConfig.load(root).registry).database)

@@ -38,6 +38,7 @@ from butler.errors import (
     RepositoryNotFoundError,
     StorageClassError,
     UnknownComponentError,
+    UnknownParameterError,
 )
 from butler.formatters import LocalFile, get_formatter
 from butler.images import Box2I, Extent2I, GaussianPsf, Image, Point2I
@@ -383,14 +384,14 @@ READS: dict[str, tuple[Act, type[Exception], type[Exception], str]] = {
     ),
     "unknown parameter": (
         lambda b: b.get("calexp", KEY, parameters={"box": BOX}),
-        StorageClassError,
-        TypeError,
+        UnknownParameterError,
+        KeyError,
         "'box'; did you mean 'bbox'",
     ),
     "parameter of a dictionary": (
         lambda b: b.get("note", visit=1, parameters={"bbox": BOX}),
-        StorageClassError,
-        TypeError,
+        UnknownParameterError,
+        KeyError,
         "does not understand the parameter 'bbox'; it takes none",
     ),
     "no box": (

@@ -201,7 +201,7 @@ def test_a_type_of_known_dimensions_becomes_a_calibration(butler: Butler) -> Non
 
 
 def test_the_command_certifies(calib: Butler) -> None:
-    """The collection is made, dates are TAI, what is found first counts, and a bad date is a clear mistake."""
+    """The collection is made, dates are TAI, what is found first counts, and a bad date is a mistake."""
     words = ["certify-calibrations", str(calib.root), "b1", "new", "bias"]
     dates = ["--begin-date", "2024-01-01", "--end-date", "2024-01-02T00:00:00"]
     result = CliRunner().invoke(main, [*words, *dates])

@@ -96,20 +96,8 @@ def install(site: Path, package: str, source: str, entries: dict[str, str]) -> N
     (info / "entry_points.txt").write_text("[butler.cli]\n" + "\n".join(lines) + "\n")
 
 
-WORKING = '''
-from butler import CollectionType
-from butler.cli import command, format_option, open_butler, print_rows, repository_argument
-
-@command("count-runs")
-@repository_argument
-@format_option
-def count_runs(repo, style):
-    """Count the RUN collections."""
-    with open_butler(repo) as butler:
-        print_rows(("runs",), [(len(butler.collections.query("*", CollectionType.RUN)),)], style)
-
-odd = 3
-'''
+PAGE = (Path(__file__).parents[1] / "docs" / "commands.md").read_text()
+WORKING = PAGE.partition("```python\n")[2].partition("```")[0] + "\nodd = 3\n"
 
 
 def test_commands_of_other_packages(tmp_path: Path, repository: Path) -> None:

@@ -43,6 +43,7 @@ def store(named: Path, registry_home: RegistryHome, tmp_path: Path) -> Iterator[
     registry_home.copy(named, tmp_path / "named")
     with Butler(tmp_path / "named", writeable=True) as butler:
         yield butler.registry.collections
+    registry_home.remove(tmp_path / "named")
 
 
 def flat(store: CollectionStore, *names: str) -> list[str]:

@@ -406,3 +406,30 @@ def test_a_replaced_region_changes_what_overlaps(butler: Butler) -> None:
     assert [d["visit"] for d in butler.query_data_ids(["visit", "patch"], where="patch = 1")] == [2]
     with pytest.raises(ButlerUserError, match="not both"):
         registry.insertDimensionData("visit", near, replace=True, skip_existing=True)
+
+
+def test_the_older_queries(chained: Butler) -> None:
+    """The registry's queries find what the butler's do; several types, globs and joined datasets, too."""
+    registry = chained.registry
+    for run in ("r1", "r2"):
+        chained.put({}, "note", visit=1, run=run)
+    chained.put({}, "note", visit=2, run="r2")
+    chained.put({}, "total", run="r1")
+    told = [(r.run, r.dataId["visit"]) for r in registry.queryDatasets("note", collections="c1")]
+    assert sorted(told) == [("r1", 1), ("r2", 1), ("r2", 2)]
+    first = registry.queryDatasets(NOTE, collections="c1", findFirst=True, where="visit < :v", bind={"v": 2})
+    assert [(r.run, r.dataId["visit"]) for r in first] == [("r1", 1)]
+    kinds = registry.queryDatasets(["no*", "total"], collections=["r1"])
+    assert {ref.datasetType.name for ref in kinds} == {"note", "total"}
+    assert len(registry.queryDatasets("note", collections="*", dataId={"visit.name": "v1"})) == 2
+    patches = registry.queryDatasets("note", collections="r2", dimensions=["patch"], where="patch = 1")
+    assert [ref.dataId["visit"] for ref in patches] == [2]
+    with pytest.raises(MissingDatasetTypeError, match="did you mean 'note'"):
+        registry.queryDatasets("nte", collections="c1")
+    ids = registry.queryDataIds(["visit"], datasets="note", collections="r2").order_by("-visit")
+    assert [d["visit"] for d in ids] == [2, 1]
+    assert [d["visit"] for d in registry.queryDataIds("visit", band="r")] == [2]
+    records = registry.queryDimensionRecords("detector", where="detector.purpose = 'SCIENCE'")
+    assert [record.full_name for record in records] == ["S00"]
+    visits = registry.queryDimensionRecords(UNIVERSE["visit"], datasets=NOTE, collections="r1")
+    assert [record.id for record in visits] == [1]

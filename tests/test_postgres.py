@@ -51,9 +51,13 @@ def template(home: PostgresHome, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture
-def root(home: PostgresHome, template: Path, tmp_path: Path) -> Path:
-    home.copy(template, tmp_path / "repository")
-    return tmp_path / "repository"
+def root(home: PostgresHome, template: Path, tmp_path: Path) -> Iterator[Path]:
+    root = tmp_path / "repository"
+    home.copy(template, root)
+    settings = (root / "butler.yaml").read_text()
+    yield root
+    (root / "butler.yaml").write_text(settings)
+    home.remove(root)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import datetime
 import importlib.metadata
 import os
 import platform
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -16,11 +15,12 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from postgres_server import INSTALL, find_binaries
+from trust_scale import SEED
 
 ROOT: Final = Path(__file__).parents[1]
 LOG: Final = ROOT / "docs" / "trust_log.md"
 PACKAGES: Final = ("SQLAlchemy", "psycopg", "lsst-daf-butler", "hypothesis", "numpy", "astropy", "fsspec")
-INSTALL_POSTGRESQL: Final = "apt-get install postgresql"
 
 
 class Recorder:
@@ -47,11 +47,11 @@ class Recorder:
 
 def postgresql() -> str | None:
     """Return the version of the PostgreSQL server that the tests would start, None if there is none."""
-    candidates = [shutil.which("postgres"), *sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))]
-    for program in filter(None, candidates):
-        asked = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
-        return asked.stdout.strip()
-    return None
+    folder = find_binaries()
+    if folder is None:
+        return None
+    asked = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=True)
+    return asked.stdout.strip()
 
 
 def version_of(package: str) -> str:
@@ -82,7 +82,7 @@ def write_log(recorder: Recorder, server: str, seconds: float) -> None:
         "",
         f"- **Result**: {outcomes} in {seconds / 60:.1f} minutes",
         f"- **When**: {now:%Y-%m-%d %H:%M} UTC, commit {revision()}",
-        f"- **Seed**: {os.environ.get('TRUST_SEED', 'the default')} (another: `make trust TRUST_SEED=n`)",
+        f"- **Seed**: {SEED} (another: `make trust TRUST_SEED=n`)",
         f"- **Machine**: {platform.system()} {platform.release()}, {os.cpu_count()} CPUs",
         f"- **Software**: Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {server}, "
         f"{packages}",
@@ -105,9 +105,8 @@ def main() -> int:
     """Run the tests; return the exit status."""
     server = postgresql()
     if server is None:
-        print(f"PostgreSQL's server programs are not installed: {INSTALL_POSTGRESQL}", file=sys.stderr)
+        print(INSTALL, file=sys.stderr)
         return 1
-    os.environ["TRUST"] = "1"
     recorder = Recorder()
     begin = time.monotonic()
     words = ["-m", "trust", "-n", "2", "--durations=20", "-p", "no:cacheprovider", str(ROOT / "tests")]

@@ -16,13 +16,18 @@ class Butler(ReadingButler, QueryingButler, WritingButler, MovingButler):
     Parameters
     ----------
     config
-        Directory of a repository, or its ``butler.yaml``.
+        Directory of a repository, its ``butler.yaml``, a label that ``DAF_BUTLER_REPOSITORIES`` or
+        ``DAF_BUTLER_REPOSITORY_INDEX`` gives it, or the settings that `makeRepo` returned.
     collections
-        Collections to search when a call names none, in order.
+        Collections to search when a call names none, in order; the run if None.
     run
         RUN that datasets are put into when a call names none; made if needed.
     writeable
         Whether anything may be changed; by default only if `run` is given.
+    inferDefaults
+        Whether an instrument or sky map that is the only one is filled into data IDs.
+    without_datastore
+        Whether only the registry is opened: datasets are found then, but not read.
     **data_id
         Default values for ``instrument`` and ``skymap``.
 
@@ -35,6 +40,10 @@ class Butler(ReadingButler, QueryingButler, WritingButler, MovingButler):
     ------
     RepositoryNotFoundError
         Raised if there is no repository.
+    DimensionNameError, DataIdValueError
+        Raised for a keyword argument that is neither instrument nor skymap, or a value without record.
+    CollectionError
+        Raised for a glob among the collections.
     ReadOnlyButlerError
         Raised if it is to be changed, but cannot.
     """

@@ -36,7 +36,7 @@ def print_datasets(
         Columns to print.
     """
     groups = [list(members) for _, members in groupby(refs, key=lambda ref: ref.datasetType.name)]
-    tables = groups if style == "table" else [list(refs)]
+    tables = groups if style == "table" and not columns else [list(refs)]
     chosen = [choose_columns(*dataset_table(members, uris), columns) for members in tables]
     for number, (header, rows) in enumerate(chosen):
         if number:

@@ -16,7 +16,7 @@ from .data_ids import parse_data_id, parse_value
 if TYPE_CHECKING:
     from astropy.table import Table
 
-_TRANSFERS: Final = ("auto", "link", "symlink", "hardlink", "copy", "move", "relsymlink", "direct")
+_TRANSFERS: Final = ("auto", "link", "symlink", "hardlink", "copy", "move", "relsymlink", "direct", "split")
 _FORMATS: Final = {".csv": "ascii.csv", ".ecsv": "ascii.ecsv", ".fits": "fits", ".parquet": "parquet"}
 
 

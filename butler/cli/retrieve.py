@@ -15,7 +15,7 @@ from .selection import Selection, selection_options
 @repository_argument
 @click.argument("destination", type=click.Path(path_type=Path))
 @selection_options()
-@transfer_option("copy", "link", "hardlink", "symlink", "relsymlink", default="copy")
+@transfer_option("auto", "copy", "link", "hardlink", "symlink", "relsymlink", default="auto")
 @click.option("-v", "--verbose", is_flag=True, help="Print the files' new names.")
 @click.option(
     "--preserve-path/--no-preserve-path", default=True, help="Whether files keep their directories."

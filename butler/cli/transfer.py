@@ -48,7 +48,12 @@ def export_datasets(repo: str, directory: Path, selection: Selection, transfer: 
 @_directory_argument
 @click.option("--export-file", type=click.Path(path_type=Path), help="Export file; DIRECTORY/export.yaml.")
 @transfer_option(
-    *_MODES, "move", "none", default="copy", help="How files come; none: they are in their places in REPO."
+    "auto",
+    *_MODES,
+    "move",
+    "none",
+    default="copy",
+    help="How files come; none: they are in their places in REPO.",
 )
 @words_option("-s", "--skip-dimensions", help="Dimensions whose records are left out.")
 @click.option("--without-datastore", is_flag=True, help="Register the datasets, but leave out the files.")
@@ -91,7 +96,7 @@ def import_datasets(
 @click.argument("source")
 @click.argument("dest")
 @selection_options()
-@transfer_option(*_MODES, default="copy")
+@transfer_option("auto", *_MODES, default="copy")
 @click.option(
     "--register-dataset-types/--no-register-dataset-types",
     default=False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import secrets
+import os
 import time
 import uuid
 from enum import Enum
@@ -52,5 +52,6 @@ def derive_dataset_id(dataset_type: str, data_id: DataCoordinate, run: str | Non
 def make_dataset_id() -> uuid.UUID:
     """Return a new time-ordered UUID of version 7 (RFC 9562)."""
     milliseconds = time.time_ns() // 1_000_000
-    value = (milliseconds & (2**48 - 1)) << 80 | 0x7 << 76 | secrets.randbits(12) << 64
-    return uuid.UUID(int=value | 0b10 << 62 | secrets.randbits(62))
+    chance = int.from_bytes(os.urandom(10), "big")
+    value = (milliseconds & (2**48 - 1)) << 80 | 0x7 << 76 | (chance >> 68) << 64
+    return uuid.UUID(int=value | 0b10 << 62 | chance & (2**62 - 1))

@@ -33,6 +33,7 @@ def is_url(path: str) -> bool:
     return _SCHEME.match(path) is not None
 
 
+@lru_cache(maxsize=4096)
 def is_outside(path: str) -> bool:
     """Tell whether a recorded path means a file that is named in full."""
     return path.startswith("/") or is_url(path)

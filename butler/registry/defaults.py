@@ -173,7 +173,8 @@ class RegistryDefaults:
         """
         if _is_plain(given, dimensions):
             return dict(given)
-        told = UNIVERSE.conform(key for key in (*dimensions.names, *given) if UNIVERSE.is_dimension(key))
+        named = [key.partition(".")[0] for key in given]
+        told = UNIVERSE.conform(key for key in (*dimensions.names, *named) if UNIVERSE.is_dimension(key))
         return dict(self._completion.primary_keys(given, told, self.governors()))
 
     def query_defaults(self) -> dict[str, Any]:

@@ -206,47 +206,51 @@ class DimensionRecordStore:
 
     def expand_many(self, data_ids: Sequence[DataCoordinate]) -> list[DataCoordinate]:
         """Do what `expand` does for many data IDs, with a few queries for all of them."""
-        values: list[dict[str, Any]] = [dict(data_id.required) for data_id in data_ids]
-        records: list[dict[str, DimensionRecord | None]] = [{} for _ in data_ids]
         by_group: dict[DimensionGroup, list[int]] = {}
         for i, data_id in enumerate(data_ids):
             by_group.setdefault(data_id.dimensions, []).append(i)
+        expanded: dict[int, DataCoordinate] = {}
         for group, members in by_group.items():
-            # Implied values come from records further down the canonical order: finest first.
-            for name in reversed(group.elements):
-                self._attach(UNIVERSE[name], [(data_ids[i], values[i], records[i]) for i in members])
-        return [
-            DataCoordinate(
-                data_id.dimensions,
-                tuple(known[key] for key in data_id.dimensions.data_coordinate_keys),
-                {name: found.get(name) for name in data_id.dimensions.elements},
-            )
-            for data_id, known, found in zip(data_ids, values, records, strict=True)
-        ]
+            found = self._expand_group(group, [data_ids[i] for i in members])
+            expanded |= zip(members, found, strict=True)
+        return [expanded[i] for i in range(len(data_ids))]
 
-    def _attach(
-        self,
-        definition: DimensionElement,
-        targets: Sequence[tuple[DataCoordinate, dict[str, Any], dict[str, DimensionRecord | None]]],
-    ) -> None:
-        """Add an element's records, and the implied values in them, to data IDs of one group."""
-        name, required = definition.name, definition.required
-        if not all(key in targets[0][1] for key in required):
-            return
-        keys = [tuple([known[part] for part in required]) for _, known, _ in targets]
-        held = self._fetch_many(definition, set(keys))
-        for (data_id, known, found), key in zip(targets, keys, strict=True):
-            record = held.get(key)
-            if record is None and definition.is_dimension:
+    def _expand_group(
+        self, group: DimensionGroup, data_ids: Sequence[DataCoordinate]
+    ) -> list[DataCoordinate]:
+        """Expand data IDs of one group: column by column, as most have the same record in most columns."""
+        rows = [data_id.required_values for data_id in data_ids]
+        saying = [i for i, data_id in enumerate(data_ids) if data_id.hasFull()]
+        columns: dict[str, Sequence[Any]] = dict(zip(group.required, zip(*rows, strict=True), strict=True))
+        records: dict[str, Sequence[DimensionRecord | None]] = {}
+        # Implied values come from records further down the canonical order: finest first.
+        for name in reversed(group.elements):
+            definition = UNIVERSE[name]
+            if not all(key in columns for key in definition.required):
+                continue
+            keys = list(zip(*[columns[key] for key in definition.required], strict=True))
+            held = self._fetch_many(definition, set(keys))
+            records[name] = list(map(held.get, keys))
+            if definition.is_dimension and not held.keys() >= set(keys):
+                where = next(i for i, key in enumerate(keys) if key not in held)
                 raise DataIdValueError(
-                    f"no {name} record for {name}={known[name]!r} of the data ID {data_id}; "
-                    "ingest or register it first"
+                    f"no {name} record for {name}={columns[name][where]!r} of the data ID "
+                    f"{data_ids[where]}; ingest or register it first"
                 )
-            found[name] = record
-            if record is not None:
-                for implied in definition.implies:
-                    self._check_implied(data_id, implied, record)
-                    known[implied] = record[implied]
+            for implied in definition.implies:
+                values = {key: record[implied] for key, record in held.items()}
+                columns[implied] = [values[key] for key in keys]
+                for i in saying:
+                    self._check_implied(data_ids[i], implied, held[keys[i]])
+        nothing = [None] * len(data_ids)
+        full = zip(*[columns[key] for key in group.data_coordinate_keys], strict=True)
+        attached = zip(*[records.get(name, nothing) for name in group.elements], strict=True)
+        if not group.elements:
+            return [DataCoordinate(group, (), {}) for _ in data_ids]
+        return [
+            DataCoordinate(group, values, dict(zip(group.elements, found, strict=True)))
+            for values, found in zip(full, attached, strict=True)
+        ]
 
     def _fetch_many(
         self, definition: DimensionElement, keys: set[tuple[Any, ...]]
