@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from ..datasets import StorageClass
-from ..errors import FileFormatError, StorageClassError
+from ..errors import StorageClassError
 from ..handles import is_local, read_part
 from ..images import Box2I, Extent2I, Point2I
 from .byte_source import ByteSource
@@ -263,5 +263,5 @@ class Formatter(ABC):
         StorageClassError
             Raised for a parameter that makes no sense for this object.
         """
-        with source.as_local_file() as path:
+        with source.read_locally() as path:
             return read_part(self.read_whole(path), request.component, request.parameters)
