@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import random
 import uuid
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trust_scale
-from astropy.time import Time
+from astropy.time import Time, TimeDelta
 
 from butler import Butler, CollectionType, DatasetRef, DatasetType, Timespan
+from butler.dimensions import UNIVERSE
 from butler.regions import SkyRegion
 
 lsst = pytest.importorskip("lsst.daf.butler", reason="lsst-daf-butler is not installed")
@@ -39,14 +41,14 @@ def records(rng: random.Random) -> list[tuple[str, dict[str, Any]]]:
     found: list[tuple[str, dict[str, Any]]] = []
     for number in range(10, 10 + rng.randrange(4, 9)):
         ra, dec = rng.uniform(-0.5, 2.5), rng.uniform(-0.2, 1.8)
-        begin = Time("2021-09-10T00:00:00", scale="tai") + rng.randrange(48) / 24
+        begin = Time("2021-09-10T00:00:00", scale="tai") + TimeDelta(rng.randrange(48) * 3600, format="sec")
         values = {
             "physical_filter": rng.choice(("Cam1-G", "Cam1-R1", "Cam1-R2")), "day_obs": 20210909,
             "exposure_time": rng.choice((None, 30.0, 45.0)), "seq_num": rng.choice((None, 1, 2)),
             "target_name": rng.choice((None, "M31", "m31", "it")), "name": f"v{number}",
         }  # fmt: skip
         region = None if rng.random() < 0.2 else square(ra, dec, rng.uniform(0.1, 0.6))
-        span = (begin, begin + 0.01)
+        span = (begin, begin + TimeDelta(864, format="sec"))
         found.append(("visit", {**camera, **values, "id": number, "timespan": span, "region": region}))
         for detector in rng.sample((1, 2, 3, 4), 2):
             own = square(ra + rng.uniform(-0.3, 0.3), dec, 0.1)
@@ -133,8 +135,6 @@ class Questions:
 
     def where(self) -> str:
         terms = [self.condition(2) for _ in range(self.rng.randrange(3))]
-        if self.rng.random() < 0.3:
-            terms.append(self.sky())
         return " AND ".join(f"({term})" for term in terms)
 
     def condition(self, depth: int) -> str:
@@ -171,12 +171,13 @@ class Questions:
             f"instrument {rng.choice(('=', '!='))} 'Cam1'", f"skymap = '{rng.choice(('SkyMap1', 'none'))}'",
         ))  # fmt: skip
 
-    def sky(self) -> str:
-        rng = self.rng
-        element = rng.choice(("visit", "visit", "patch", "tract", "visit_detector_region"))
-        ra, dec, size = rng.uniform(0, 2), rng.uniform(0, 1.6), rng.choice((0.0, 0.1, 0.8))
-        shape = rng.choice((f"CIRCLE({ra}, {dec}, {size})", f"POINT({ra}, {dec})"))
-        return f"{element}.region OVERLAPS {shape}"
+    def sky(self, dimensions: Iterable[str]) -> tuple[str, SkyRegion] | None:
+        """Draw an element among some dimensions and a shape that its regions must overlap."""
+        elements = [e for e in ("visit", "visit", "patch", "tract") if e in dimensions]
+        if not elements or self.rng.random() < 0.6:
+            return None
+        position = self.rng.uniform(0, 2), self.rng.uniform(0, 1.6)
+        return self.rng.choice(elements), SkyRegion.from_circle(*position, self.rng.choice((0.0, 0.1, 0.8)))
 
 
 def theirs_or_error(find: Any) -> Any:
@@ -208,34 +209,68 @@ def test_the_same_refs_as_lsst(tmp_path: Path) -> None:
 
 def compare(pair: Pair, questions: Questions) -> int | None:
     """Ask both one question; return how many results there are, None if LSST refuses."""
+    if questions.rng.random() < 0.35:
+        return compare_data_ids(pair, questions)
+    return compare_datasets(pair, questions)
+
+
+def on_the_sky(
+    pair: Pair, where: str, sky: tuple[str, SkyRegion] | None
+) -> tuple[str, Callable[[Any], bool]]:
+    """Return an expression with a condition on the sky, and the exact test of it.
+
+    LSST itself finds more for a given region: all that share a coarse pixel with it.
+    """
+    if sky is None:
+        return where, lambda data_id: True
+    element, shape = sky
+    keys = UNIVERSE[element].required
+    records = pair.ours.registry.records.fetch_all(element)
+    inside = {tuple(r[k] for k in keys) for r in records if r.region is not None and r.region.overlaps(shape)}
+    term = f"{element}.region OVERLAPS :shape"
+    return f"{term} AND ({where})" if where else term, lambda d: tuple(d[k] for k in keys) in inside
+
+
+def compare_data_ids(pair: Pair, questions: Questions) -> int | None:
     rng, where = questions.rng, questions.where()
-    if rng.random() < 0.35:
-        dimensions = rng.choice(
-            (["visit"], ["visit", "detector"], ["visit", "patch"], ["tract", "visit", "detector"])
-        )
-        query = {"where": where, "explain": False, "limit": None}
-        theirs = theirs_or_error(lambda: pair.theirs.query_data_ids(dimensions, **query))
-        if theirs is None:
-            return None
-        ours = pair.ours.query_data_ids(dimensions, **query)
-        assert {tuple(sorted(dict(d).items())) for d in ours} == {
-            tuple(sorted(d.mapping.items())) for d in theirs
-        }, (dimensions, where)
-        assert len(ours) == len(theirs)
-        return len(ours)
-    name = rng.choice(tuple(TYPES))
-    path = rng.choice((["one"], ["two", "one"], "chain", ["three", "chain"]))
-    order = [rng.choice(("", "-")) + dimension for dimension in rng.sample(TYPES[name], len(TYPES[name]))]
-    find_first = rng.random() < 0.7
-    query = {"where": where, "explain": False, "order_by": order, "limit": rng.choice((None, None, 3))}
-    query["find_first"] = find_first
-    theirs = theirs_or_error(lambda: pair.theirs.query_datasets(name, path, **query))
+    dimensions = rng.choice(
+        (["visit"], ["visit", "detector"], ["visit", "patch"], ["tract", "visit", "detector"])
+    )
+    sky = questions.sky(dimensions)
+    on_sky, is_inside = on_the_sky(pair, where, sky)
+    theirs = theirs_or_error(
+        lambda: pair.theirs.query_data_ids(dimensions, where=where, explain=False, limit=None)
+    )
     if theirs is None:
         return None
-    ours = pair.ours.query_datasets(name, path, **query)
+    bind = {"shape": sky[1]} if sky else {}
+    ours = pair.ours.query_data_ids(dimensions, where=on_sky, bind=bind, explain=False)
+    assert len(ours) == len(set(ours))
+    assert {tuple(sorted(dict(d).items())) for d in ours} == {
+        tuple(sorted(d.mapping.items())) for d in theirs if is_inside(d)
+    }, (dimensions, where, sky)
+    return len(ours)
+
+
+def compare_datasets(pair: Pair, questions: Questions) -> int | None:
+    rng, where = questions.rng, questions.where()
+    name = rng.choice(tuple(TYPES))
+    path = rng.choice((["one"], ["two", "one"], "chain", ["three", "chain"]))
+    order = [rng.choice(("", "-")) + d for d in rng.sample(TYPES[name], len(TYPES[name]))]
+    find_first, sky = rng.random() < 0.7, questions.sky(TYPES[name])
+    limit = None if sky else rng.choice((None, None, 3))
+    on_sky, is_inside = on_the_sky(pair, where, sky)
+    query = {"explain": False, "order_by": order, "find_first": find_first, "limit": limit}
+    theirs = theirs_or_error(lambda: pair.theirs.query_datasets(name, path, where=where, **query))
+    if theirs is None:
+        return None
+    theirs = [ref for ref in theirs if is_inside(ref.dataId)]
+    bind = {"shape": sky[1]} if sky else {}
+    ours = pair.ours.query_datasets(name, path, where=on_sky, bind=bind, **query)
+    told = (name, path, where, sky, query)
     if find_first:
-        assert [(r.id, r.run) for r in ours] == [(r.id, r.run) for r in theirs], (name, path, query)
-    elif query["limit"] is None:
-        assert {r.id for r in ours} == {r.id for r in theirs}, (name, path, query)
-    assert len(ours) == len(theirs), (name, path, query)
+        assert [(r.id, r.run) for r in ours] == [(r.id, r.run) for r in theirs], told
+    elif limit is None:
+        assert {r.id for r in ours} == {r.id for r in theirs}, told
+    assert len(ours) == len(theirs), told
     return len(ours)

@@ -421,7 +421,7 @@ def test_the_older_queries(chained: Butler) -> None:
     assert [(r.run, r.dataId["visit"]) for r in first] == [("r1", 1)]
     kinds = registry.queryDatasets(["no*", "total"], collections=["r1"])
     assert {ref.datasetType.name for ref in kinds} == {"note", "total"}
-    assert len(registry.queryDatasets("note", collections="*", dataId={"visit.name": "v1"})) == 2
+    assert registry.queryDatasets("note", collections="*", dataId={"visit.name": "v1"}).count() == 2
     patches = registry.queryDatasets("note", collections="r2", dimensions=["patch"], where="patch = 1")
     assert [ref.dataId["visit"] for ref in patches] == [2]
     with pytest.raises(MissingDatasetTypeError, match="did you mean 'note'"):

@@ -271,3 +271,27 @@ def test_warps_of_overlapping_visits(query: Query, butler: Butler) -> None:
     assert list(query.where("visit.region OVERLAPS CIRCLE(20, 0, 1)").datasets("warp")) == [ref]
     assert list(query.where("NOT visit.region OVERLAPS patch.region").datasets("warp")) == [ref]
     assert list(query.where("visit.region OVERLAPS patch.region").datasets("warp")) == []
+
+
+def test_queries_of_the_registry(query: Query, butler: Butler) -> None:
+    """LSST's registry methods ask the same, with its defaults: all collections, globs and lists of types."""
+    registry = butler.registry
+    every = registry.queryDatasets("note", collections=["run", "second"])
+    assert sorted(ref.dataId["visit"] for ref in every) == [1, 2, 2, 3]
+    assert every.count() == 4
+    first = registry.queryDatasets("note", collections=["run", "second"], findFirst=True, where="visit = 2")
+    assert [ref.run for ref in first.expanded()] == ["run"]
+    assert registry.queryDatasets("n*", collections=...).count() == 4
+    assert [len(list(p)) for p in registry.queryDatasets(["note", "warp"]).byParentDatasetType()] == [2, 0]
+    (reason,) = registry.queryDatasets("warp").explain_no_results()
+    assert reason == "no dataset of type 'warp' in run"
+    assert values(registry.queryDataIds("visit", datasets="note", collections="se*"), "visit") == [(2,), (3,)]
+    assert values(
+        registry.queryDataIds(["visit"], instrument="CAM", where="visit = :v", bind={"v": 3}), "visit"
+    ) == [(3,)]
+    (found,) = registry.queryDataIds("visit", dataId={"visit": 3}).expanded()
+    assert found.records["visit"].exposure_time == 60.0
+    records = registry.queryDimensionRecords("detector", datasets="note", where="visit > 1")
+    assert [record.id for record in records.order_by("-detector")] == [1, 0]
+    with pytest.raises(MissingDatasetTypeError, match="did you mean 'note'"):
+        registry.queryDatasets("nte")

@@ -78,7 +78,8 @@ def evaluate(node: Node, row: Mapping[str, Any], bind: Mapping[str, Any]) -> boo
             return negate(found) if negated else found
         case Call(name="GLOB", arguments=(operand, pattern)):
             value, text = value_of(operand, row, bind), value_of(pattern, row, bind)
-            return None if value is None else matches_glob(value, text)
+            # As in LSST, what anything fits is fitted by null, too.
+            return True if text == "*" else None if value is None else matches_glob(value, text)
         case IsTest(operand=operand, constant=constant, negated=negated):
             return (value_of(operand, row, bind) is _CONSTANTS[constant]) != negated
         case Identifier(name=name):

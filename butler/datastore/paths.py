@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 import re
 from functools import lru_cache
-from pathlib import Path
 from typing import Final
 
 from ..errors import TemplateError
@@ -79,5 +78,6 @@ def below(place: str, root: str) -> str | None:
         folder = root.rstrip("/") + "/"
         path = place.removeprefix(folder)
         return path if place.startswith(folder) and ".." not in path.split("/") else None
-    resolved, directory = Path(place).resolve(), Path(root).resolve()
-    return resolved.relative_to(directory).as_posix() if resolved.is_relative_to(directory) else None
+    folder = os.path.realpath(root).rstrip("/") + "/"
+    resolved = os.path.realpath(place)
+    return resolved.removeprefix(folder) if resolved.startswith(folder) else None

@@ -1,135 +1,162 @@
-"""LsstQueries: the queries of LSST's registry that its butler's own have replaced."""
+"""LsstQueries: the query methods of LSST's registry, in its spelling, over `Query`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any, cast
 
 from ..datasets import DatasetRef, DatasetType
 from ..dimensions import DataId, DimensionElement, DimensionGroup
-from .queries import Query
+from ..errors import NoDefaultCollectionError
+from .lsst_registry import LsstRegistry
+from .queries import (
+    DataCoordinateQueryResults,
+    DatasetRefQueryResults,
+    DimensionRecordQueryResults,
+    Query,
+)
 
 if TYPE_CHECKING:
-    from .queries.results import DataCoordinateQueryResults, DimensionRecordQueryResults
     from .registry import Registry
 
-__all__ = ["LsstQueries"]
+__all__ = ["DatasetQueryResults", "LsstQueries"]
 
-_DatasetTypes = str | DatasetType | Iterable[str | DatasetType]
-_Names = str | Iterable[str] | None
+_Collections = str | Iterable[str] | EllipsisType | None
+_Types = str | DatasetType | Iterable[str | DatasetType] | EllipsisType
 
 
-class LsstQueries:
-    """Older names for what `Butler.query` does; in `queryDatasets` all collections count by default."""
+@dataclass(frozen=True)
+class DatasetQueryResults:
+    """Datasets of several types, type by type.
+
+    Parameters
+    ----------
+    parts
+        Those of each type.
+    """
+
+    parts: tuple[DatasetRefQueryResults, ...]
+
+    def __iter__(self) -> Iterator[DatasetRef]:
+        return (ref for part in self.parts for ref in part)
+
+    def byParentDatasetType(self) -> Iterator[DatasetRefQueryResults]:
+        """Yield the datasets of each type."""
+        return iter(self.parts)
+
+    def expanded(self) -> DatasetQueryResults:
+        """Return the datasets with dimension records."""
+        return DatasetQueryResults(tuple(part.with_dimension_records() for part in self.parts))
+
+    def count(self, *, exact: bool = True, discard: bool = False) -> int:
+        """Return the number of datasets; it is always exact, and LSST's arguments make no difference."""
+        return sum(part.count() for part in self.parts)
+
+    def any(self, *, execute: bool = True, exact: bool = True) -> bool:
+        """Tell whether there are datasets; LSST's arguments make no difference."""
+        return any(part.any() for part in self.parts)
+
+    def explain_no_results(self, execute: bool = True) -> list[str]:
+        """Say why there are none; nothing if there are some."""
+        return [] if self.any() else [why for part in self.parts for why in part.explain_no_results()]
+
+
+class LsstQueries(LsstRegistry):
+    """What a script that was written for LSST's registry asks; results are found when iterated over.
+
+    Arguments have LSST's names and defaults: other than ``butler.query_datasets``, `queryDatasets` returns
+    the datasets of all collections unless `findFirst` is set. `check` is for LSST's callers; expressions are
+    always checked.
+    """
 
     def queryDatasets(
         self,
-        datasetType: _DatasetTypes,
+        datasetType: _Types,
         *,
-        collections: _Names = None,
-        dimensions: Iterable[str] | DimensionGroup | None = None,
+        collections: _Collections = None,
+        dimensions: Iterable[str] | None = None,
         dataId: DataId | None = None,
         where: str = "",
         findFirst: bool = False,
         bind: Mapping[str, Any] | None = None,
         check: bool = True,
         **kwargs: Any,
-    ) -> list[DatasetRef]:
-        """Return datasets of one dataset type or several.
-
-        Parameters
-        ----------
-        datasetType
-            Registered dataset types, also by glob.
-        collections
-            Collections to search; the defaults if None.
-        dimensions
-            Further dimensions that take part in the conditions.
-        dataId
-            Values that the data ID must have; keyword arguments add to it.
-        where, bind
-            Expression, and values for the ``:names`` in it.
-        findFirst
-            Whether of several collections only the first counts that has a data ID.
-        check
-            For LSST's callers: conditions are always checked.
+    ) -> DatasetQueryResults:
+        """Return datasets of types, names or globs that fulfil a condition.
 
         Raises
         ------
-        MissingDatasetTypeError, MissingCollectionError
-            Raised for a name that there is not.
-        InvalidQueryError
-            Raised if the expression is wrong.
+        MissingDatasetTypeError
+            Raised for a name that there is not; globs may mean nothing.
         """
-        query = self._query(where, bind, dataId, kwargs)
+        query = self._query(where, bind)
         if dimensions is not None:
             query = query.join_dimensions(dimensions)
-        found: list[DatasetRef] = []
-        for kind in self._types(datasetType):
-            found += query.datasets(kind, collections, find_first=findFirst)
-        return found
+        path = self._path(collections)
+        parts = [query.datasets(name, path, find_first=findFirst) for name in self._type_names(datasetType)]
+        return DatasetQueryResults(tuple(part.where(dataId or {}, **kwargs) for part in parts))
 
     def queryDataIds(
         self,
-        dimensions: Iterable[str] | DimensionGroup | str,
+        dimensions: DimensionGroup | Iterable[str] | str,
         *,
         dataId: DataId | None = None,
-        datasets: _DatasetTypes | None = None,
-        collections: _Names = None,
+        datasets: _Types | None = None,
+        collections: _Collections = None,
         where: str = "",
         bind: Mapping[str, Any] | None = None,
         check: bool = True,
         **kwargs: Any,
     ) -> DataCoordinateQueryResults:
-        """Return data IDs, also only those for which there are datasets.
-
-        Parameters
-        ----------
-        dimensions
-            Of the data IDs.
-        datasets, collections
-            Dataset types that must have a dataset in one of the collections.
-        dataId, where, bind, check
-            As of `queryDatasets`.
-        """
-        query = self._joined(self._query(where, bind, dataId, kwargs), datasets, collections)
-        return query.data_ids(dimensions)
+        """Return data IDs that fulfil a condition, those that have datasets if `datasets` are given."""
+        query = self._joined(self._query(where, bind), datasets, collections)
+        return query.data_ids(dimensions).where(dataId or {}, **kwargs)
 
     def queryDimensionRecords(
         self,
-        element: str | DimensionElement,
+        element: DimensionElement | str,
         *,
         dataId: DataId | None = None,
-        datasets: _DatasetTypes | None = None,
-        collections: _Names = None,
+        datasets: _Types | None = None,
+        collections: _Collections = None,
         where: str = "",
         bind: Mapping[str, Any] | None = None,
         check: bool = True,
         **kwargs: Any,
     ) -> DimensionRecordQueryResults:
-        """Return the records of a dimension element; other arguments as of `queryDataIds`."""
-        query = self._joined(self._query(where, bind, dataId, kwargs), datasets, collections)
-        return query.dimension_records(element if isinstance(element, str) else element.name)
+        """Return dimension records that fulfil a condition; arguments as `queryDataIds`."""
+        name = element if isinstance(element, str) else element.name
+        query = self._joined(self._query(where, bind), datasets, collections)
+        return query.dimension_records(name).where(dataId or {}, **kwargs)
 
-    def _query(
-        self, where: str, bind: Mapping[str, Any] | None, data_id: DataId | None, kwargs: Mapping[str, Any]
-    ) -> Query:
-        everything = Query.everything(cast("Registry", self))
-        return everything.where(where, bind=bind).where(data_id or {}, **kwargs)
+    def _query(self, where: str, bind: Mapping[str, Any] | None) -> Query:
+        return Query.everything(cast("Registry", self)).where(where, bind=bind)
 
-    def _joined(self, query: Query, datasets: _DatasetTypes | None, collections: _Names) -> Query:
-        for kind in () if datasets is None else self._types(datasets):
-            query = query.join_dataset_search(kind, collections)
-        return query
+    def _joined(self, query: Query, datasets: _Types | None, collections: _Collections) -> Query:
+        if datasets is None:
+            return query
+        path = self._path(collections)
+        searches = [query.search(name, path, find_first=False) for name in self._type_names(datasets)]
+        return replace(query, spec=replace(query.spec, joined=(*query.spec.joined, *searches)))
 
-    def _types(self, given: _DatasetTypes) -> list[str]:
-        """Return the names of dataset types that are given by name, glob or themselves."""
-        registry = cast("Registry", self)
-        names: dict[str, None] = {}
-        for kind in [given] if isinstance(given, str | DatasetType) else given:
-            name = kind if isinstance(kind, str) else kind.name
-            if "*" in name or "?" in name:
-                names |= dict.fromkeys(found.name for found in registry.queryDatasetTypes(name))
-            else:
-                names[name] = None
-        return list(names)
+    def _path(self, collections: _Collections) -> list[str]:
+        """Return the collections that names and globs mean."""
+        if isinstance(collections, EllipsisType):
+            return self.collections.query("*")
+        given = self.defaults.collections if collections is None else collections
+        names = [given] if isinstance(given, str) else list(given)
+        if not names and collections is None:
+            raise NoDefaultCollectionError("no collections to search; give collections=... here")
+        return self.collections.query(names)
+
+    def _type_names(self, types: _Types) -> list[str]:
+        if isinstance(types, str | DatasetType):
+            types = [types]
+        given = ["*"] if isinstance(types, EllipsisType) else list(types)
+        names = [one if isinstance(one, str) else one.name for one in given]
+        plain = [name for name in names if not set(name) & set("*?[")]
+        known = {dataset_type.name: None for dataset_type in self.queryDatasetTypes(names)}
+        # A name that is no glob is asked for, too, so that whoever misspells it is told.
+        return list({**dict.fromkeys(plain), **known})

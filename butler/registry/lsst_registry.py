@@ -31,7 +31,6 @@ from .defaults import RegistryDefaults
 from .dimension_store import DimensionRecordStore
 from .file_store import FileRecordStore
 from .lsst_collections import LsstCollections
-from .lsst_queries import LsstQueries
 from .tag_store import TagStore
 
 __all__ = ["DatasetAssociation", "LsstRegistry"]
@@ -59,7 +58,7 @@ class DatasetAssociation:
     timespan: Timespan | None
 
 
-class LsstRegistry(LsstCollections, LsstQueries, ABC):
+class LsstRegistry(LsstCollections, ABC):
     """What a script that was written for LSST's registry calls."""
 
     database: Database

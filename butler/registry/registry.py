@@ -19,7 +19,7 @@ from .dataset_store import DatasetSearchPath, DatasetStore, FoundDataset, Regist
 from .defaults import RegistryDefaults
 from .dimension_store import DimensionRecordStore
 from .file_store import FileRecordStore
-from .lsst_registry import LsstRegistry
+from .lsst_queries import LsstQueries
 from .memory import MARK, Memory
 from .queries import DatasetSearch, Output, QueryRunner, QuerySpec, why_empty
 from .schema import SCHEMA_VERSION, Schema
@@ -28,7 +28,7 @@ from .tag_store import TagStore
 __all__ = ["Registry"]
 
 
-class Registry(LsstRegistry):
+class Registry(LsstQueries):
     """Collections, dataset types, dimension records and datasets of one repository.
 
     Parameters

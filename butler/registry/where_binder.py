@@ -132,7 +132,10 @@ class _Binder:
             case ex.Call(name="GLOB"):
                 if len(node.arguments) != 2:
                     raise self._where.error(node, "write GLOB(column, 'pattern')")
-                return self._matched(node.arguments[0], Pattern.from_glob(self._text(node.arguments[1])))
+                glob = self._text(node.arguments[1])
+                matched = self._matched(node.arguments[0], Pattern.from_glob(glob))
+                # As in LSST, what anything fits is fitted by null, too.
+                return Known(True) if glob == "*" else matched
             case ex.IsTest():
                 return self._is_test(node)
             case ex.Identifier():

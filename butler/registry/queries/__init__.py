@@ -3,16 +3,25 @@
 from .explain import why_empty
 from .query import Query
 from .question import Output
-from .runner import QueryRunner, dataset_output
+from .results import (
+    DataCoordinateQueryResults,
+    DatasetRefQueryResults,
+    DimensionRecordQueryResults,
+    GeneralQueryResults,
+)
+from .runner import QueryRunner
 from .spec import DatasetSearch, KeyTable, QuerySpec
 
 __all__ = [
+    "DataCoordinateQueryResults",
+    "DatasetRefQueryResults",
     "DatasetSearch",
+    "DimensionRecordQueryResults",
+    "GeneralQueryResults",
     "KeyTable",
     "Output",
     "Query",
     "QueryRunner",
     "QuerySpec",
-    "dataset_output",
     "why_empty",
 ]

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from ...dimensions import GOVERNORS, UNIVERSE, DimensionGroup, coerce_value
 from ...errors import InvalidQueryError, did_you_mean
-from ..conditions import AllOf, Column, Compared, Condition, Constant, Member, Span, columns_of
+from ..conditions import (
+    AllOf,
+    AnyOf,
+    Column,
+    Compared,
+    Condition,
+    Constant,
+    InSteps,
+    Member,
+    Span,
+    columns_of,
+)
 from ..where import Scope, Where
 from ..where_binder import bind_where
 from .spec import DatasetSearch, KeyTable, QuerySpec
 
 __all__ = ["Output", "Question", "ask"]
+
+_MAX_STEPS: Final = 100_000
+"""Most values of a range that are counted as named one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,25 +85,37 @@ class Question:
 
     def fixed_values(self, dimension: str) -> list[Any] | None:
         """Return the values that a condition leaves to a dimension; None if no condition names them."""
-        for term in self.terms:
-            match term:
-                case (
-                    Compared(operator="=", left=Column() as key, right=Constant(slot=slot))
-                    | Compared(operator="=", left=Constant(slot=slot), right=Column() as key)
-                ) if key.is_key and key.name == dimension:
-                    return [self.values[slot]]
-                case Member(operand=Column() as key, items=items, listed=listed) if (
-                    key.is_key and key.name == dimension and all(isinstance(i, Constant) for i in items)
-                ):
-                    found = [self.values[item.slot] for item in items if isinstance(item, Constant)]
-                    found += self.values[listed.slot] if listed is not None else []
-                    return list(dict.fromkeys(found))
-        return None
+        found = (_fixed_values(term, dimension, self.values) for term in self.terms)
+        return next((values for values in found if values is not None), None)
 
     def without(self, dropped: Iterable[Condition]) -> Question:
         """Return the question without some of its terms."""
         gone = list(dropped)
         return replace(self, terms=tuple(t for t in self.terms if not any(t is d for d in gone)))
+
+
+def _fixed_values(term: Condition, dimension: str, values: list[Any]) -> list[Any] | None:
+    """Return the values that a term leaves to a dimension, None if it does not name them."""
+    match term:
+        case (
+            Compared(operator="=", left=Column() as key, right=Constant(slot=slot))
+            | Compared(operator="=", left=Constant(slot=slot), right=Column() as key)
+        ) if key.is_key and key.name == dimension:
+            return [values[slot]]
+        case Member(operand=Column() as key, items=items, listed=listed) if (
+            key.is_key and key.name == dimension and all(isinstance(item, Constant) for item in items)
+        ):
+            found = [values[item.slot] for item in items if isinstance(item, Constant)]
+            return list(dict.fromkeys(found + (values[listed.slot] if listed is not None else [])))
+        case InSteps(operand=Column() as key) if key.is_key and key.name == dimension:
+            first, last, step = (values[c.slot] for c in (term.first, term.last, term.step))
+            steps = range(first, last + 1, step)
+            return list(steps) if len(steps) <= _MAX_STEPS else None
+        case AnyOf(parts=parts):
+            known = [_fixed_values(part, dimension, values) for part in parts]
+            every = [value for each in known if each is not None for value in each]
+            return list(dict.fromkeys(every)) if None not in known else None
+    return None
 
 
 def ask(

@@ -151,6 +151,10 @@ class DataCoordinateQueryResults(_QueryResults[DataCoordinate]):
         """Return the data IDs with dimension records."""
         return replace(self, has_dimension_records=True)
 
+    def expanded(self) -> Self:
+        """Return the data IDs with dimension records; the name in LSST's old registry."""
+        return self.with_dimension_records()
+
 
 @dataclass(frozen=True, eq=False)
 class DatasetRefQueryResults(_QueryResults[DatasetRef]):
