@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from ..datasets import StorageClass
-from ..errors import StorageClassError
+from ..errors import FileFormatError, StorageClassError
 from ..handles import is_local, read_part
 from ..images import Box2I, Extent2I, Point2I
 from .byte_source import ByteSource
