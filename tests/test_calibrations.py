@@ -22,6 +22,8 @@ from butler.errors import (
     OrphanedRecordError,
 )
 
+pytestmark = pytest.mark.both_databases
+
 BIAS = DatasetType("bias", ("instrument", "detector"), "StructuredDataDict", isCalibration=True)
 DAY = 86_400 * 10**9
 

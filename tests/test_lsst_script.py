@@ -13,6 +13,8 @@ from small_repository import CALEXP, make_exposure
 from butler import Butler
 from butler.images import Box2I, Extent2I, Point2I
 
+pytestmark = pytest.mark.both_databases
+
 SCRIPT = Path(__file__).with_name("lsst_script.py")
 IMPORTS = {
     "from butler import": "from lsst.daf.butler import",
