@@ -6,11 +6,10 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import (
@@ -24,11 +23,13 @@ from ..errors import (
 )
 from .turnstile import Turnstile
 
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
+
 __all__ = ["Backend", "PostgresBackend", "SqliteBackend", "check_postgres_url"]
 
 _BUSY_TIMEOUT_S: Final = 60
 _Fault = tuple[tuple[str, ...], type[ButlerError], str]
-_Insert = sqlite.Insert | postgresql.Insert
 _BUSY: Final = f"the registry is busy: another process has held it for {_BUSY_TIMEOUT_S} s; try again"
 _TAKEN: Final = "the same exists already: {}"
 _NEEDED: Final = "something else still needs this, or has removed what this needs: {}"
@@ -109,7 +110,7 @@ class Backend(Protocol):
     def lost_references(self, connection: sa.Connection) -> str:
         """Return tables whose rows refer to others that are not there; empty if there are none."""
 
-    def insert(self, table: sa.Table) -> _Insert:
+    def insert(self, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
         """Return an INSERT that can have an ON CONFLICT clause."""
 
     def fault(self, error: DBAPIError) -> ButlerError | None:
@@ -166,6 +167,8 @@ class SqliteBackend:
 
     def insert(self, table: sa.Table) -> sqlite.Insert:
         """Return an INSERT that can have an ON CONFLICT clause."""
+        from sqlalchemy.dialects import sqlite
+
         return sqlite.insert(table)
 
     def fault(self, error: DBAPIError) -> ButlerError | None:
@@ -253,6 +256,9 @@ class PostgresBackend:
 
     def insert(self, table: sa.Table) -> postgresql.Insert:
         """Return an INSERT that can have an ON CONFLICT clause."""
+        # A dialect takes a while to import, and most repositories need one of them only.
+        from sqlalchemy.dialects import postgresql
+
         return postgresql.insert(table)
 
     def fault(self, error: DBAPIError) -> ButlerError | None:
