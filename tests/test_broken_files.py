@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from small_repository import make_coadd, make_exposure, make_masked_image
 from stored_files import read, read_camera, write
 
+from butler.datasets import STORAGE_CLASSES, get_storage_class
 from butler.errors import FileFormatError, StorageClassError
-from butler.formatters import LocalFile, get_formatter
+from butler.formatters import LocalFile, ReadRequest, formatter_for, get_formatter
 from butler.images import Exposure, Image, Mask
 
 pytestmark = pytest.mark.filterwarnings("ignore::astropy.utils.exceptions.AstropyWarning")
@@ -145,6 +146,20 @@ def test_other_broken_files(tmp_path: Path, content: bytes, storage_class: str) 
     path.write_bytes(content)
     with pytest.raises(FileFormatError, match="broken"):
         read(path, storage_class)
+
+
+@pytest.mark.parametrize(
+    "storage_class", sorted(k for k, kind in STORAGE_CLASSES.items() if kind.formatter not in ("", "Bytes"))
+)
+def test_errors_name_what_the_user_knows(tmp_path: Path, storage_class: str) -> None:
+    """A file that has another name for a while, or is a copy, is told by the name that it is known by."""
+    (tmp_path / ".x.part").write_bytes(b"\x00 broken")
+    kind = get_storage_class(storage_class)
+    source = LocalFile(tmp_path / ".x.part", "s3://bucket/x")
+    with pytest.raises(FileFormatError) as caught:
+        formatter_for(kind).read(source, ReadRequest(kind))
+    assert "s3://bucket/x" in str(caught.value)
+    assert ".part" not in str(caught.value)
 
 
 @pytest.mark.parametrize("formatter", ["ExposureFits", "ImageFits", "CameraImageFits", "Json", "TableEcsv"])

@@ -104,7 +104,7 @@ def test_files_that_may_not_grow(ordinary: Laboratory, name: str, record_propert
     n_refused = 0
     for _ in range(N_TRIED):
         base = ordinary.fresh()
-        outcome = run_writer(name, base, Kill(room=int(10 ** chance.uniform(0, 4.7))))
+        outcome = run_writer(name, base, Kill(room=int(10 ** chance.uniform(1, 5.6))))
         assert outcome.exit_code == DONE
         if outcome.error:
             n_refused += 1

@@ -73,7 +73,7 @@ def test_kill_within_a_file(laboratory: Laboratory, name: str, record_property: 
     laboratory.course(name)
     n_kills = 0
     for _ in range(N_SIZES):
-        size = int(10 ** chance.uniform(0, 4.7))
+        size = int(10 ** chance.uniform(1, 5.6))
         base = laboratory.fresh()
         exit_code = run_killed(name, base, Kill(size=size))
         assert exit_code in (DONE, -signal.SIGXFSZ)

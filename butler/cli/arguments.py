@@ -48,7 +48,9 @@ format_option = click.option(
     show_default=True,
     help="How rows are printed.",
 )
-confirm_option = click.option("-y/--confirm", "--yes", "--no-confirm", "yes", help="Do not ask, or do.")
+confirm_option = click.option(
+    "-y/--confirm", "--yes", "--no-confirm", "yes", help="Whether not to ask before something is removed."
+)
 dry_run_option = click.option("--dry-run", is_flag=True, help="Print what would go; remove nothing.")
 
 

@@ -53,7 +53,8 @@ class DataQuery:
 
     def joined(self, butler: Butler, query: Query) -> Query:
         """Return a query for data IDs for which there are the datasets."""
-        path = list(self.collections) or all_runs(butler)
+        # Which of them has a dataset does not matter here, so that globs may name them.
+        path = butler.collections.query(self.collections) if self.collections else all_runs(butler)
         for name in self.datasets:
             query = query.join_dataset_search(name, path)
         return query

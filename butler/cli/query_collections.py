@@ -100,7 +100,8 @@ class _Listing:
 
     def __init__(self, butler: Butler, *, upwards: bool, with_types: bool) -> None:
         self._butler = butler
-        self._with_types = with_types
+        found = butler.collections.query_info("*", include_parents=upwards, include_summary=with_types)
+        self._all = {info.name: info for info in found}
         self.link = "parents" if upwards else "children"
 
     def select(self, patterns: Sequence[str], kinds: set[str], *, flatten: bool) -> list[CollectionInfo]:
@@ -108,7 +109,8 @@ class _Listing:
         names = self._butler.collections.query(patterns, flatten_chains=flatten)
         if not names and patterns != ["*"]:
             raise MissingCollectionError(f"no collection matches {', '.join(patterns)}")
-        return _newest_first([info for info in self._infos(names) if not kinds or info.type.value in kinds])
+        infos = [self._all[name] for name in names]
+        return _newest_first([info for info in infos if not kinds or info.type.value in kinds])
 
     def tree(self, infos: Iterable[CollectionInfo]) -> Iterator[tuple[str, CollectionInfo]]:
         """Yield collections under indented names, those linked to one below it and only there."""
@@ -117,13 +119,8 @@ class _Listing:
         while waiting:
             depth, info = waiting.pop()
             yield "  " * depth + info.name, info
-            linked = self._infos(getattr(info, self.link))
+            linked = [self._all[name] for name in getattr(info, self.link)]
             waiting += [(depth + 1, other) for other in reversed(linked)]
-
-    def _infos(self, names: Sequence[str]) -> list[CollectionInfo]:
-        return self._butler.collections.query_info(
-            names, include_parents=self.link == "parents", include_summary=self._with_types
-        )
 
 
 def _newest_first(infos: Sequence[CollectionInfo]) -> list[CollectionInfo]:

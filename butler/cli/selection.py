@@ -144,11 +144,10 @@ class Selection:
 
     def _type_names(self, butler: Butler, path: Sequence[str]) -> list[str]:
         """Return the names of the dataset types, of globs only such as are held."""
-        held = {
-            name
-            for info in butler.collections.query_info(path, include_summary=True)
-            for name in info.dataset_types or ()
-        }
+        if self.types and not any(map(is_pattern, self.types)):
+            return list(dict.fromkeys(butler.get_dataset_type(name).name for name in self.types))
+        infos = butler.collections.query_info(path if self.collections else "*", include_summary=True)
+        held = {name for info in infos for name in info.dataset_types or ()}
         names: dict[str, None] = {}
         for pattern in self.types or ["*"]:
             if not is_pattern(pattern):

@@ -73,10 +73,10 @@ def stage_file(datastore: FileDatastore, file: IncomingFile, transfer: str | Non
         Raised if the file is broken.
     """
     place = standardized(file.place)
+    source = datastore.outside(place)
     # To look where links lead takes longer than all the rest.
     path = below(place, datastore.store.locate("")) if transfer in _WHERE_MATTERS else None
     mode = _mode_for(datastore, place, transfer, inside=path is not None)
-    source = datastore.outside(place)
     try:
         _require_file(source, file)
         if mode == _IN_PLACE:

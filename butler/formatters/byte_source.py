@@ -74,6 +74,15 @@ class ByteSource(ABC):
         """Give the whole file a local name, for libraries that want one; valid inside the block only."""
         yield Path()
 
+    @contextmanager
+    def read_locally(self) -> Iterator[Path]:
+        """Do as `as_local_file`; an error about the file's content names the source nevertheless."""
+        with self.as_local_file() as path:
+            try:
+                yield path
+            except FileFormatError as error:
+                raise FileFormatError(str(error).replace(str(path), str(self))) from error
+
     def open(self) -> BinaryIO:
         """Return a stream that can be sought in; only what is read of it, rounded up, is fetched."""
         return io.BufferedReader(_SourceStream(self), _BUFFER_SIZE)

@@ -114,11 +114,11 @@ def read_planes(
 
     Compressed planes take one request before it: where their tiles lie.
     """
-    boxes = [
-        PlainBox(plane, bbox) if plane.tiles is None else TileBox(plane, plane.tiles, bbox)
-        for plane in planes
-    ]
     with broken_file(source):
+        boxes = [
+            PlainBox(plane, bbox) if plane.tiles is None else TileBox(plane, plane.tiles, bbox)
+            for plane in planes
+        ]
         tables = _read_lists(source, [box.table_ranges() for box in boxes])
         wanted = [box.pixel_ranges(table) for box, table in zip(boxes, tables, strict=True)]
         data = _read_lists(source, wanted)

@@ -263,5 +263,5 @@ class Formatter(ABC):
         StorageClassError
             Raised for a parameter that makes no sense for this object.
         """
-        with source.as_local_file() as path:
+        with source.read_locally() as path:
             return read_part(self.read_whole(path), request.component, request.parameters)

@@ -44,7 +44,7 @@ class HealSparseFormatter(Formatter):
         """
         import healsparse
 
-        with source.as_local_file() as path, _readable(path):
+        with source.read_locally() as path, _readable(path):
             if request.component == "coverage":
                 return healsparse.HealSparseCoverage.read(str(path))
             wanted = {key: value for key, value in request.parameters.items() if value is not None}

@@ -40,7 +40,7 @@ class TableFormatter(Formatter):
 
     def read(self, source: ByteSource, request: ReadRequest) -> Any:
         """Read a table, or columns and rows of it, or what it says about them."""
-        with source.as_local_file() as path:
+        with source.read_locally() as path:
             table = self.read_whole(path)
         if request.component is not None:
             return table_component(table, request.component)

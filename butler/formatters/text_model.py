@@ -59,7 +59,7 @@ class TextModelFormatter(Formatter):
 
     def read(self, source: ByteSource, request: ReadRequest) -> Any:
         """Read what the storage class says: a dictionary, a list or a model."""
-        with source.as_local_file() as path:
+        with source.read_locally() as path:
             values = self.read_whole(path)
         whole = _as_class(values, request.storage_class, source)
         return read_part(whole, request.component, request.parameters)

@@ -23,7 +23,7 @@ from ..errors import (
     did_you_mean,
 )
 from .database import Database
-from .memory import Memory
+from .memory import MARK, Memory
 from .schema import Schema
 from .summaries import CollectionSummaries
 
@@ -282,13 +282,20 @@ class CollectionStore:
         found: dict[str, CollectionInfo] = {}
         for pattern in patterns:
             if re.search(r"[*?\[]", pattern):
-                for info in self._find(None):
+                for info in self._every():
                     if fnmatch.fnmatchcase(info.name, pattern):
                         found.setdefault(info.name, info)
             else:
                 info = self.get_info(pattern)
                 found.setdefault(info.name, info)
         return list(found.values())
+
+    def _every(self) -> list[CollectionInfo]:
+        """Return all collections; each is then known by its name, too."""
+        mark = self._memory.answers().get(MARK)
+        found = self._find(None)
+        self._memory.keep({("collection", info.name): info for info in found}, mark)
+        return found
 
     def _parents(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
