@@ -94,9 +94,9 @@ _LIMITS = """\
   The registry's share is 0.1 ms.
 - Ingest in place: each file is looked at and its checksum computed, which the peer does not do either.
 - `from butler import Butler`, and every command that opens a repository: three quarters are SQLAlchemy,
-  numpy, pydantic and lsst.sphgeom, which the peer imports, too. `import butler` and `--help` need none of them.
+  numpy, pydantic and lsst.sphgeom, which the peer imports, too. `import butler` and `--help` need none.
 - Lists and joins: one object for each ref and data ID is most of the time; at 10,000 rows the fixed costs of
   both sides still count.
 - Region reads beside astropy's memory map: half of the time is the copy into native byte order, as for the
   others; a read of large boxes is that copy and nothing else, so all come together there.
-- The path is two thirds of the bytes of a file record: it is stored whole, but indexed by a hash of 64 bits."""
+- The path is two thirds of the bytes of a file record: it is stored whole, but indexed by 64 bits of hash."""
