@@ -90,7 +90,7 @@ def _version(name: str) -> str:
 _LIMITS = """\
 - `put`, one by one or many: a file is on disk before its rows are. That is three flushes of a file and its
   directories for each dataset (0.3 to 0.5 ms of system time, and waiting), which the peer does not do; the
-  rest is the Python of a temporary name, a link, a checksum and a path from a template, more than the registry.
+  rest is the Python of a temporary name, a link, a checksum and a path from a template, not the registry.
 - Ingest in place: each file is looked at and its checksum computed.
 - `from butler import Butler`, and every command that opens a repository: mostly the import of SQLAlchemy,
   numpy, pydantic and lsst.sphgeom, which the peer imports, too. `import butler` and `--help` need none.

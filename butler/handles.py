@@ -11,7 +11,14 @@ from .dimensions import DataCoordinate
 from .errors import StorageClassError
 from .tables import is_table, table_part
 
-__all__ = ["DatasetReader", "DeferredDatasetHandle", "InMemoryDatasetHandle", "read_part"]
+__all__ = [
+    "DatasetReader",
+    "DeferredDatasetHandle",
+    "InMemoryDatasetHandle",
+    "check_request",
+    "converted",
+    "read_part",
+]
 
 
 class DatasetReader(Protocol):
@@ -88,16 +95,16 @@ class DeferredDatasetHandle:
             whole = self.reader.read(self.ref, None, wanted)
             if storageClass is None and self.storageClass is None:
                 return whole
-            return _converted(whole, self.ref.datasetType.storageClass, storageClass or self.storageClass)
+            return converted(whole, self.ref.datasetType.storageClass, storageClass or self.storageClass)
         part_class = self.ref.datasetType.storageClass.component(component)
         if self.storageClass is None:
             part = self.reader.read(self.ref, component, wanted)
         else:
             whole = self.reader.read(self.ref, None, wanted)
             part = read_part(
-                _converted(whole, self.ref.datasetType.storageClass, self.storageClass), component, {}
+                converted(whole, self.ref.datasetType.storageClass, self.storageClass), component, {}
             )
-        return _converted(part, part_class, storageClass)
+        return converted(part, part_class, storageClass)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +139,10 @@ class InMemoryDatasetHandle:
         part = read_part(self.inMemoryDataset, component, parameters or {})
         if storageClass is None or own is None:
             return part
-        return _converted(part, own if component is None else own.component(component), storageClass)
+        return converted(part, own if component is None else own.component(component), storageClass)
 
 
-def _converted(obj: Any, given: StorageClass, wanted: str | StorageClass | None) -> Any:
+def converted(obj: Any, given: StorageClass, wanted: str | StorageClass | None) -> Any:
     """Return an object of one storage class as one of another."""
     if wanted is None:
         return obj

@@ -14,18 +14,18 @@ import sqlalchemy as sa
 
 from butler import Butler
 from butler.registry.migrations import STEPS, MigrationStep
-from butler.registry.migrations.steps import tag_tables
+from butler.registry.migrations.steps import tables_on_demand
 
 if TYPE_CHECKING:
     from alembic.operations import Operations
 
 
 def alter(op: Operations) -> None:
-    """Add a column, rebuild a table that others refer to, and reach the tag tables."""
+    """Add a column, rebuild a table that others refer to, and reach those made on demand."""
     op.add_column("collection", sa.Column("owner", sa.String))
     with op.batch_alter_table("dataset", recreate="auto") as batch:
         batch.alter_column("ingest_date", nullable=True)
-    for name in tag_tables(op):
+    for name in tables_on_demand(op):
         op.add_column(name, sa.Column("weight", sa.Double))
     op.execute(sa.text("UPDATE collection SET doc = 'migrated'"))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_repository import COADD, DETECTORS, NOTE, VISITS, WARP
+from small_repository import CALEXP, COADD, DETECTORS, NOTE, VISITS, WARP
 
 from butler import Butler, DataCoordinate, DatasetRef
 from butler.dimensions import UNIVERSE
@@ -261,6 +261,20 @@ def test_eager_methods_take_alternate_keys(query: Query, butler: Butler) -> None
         butler.query_datasets("note", "run", visit=3)
     (ref,) = butler.query_datasets("note", "run", visit=1, with_dimension_records=True)
     assert ref.dataId.hasRecords()
+
+
+def test_detectors_of_two_instruments_keep_apart(query: Query, butler: Butler) -> None:
+    """What a detector is in one instrument says nothing about that of the same number in another."""
+    insert = butler.registry.insertDimensionData
+    insert("instrument", {"name": "OTHER"})
+    insert("detector", {"instrument": "OTHER", "id": 1, "full_name": "x", "purpose": "SCIENCE"})
+    refs = [DatasetRef(CALEXP, data_id(visit=1, detector=d), "run") for d in (0, 1)]
+    butler.registry.insert_datasets("run", refs)
+    for where, detectors in {
+        "visit = 1 AND detector.purpose = 'SCIENCE'": [0], "visit = 1 AND detector > 0": [1],
+        "visit = 1 AND detector < 5 AND detector.purpose != 'SCIENCE'": [1], "visit = 1": [0, 1],
+    }.items():  # fmt: skip
+        assert [r.dataId["detector"] for r in query.where(where).datasets("calexp")] == detectors
 
 
 def test_warps_of_overlapping_visits(query: Query, butler: Butler) -> None:

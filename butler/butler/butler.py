@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from .locating import LocatingButler
 from .moving import MovingButler
 from .querying import QueryingButler
-from .reading import ReadingButler
 from .writing import WritingButler
 
 __all__ = ["Butler"]
 
 
-class Butler(ReadingButler, QueryingButler, WritingButler, MovingButler):
+class Butler(LocatingButler, QueryingButler, WritingButler, MovingButler):
     """Finds and keeps datasets.
 
     Parameters

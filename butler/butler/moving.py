@@ -13,14 +13,14 @@ from ..datasets import DatasetRef
 from ..dimensions import UNIVERSE, DataCoordinate
 from ..errors import ArtifactMissingError, ButlerUserError
 from ..user_paths import checked_path
-from .finding import FindingButler
+from .reading import ReadingButler
 
 __all__ = ["MovingButler"]
 
 _Path = str | os.PathLike[str]
 
 
-class MovingButler(FindingButler):
+class MovingButler(ReadingButler):
     """The part of the butler that moves datasets between repositories."""
 
     @contextmanager
@@ -126,7 +126,7 @@ class MovingButler(FindingButler):
 
     def transfer_from(
         self,
-        source_butler: FindingButler,
+        source_butler: ReadingButler,
         source_refs: Iterable[DatasetRef],
         transfer: str = "copy",
         skip_missing: bool = True,
@@ -182,7 +182,7 @@ class MovingButler(FindingButler):
         return [arrival.ref for arrival in arrivals]
 
     def transfer_dimension_records_from(
-        self, source_butler: FindingButler, source_refs: Iterable[DatasetRef | DataCoordinate]
+        self, source_butler: ReadingButler, source_refs: Iterable[DatasetRef | DataCoordinate]
     ) -> None:
         """Bring the dimension records of datasets or data IDs in, with all they refer to.
 

@@ -12,7 +12,7 @@ from ..datasets import DatasetRef, DatasetType
 from ..dimensions import DataCoordinate, DataId, DimensionGroup, DimensionRecord
 from ..errors import EmptyQueryResultError, InvalidQueryError, MissingDatasetTypeError, did_you_mean
 from ..registry import DatasetSearch, Query
-from .finding import FindingButler
+from .reading import ReadingButler
 
 __all__ = ["QueryingButler"]
 
@@ -21,7 +21,7 @@ _Results = TypeVar("_Results", bound=Any)
 _GLOB: Final = frozenset("*?[")
 
 
-class QueryingButler(FindingButler):
+class QueryingButler(ReadingButler):
     """The part of the butler that asks the registry."""
 
     @contextmanager

@@ -1,53 +1,26 @@
-"""Reading: get, handles, what exists, and where files are."""
+"""Reading: from what a caller says to one dataset, to a handle of it, and to the object."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from ..datasets import DatasetRef, StorageClass
-from ..datastore import RemoteResource, as_resource, retrieve_files
-from ..dimensions import DataId, Timespan
-from ..errors import (
-    ArtifactMissingError,
-    CollectionError,
-    ConflictingDefinitionError,
-    DataIdValueError,
-    DatasetNotFoundError,
-    MissingDatasetTypeError,
-)
-from ..handles import DeferredDatasetHandle
-from ..user_paths import checked_path
-from .existence import DatasetExistence
-from .finding import DatasetName, FindingButler, merged
+from ..datasets import DatasetRef, DatasetType, StorageClass
+from ..dimensions import TEMPORAL_FAMILIES, UNIVERSE, DataCoordinate, DataId, Timespan
+from ..errors import ArtifactMissingError, DataIdValueError, DatasetNotFoundError, DatasetTypeError
+from ..handles import DatasetReader, DeferredDatasetHandle, converted
+from ..registry import FileRecord, FoundDataset
+from .core import ButlerCore
 
-__all__ = ["DatasetRefURIs", "ReadingButler"]
+__all__ = ["DatasetName", "ReadingButler", "merged"]
+
+DatasetName = str | DatasetType | DatasetRef
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetRefURIs:
-    """Where the files of a dataset are.
-
-    Parameters
-    ----------
-    primaryURI
-        The file of the whole.
-    componentURIs
-        Files of components by name; empty, because a dataset has one file here.
-    """
-
-    primaryURI: Path | RemoteResource
-    componentURIs: Mapping[str, Path | RemoteResource] = field(default_factory=dict)
-
-    def __iter__(self) -> Iterator[Any]:
-        yield from (self.primaryURI, self.componentURIs)
-
-
-class ReadingButler(FindingButler):
-    """The part of the butler that reads datasets."""
+class ReadingButler(ButlerCore):
+    """The part of the butler that finds and reads single datasets."""
 
     def get(
         self,
@@ -88,16 +61,11 @@ class ReadingButler(FindingButler):
         StorageClassError
             Raised for a parameter that is not understood, or a storage class that cannot be had.
         """
-        handle = self.getDeferred(
-            datasetRefOrType,
-            dataId,
-            parameters=parameters,
-            collections=collections,
-            storageClass=storageClass,
-            timespan=timespan,
-            **kwargs,
+        stored, ref, wanted = self._opened(
+            datasetRefOrType, dataId, collections, kwargs, timespan, storageClass
         )
-        return handle.get()
+        whole = stored.read(ref, None, parameters or {})
+        return whole if wanted is None else converted(whole, ref.datasetType.storageClass, wanted)
 
     def getDeferred(
         self,
@@ -115,242 +83,237 @@ class ReadingButler(FindingButler):
 
         A dataset that is found by its data ID may lack its file until it is read.
         """
-        found = self._resolve(datasetRefOrType, dataId, collections, kwargs, timespan)
-        ref, record = found.ref, found.record
-        registered, component = self._named_type(ref.datasetType)
-        if record is None and isinstance(datasetRefOrType, DatasetRef):
-            raise self.no_file(ref)
-        stored = _Fileless(self) if record is None else self.datastore.stored(record, registered, component)
-        wanted = None
-        if storageClass is not None or ref.datasetType is not registered:
-            whole = registered.storageClass
-            own = whole if component is None else whole.component(component)
-            asked = storageClass or ref.datasetType.storageClass
-            if asked not in (own, own.name):
-                # The handle converts from what is stored to what is wanted.
-                wanted, ref = asked, ref.overrideStorageClass(own)
+        stored, ref, wanted = self._opened(
+            datasetRefOrType, dataId, collections, kwargs, timespan, storageClass
+        )
         return DeferredDatasetHandle(
             stored, ref, dict(parameters or {}), wanted, expand=self.registry.records.expand
         )
 
-    def exists(
+    def _opened(
         self,
-        dataset_ref_or_type: DatasetName,
-        /,
+        dataset: DatasetName,
+        data_id: DataId | None,
+        collections: str | Iterable[str] | None,
+        kwargs: Mapping[str, Any],
+        timespan: Timespan | None,
+        storage_class: str | StorageClass | None,
+    ) -> tuple[DatasetReader, DatasetRef, str | StorageClass | None]:
+        """Return the reader and ref of a dataset as it is stored, and the storage class to convert it to."""
+        found = self._resolve(dataset, data_id, collections, kwargs, timespan)
+        ref, record = found.ref, found.record
+        registered, component = self._named_type(ref.datasetType)
+        if record is None and isinstance(dataset, DatasetRef):
+            raise self.no_file(ref)
+        stored = _Fileless(self) if record is None else self.datastore.stored(record, registered, component)
+        if storage_class is None and ref.datasetType is registered:
+            return stored, ref, None
+        whole = registered.storageClass
+        own = whole if component is None else whole.component(component)
+        wanted = storage_class or ref.datasetType.storageClass
+        return (
+            (stored, ref, None)
+            if wanted in (own, own.name)
+            else (stored, ref.overrideStorageClass(own), wanted)
+        )
+
+    def find_dataset(
+        self,
+        dataset_type: str | DatasetType,
         data_id: DataId | None = None,
         *,
-        full_check: bool = True,
         collections: str | Iterable[str] | None = None,
+        timespan: Timespan | None = None,
+        storage_class: str | StorageClass | None = None,
+        dimension_records: bool = False,
+        datastore_records: bool = False,
         **kwargs: Any,
-    ) -> DatasetExistence:
-        """Tell how far a dataset exists; true if it is registered and its file is there.
+    ) -> DatasetRef | None:
+        """Return the first dataset of a data ID along the search path, None if there is none.
 
         Parameters
         ----------
-        dataset_ref_or_type, data_id
-            What is meant, as for `get`.
-        full_check
-            Whether to look at the file; if not, it is taken to be there.
+        dataset_type
+            Name (``type`` or ``type.component``), or a dataset type, whose storage class the ref gets.
+        data_id
+            Data ID; keyword arguments go over it. Instrument and sky map have defaults, and columns such
+            as ``obs_id`` or ``visit.name`` may stand for the dimension that they tell.
         collections
-            Collections to search, in order.
+            Collections to search, in order; the butler's own by default.
+        timespan
+            Times at which a calibration must be valid.
+        storage_class
+            Storage class of the ref.
+        dimension_records
+            Whether the data ID gets its dimension records.
+        datastore_records
+            Whether the ref gets what the datastore knows of its file.
 
         Raises
         ------
-        ConflictingDefinitionError
-            Raised for a ref whose UUID belongs to another dataset.
+        MissingDatasetTypeError, MissingCollectionError
+            Raised if the dataset type, or a collection, does not exist.
+        NoDefaultCollectionError
+            Raised if there is no collection to search.
         DimensionNameError
-            Raised for a data ID that lacks a value, or has a name that means nothing.
+            Raised if a value is missing, or for a name that is neither a dimension nor a column of one.
+        DataIdValueError
+            Raised if a value is wrong, or contradicts others.
+        DatasetTypeError
+            Raised if the dataset type has other dimensions, or its storage class cannot be had.
         """
-        try:
-            resolved = self._resolve(dataset_ref_or_type, data_id, collections, kwargs)
-        except (CollectionError, MissingDatasetTypeError, DatasetNotFoundError, DataIdValueError):
-            return DatasetExistence.UNRECOGNIZED
-        if isinstance(dataset_ref_or_type, DatasetRef):
-            known = self.registry.datasets.get(dataset_ref_or_type.id)
-            if known is None:
-                return DatasetExistence.UNRECOGNIZED
-            _require_same(dataset_ref_or_type, known)
-        record = resolved.record
-        found = DatasetExistence.RECORDED
-        if record is not None:
-            found |= DatasetExistence.DATASTORE
-        if not full_check:
-            return found | DatasetExistence._ASSUMED
-        if record is not None and self.datastore.size(record.path) is not None:
-            found |= DatasetExistence._ARTIFACT
+        found = self._find(dataset_type, data_id, collections, kwargs, timespan)
+        if found is None:
+            return None
+        ref = found.ref.replace(datastore_records=found.record) if datastore_records else found.ref
+        return self._dressed(ref, storage_class, dimension_records)
+
+    def _find(
+        self,
+        dataset_type: str | DatasetType,
+        data_id: DataId | None,
+        collections: str | Iterable[str] | None,
+        kwargs: Mapping[str, Any],
+        timespan: Timespan | None,
+        *,
+        whenever: bool = False,
+    ) -> FoundDataset | None:
+        """Return the dataset that `find_dataset` means, with the storage class of the type that was given.
+
+        A calibration for which no time is told is not looked for in CALIBRATION collections, or `whenever` it
+        is valid.
+        """
+        registered, component = self._named_type(dataset_type)
+        given = merged(data_id, kwargs)
+        if registered.isCalibration and timespan is None:
+            timespan, given = self._when(registered, given)
+            if timespan is None and whenever:
+                timespan = Timespan(None, None)
+        defaults = self.registry.defaults
+        coordinate = defaults.data_id(registered.dimensions, given)
+        path = defaults.path(collections)
+        found = self.registry.find_stored(registered.name, coordinate, path, timespan)
+        if found is None:
+            return None
+        ref = found.ref.makeComponentRef(component) if component else found.ref
+        if isinstance(dataset_type, DatasetType):
+            ref = ref.overrideStorageClass(dataset_type.storageClass)
+        return found if ref is found.ref else FoundDataset(ref, found.record)
+
+    def _when(self, calibration: DatasetType, given: DataId) -> tuple[Timespan | None, DataId]:
+        """Return the time that a data ID tells beyond the dimensions of a calibration, and what is left."""
+        dimensions = calibration.dimensions
+        beyond = {key: key.partition(".")[0] for key in given}
+        named = {name for name in beyond.values() if name not in dimensions}
+        told = next((name for name in TEMPORAL_FAMILIES["observation_timespans"] if name in named), None)
+        if told is None:
+            return None, given
+        own = {key: value for key, value in given.items() if beyond[key] in ("instrument", told)}
+        expanded = self.registry.records.expand(self.defaults.data_id(UNIVERSE.conform(told), own))
+        if expanded.timespan is None:
+            raise DataIdValueError(f"the record of {expanded} has no timespan, which a calibration needs")
+        return expanded.timespan, {key: value for key, value in given.items() if beyond[key] in dimensions}
+
+    def get_dataset(
+        self,
+        id: uuid.UUID | str,
+        *,
+        storage_class: str | StorageClass | None = None,
+        dimension_records: bool = False,
+        datastore_records: bool = False,
+    ) -> DatasetRef | None:
+        """Return a dataset by UUID, None if there is none; arguments as `find_dataset`."""
+        ref = self.registry.datasets.get(id if isinstance(id, uuid.UUID) else uuid.UUID(id))
+        if ref is not None and datastore_records:
+            ref = ref.replace(datastore_records=self.registry.files.get_one(ref.id))
+        return ref and self._dressed(ref, storage_class, dimension_records)
+
+    def get_many_datasets(self, ids: Iterable[uuid.UUID | str]) -> list[DatasetRef]:
+        """Return the datasets that exist among some UUIDs, by dataset type."""
+        wanted = [i if isinstance(i, uuid.UUID) else uuid.UUID(i) for i in ids]
+        return self.registry.datasets.get_many(wanted)
+
+    def get_dataset_type(self, name: str) -> DatasetType:
+        """Return a dataset type by name, also of a component.
+
+        Raises
+        ------
+        MissingDatasetTypeError
+            Raised if there is none.
+        """
+        return self.registry.getDatasetType(name)
+
+    def _dressed(
+        self,
+        ref: DatasetRef,
+        storage_class: str | StorageClass | None,
+        dimension_records: bool,
+    ) -> DatasetRef:
+        if storage_class is not None:
+            ref = ref.overrideStorageClass(storage_class)
+        if dimension_records:
+            ref = ref.expanded(self.registry.records.expand(ref.dataId))
+        return ref
+
+    def _named_type(self, name: str | DatasetType) -> tuple[DatasetType, str | None]:
+        """Return the registered dataset type of a name or type, and the component that is meant.
+
+        Raises
+        ------
+        DatasetTypeError
+            Raised if the given type has other dimensions than the registered one.
+        """
+        text = name if isinstance(name, str) else name.name
+        parent, dot, component = text.partition(".")
+        registered = self.registry.datasets.get_type(parent).type
+        if dot:
+            registered.storageClass.component(component)
+        if not isinstance(name, str) and name.dimensions is not registered.dimensions:
+            raise DatasetTypeError(f"dataset type {parent!r} is registered as <{registered}>, not <{name}>")
+        return registered, component or None
+
+    def _resolve(
+        self,
+        dataset: DatasetName,
+        data_id: DataId | None,
+        collections: str | Iterable[str] | None,
+        kwargs: Mapping[str, Any],
+        timespan: Timespan | None = None,
+    ) -> FoundDataset:
+        if isinstance(dataset, DatasetRef):
+            known = dataset.datastore_records
+            record = known if isinstance(known, FileRecord) else self.registry.files.get_one(dataset.id)
+            return FoundDataset(dataset, record)
+        found = self._find(dataset, data_id, collections, kwargs, timespan, whenever=True)
+        if found is None:
+            name = dataset if isinstance(dataset, str) else dataset.name
+            path = ", ".join(self.defaults.path(collections)) or "no collection at all"
+            shown = {**(data_id or {}), **kwargs}
+            raise DatasetNotFoundError(f"no {name} with data ID {shown} in {path}; query what there is")
         return found
 
-    def stored(self, ref: DatasetRef) -> bool:
-        """Tell whether the file of a dataset is there."""
-        return self.stored_many([ref])[ref]
-
-    def stored_many(self, refs: Iterable[DatasetRef]) -> dict[DatasetRef, bool]:
-        """Tell of each dataset whether its file is there."""
-        asked = list(refs)
-        records = self.registry.files.get([ref.id for ref in asked])
-        return {
-            ref: ref.id in records and self.datastore.size(records[ref.id].path) is not None for ref in asked
-        }
-
-    def getURI(
-        self,
-        datasetRefOrType: DatasetName,
-        /,
-        dataId: DataId | None = None,
-        *,
-        predict: bool = False,
-        collections: str | Iterable[str] | None = None,
-        run: str | None = None,
-        **kwargs: Any,
-    ) -> Path | RemoteResource:
-        """Return where the file of a dataset is.
-
-        Parameters
-        ----------
-        datasetRefOrType, dataId
-            What is meant, as for `get`.
-        predict
-            Whether to say of a dataset without a file where it would be written; if that is taken, and always
-            in an object store, the file gets a token besides.
-        collections
-            Collections to search, in order.
-        run
-            RUN that a dataset which does not exist would be put into.
-
-        Raises
-        ------
-        DatasetNotFoundError
-            Raised if there is no such dataset, and `predict` is not set.
-        ArtifactMissingError
-            Raised if it has no stored file, and `predict` is not set.
-        """
-        if predict and not isinstance(datasetRefOrType, DatasetRef):
-            registered, _ = self._named_type(datasetRefOrType)
-            try:
-                ref = self._resolve(datasetRefOrType, dataId, collections, kwargs).ref
-            except (CollectionError, DatasetNotFoundError):
-                given = self.defaults.data_id(registered.dimensions, merged(dataId, kwargs))
-                ref = DatasetRef(registered, given, self.defaults.run_or(run))
-        else:
-            ref = self._resolve(datasetRefOrType, dataId, collections, kwargs).ref
-        return self.get_many_uris([ref], predict=predict)[ref].primaryURI
-
-    def getURIs(
-        self,
-        datasetRefOrType: DatasetName,
-        /,
-        dataId: DataId | None = None,
-        *,
-        predict: bool = False,
-        collections: str | Iterable[str] | None = None,
-        run: str | None = None,
-        **kwargs: Any,
-    ) -> DatasetRefURIs:
-        """Return where the files of a dataset are, which is one; arguments and errors as `getURI`."""
-        return DatasetRefURIs(
-            self.getURI(datasetRefOrType, dataId, predict=predict, collections=collections, run=run, **kwargs)
+    def no_file(self, ref: DatasetRef) -> ArtifactMissingError:
+        """Return the error of a dataset without file, which says whether it is registered at all."""
+        known = (
+            "is registered, but has" if self.registry.datasets.get(ref.id) else "is not registered, and has"
         )
-
-    def get_many_uris(
-        self, refs: Iterable[DatasetRef], predict: bool = False, allow_missing: bool = False
-    ) -> dict[DatasetRef, DatasetRefURIs]:
-        """Return where the files of datasets are.
-
-        Parameters
-        ----------
-        refs
-            The datasets.
-        predict
-            Whether to say of datasets without a file where it would be written.
-        allow_missing
-            Whether to leave out those that have no stored file.
-
-        Raises
-        ------
-        ArtifactMissingError
-            Raised if one has no stored file, and neither `predict` nor `allow_missing` is set.
-        """
-        asked = list(refs)
-        records = self.registry.files.get([ref.id for ref in asked])
-        found = {}
-        for ref in asked:
-            if ref.id in records:
-                found[ref] = DatasetRefURIs(as_resource(self.datastore, records[ref.id].path))
-            elif predict:
-                expanded = ref.expanded(self.registry.records.expand(ref.dataId))
-                found[ref] = DatasetRefURIs(as_resource(self.datastore, self.datastore.path_for(expanded)))
-            elif not allow_missing:
-                n_missing = sum(ref.id not in records for ref in asked)
-                if n_missing == 1:
-                    raise self.no_file(ref)
-                raise ArtifactMissingError(f"{n_missing} datasets have no stored file, among them {ref}")
-        return found
-
-    def retrieveArtifacts(
-        self,
-        refs: Iterable[DatasetRef],
-        destination: str | os.PathLike[str],
-        transfer: str = "auto",
-        preserve_path: bool = True,
-        overwrite: bool = False,
-    ) -> list[Path]:
-        """Bring the files of datasets into a directory, for use outside the repository.
-
-        Parameters
-        ----------
-        refs
-            The datasets.
-        destination
-            Directory; made if needed.
-        transfer
-            ``copy``, ``link``, ``hardlink``, ``symlink`` or ``relsymlink``; ``auto`` copies.
-        preserve_path
-            Whether files keep their directories, or stand side by side.
-        overwrite
-            Whether files that are there already may be replaced.
-
-        Returns
-        -------
-        paths
-            Where the files are now.
-
-        Raises
-        ------
-        ArtifactMissingError
-            Raised if a file is gone; nothing is brought then.
-        ArtifactExistsError
-            Raised if a file is there already, or if two would get the same name; nothing is brought then.
-        """
-        asked = list(refs)
-        records = self.registry.files.get([ref.id for ref in asked])
-        for ref in asked:
-            if ref.id not in records:
-                raise ArtifactMissingError(f"{ref} has no stored file")
-        return retrieve_files(
-            self.datastore,
-            [records[ref.id] for ref in asked],
-            checked_path(destination),
-            transfer="copy" if transfer == "auto" else transfer,
-            preserve_path=preserve_path,
-            overwrite=overwrite,
-        )
+        return ArtifactMissingError(f"{ref} {known} no stored file: it was removed, or never put")
 
 
 @dataclass(frozen=True, slots=True)
 class _Fileless:
     """What a handle of a dataset without file reads."""
 
-    butler: FindingButler
+    butler: ReadingButler
 
     def read(self, ref: DatasetRef, component: str | None, parameters: Mapping[str, Any]) -> NoReturn:
         """Say that there is nothing to read, and raise."""
         raise self.butler.no_file(ref)
 
 
-def _require_same(ref: DatasetRef, known: DatasetRef) -> None:
-    """Refuse a ref that says other things of a UUID than the registry does."""
-    name = ref.datasetType.nameAndComponent()[0]
-    if (name, ref.run) != (known.datasetType.name, known.run) or (
-        ref.dataId.required_values != known.dataId.required_values
-    ):
-        raise ConflictingDefinitionError(f"the UUID {ref.id} belongs to {known}, not to {ref}")
+def merged(data_id: DataId | None, kwargs: Mapping[str, Any]) -> DataId:
+    """Return a data ID with keyword arguments over it; it stays what it is if there are none."""
+    if data_id is not None and not kwargs:
+        return data_id
+    # What follows from the required values may be another thing with a keyword over one of these.
+    return {**(data_id.required if isinstance(data_id, DataCoordinate) else data_id or {}), **kwargs}

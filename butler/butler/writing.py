@@ -11,12 +11,12 @@ from ..dimensions import DataId
 from ..errors import DatasetTypeError, PruneError, UnknownComponentError
 from ..ingester import ingest_files
 from ..provenance import DatasetProvenance, with_provenance
-from .finding import DatasetName, FindingButler, merged
+from .reading import DatasetName, ReadingButler, merged
 
 __all__ = ["WritingButler"]
 
 
-class WritingButler(FindingButler):
+class WritingButler(ReadingButler):
     """The part of the butler that changes the repository."""
 
     def put(

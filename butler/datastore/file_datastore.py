@@ -275,7 +275,8 @@ class FileDatastore:
             Raised if the system refuses to read it.
         """
         given = dict(parameters or {})
-        check_request(storage_class, component, given)
+        if component is not None or given:
+            check_request(storage_class, component, given)
         source = self.source(record)
         try:
             size = source.size()

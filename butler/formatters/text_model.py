@@ -62,7 +62,8 @@ class TextModelFormatter(Formatter):
         with source.read_locally() as path:
             values = self.read_whole(path)
         whole = _as_class(values, request.storage_class, source)
-        return read_part(whole, request.component, request.parameters)
+        # No dictionary and no model has parameters.
+        return whole if request.component is None else read_part(whole, request.component, {})
 
 
 @cache

@@ -339,12 +339,12 @@ class Database:
             self._raise(error, prepared.sql)
         return n_changed
 
-    def create_tables(self, metadata: sa.MetaData) -> None:
-        """Make the tables that do not exist yet; inside `transaction`."""
+    def create_tables(self, metadata: sa.MetaData, tables: Sequence[sa.Table] | None = None) -> None:
+        """Make all tables, or some, that do not exist yet; inside `transaction`."""
         connection = self._in_transaction("create_tables")
         with self._plain_errors():
             self._backend.make_namespace(connection)
-            metadata.create_all(connection)
+            metadata.create_all(connection, tables)
 
     def has_table(self, name: str) -> bool:
         """Tell whether a table exists."""

@@ -157,10 +157,10 @@ class DatasetStore:
         if not self._db.query(asked):
             self._db.execute(table.insert(), [{"dimensions": key}])
         group_id = int(self._db.query(asked)[0].id)
-        self._schema.tags(group_id, dataset_type.dimensions)
+        tables = [self._schema.tags(group_id, dataset_type.dimensions)]
         if dataset_type.isCalibration:
-            self._schema.calibs(group_id, dataset_type.dimensions)
-        self._db.create_tables(self._schema.metadata)
+            tables.append(self._schema.calibs(group_id, dataset_type.dimensions))
+        self._db.create_tables(self._schema.metadata, tables)
         return group_id
 
     def get_type(self, name: str) -> RegisteredType:

@@ -2,8 +2,8 @@
 
 A change of `Schema` needs a step here and one more in `SCHEMA_VERSION`; a test compares what all steps make
 with what the schema says. A step gets alembic's operations, and should go on with both databases: on SQLite
-``op.batch_alter_table`` rebuilds a table where there is no other way, and tag tables, which are made on
-demand, are reached by `tag_tables`. All steps run in one transaction.
+``op.batch_alter_table`` rebuilds a table where there is no other way, and the tables that are made with the
+first dataset type of their dimensions are reached by `tables_on_demand`. All steps run in one transaction.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 if TYPE_CHECKING:
     from alembic.operations import Operations
 
-__all__ = ["STEPS", "MigrationStep", "pending_steps", "tag_tables"]
+__all__ = ["STEPS", "MigrationStep", "pending_steps", "tables_on_demand"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,10 @@ def pending_steps(version: int) -> Sequence[MigrationStep]:
     return [step for step in STEPS if step.version > version]
 
 
-def tag_tables(op: Operations) -> list[str]:
-    """Return the names of the tables that say which dataset a collection holds for a data ID."""
-    numbers = op.get_bind().execute(sa.text("SELECT id FROM tag_group ORDER BY id")).scalars()
-    return [f"dataset_tags_{number}" for number in numbers]
+def tables_on_demand(op: Operations) -> list[str]:
+    """Return the names of the tables that say which dataset a collection holds for a data ID, or when."""
+    names = sa.inspect(op.get_bind()).get_table_names()
+    return sorted(name for name in names if name.startswith(("dataset_tags_", "dataset_calibs_")))
 
 
 def _make_baseline(op: Operations) -> None:

@@ -340,10 +340,10 @@ def _among(column: _Sql, numbers: Sequence[int]) -> sa.ColumnElement[bool]:
 
 
 def _is_about(term: Condition, dimension: str) -> bool:
-    """Tell whether a condition is about the records of one dimension alone."""
+    """Tell whether a condition is about the values of one dimension alone, and about no other column."""
     parts = list(parts_of(term))
-    owners = {part.owner for part in parts if isinstance(part, Column)}
-    return owners == {dimension} and not any(isinstance(p, RegionsOverlap) for p in parts)
+    columns = {part for part in parts if isinstance(part, Column)}
+    return bool(columns) and all(c.is_key and c.name == dimension for c in columns)
 
 
 class _Records:

@@ -90,7 +90,8 @@ class QueryRunner:
         found = self._run(question, output, [Upload.of_keys(keys)])
         implied = {row[:width]: row[width:] for row in found}
         width = len(dimensions.required)
-        return [row[:width] + implied[key_of(row)] + row[width:] for row in rows]
+        told = ((row, implied.get(key_of(row))) for row in rows)
+        return [row[:width] + values + row[width:] for row, values in told if values is not None]
 
     def records(
         self, spec: QuerySpec, element: str, searches: tuple[DatasetSearch, ...] = ()

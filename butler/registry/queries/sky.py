@@ -128,7 +128,7 @@ def _automatic(question: Question, pairs: Iterable[RegionsOverlap]) -> RegionsOv
 def _vouching(question: Question) -> list[tuple[str, ...]]:
     """Return the elements of datasets and data IDs that exist together."""
     groups = [search.registered.type.dimensions for search in question.searches]
-    groups += [UNIVERSE.conform(table.names) for table in question.given if table.vouches]
+    groups += [UNIVERSE.conform(table.names) for table in question.given]
     return [group.elements for group in groups]
 
 

@@ -42,7 +42,7 @@ class DatasetSearch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeyTable:
-    """Given data IDs.
+    """Given data IDs; observations and sky map in a row are taken as overlapping.
 
     Parameters
     ----------
@@ -50,15 +50,12 @@ class KeyTable:
         Dimensions.
     rows
         Their values, each row once.
-    vouches
-        Whether observations and sky map in a row are known to overlap, so that nobody needs to look.
     exist
         Whether each value is known to have a record.
     """
 
     names: tuple[str, ...]
     rows: Sequence[tuple[Any, ...]]
-    vouches: bool = True
     exist: bool = False
 
 
