@@ -89,14 +89,13 @@ def _version(name: str) -> str:
 
 _LIMITS = """\
 - `put`, one by one or many: a file is on disk before its rows are. That is three flushes of a file and its
-  directories for each dataset (0.3 to 0.5 ms of system time, several ms of waiting), which the peer does not
-  do; with a temporary name, a link, a checksum and a path from a template the rest is about 1 ms of Python.
-  The registry's share is 0.1 ms.
-- Ingest in place: each file is looked at and its checksum computed, which the peer does not do either.
-- `from butler import Butler`, and every command that opens a repository: three quarters are SQLAlchemy,
+  directories for each dataset (0.3 to 0.5 ms of system time, and waiting), which the peer does not do; the
+  rest is the Python of a temporary name, a link, a checksum and a path from a template, not the registry.
+- Ingest in place: each file is looked at and its checksum computed.
+- `from butler import Butler`, and every command that opens a repository: mostly the import of SQLAlchemy,
   numpy, pydantic and lsst.sphgeom, which the peer imports, too. `import butler` and `--help` need none.
-- Lists and joins: one object for each ref and data ID is most of the time; at 10,000 rows the fixed costs of
-  both sides still count.
-- Region reads beside astropy's memory map: half of the time is the copy into native byte order, as for the
-  others; a read of large boxes is that copy and nothing else, so all come together there.
-- The path is two thirds of the bytes of a file record: it is stored whole, but indexed by 64 bits of hash."""
+- Lists and joins: one object for each ref and data ID; at 10,000 rows the fixed costs of both sides count.
+- Region reads beside astropy's memory map: the copy into native byte order is the same for both; a read of
+  a large box is that copy and little else, so they come together there.
+- A query without the leading keys of a data ID (a patch without its tract) reads all rows of its run.
+- The path is most of the bytes of a file record: it is stored whole, indexed by a hash of 64 bits."""
