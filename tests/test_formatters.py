@@ -83,6 +83,21 @@ def test_exposure_round_trip(tmp_path: Path, xy0: tuple[int, int]) -> None:
     assert abs((visit.date - exposure.visitInfo.date).sec) < 1e-8
 
 
+def test_times_of_a_wcs_do_not_contradict_the_visit(tmp_path: Path) -> None:
+    """The date survives a WCS that was read from a header in UTC, and no image plane speaks of times."""
+    exposure = make_exposure((0, 0))
+    assert exposure.wcs is not None
+    assert exposure.visitInfo is not None
+    times = {"TIMESYS": "UTC", "DATE-OBS": "2024-01-01T00:00:00", "MJD-OBS": 60310.0}
+    exposure.wcs = SkyWcs({**exposure.wcs.to_header(), **times})
+    path = write(exposure, tmp_path / "e.fits", "ExposureF")
+    with fits.open(path) as hdus:
+        assert not any(card in hdu.header for hdu in hdus[1:] for card in (*times, "MJDREF", "DATE-AVG"))
+    found = read(path, "ExposureF")
+    assert found.visitInfo.date is not None
+    assert abs((found.visitInfo.date - exposure.visitInfo.date).sec) < 1e-8
+
+
 def test_coadd_round_trip(tmp_path: Path) -> None:
     """The tables of inputs, and the PSF that follows from them, come back."""
     coadd = make_coadd()

@@ -21,6 +21,10 @@ __all__ = ["SkyWcs"]
 _NUMERIC: Final = re.compile(
     r"(CRVAL|CRPIX|CDELT|CROTA)\d|(CD|PC|PV)\d_\d+|LONPOLE|LATPOLE|EQUINOX|(A|B|AP|BP)_\w+"
 )
+_PROJECTION: Final = re.compile(
+    r"WCSAXES|C(RPIX|RVAL|TYPE|UNIT)\d|(PC|CD)\d_\d|CDELT\d|P[VS]\d_\d+|[AB]P?_(ORDER|DMAX|\d+_\d+)|RADESYS|EQUINOX"
+)
+"""Cards of the projection; what wcslib says of times besides would contradict the cards of the visit."""
 _FOREIGN_PROJECTIONS: Final = ("TNX", "ZPX")
 
 
@@ -119,7 +123,7 @@ class SkyWcs:
         cards: dict[str, Any] = {
             key: float(header[key]) if isinstance(header[key], float) else header[key]
             for key in header
-            if key not in ("COMMENT", "HISTORY", "MJDREF", "DATE-OBS", "MJD-OBS", "LONPOLE", "LATPOLE")
+            if _PROJECTION.fullmatch(key)
         }
         # wcslib prints 12 digits; the exact numbers go over them.
         for i in (1, 2):
