@@ -327,3 +327,14 @@ def test_hsc_counts(registry_home: RegistryHome, tmp_path: Path) -> None:
             "visit detector": 176,
         }.items():  # fmt: skip
             assert query.data_ids(dimensions.split()).count() == count
+
+
+@pytest.mark.parametrize("where", ["GLOB(visit.target_name, '*')", "visit = 1 OR 1 = 1", "visit NOT IN (:e)"])
+def test_what_is_named_takes_part(cam1: Butler, where: str) -> None:
+    """A condition that every visit fulfils still leaves only the patches that some visit overlaps."""
+    ids = cam1.query_data_ids(["tract", "patch"], where=where, bind=BIND)
+    named = {(data_id["tract"], data_id["patch"]) for data_id in ids}
+    seen = {(d["tract"], d["patch"]) for d in cam1.query_data_ids(["tract", "patch", "visit"])}
+    everything = cam1.query_data_ids(["tract", "patch"])
+    assert named == seen
+    assert len(named) < len(everything)

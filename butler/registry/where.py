@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from ..dimensions import UNIVERSE, DimensionElement
 from ..errors import InvalidQueryError, did_you_mean
-from .conditions import Column, Span, ValueType
-from .expression import And, Expression, Identifier, Node
+from .conditions import Column, Span, ValueType, columns_of
+from .expression import And, Expression, Identifier, Node, walk
 
 __all__ = ["CONSTANTS", "DATASET_FIELDS", "TYPE_NAMES", "Scope", "Where", "element_fields"]
 
@@ -103,6 +103,17 @@ class Where:
         """Return what an expression made by `parse_name` means."""
         assert isinstance(self.tree, Identifier)
         return self.resolve(self.tree, scope)
+
+    def named(self, scope: Scope) -> Iterator[Column]:
+        """Yield the columns that the expression names, also what decides nothing, as in ``x = 1 OR 1 = 1``.
+
+        Raises as `resolve`.
+        """
+        for node in () if self.tree is None else walk(self.tree):
+            if isinstance(node, Identifier) and node.name not in self.bind:
+                if node.name.upper() in CONSTANTS:
+                    continue
+                yield from columns_of(self.resolve(node, scope))
 
     def error(self, node: Node, message: str) -> InvalidQueryError:
         """Return the error that points at a node."""

@@ -154,7 +154,9 @@ def ask(
         terms += bind_where(where, scope, values)
     terms = [part for term in terms for part in (term.parts if isinstance(term, AllOf) else (term,))]
     columns = list(dict.fromkeys(column for term in terms for column in columns_of(term)))
-    needed = {n for c in columns if not c.of_dataset for n in UNIVERSE[c.owner].required}
+    # What is named takes part, even where its value decides nothing.
+    named = {*columns, *(column for where in spec.where for column in where.named(scope))}
+    needed = {n for c in named if not c.of_dataset for n in UNIVERSE[c.owner].required}
     group = base.union(UNIVERSE.conform(needed))
     for governor in _open_governors(group, columns):
         if governor in spec.defaults:
