@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from stored_files import read, write
 
 from butler.errors import FileFormatError
-from butler.formatters.psfex_file import read_psfex_models
+from butler.formatters.psf_file import read_psfex_models
 from butler.images import (
     CcdInput,
     CoaddInputs,
@@ -160,14 +160,28 @@ def test_psfs_survive_the_file_of_an_exposure(tmp_path: Path, psf: Any) -> None:
         assert (found.psf.n_stars, found.psf.fwhm, found.psf.chi2) == (55, 3.9, 1.1)
 
 
-def test_a_psfex_model_survives_its_own_file(tmp_path: Path) -> None:
-    """A model is written as PSFEx writes it, and read back."""
-    write(PSFEX, tmp_path / "m.psf", "PsfexPsf")
-    found = read(tmp_path / "m.psf", "PsfexPsf")
-    assert found == PSFEX
+@pytest.mark.parametrize("psf", [model(), PSFEX, GaussianPsf(2.0), KernelPsf(gaussian(3.0))])
+def test_psfs_are_datasets_of_their_own(tmp_path: Path, psf: Any) -> None:
+    """A PSF is read from its own file as it was written."""
+    write(psf, tmp_path / "psf.fits", "Psf")
+    found = read(tmp_path / "psf.fits", "Psf")
+    assert type(found) is type(psf)
+    assert found == psf
+
+
+def test_a_psf_file_of_psfex_is_read(tmp_path: Path) -> None:
+    """The header of PSFEx's own file describes the model in its table."""
+    column = fits.Column("PSF_MASK", "1875E", dim="(25,25,3)", array=[model(1).basis])
+    hdu = fits.BinTableHDU.from_columns([column], name="PSF_DATA")
+    hdu.header.update({"POLNAXIS": 2, "POLNGRP": 1, "POLDEG1": 1, "POLGRP1": 1, "POLGRP2": 1,
+                       "POLNAME1": "X_IMAGE", "POLZERO1": 501.0, "POLSCAL1": 400.0, "POLNAME2": "Y_IMAGE",
+                       "POLZERO2": 301.0, "POLSCAL2": 250.0, "PSF_SAMP": 0.8, "PSFNAXIS": 3, "PSFAXIS1": 25,
+                       "PSFAXIS2": 25, "ACCEPTED": 55, "CHI2": 1.1, "PSF_FWHM": 3.9})  # fmt: skip
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(tmp_path / "m.psf")
+    found = read(tmp_path / "m.psf", "Psf")
+    assert (found.x0, found.y0, found.x_scale, found.y_scale, found.sampling) == (500, 300, 400, 250, 0.8)
     assert (found.n_stars, found.fwhm, found.chi2) == (55, 3.9, 1.1)
-    header = fits.getheader(tmp_path / "m.psf", 1)
-    assert (header["POLZERO1"], header["POLNAME2"], header["PSFAXIS3"]) == (501.0, "Y_IMAGE", 6)
+    np.testing.assert_allclose(found.basis, model(1).basis, atol=1e-8)
 
 
 def merged_file(path: Path, names: list[str], **keys: Any) -> Path:
@@ -203,14 +217,14 @@ def test_a_file_of_several_models_is_no_dataset(tmp_path: Path) -> None:
     """A dataset has one model; the message names those that the file has."""
     path = merged_file(tmp_path / "m.fits", ["S4", "S9"])
     with pytest.raises(FileFormatError, match=r"2 PSFEx models \(S4, S9\)"):
-        read(path, "PsfexPsf")
+        read(path, "Psf")
 
 
 def test_a_model_of_other_things_than_position_is_refused(tmp_path: Path) -> None:
     """A model that depends on a magnitude cannot be used, and the message says on what it depends."""
     path = merged_file(tmp_path / "m.fits", ["S4"], polname2="MAG_AUTO")
     with pytest.raises(FileFormatError, match="not on X_IMAGE, MAG_AUTO"):
-        read(path, "PsfexPsf")
+        read(path, "Psf")
 
 
 def test_a_table_of_something_else_is_no_model(tmp_path: Path) -> None:
@@ -218,7 +232,7 @@ def test_a_table_of_something_else_is_no_model(tmp_path: Path) -> None:
     table = fits.BinTableHDU.from_columns([fits.Column("a", "D", array=[1.0])])
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "t.fits")
     with pytest.raises(FileFormatError, match="no table in it has a column PSF_MASK"):
-        read(tmp_path / "t.fits", "PsfexPsf")
+        read(tmp_path / "t.fits", "Psf")
 
 
 @pytest.mark.skipif(not DECAM.exists(), reason="needs the exposures of ../shared/data/decam_cp")

@@ -20,12 +20,13 @@ _PIXELS: Final = {"F": "f4", "D": "f8", "I": "i4", "U": "u2", "L": "u8"}
 
 
 def _plain() -> list[StorageClass]:
-    """Return the parts of images that are not stored on their own."""
-    values = ("SkyWcs", "Psf", "PhotoCalib", "FilterLabel", "VisitInfo", "CoaddInputs", "Box2I", "Extent2I",
+    """Return the parts of images; only a PSF can be stored on its own."""
+    values = ("SkyWcs", "PhotoCalib", "FilterLabel", "VisitInfo", "CoaddInputs", "Box2I", "Extent2I",
               "Point2I", "ApCorrMap", "Polygon", "ExposureSummaryStats")  # fmt: skip
     renamed = {"SkyWcs": "Wcs"}
     return [
         *(StorageClass(renamed.get(value, value), f"{_IMAGES}:{value}") for value in values),
+        StorageClass("Psf", f"{_IMAGES}:Psf", formatter="PsfFits"),
         StorageClass("PropertyList", dict),
         StorageClass("int", int),
         # What LSST's files hold and only LSST can read.
@@ -118,7 +119,6 @@ def _others() -> list[StorageClass]:
         StorageClass("ButlerLogRecords", "butler.log_records:ButlerLogRecords", formatter="LogRecords"),
         StorageClass("Bytes", bytes, formatter="Bytes"),
         *_pictures(),
-        StorageClass("PsfexPsf", f"{_IMAGES}:PsfexPsf", formatter="PsfexFits"),
         StorageClass("SkyMap", "butler.skymaps:SkyMap", formatter="SkyMapJson"),
         StorageClass(
             "HealSparseMap",

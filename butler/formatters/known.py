@@ -27,7 +27,7 @@ FORMATTERS: Final[dict[str, str]] = {
     "LogRecords": "log_lines:LogRecordsFormatter",
     "TableEcsv": "table:TableFormatter",
     "TableFits": "fits_catalog:FitsCatalogFormatter",
-    "PsfexFits": "psfex_file:PsfexFormatter",
+    "PsfFits": "psf_file:PsfFormatter",
     "Parquet": "parquet:ParquetFormatter",
     "Bytes": "raw_bytes:BytesFormatter",
     "Png": "raw_bytes:PngFormatter",

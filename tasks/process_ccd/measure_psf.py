@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from butler.images import Box2I, GaussianPsf, KernelPsf, MaskedImage, Psf, PsfexPsf
+from butler.images import Box2I, GaussianPsf, KernelPsf, MaskedImage, PolynomialPsf, Psf, PsfexPsf
 
 from ..config import Config
 from ..errors import TaskError
@@ -48,8 +48,8 @@ class MeasurePsfConfig(Config):
         default=2,
         ge=0,
         le=4,
-        description="highest degree of the polynomials in x and y by which the PSF may vary; 0 for one that is "
-        "the same everywhere",
+        description="highest degree of the polynomials in x and y by which the PSF may vary; 0 for a "
+        "constant PSF",
     )
     starsPerTerm: int = Field(
         default=6, ge=2, description="number of stars that each term of these polynomials needs"
@@ -72,7 +72,7 @@ class MeasurePsfTask(Task):
     _DefaultName: ClassVar[str] = "measurePsf"
 
     def run(
-        self, maskedImage: MaskedImage, seeing: float | None = None, psfexModel: PsfexPsf | None = None
+        self, maskedImage: MaskedImage, seeing: float | None = None, psfexModel: Psf | None = None
     ) -> Struct:
         """Measure the PSF.
 
@@ -98,7 +98,9 @@ class MeasurePsfTask(Task):
             Raised if there are neither enough stars nor a seeing.
         """
         if psfexModel is not None and self.config.usePsfexModel:
-            return self._described(psfexModel, maskedImage.bbox, psfexModel.n_stars, psfexModel.degree)
+            n_stars = psfexModel.n_stars if isinstance(psfexModel, PsfexPsf) else 0
+            degree = psfexModel.degree if isinstance(psfexModel, PolynomialPsf) else 0
+            return self._described(psfexModel, maskedImage.bbox, n_stars, degree)
         mask = maskedImage.mask
         bad = mask.any_of(mask.known_bit_mask(self.config.badMaskPlanes))
         bad |= ~(np.isfinite(maskedImage.image.array) & np.isfinite(maskedImage.variance.array))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
 
 from butler.images import Box2I, PolynomialPsf, polynomial_terms
 
@@ -60,15 +62,20 @@ def choose_degree(
     n_components
         As for `fit_polynomial_psf`.
     """
-    best, errors = 0, _prediction_errors(stars, core, 0, n_components)
-    for degree in range(1, max_degree + 1):
-        n_terms = (degree + 1) * (degree + 2) // 2
-        if len(stars.values) < stars_per_term * n_terms:
-            break
-        new = _prediction_errors(stars, core, degree, n_components)
-        gain = stars.weight * (errors - new) / stars.weight.mean()
-        if gain.mean() > _SIGNIFICANCE * gain.std(ddof=1) / np.sqrt(len(gain)):
-            best, errors = degree, new
+    n = len(stars.values)
+    degrees = [
+        degree
+        for degree in range(max_degree + 1)
+        if degree == 0 or n >= stars_per_term * (degree + 1) * (degree + 2) // 2
+    ]
+    if len(degrees) == 1:
+        return 0
+    errors = _prediction_errors(stars, core, degrees, n_components)
+    best = 0
+    for degree in degrees[1:]:
+        gain = stars.weight * (errors[best] - errors[degree]) / stars.weight.mean()
+        if gain.mean() > _SIGNIFICANCE * gain.std(ddof=1) / np.sqrt(n):
+            best = degree
     return best
 
 
@@ -89,33 +96,44 @@ def fit_polynomial_psf(stars: StarStamps, degree: int, n_components: int, bbox: 
     bbox
         Box of the exposure; positions of the stars are relative to it.
     """
-    basis = _fit(stars, degree, n_components)
+    basis = _term_images(stars, _deviations(stars, n_components), degree)
     (x0, y0), scales = bbox.center, (0.5 * bbox.width, 0.5 * bbox.height)
     return PolynomialPsf(basis / basis[0].sum(), x0, y0, *scales)
 
 
-def _fit(stars: StarStamps, degree: int, n_components: int) -> NDArray[np.float64]:
-    """Return the image of each term, ``(n_terms, s, s)``."""
-    n, shape = len(stars.values), stars.values.shape[1:]
-    values = _limited(stars.values.reshape(n, -1))
+class _Deviations(NamedTuple):
+    """How stars differ from their mean."""
+
+    mean: NDArray[np.float64]
+    """Weighted mean of the stars ``(m,)``."""
+
+    components: NDArray[np.float64]
+    """Orthonormal images along which they differ most, ``(k, m)``."""
+
+    amplitudes: NDArray[np.float64]
+    """How much of each is in each star, ``(n, k)``."""
+
+
+def _deviations(stars: StarStamps, n_components: int) -> _Deviations:
+    values = _limited(stars.values.reshape(len(stars.values), -1))
     mean = np.average(values, axis=0, weights=stars.weight)
-    root = np.sqrt(stars.weight)
-    components = _principal_components(root[:, np.newaxis] * (values - mean), n_components if degree else 0)
-    terms = polynomial_terms(stars.u, stars.v, degree).T
-    amplitudes = (values - mean) @ components.T
-    solution, *_ = np.linalg.lstsq(root[:, np.newaxis] * terms, root[:, np.newaxis] * amplitudes, rcond=None)
-    images = solution @ components
-    images[0] += mean
-    return np.asarray(images.reshape(-1, *shape), dtype=np.float64)
-
-
-def _principal_components(values: NDArray[np.float64], n_components: int) -> NDArray[np.float64]:
-    """Return the orthonormal rows ``(n_components, m)`` along which values ``(n, m)`` differ most from 0."""
+    weighted = np.sqrt(stars.weight)[:, np.newaxis] * (values - mean)
     # There are far fewer stars than pixels, so that the small matrix of products tells the same sooner.
-    variances, mixtures = np.linalg.eigh(values @ values.T)
-    chosen = [i for i in np.argsort(-variances)[:n_components] if variances[i] > 1e-12 * variances.max()]
-    components: NDArray[np.float64] = mixtures[:, chosen].T @ values
-    return components / np.linalg.norm(components, axis=1, keepdims=True)
+    n = len(weighted)
+    _, mixtures = linalg.eigh(weighted @ weighted.T, subset_by_index=[max(n - n_components, 1), n - 1])
+    components = mixtures.T @ weighted
+    components /= np.maximum(np.linalg.norm(components, axis=1, keepdims=True), np.finfo(float).tiny)
+    return _Deviations(mean, components, (values - mean) @ components.T)
+
+
+def _term_images(stars: StarStamps, deviations: _Deviations, degree: int) -> NDArray[np.float64]:
+    """Return the image of each term, ``(n_terms, s, s)``."""
+    root = np.sqrt(stars.weight)[:, np.newaxis]
+    terms = polynomial_terms(stars.u, stars.v, degree).T
+    solution, *_ = np.linalg.lstsq(root * terms, root * deviations.amplitudes, rcond=None)
+    images = solution @ deviations.components
+    images[0] += deviations.mean
+    return np.asarray(images.reshape(-1, *stars.values.shape[1:]), dtype=np.float64)
 
 
 def _limited(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -126,16 +144,17 @@ def _limited(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _prediction_errors(
-    stars: StarStamps, core: NDArray[np.bool_], degree: int, n_components: int
+    stars: StarStamps, core: NDArray[np.bool_], degrees: Sequence[int], n_components: int
 ) -> NDArray[np.float64]:
-    """Return the mean square difference of each star to the model of the others, ``(n,)``."""
+    """Return the mean square difference of each star to the models of the others, ``(n_degrees, n)``."""
     n = len(stars.values)
     part = np.arange(n) % min(_N_FOLDS, n)
-    errors = np.zeros(n)
+    errors = np.zeros((len(degrees), n))
     for i in range(part.max() + 1):
-        left_out = part == i
-        basis = _fit(stars[~left_out], degree, n_components)
-        terms = polynomial_terms(stars.u[left_out], stars.v[left_out], degree)
-        predicted = np.tensordot(terms.T, basis, axes=1)
-        errors[left_out] = ((stars.values[left_out] - predicted)[:, core] ** 2).mean(axis=1)
+        tested, fitted = stars[part == i], stars[part != i]
+        deviations = _deviations(fitted, n_components)
+        for row, degree in enumerate(degrees):
+            basis = _term_images(fitted, deviations, degree)
+            predicted = np.tensordot(polynomial_terms(tested.u, tested.v, degree).T, basis, axes=1)
+            errors[row, part == i] = ((tested.values - predicted)[:, core] ** 2).mean(axis=1)
     return errors

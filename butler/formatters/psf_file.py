@@ -1,4 +1,4 @@
-"""PSFEx models as FITS: PSFEx's own .psf files, and tables of them with one row per detector image."""
+"""PSFs as FITS: our table, PSFEx's .psf files, and tables of its models with one row per detector image."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import numpy as np
 from astropy.io import fits
 
 from ..errors import FileFormatError, StorageClassError
-from ..images import PsfexPsf
+from ..images import CoaddPsf, Psf, PsfexPsf
 from .byte_source import LocalFile
 from .fits_archive import read_table
 from .fits_file import broken_file, walk_hdus, write_hdus
+from .fits_tables import psf_to_table, read_psf
 from .formatter import Formatter
 
-__all__ = ["PsfexFormatter", "PsfexModel", "read_psfex_models"]
+__all__ = ["PsfFormatter", "PsfexModel", "read_psfex_models"]
 
 _MASK: Final = "PSF_MASK"
 
@@ -109,37 +110,32 @@ def _psf(images: Any, find: Callable[..., Any]) -> PsfexPsf:
     return PsfexPsf(basis, x0, y0, x_scale, y_scale, sampling, int(find("ACCEPTED", 0)), *facts)
 
 
-class PsfexFormatter(Formatter):
-    """One PSFEx model; files of PSFEx itself are read as they are."""
+class PsfFormatter(Formatter):
+    """A PSF as our table of one row; PSFEx's files are read as they are."""
 
-    name: ClassVar[str] = "PsfexFits"
-    extension: ClassVar[str] = ".psf"
+    name: ClassVar[str] = "PsfFits"
+    extension: ClassVar[str] = ".fits"
 
     def write(self, obj: Any, path: Path) -> None:
-        """Write a model as PSFEx does."""
-        if not isinstance(obj, PsfexPsf):
-            raise StorageClassError(f"cannot write a {type(obj).__name__} as a PsfexPsf")
-        n_terms, n_y, n_x = obj.basis.shape
-        column = fits.Column(_MASK, f"{obj.basis.size}D", dim=f"({n_x},{n_y},{n_terms})", array=[obj.basis])
-        hdu = fits.BinTableHDU.from_columns([column], name="PSF_DATA")
-        cards = {"ACCEPTED": obj.n_stars, "CHI2": obj.chi2, "PSF_FWHM": obj.fwhm}
-        hdu.header.update({key: value for key, value in cards.items() if math.isfinite(value)})
-        hdu.header.update({"POLNAXIS": 2, "POLNGRP": 1, "POLDEG1": obj.degree, "PSF_SAMP": obj.sampling})
-        axes = (("X_IMAGE", obj.x0, obj.x_scale), ("Y_IMAGE", obj.y0, obj.y_scale))
-        for i, (name, zero, scale) in enumerate(axes, start=1):
-            hdu.header.update(
-                {f"POLGRP{i}": 1, f"POLNAME{i}": name, f"POLZERO{i}": zero + 1.0, f"POLSCAL{i}": scale}
-            )
-        hdu.header.update({"PSFNAXIS": 3, "PSFAXIS1": n_x, "PSFAXIS2": n_y, "PSFAXIS3": n_terms})
-        write_hdus(path, [fits.PrimaryHDU(), hdu])
+        """Write a PSF; one that follows from the inputs of a coadd is stored with them."""
+        if not isinstance(obj, Psf) or isinstance(obj, CoaddPsf):
+            raise StorageClassError(f"cannot write a {type(obj).__name__} as a Psf")
+        write_hdus(path, [fits.PrimaryHDU(), psf_to_table(obj)])
 
-    def read_whole(self, path: Path) -> PsfexPsf:
-        """Read the model of a file that has one."""
+    def read_whole(self, path: Path) -> Psf:
+        """Read the PSF of a file that has one."""
+        source = LocalFile(path)
+        with broken_file(source):
+            units = walk_hdus(source)
+            if len(units) > 1 and units[1].header.get("EXTNAME") == "PSF":
+                own = read_psf(read_table(source, units[1]).data, None, None)
+                assert own is not None
+                return own
         models = read_psfex_models(path)
         if len(models) > 1:
             names = ", ".join(model.detector_name for model in models)
             raise FileFormatError(
                 f"{path} has {len(models)} PSFEx models ({names}), a dataset is one; read them with "
-                "butler.formatters.psfex_file.read_psfex_models and put each"
+                "butler.formatters.psf_file.read_psfex_models and put each"
             )
         return models[0].psf
