@@ -112,15 +112,15 @@ def test_fluxes_of_stars_are_whole(frame: Frame) -> None:
     assert np.median(np.abs(stars.ixy)) < 0.02 * TRUE_SIGMA**2
 
 
-def test_aperture_fluxes_do_not_depend_on_the_aperture(frame: Frame) -> None:
+def test_aperture_fluxes_do_not_depend_on_the_aperture() -> None:
     """The correction with the PSF makes fluxes of small and large apertures the same."""
-    exposure = subtracted(frame)
+    exposure = subtracted(make_frame(1, shape=(400, 400), n_stars=25, fluxes=(1e5, 3e5)))
     fluxes = []
     for radius in (0.8, 1.2, 1.8):
         task = MeasureStarsTask(MeasureStarsTask.ConfigClass().updated({"apertureRadius": radius}))
         fluxes.append(task.run(exposure).flux)
-    np.testing.assert_allclose(np.median(fluxes[0] / fluxes[1]), 1.0, atol=0.004)
-    np.testing.assert_allclose(np.median(fluxes[2] / fluxes[1]), 1.0, atol=0.004)
+    np.testing.assert_allclose(np.median(fluxes[0] / fluxes[1]), 1.0, atol=0.002)
+    np.testing.assert_allclose(np.median(fluxes[2] / fluxes[1]), 1.0, atol=0.002)
 
 
 def test_an_image_without_stars_has_none(frame: Frame) -> None:
@@ -183,7 +183,7 @@ def test_zero_point_withstands_variable_stars(n_outliers: int) -> None:
     scale = ReferenceZeroPointTask().run(exposure, inputs)
     assert scale.zero_point == pytest.approx(26.0, abs=4 * scale.error)
     assert scale.scatter == pytest.approx(0.03, rel=0.2)
-    assert scale.error == pytest.approx(1.2533 * scale.scatter / math.sqrt(scale.n_stars))
+    assert scale.error == pytest.approx(1.2533 * scale.scatter / math.sqrt(scale.n_stars), rel=1e-3)
     assert n - n_outliers - 5 <= scale.n_stars <= n - n_outliers
 
 

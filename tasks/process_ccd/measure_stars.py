@@ -97,7 +97,7 @@ class MeasureStarsTask(Task):
             radius = self.config.apertureRadius * width
             flux, error, _ = sep.sum_circle(
                 np.where(bad, 0, image).astype(float), column, row, radius,
-                var=np.where(bad, 0, variance).astype(float), mask=bad,
+                var=np.where(bad, 0, variance).astype(float), mask=bad, subpix=0,
             )  # fmt: skip
             fraction = np.array([psf_fraction(psf, radius, x=u, y=v) for u, v in zip(x, y, strict=True)])
             flux, error = flux / fraction, error / fraction
@@ -118,5 +118,5 @@ def psf_fraction(psf: Psf, radius: float, *, x: float, y: float) -> float:
     n_y, n_x = kernel.shape
     # What lies beyond the model's image is no part of it.
     within = min(radius, 0.5 * min(n_y, n_x))
-    flux, _, _ = sep.sum_circle(kernel, [n_x // 2], [n_y // 2], within)
+    flux, _, _ = sep.sum_circle(kernel, [n_x // 2], [n_y // 2], within, subpix=0)
     return float(flux[0])
