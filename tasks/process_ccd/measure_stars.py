@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -114,9 +115,10 @@ def psf_fraction(psf: Psf, radius: float, *, x: float, y: float) -> float:
     """Return the part of the flux of a star at a position that falls into a circle about it."""
     import sep
 
-    kernel = np.ascontiguousarray(psf.computeKernelImage(x=x, y=y))
-    n_y, n_x = kernel.shape
+    star = psf.computeImage(x=x, y=y)
     # What lies beyond the model's image is no part of it.
-    within = min(radius, 0.5 * min(n_y, n_x))
-    flux, _, _ = sep.sum_circle(kernel, [n_x // 2], [n_y // 2], within, subpix=0)
+    padded = np.pad(star.array, math.ceil(max(0.0, radius - 0.5 * min(star.array.shape))) + 1)
+    margin = (padded.shape[0] - star.array.shape[0]) // 2
+    column, row = x - star.xy0.x + margin, y - star.xy0.y + margin
+    flux, _, _ = sep.sum_circle(padded, [column], [row], radius, subpix=0)
     return float(flux[0])

@@ -121,8 +121,9 @@ class ComputeExposureSummaryStatsTask(Task):
         radius = max(2.0, 3.0 * sigma)
         n = self.config.psfGridSize
         sizes, fractions = [], []
-        for v in np.linspace(bbox.minY, bbox.maxY, n):
-            for u in np.linspace(bbox.minX, bbox.maxX, n):
+        # In the middle of pixels, so that a constant PSF has the same number everywhere.
+        for v in np.rint(np.linspace(bbox.minY, bbox.maxY, n)):
+            for u in np.rint(np.linspace(bbox.minX, bbox.maxX, n)):
                 sizes.append(psf.computeMoments(x=u, y=v).trace_radius)
                 fractions.append(psf_fraction(psf, radius, x=u, y=v) if math.isfinite(radius) else math.nan)
         return {
