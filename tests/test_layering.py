@@ -50,6 +50,7 @@ ROOMS = {
         ["demo"],
         ["execution"],
         ["coadd", "warp", "process_ccd"],
+        ["select"],
         ["detection", "sky_info"],
         ["task"],
         ["config", "struct"],
