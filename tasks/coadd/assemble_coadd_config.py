@@ -40,6 +40,14 @@ class AssembleCoaddConnections(
     skyMap: PrerequisiteInput = PrerequisiteInput(
         name="skyMap", storageClass="SkyMap", dimensions=("skymap",), doc="Geometry of tracts and patches."
     )
+    selectedVisits: Input | None = Input(
+        name="{coaddName}CoaddVisits",
+        storageClass="StructuredDataDict",
+        dimensions=("tract", "patch", "skymap", "band", "instrument"),
+        doc="Visits to use, in this order.",
+        multiple=True,
+        deferLoad=True,
+    )
     coaddExposure: Output = Output(
         name="{coaddName}Coadd", storageClass="ExposureF", dimensions=_PATCH, doc="The coadd."
     )
@@ -58,8 +66,12 @@ class AssembleCoaddConnections(
 
     @classmethod
     def for_config(cls, config: Any) -> Self:
-        """Leave out the outputs that are not made."""
-        made = {"nImage": config.doNImage, "inputMap": config.doInputMap}
+        """Leave out what is not read or not made."""
+        made = {
+            "selectedVisits": config.doSelectVisits,
+            "nImage": config.doNImage,
+            "inputMap": config.doInputMap,
+        }
         return cls().without(*(name for name, wanted in made.items() if not wanted))
 
 
@@ -96,6 +108,9 @@ class AssembleCoaddConfig(PipelineTaskConfig, pipelineConnections=AssembleCoaddC
     doNImage: bool = Field(default=False, description="make an image of the number of warps used")
     doInputMap: bool = Field(default=False, description="make a map of the detectors used")
     inputMapper: ConfigurableField = HealSparseInputMapTask.makeField("how that map is made")
+    doSelectVisits: bool = Field(
+        default=False, description="use only warps of the visits that a selection task chose, in its order"
+    )
     doWrite: bool = Field(default=True, description="write the results")
 
     @field_validator("statistic", "doInterp")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 from pydantic import Field
 
 from connections import Input, Output, PipelineTaskConnections, PrerequisiteInput
 
-from ..config import PipelineTaskConfig
+from ..config import ConfigurableField, PipelineTaskConfig
+from ..select import PsfWcsSelectImagesTask
 from .warper import WarperConfig
 
 __all__ = ["MakeDirectWarpConfig", "MakeDirectWarpConnections"]
@@ -30,6 +33,18 @@ class MakeDirectWarpConnections(
     sky_map: PrerequisiteInput = PrerequisiteInput(
         name="skyMap", storageClass="SkyMap", dimensions=("skymap",), doc="geometry of tracts and patches"
     )
+    visit_summary: Input | None = Input(
+        name="visitSummary",
+        storageClass="ExposureCatalog",
+        dimensions=("instrument", "visit"),
+        doc="quality of the visit's detector images",
+    )
+    selectedVisits: Input | None = Input(
+        name="{coaddName}CoaddVisits",
+        storageClass="StructuredDataDict",
+        dimensions=("tract", "patch", "skymap", "band", "instrument"),
+        doc="visits chosen for the patch",
+    )
     warp: Output = Output(
         name="{coaddName}Coadd_directWarp",
         storageClass="ExposureF",
@@ -37,10 +52,23 @@ class MakeDirectWarpConnections(
         doc="the visit on the pixels of the patch, in nJy",
     )
 
+    @classmethod
+    def for_config(cls, config: Any) -> Self:
+        """Leave out what is not read."""
+        read = {"visit_summary": config.doSelectPreWarp, "selectedVisits": config.doSelectVisits}
+        return cls().without(*(name for name, wanted in read.items() if not wanted))
+
 
 class MakeDirectWarpConfig(PipelineTaskConfig, pipelineConnections=MakeDirectWarpConnections):
     """How warps are made."""
 
+    doSelectVisits: bool = Field(
+        default=False, description="warp only the visits that a selection task chose for the patch"
+    )
+    doSelectPreWarp: bool = Field(
+        default=False, description="warp only detector images whose quality is within limits"
+    )
+    select: ConfigurableField = PsfWcsSelectImagesTask.makeField("which detector images these are")
     warper: WarperConfig = Field(default_factory=WarperConfig, description="how pixels are resampled")
     border: int = Field(
         default=0,
