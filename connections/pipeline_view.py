@@ -124,8 +124,12 @@ def _places(pipeline: Pipeline) -> dict[_Shape, _Place]:
     """Return a place for each shape: its row is the longest way to it, rows are centred."""
     rows: dict[_Shape, int] = dict.fromkeys(_shapes(pipeline), 0)
     # Tasks come after those that they depend on, and arrows into a task before those out of it.
+    made = {end for _, end, _ in _arrows(pipeline)}
     for begin, end, _ in _arrows(pipeline):
         rows[end] = max(rows[end], rows[begin] + 1)
+    # What must exist before stands beside what its first reader gets from others.
+    for shape in rows.keys() - made:
+        rows[shape] = min(rows[end] for begin, end, _ in _arrows(pipeline) if begin == shape) - 1
     by_row: dict[int, list[_Shape]] = {}
     for shape, row in rows.items():
         by_row.setdefault(row, []).append(shape)

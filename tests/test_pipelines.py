@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -354,3 +355,20 @@ def test_mistakes_are_one_message(words: tuple[str, ...], status: int, message: 
     result = CliRunner().invoke(main, ["build", *words])
     assert isinstance(result.exception, SystemExit)
     assert (result.exit_code, message in result.stderr) == (status, True), result.stderr
+
+
+def test_the_page_about_pipelines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's pipeline builds, and each of its commands runs."""
+    page = (Path(__file__).parents[1] / "docs" / "pipelines.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    blocks = {kind: body for kind, _, body in (b.partition("\n") for b in page.split("```")[1::2])}
+    Path("page.yaml").write_text(blocks["yaml"])
+    assert "assembleMean: tasks.coadd:AssembleCoaddTask" in build("-p", "page.yaml", "--show", "tasks")
+    Path("page.py").write_text(blocks["python"])
+    assert [override.field for override in read_overrides(Path("page.py"))] == [
+        "doNImage",
+        "background.target",
+    ]
+    for line in blocks["sh"].strip().splitlines():
+        result = CliRunner().invoke(main, shlex.split(line)[1:])
+        assert result.exit_code == 0, (line, result.output)
