@@ -55,6 +55,7 @@ ROOMS = {
         ["demo", "ready_pipelines"],
         ["execution"],
         ["coadd", "warp", "process_ccd"],
+        ["select"],
         ["detection", "sky_info"],
         ["task"],
         ["config", "struct"],
