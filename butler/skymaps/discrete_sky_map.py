@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from ..images import Box2I, SkyWcs
 from ..regions import SkyRegion
 from .config import DiscreteSkyMapConfig
-from .sky_map import SkyMap, sky_positions
+from .positions import Coordinates, sky_positions
+from .sky_map import SkyMap
+from .tract_frame import vertices_of
 
 __all__ = ["DiscreteSkyMap", "discrete_sky_map_around"]
-
-_INNER_MARGIN = 0.001
 
 
 class DiscreteSkyMap(SkyMap):
@@ -38,11 +38,13 @@ class DiscreteSkyMap(SkyMap):
     def __len__(self) -> int:
         return len(self.config.raList)
 
-    def findTractIdArray(self, ra: ArrayLike, dec: ArrayLike) -> NDArray[np.int64]:
+    def findTractIdArray(
+        self, coord: Coordinates, dec: ArrayLike | None = None, *, degrees: bool = True
+    ) -> NDArray[np.int64]:
         """Return the number of the tract with the nearest centre, the lower number of two as near."""
         if not len(self):
             raise LookupError("this sky map has no tracts; give raList, decList and radiusList")
-        lon, lat = sky_positions(ra, dec)
+        lon, lat = sky_positions(coord, dec, degrees=degrees)
         centers = np.radians(self.config.raList), np.radians(self.config.decList)
         distances = angular_separation(lon[..., np.newaxis], lat[..., np.newaxis], *centers)
         return np.asarray(np.argmin(distances, axis=-1))
@@ -51,11 +53,11 @@ class DiscreteSkyMap(SkyMap):
         c = self.config
         return (c.raList[tract_id], c.decList[tract_id]), c.radiusList[tract_id]
 
+    def _tracts_near(self, ra: float, dec: float, radius: float) -> list[int]:
+        return list(range(len(self)))
+
     def _inner_sky_region(self, tract_id: int, wcs: SkyWcs, bbox: Box2I) -> SkyRegion:
-        center = np.array(bbox.center)
-        corners = np.array(bbox.corners)
-        x, y = (corners - _INNER_MARGIN * np.sign(corners - center)).T
-        return SkyRegion.from_polygon(*wcs.pixelToSky(x, y))
+        return SkyRegion.from_polygon(*zip(*vertices_of(wcs, bbox), strict=True))
 
     def _packed_placement(self) -> bytes:
         c = self.config

@@ -21,7 +21,7 @@ def make_sky_map(config: Mapping[str, Any]) -> SkyMap:
     ----------
     config
         ``name``, the kind of sky map ("discrete" or "rings"), and the fields of its configuration, as
-        `SkyMap.to_simple` gives them.
+        `SkyMap.to_simple` gives them; of a rings map the version too.
 
     Raises
     ------
@@ -33,7 +33,8 @@ def make_sky_map(config: Mapping[str, Any]) -> SkyMap:
         case DiscreteSkyMap.name:
             return DiscreteSkyMap(DiscreteSkyMapConfig.model_validate(fields))
         case RingsSkyMap.name:
-            return RingsSkyMap(RingsSkyMapConfig.model_validate(fields))
+            version = fields.pop("version", 1)
+            return RingsSkyMap(RingsSkyMapConfig.model_validate(fields), version)
         case unknown:
             hint = did_you_mean(str(unknown), (DiscreteSkyMap.name, RingsSkyMap.name))
             raise ValueError(f"no kind of sky map has the name {unknown!r}{hint}")
