@@ -5,7 +5,7 @@ from .config import DiscreteSkyMapConfig, RingsSkyMapConfig, SkyMapConfig
 from .dimension_packer import SkyMapDimensionPacker
 from .discrete_sky_map import DiscreteSkyMap, discrete_sky_map_around
 from .index import Index2D
-from .make_sky_map import make_sky_map
+from .make_sky_map import make_sky_map, read_definition
 from .patch_info import PatchInfo
 from .patch_layout import CellLayout, PatchLayout
 from .rings_sky_map import RingsSkyMap
@@ -28,4 +28,5 @@ __all__ = [
     "TractInfo",
     "discrete_sky_map_around",
     "make_sky_map",
+    "read_definition",
 ]

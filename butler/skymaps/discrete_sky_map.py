@@ -49,6 +49,37 @@ class DiscreteSkyMap(SkyMap):
         distances = angular_separation(lon[..., np.newaxis], lat[..., np.newaxis], *centers)
         return np.asarray(np.argmin(distances, axis=-1))
 
+    def with_tract_around(self, regions: Sequence[SkyRegion], border_deg: float = 0.0) -> DiscreteSkyMap:
+        """Return a sky map with one more tract, which contains all exposures.
+
+        Parameters
+        ----------
+        regions
+            Polygons of the exposures, as `SkyRegion.from_wcs` makes them.
+        border_deg
+            What to add around the exposures, degrees.
+
+        Returns
+        -------
+        sky_map
+            Its last tract holds the circle around the exposures' convex hull, grown by the border.
+
+        Raises
+        ------
+        ValueError
+            Raised if there are no regions, if one is not a polygon, or if they do not fit in one hemisphere.
+        """
+        if not regions:
+            raise ValueError("no exposures to make a sky map around; give at least one region")
+        ra, dec, radius = SkyRegion.convex_hull_of(regions).bounding_circle()
+        c = self.config
+        placement = {
+            "raList": (*c.raList, ra),
+            "decList": (*c.decList, dec),
+            "radiusList": (*c.radiusList, radius + border_deg),
+        }
+        return DiscreteSkyMap(DiscreteSkyMapConfig.model_validate({**c.model_dump(), **placement}))
+
     def _placement(self, tract_id: int) -> tuple[tuple[float, float], float]:
         c = self.config
         return (c.raList[tract_id], c.decList[tract_id]), c.radiusList[tract_id]
@@ -101,18 +132,11 @@ def discrete_sky_map_around(
         Raised if there are no regions, if one is not a polygon, if they do not fit in one hemisphere, or if a
         number is impossible.
     """
-    if not regions:
-        raise ValueError("no exposures to make a sky map around; give at least one region")
-    ra, dec, radius = SkyRegion.convex_hull_of(regions).bounding_circle()
-    return DiscreteSkyMap(
-        DiscreteSkyMapConfig(
-            raList=(ra,),
-            decList=(dec,),
-            radiusList=(radius + border_deg,),
-            tractOverlap=0.0,
-            pixelScale=pixel_scale,
-            projection=projection,
-            patchInnerDimensions=patch_inner_dimensions,
-            patchBorder=patch_border,
-        )
+    base = DiscreteSkyMapConfig(
+        tractOverlap=0.0,
+        pixelScale=pixel_scale,
+        projection=projection,
+        patchInnerDimensions=patch_inner_dimensions,
+        patchBorder=patch_border,
     )
+    return DiscreteSkyMap(base).with_tract_around(regions, border_deg)
