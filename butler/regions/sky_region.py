@@ -21,6 +21,8 @@ from lsst.sphgeom import (
 )
 from numpy.typing import ArrayLike, NDArray
 
+from .outlines import outline_of
+
 if TYPE_CHECKING:
     from ..images import Box2I, SkyWcs
 
@@ -286,6 +288,23 @@ class SkyRegion:
             Raised if the region is not a polygon.
         """
         return [_degrees(vertex) for vertex in self._vertices()]
+
+    def outline(self, step: float = 1.0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return right ascension and declination along the edge, degrees; the last is the first.
+
+        Parameters
+        ----------
+        step
+            Largest distance from one position to the next, degrees.
+
+        Raises
+        ------
+        ValueError
+            Raised if the region is empty, or neither a polygon nor a circle nor a box.
+        """
+        if self.is_empty:
+            raise ValueError("an empty region has no outline")
+        return outline_of(self._region, step)
 
     def bounding_vectors(self) -> tuple[float, float, float, float, float, float]:
         """Return ``(xmin, xmax, ymin, ymax, zmin, zmax)``, a box that holds all unit vectors of the region.

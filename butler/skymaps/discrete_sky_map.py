@@ -84,7 +84,8 @@ class DiscreteSkyMap(SkyMap):
         c = self.config
         return (c.raList[tract_id], c.decList[tract_id]), c.radiusList[tract_id]
 
-    def _tracts_near(self, ra: float, dec: float, radius: float) -> list[int]:
+    def tracts_near(self, ra: float, dec: float, radius: float) -> list[int]:
+        """Return the numbers of all tracts."""
         return list(range(len(self)))
 
     def _inner_sky_region(self, tract_id: int, wcs: SkyWcs, bbox: Box2I) -> SkyRegion:

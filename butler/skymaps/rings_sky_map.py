@@ -141,7 +141,8 @@ class RingsSkyMap(SkyMap):
         tracts = {tract.tract_id: tract for a, b in positions for tract in self.findAllTracts(a, b)}
         return [tracts[tract_id] for tract_id in sorted(tracts)]
 
-    def _tracts_near(self, ra: float, dec: float, radius: float) -> list[int]:
+    def tracts_near(self, ra: float, dec: float, radius: float) -> list[int]:
+        """Return the numbers, sorted, of tracts among which are all that reach into a circle, degrees."""
         lon, lat = sky_positions(ra, dec)
         reach = self._reach + math.radians(radius)
         if reach >= math.pi:
@@ -185,6 +186,16 @@ class RingsSkyMap(SkyMap):
         return (ra, math.degrees(self._height * (ring + 1) - math.pi / 2)), radius
 
     def _inner_sky_region(self, tract_id: int, wcs: SkyWcs, bbox: Box2I) -> SkyRegion:
+        return self.inner_sky_region(tract_id)
+
+    def inner_sky_region(self, tract_id: int) -> SkyRegion:
+        """Return where a tract is in charge: a box of right ascension and declination.
+
+        Raises
+        ------
+        IndexError
+            Raised if there is no such tract.
+        """
         (ra, dec), radius = self._placement(tract_id)
         ring, _ = self.getRingIndices(tract_id)
         if ring in (-1, self.config.numRings):

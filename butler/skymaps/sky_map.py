@@ -128,8 +128,28 @@ class SkyMap(ABC):
             The position; see `sky_degrees`.
         """
         ra, dec = (float(value) for value in sky_degrees(coord, dec))
-        near = (self[tract_id] for tract_id in self._tracts_near(ra, dec, 0.0))
+        near = (self[tract_id] for tract_id in self.tracts_near(ra, dec, 0.0))
         return [tract for tract in near if tract.contains(ra, dec)]
+
+    @abstractmethod
+    def tracts_near(self, ra: float, dec: float, radius: float) -> list[int]:
+        """Return the numbers, sorted, of tracts among which are all that reach into a circle.
+
+        Parameters
+        ----------
+        ra, dec, radius
+            The circle, degrees.
+        """
+
+    def inner_sky_region(self, tract_id: int) -> SkyRegion:
+        """Return where a tract is in charge; quicker than by way of the tract where no pixels decide it.
+
+        Raises
+        ------
+        IndexError
+            Raised if there is no such tract.
+        """
+        return self[tract_id].inner_sky_region
 
     def findTractPatchList(
         self, coord: Coordinates | SkyRegion, dec: ArrayLike | None = None
@@ -148,7 +168,7 @@ class SkyMap(ABC):
             left out.
         """
         if isinstance(coord, SkyRegion):
-            near: Iterable[int] = [] if coord.is_empty else self._tracts_near(*coord.bounding_circle())
+            near: Iterable[int] = [] if coord.is_empty else self.tracts_near(*coord.bounding_circle())
             found = [(self[i], self[i].findPatchList(coord)) for i in near]
         else:
             ra, dec = sky_degrees(coord, dec)
@@ -223,7 +243,7 @@ class SkyMap(ABC):
         """
         members: dict[int, list[int]] = {}
         for i, region in enumerate(regions):
-            for tract_id in () if region.is_empty else self._tracts_near(*region.bounding_circle()):
+            for tract_id in () if region.is_empty else self.tracts_near(*region.bounding_circle()):
                 members.setdefault(tract_id, []).append(i)
         encoded = [region.encode() for region in regions]
         found: list[NDArray[np.int64]] = [np.empty((3, 0), dtype=np.int64)]
@@ -303,10 +323,6 @@ class SkyMap(ABC):
     @abstractmethod
     def _placement(self, tract_id: int) -> tuple[tuple[float, float], float]:
         """Return a tract's centre ``(ra, dec)`` and its radius (half the side, without overlap), degrees."""
-
-    @abstractmethod
-    def _tracts_near(self, ra: float, dec: float, radius: float) -> list[int]:
-        """Return the numbers, sorted, of tracts among which are all that reach into a circle, degrees."""
 
     def _tracts_around(self, ra: NDArray[np.float64], dec: NDArray[np.float64]) -> Iterable[TractInfo]:
         """Return the tracts that may overlap the area around some positions, by increasing number."""
