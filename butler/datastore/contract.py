@@ -48,11 +48,14 @@ class PendingFile:
         Path that the store has it under once it is complete.
     final
         Path that it gets when it is published; equal to `temporary` where there are no renames.
+    folders
+        Paths of the directories that were made for it.
     """
 
     local: Path
     temporary: str
     final: str
+    folders: tuple[str, ...] = ()
 
 
 class Store(ABC):
@@ -88,11 +91,17 @@ class Store(ABC):
 
     @abstractmethod
     def write(self, path: str) -> AbstractContextManager[PendingFile]:
-        """Run a block that writes a local file; at its end the bytes are in the store to stay.
+        """Run a block that writes a local file; at its end the bytes are in the store.
 
         Nothing is overwritten: a path that is taken, or could be taken meanwhile, gets a token of its own.
-        A block that fails leaves nothing.
+        A block that fails leaves nothing; a loss of power may leave nothing until `settle`.
         """
+
+    def save(self, path: str, content: bytes) -> PendingFile:
+        """Write bytes that are in memory; all else is as with `write`."""
+        with self.write(path) as pending:
+            pending.local.write_bytes(content)
+        return pending
 
     @abstractmethod
     def publish(self, temporary: str, final: str) -> None:
@@ -108,8 +117,16 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def settle(self, paths: Iterable[str]) -> None:
-        """Return when names of some paths would survive a loss of power."""
+    def settle(self, paths: Iterable[str], names: Iterable[str] = ()) -> None:
+        """Return when some files would survive a loss of power.
+
+        Parameters
+        ----------
+        paths
+            Files and directories that are new.
+        names
+            Files of which only the name is, as they were settled under another one.
+        """
 
     @abstractmethod
     def remove(self, path: str) -> None:

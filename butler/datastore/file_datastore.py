@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from ..errors import ArtifactMissingError, ButlerUserError, FileFormatError
 from ..formatters import (
     NO_COMPRESSION,
     ByteSource,
+    ContentFormatter,
     FileLayout,
     Formatter,
     LocalFile,
@@ -27,6 +28,7 @@ from ..user_paths import checked_path
 from .bringing import bring_file, copy_bytes
 from .contract import PendingFile, Store
 from .file_cache import FileCache
+from .flushing import flush
 from .local_store import temporary_name
 from .object_store import ObjectStore
 from .paths import is_outside, is_owned, is_url, key_of
@@ -130,8 +132,17 @@ class FileDatastore:
         except OSError as error:
             raise ButlerUserError(f"cannot look at {self.locate(path)}: {error.strerror or error}") from error
 
-    def stage(self, obj: Any, ref: DatasetRef) -> StagedFile:
-        """Write an object to a file that waits for its rows, flushed to disk.
+    def stage(self, obj: Any, ref: DatasetRef, *, settle: bool = True) -> StagedFile:
+        """Write an object to a file that waits for its rows.
+
+        Parameters
+        ----------
+        obj
+            The object.
+        ref
+            The dataset, with an expanded data ID.
+        settle
+            Whether the file would survive a loss of power; if not, `settle_files` is for the caller.
 
         Raises
         ------
@@ -144,14 +155,37 @@ class FileDatastore:
         formatter = formatter_for(storage_class)
         obj = storage_class.coerce_type(obj)
         recipe = self.compression.get(ref.datasetType.name, NO_COMPRESSION)
-        with self.writing(self.path_for(ref, formatter), "write") as pending:
+        path = self.path_for(ref, formatter)
+        with self._telling(path, "write"):
+            if recipe == NO_COMPRESSION and isinstance(formatter, ContentFormatter):
+                staged = self._save(formatter.content(obj), path, formatter)
+            else:
+                staged = self._write(obj, path, formatter, recipe)
+            return self._settled(staged) if settle else staged
+
+    def _save(self, content: bytes, path: str, formatter: Formatter) -> StagedFile:
+        pending = self.store.save(path, content)
+        checksum = hashlib.sha256(content).hexdigest() if self.checksum else None
+        record = FileRecord(pending.final, formatter.name, len(content), checksum)
+        return StagedFile(record, self.store, pending.temporary, folders=pending.folders)
+
+    def _write(self, obj: Any, path: str, formatter: Formatter, recipe: str) -> StagedFile:
+        with self.store.write(path) as pending:
             if recipe == NO_COMPRESSION:
                 formatter.write(obj, pending.local)
             else:
                 formatter.write_compressed(obj, pending.local, recipe)
             source = LocalFile(pending.local, self.store.locate(pending.final))
             record = self.record_of(source, pending.final, formatter)
-        return StagedFile(record, self.store, pending.temporary)
+        return StagedFile(record, self.store, pending.temporary, folders=pending.folders)
+
+    def _settled(self, staged: StagedFile) -> StagedFile:
+        try:
+            self.store.settle([staged.temporary, *staged.folders])
+        except BaseException:
+            staged.discard()
+            raise
+        return replace(staged, is_settled=True)
 
     @contextmanager
     def writing(self, path: str, doing: str) -> Iterator[PendingFile]:
@@ -164,9 +198,13 @@ class FileDatastore:
         doing
             What is done to that path, for messages.
         """
+        with self._telling(path, doing), self.store.write(path) as pending:
+            yield pending
+
+    @contextmanager
+    def _telling(self, path: str, doing: str) -> Iterator[None]:
         try:
-            with self.store.write(path) as pending:
-                yield pending
+            yield
         except OSError as error:
             if isinstance(error, ButlerUserError):
                 raise
@@ -230,6 +268,8 @@ class FileDatastore:
                 copy_bytes(source, temporary)
             else:
                 raise ButlerUserError(f"cannot {transfer} {source}: it is no local file; copy it")
+            if transfer == "copy":
+                flush(temporary)
             temporary.replace(target)
         except FileNotFoundError as error:
             raise ArtifactMissingError(

@@ -174,7 +174,8 @@ def _bring(datastore: FileDatastore, file: IncomingFile, source: ByteSource, mod
             bring_file(source.path, pending.local, mode)
         brought = LocalFile(pending.local, source.name)
         record = _record(datastore, file, brought, pending.final)
-    return StagedFile(record, datastore.store, pending.temporary, source if mode == "move" else None)
+    moved = source if mode == "move" else None
+    return StagedFile(record, datastore.store, pending.temporary, moved, pending.folders)
 
 
 def _move(source: Path, target: Path) -> None:

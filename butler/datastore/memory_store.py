@@ -71,7 +71,7 @@ class MemoryStore(Store):
             raise FileNotFoundError(f"no {self.locate(temporary)}")
         self.files[final] = self.files[temporary]
 
-    def settle(self, paths: Iterable[str]) -> None:
+    def settle(self, paths: Iterable[str], names: Iterable[str] = ()) -> None:
         """Do nothing: memory does not survive."""
 
     def remove(self, path: str) -> None:

@@ -72,7 +72,7 @@ class ObjectStore(Store):
     def publish(self, temporary: str, final: str) -> None:
         """Do nothing: an object has its path from the start."""
 
-    def settle(self, paths: Iterable[str]) -> None:
+    def settle(self, paths: Iterable[str], names: Iterable[str] = ()) -> None:
         """Do nothing: an upload that is confirmed stays."""
 
     def remove(self, path: str) -> None:

@@ -16,7 +16,14 @@ from ..images import Box2I, Extent2I, Point2I
 from .byte_source import ByteSource
 from .tile_layout import TileLayout
 
-__all__ = ["NO_COMPRESSION", "FileLayout", "Formatter", "PlaneLayout", "ReadRequest"]
+__all__ = [
+    "NO_COMPRESSION",
+    "ContentFormatter",
+    "FileLayout",
+    "Formatter",
+    "PlaneLayout",
+    "ReadRequest",
+]
 
 NO_COMPRESSION: Final = "noCompression"
 """The recipe by which pixels are written as they are."""
@@ -265,3 +272,21 @@ class Formatter(ABC):
         """
         with source.read_locally() as path:
             return read_part(self.read_whole(path), request.component, request.parameters)
+
+
+class ContentFormatter(Formatter):
+    """Writes what is small enough to be made in memory, and has no planes that could be read in place."""
+
+    @abstractmethod
+    def content(self, obj: Any) -> bytes:
+        """Return the bytes of a file.
+
+        Raises
+        ------
+        StorageClassError
+            Raised if the object is of another type than this formatter writes.
+        """
+
+    def write(self, obj: Any, path: Path) -> None:
+        """Write an object to a new file."""
+        path.write_bytes(self.content(obj))

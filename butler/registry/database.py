@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 from weakref import WeakSet
 
 import sqlalchemy as sa
@@ -27,6 +27,7 @@ from .prepared import Prepared
 __all__ = ["Database", "Transaction"]
 
 _LOG: Final = logging.getLogger(__name__)
+_Item = TypeVar("_Item")
 
 
 class Transaction:
@@ -50,11 +51,25 @@ class Transaction:
         self.root: Transaction = self if parent is None else parent.root
         self.has_looked = False
         self._undo: list[Callable[[], None]] = []
+        self._before: dict[Callable[[list[Any]], None], list[Any]] = {}
         self._finally: list[Callable[[], None]] = []
 
     def on_rollback(self, action: Callable[[], None]) -> None:
         """Have an action run if this transaction, or one around it, is rolled back."""
         self._undo.append(action)
+
+    def before_commit(self, action: Callable[[list[_Item]], None], items: Iterable[_Item]) -> None:
+        """Have an action run just before the outermost transaction is committed.
+
+        It runs once, for the items of all transactions that are kept; if it fails, nothing is.
+        """
+        self._before.setdefault(action, []).extend(items)
+
+    def prepare(self) -> None:
+        """Run the actions that come before the commit, in the outermost transaction."""
+        if self.parent is None:
+            for action, items in self._before.items():
+                action(items)
 
     def on_commit(self, action: Callable[[], None]) -> None:
         """Have an action run once the outermost transaction is committed."""
@@ -72,6 +87,8 @@ class Transaction:
     def commit(self) -> None:
         """Hand the actions to the enclosing transaction, or run those that wait for the commit."""
         if self.parent is not None:
+            for action, items in self._before.items():
+                self.parent.before_commit(action, items)
             self.parent._undo += self._undo
             self.parent._finally += self._finally
             return
@@ -197,6 +214,7 @@ class Database:
         session.depth += 1
         try:
             yield transaction
+            transaction.prepare()
             self._say("COMMIT" if outer is None else f"RELEASE SAVEPOINT {level}", ending=transaction)
         except BaseException:
             # Who reads is not to remember what has never been.
