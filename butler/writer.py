@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Sequence, Set
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from .datasets import DatasetRef
 from .datastore import FileBatch, FileDatastore, StagedFile, VerifyReport, settle_files, verify_files
-from .errors import ConflictingDefinitionError
+from .errors import ConflictingDefinitionError, OrphanedRecordError
 from .registry import CollectionType, Registry
 
 __all__ = ["DatasetWriter"]
@@ -36,10 +36,12 @@ class DatasetWriter:
 
     def put(self, obj: Any, ref: DatasetRef) -> DatasetRef:
         """Write an object and register it; return the ref with an expanded data ID."""
-        self.registry.database.require_writeable()
-        expanded = ref.expanded(self.registry.records.expand(ref.dataId))
-        # What is refused later, too, is refused before a large file is written.
-        self.registry.check_datasets(ref.run, [expanded])
+        database = self.registry.database
+        database.require_writeable()
+        with database.in_a_moment():
+            expanded = ref.expanded(self.registry.records.expand(ref.dataId))
+            # What is refused later, too, is refused before a large file is written.
+            self.registry.check_datasets(ref.run, [expanded])
         self.store([(expanded, self.datastore.stage(obj, expanded, settle=False))])
         return expanded
 
@@ -95,22 +97,36 @@ class DatasetWriter:
         ConflictingDefinitionError
             Raised if one of the other datasets exists; the files are removed.
         """
-        with self.transaction_for(staged for _, staged in datasets):
-            self.insert(datasets, registered=registered)
+        self._insert(datasets, registered, self.transaction_for(staged for _, staged in datasets))
 
     def insert(
         self, datasets: Sequence[tuple[DatasetRef, StagedFile]], *, registered: Set[uuid.UUID] = frozenset()
     ) -> None:
-        """Insert the rows of `store`, inside `transaction_for`."""
-        if stored := self.registry.files.get(sorted(registered)):
-            raise ConflictingDefinitionError(f"{len(stored)} of the datasets are stored already")
-        by_run: dict[str, list[DatasetRef]] = {}
+        """Insert the rows of files, inside a `transaction_for` them; arguments and errors as for `store`."""
+        self._insert(datasets, registered, self.registry.database.transaction())
+
+    def _insert(
+        self,
+        datasets: Sequence[tuple[DatasetRef, StagedFile]],
+        registered: Set[uuid.UUID],
+        transaction: AbstractContextManager[object],
+    ) -> None:
+        new: dict[str, list[DatasetRef]] = {}
         for ref, _ in datasets:
             if ref.id not in registered:
-                by_run.setdefault(ref.run, []).append(ref)
-        for run, members in by_run.items():
-            self.registry.insert_datasets(run, members)
-        self.registry.files.insert({ref.id: staged.record for ref, staged in datasets})
+                new.setdefault(ref.run, []).append(ref)
+        try:
+            with transaction:
+                if stored := self.registry.files.get(sorted(registered)):
+                    raise ConflictingDefinitionError(f"{len(stored)} of the datasets are stored already")
+                for run, refs in new.items():
+                    self.registry.add_datasets(run, refs)
+                self.registry.files.insert({ref.id: staged.record for ref, staged in datasets})
+        except (ConflictingDefinitionError, OrphanedRecordError):
+            # Asked only now: after an error a database may answer nothing until all is undone.
+            for run, refs in new.items():
+                self.registry.check_datasets(run, refs)
+            raise
 
     @contextmanager
     def transaction_for(self, files: Iterable[StagedFile]) -> Iterator[FileBatch]:

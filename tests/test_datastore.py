@@ -170,14 +170,14 @@ def test_a_failed_put_leaves_neither_file_nor_row(
     assert butler.get("note", visit=1) == {"n": 2}
 
 
-@pytest.mark.parametrize("store", ["files", "datasets"])
+@pytest.mark.parametrize(("store", "verb"), [("files", "insert"), ("datasets", "add")])
 def test_rows_that_cannot_be_inserted_take_the_file_back(
-    butler: Butler, monkeypatch: pytest.MonkeyPatch, store: str
+    butler: Butler, monkeypatch: pytest.MonkeyPatch, store: str, verb: str
 ) -> None:
     """A registry that fails after the bytes are written leaves no file."""
     before = snapshot(butler.root)
     with monkeypatch.context() as patch:
-        patch.setattr(type(getattr(butler.registry, store)), "insert", fail)
+        patch.setattr(type(getattr(butler.registry, store)), verb, fail)
         with pytest.raises(FaultError):
             butler.put({}, "note", visit=1)
     assert snapshot(butler.root) == before

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from ..formatters import ByteSource
 
-__all__ = ["PendingFile", "Store", "StoredFile", "has_token", "with_token"]
+__all__ = ["NewFile", "PendingFile", "Store", "StoredFile", "has_token", "with_token"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,11 @@ class StoredFile:
 
 
 @dataclass(frozen=True, slots=True)
-class PendingFile:
-    """A file that is being written.
+class NewFile:
+    """A file that is not published yet.
 
     Parameters
     ----------
-    local
-        Where its bytes are to be written; there is nothing yet.
     temporary
         Path that the store has it under once it is complete.
     final
@@ -52,10 +50,22 @@ class PendingFile:
         Paths of the directories that were made for it.
     """
 
-    local: Path
     temporary: str
     final: str
     folders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingFile(NewFile):
+    """A file that is being written.
+
+    Parameters
+    ----------
+    local
+        Where its bytes are to be written; there is nothing yet.
+    """
+
+    local: Path
 
 
 class Store(ABC):
@@ -97,7 +107,7 @@ class Store(ABC):
         A block that fails leaves nothing; a loss of power may leave nothing until `settle`.
         """
 
-    def save(self, path: str, content: bytes) -> PendingFile:
+    def save(self, path: str, content: bytes) -> NewFile:
         """Write bytes that are in memory; all else is as with `write`."""
         with self.write(path) as pending:
             pending.local.write_bytes(content)

@@ -164,10 +164,10 @@ class FileDatastore:
             return self._settled(staged) if settle else staged
 
     def _save(self, content: bytes, path: str, formatter: Formatter) -> StagedFile:
-        pending = self.store.save(path, content)
+        new = self.store.save(path, content)
         checksum = hashlib.sha256(content).hexdigest() if self.checksum else None
-        record = FileRecord(pending.final, formatter.name, len(content), checksum)
-        return StagedFile(record, self.store, pending.temporary, folders=pending.folders)
+        record = FileRecord(new.final, formatter.name, len(content), checksum)
+        return StagedFile(record, self.store, new.temporary, folders=new.folders)
 
     def _write(self, obj: Any, path: str, formatter: Formatter, recipe: str) -> StagedFile:
         with self.store.write(path) as pending:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from ..formatters import LocalFile
-from .contract import PendingFile, Store, StoredFile, with_token
+from .contract import NewFile, PendingFile, Store, StoredFile, with_token
 from .flushing import flush_all
 
 __all__ = ["LocalStore", "is_temporary", "temporary_name"]
@@ -60,13 +60,13 @@ class LocalStore(Store):
         local = self.root / temporary
         try:
             folders = self._make_folder(os.path.dirname(temporary))
-            yield PendingFile(local, temporary, final, folders)
+            yield PendingFile(temporary, final, folders, local=local)
             local.lstat()
         except BaseException:
             self._remove_quietly(temporary)
             raise
 
-    def save(self, path: str, content: bytes) -> PendingFile:
+    def save(self, path: str, content: bytes) -> NewFile:
         """Write a file beside its final place."""
         final, temporary = self._names(path)
         place = self.locate(temporary)
@@ -86,7 +86,7 @@ class LocalStore(Store):
         except BaseException:
             self._remove_quietly(temporary)
             raise
-        return PendingFile(Path(place), temporary, final, folders)
+        return NewFile(temporary, final, folders)
 
     def _names(self, path: str) -> tuple[str, str]:
         """Return the path that a new file gets, and a temporary one beside it."""

@@ -60,7 +60,7 @@ class MemoryStore(Store):
         temporary = temporary_name(Path(final)).as_posix()
         with tempfile.TemporaryDirectory(prefix="coadd-butler-") as folder:
             local = Path(folder) / Path(path).name
-            yield PendingFile(local, temporary, final)
+            yield PendingFile(temporary, final, local=local)
             self.files[temporary] = local.read_bytes()
 
     def publish(self, temporary: str, final: str) -> None:

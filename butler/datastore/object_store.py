@@ -64,7 +64,7 @@ class ObjectStore(Store):
         final = with_token(path)
         with tempfile.TemporaryDirectory(prefix="coadd-butler-") as folder:
             local = Path(folder) / Path(path).name
-            yield PendingFile(local, final, final)
+            yield PendingFile(final, final, local=local)
             system, name = open_file_system(self.locate(final), self.options)
             with file_system_errors():
                 system.put_file(str(local), name)

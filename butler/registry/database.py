@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 from weakref import WeakSet
@@ -30,7 +30,20 @@ _LOG: Final = logging.getLogger(__name__)
 _Item = TypeVar("_Item")
 
 
-class Transaction:
+class Moment:
+    """While it lasts, nobody asks again what others have changed.
+
+    Attributes
+    ----------
+    has_looked
+        Whether it is known what others have changed before it began.
+    """
+
+    def __init__(self) -> None:
+        self.has_looked = False
+
+
+class Transaction(Moment):
     """Actions outside the database that follow the fate of a transaction.
 
     Parameters
@@ -42,14 +55,12 @@ class Transaction:
     ----------
     root
         The outermost transaction.
-    has_looked
-        Whether it is known, in the outermost one, what others have changed before it began.
     """
 
     def __init__(self, parent: Transaction | None = None) -> None:
+        super().__init__()
         self.parent = parent
         self.root: Transaction = self if parent is None else parent.root
-        self.has_looked = False
         self._undo: list[Callable[[], None]] = []
         self._before: dict[Callable[[list[Any]], None], list[Any]] = {}
         self._finally: list[Callable[[], None]] = []
@@ -118,6 +129,7 @@ class _Session(threading.local):
     driver: Any = None
     process: int = 0
     transaction: Transaction | None = None
+    moment: Moment | None = None
     depth: int = 0
     scratch: bool = False
 
@@ -192,6 +204,28 @@ class Database:
         """The outermost transaction of this thread, None outside of any."""
         transaction = self._session.transaction
         return None if transaction is None else transaction.root
+
+    @property
+    def moment(self) -> Moment | None:
+        """What is going on in this thread: the outermost transaction, or a block of `in_a_moment`."""
+        return self.root or self._session.moment
+
+    @contextmanager
+    def in_a_moment(self) -> Iterator[None]:
+        """Run a block that is so short that what others change meanwhile comes after it."""
+        session = self._session
+        outer, session.moment = session.moment, session.moment or Moment()
+        try:
+            yield
+        finally:
+            session.moment = outer
+
+    def joined(self) -> AbstractContextManager[object]:
+        """Return the transaction that is open, or one of its own, for a block that must be kept whole.
+
+        If the block fails in one that is open, that must not be kept.
+        """
+        return self.transaction() if self.root is None else nullcontext()
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
