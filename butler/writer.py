@@ -40,8 +40,9 @@ class DatasetWriter:
         database.require_writeable()
         with database.in_a_moment():
             expanded = ref.expanded(self.registry.records.expand(ref.dataId))
-            # What is refused later, too, is refused before a large file is written.
-            self.registry.check_datasets(ref.run, [expanded])
+            if not self.datastore.is_made_in_memory(expanded):
+                # What is refused later, too, is refused before a large file is written.
+                self.registry.check_datasets(ref.run, [expanded])
         self.store([(expanded, self.datastore.stage(obj, expanded, settle=False))])
         return expanded
 

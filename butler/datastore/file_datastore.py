@@ -163,6 +163,11 @@ class FileDatastore:
                 staged = self._write(obj, path, formatter, recipe)
             return self._settled(staged) if settle else staged
 
+    def is_made_in_memory(self, ref: DatasetRef) -> bool:
+        """Tell whether the file of a dataset is so small that it is made before it is written."""
+        is_plain = self.compression.get(ref.datasetType.name, NO_COMPRESSION) == NO_COMPRESSION
+        return is_plain and isinstance(formatter_for(ref.datasetType.storageClass), ContentFormatter)
+
     def _save(self, content: bytes, path: str, formatter: Formatter) -> StagedFile:
         new = self.store.save(path, content)
         checksum = hashlib.sha256(content).hexdigest() if self.checksum else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -143,17 +142,17 @@ class LocalStore(Store):
 
     def _make_folder(self, folder: str) -> tuple[str, ...]:
         """Make a directory and those above it; return those that were not there."""
-        place = self.locate(folder)
-        if os.path.isdir(place):
+        try:
+            os.mkdir(self.locate(folder))
+        except FileExistsError:
             return ()
-        if not folder:
-            self.root.mkdir(parents=True, exist_ok=True)
-            return ("",)
-        made = self._make_folder(os.path.dirname(folder))
-        with suppress(FileExistsError):
-            # Another process may have been faster.
-            os.mkdir(place)
-        return (*made, folder)
+        except FileNotFoundError:
+            if not folder:
+                self.root.mkdir(parents=True, exist_ok=True)
+                return ("",)
+            made = self._make_folder(os.path.dirname(folder))
+            return (*made, *self._make_folder(folder))
+        return (folder,)
 
 
 def temporary_name(final: Path) -> Path:
@@ -162,7 +161,7 @@ def temporary_name(final: Path) -> Path:
 
 
 def _temporary(name: str) -> str:
-    return f".{name[:150]}.{uuid.uuid4().hex}{_PART_SUFFIX}"
+    return f".{name[:150]}.{os.urandom(16).hex()}{_PART_SUFFIX}"
 
 
 def is_temporary(name: str) -> bool:

@@ -107,7 +107,7 @@ def _parse(pattern: str) -> tuple[tuple[_Field, ...], str]:
 def _steps(
     pattern: str, dimensions: DimensionGroup, n_values: int, has_component: bool
 ) -> tuple[tuple[_Step, ...], str]:
-    """Return the fields that datasets can have whose data IDs have some values, and the text after the last."""
+    """Return the fields that datasets can have whose data IDs have some values, and the text after them."""
     keys = dimensions.data_coordinate_keys[:n_values]
     steps, before = [], ""
     parts, end = _parse(pattern)

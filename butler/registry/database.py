@@ -208,7 +208,8 @@ class Database:
     @property
     def moment(self) -> Moment | None:
         """What is going on in this thread: the outermost transaction, or a block of `in_a_moment`."""
-        return self.root or self._session.moment
+        session = self._session
+        return session.moment if session.transaction is None else session.transaction.root
 
     @contextmanager
     def in_a_moment(self) -> Iterator[None]:
