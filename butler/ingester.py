@@ -66,12 +66,13 @@ def ingest_files(
     registry.database.require_writeable()
     wanted = _wanted(registry, datasets, skip_existing=skip_existing)
     staged: list[tuple[DatasetRef, StagedFile]] = []
+    folders: dict[str, str] = {}
     try:
         for dataset, refs in wanted.files:
             name = dataset.formatter
             formatter = get_formatter(name) if name else formatter_for(refs[0].datasetType.storageClass)
             incoming = IncomingFile(dataset.path, refs[0], formatter, validate)
-            file = stage_file(writer.datastore, incoming, transfer)
+            file = stage_file(writer.datastore, incoming, transfer, folders)
             staged += [(ref, file) for ref in refs]
     except BaseException:
         for _, file in staged:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..datasets import STORAGE_CLASSES, DatasetRef, DatasetType, StorageClass
 from ..errors import ArtifactMissingError, ButlerUserError, FileFormatError
@@ -53,7 +53,7 @@ class FileDatastore:
     templates
         Which paths they get.
     checksum
-        Whether to compute SHA-256 sums of written files.
+        Whether to compute SHA-256 sums of written files; ``all``: also of those that stay where they are.
     cache
         Where copies of files at other places go.
     compression
@@ -62,7 +62,7 @@ class FileDatastore:
 
     store: Store
     templates: TemplateSet = field(default_factory=TemplateSet)
-    checksum: bool = True
+    checksum: bool | Literal["all"] = True
     cache: FileCache = field(default_factory=FileCache.from_environment)
     compression: Mapping[str, str] = field(default_factory=dict)
 
@@ -163,6 +163,11 @@ class FileDatastore:
                 staged = self._write(obj, path, formatter, recipe)
             return self._settled(staged) if settle else staged
 
+    @property
+    def sums_all(self) -> bool:
+        """Whether files that stay where they are get a checksum, too."""
+        return self.checksum == "all"
+
     def is_made_in_memory(self, ref: DatasetRef) -> bool:
         """Tell whether the file of a dataset is so small that it is made before it is written."""
         is_plain = self.compression.get(ref.datasetType.name, NO_COMPRESSION) == NO_COMPRESSION
@@ -217,7 +222,9 @@ class FileDatastore:
                 f"cannot {doing} {self.store.locate(path)}: {error.strerror or error}"
             ) from error
 
-    def record_of(self, source: ByteSource, path: str, formatter: Formatter) -> FileRecord:
+    def record_of(
+        self, source: ByteSource, path: str, formatter: Formatter, *, is_written: bool = True
+    ) -> FileRecord:
         """Return what the registry shall know of a file.
 
         Parameters
@@ -228,6 +235,8 @@ class FileDatastore:
             The path to record.
         formatter
             What reads it.
+        is_written
+            Whether it was written for the datastore; if not, somebody's file stays where it is.
 
         Raises
         ------
@@ -239,7 +248,7 @@ class FileDatastore:
             path=path,
             formatter=formatter.name,
             size=source.size(),
-            checksum=checksum_of(source) if self.checksum else None,
+            checksum=checksum_of(source) if self.checksum and (is_written or self.sums_all) else None,
             layout=None if layout is None else layout.to_json(),
         )
 
