@@ -6,6 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -100,10 +101,7 @@ class FileLayout:
         FileFormatError
             Raised if it did not write this.
         """
-        try:
-            return cls({name: _plane(values) for name, values in json.loads(text).items()})
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise FileFormatError(f"the layout of the file is recorded wrongly: {error}") from error
+        return _read_layout(text)
 
     def plane(self, name: str) -> PlaneLayout:
         """Return the layout of one plane.
@@ -117,6 +115,15 @@ class FileLayout:
         if found is None:
             raise FileFormatError(f"no plane {name!r} is known in the file, only {', '.join(self.planes)}")
         return found
+
+
+@lru_cache(maxsize=1024)
+def _read_layout(text: str) -> FileLayout:
+    """Read a layout once: files of one kind have the same."""
+    try:
+        return FileLayout({name: _plane(values) for name, values in json.loads(text).items()})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise FileFormatError(f"the layout of the file is recorded wrongly: {error}") from error
 
 
 def _told(value: Any, default: Any) -> dict[str, Any]:
