@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from astropy.table import Table
 from numpy.typing import NDArray
 
 from butler.images import SpanSet
 
 from .clip_decision import ClipRule
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 __all__ = ["ClipRow", "clip_record_table", "spans_of_row"]
 
@@ -75,6 +77,8 @@ def clip_record_table(rows: Sequence[ClipRow], meta: Mapping[str, Any]) -> Table
         One row for each entry, with the pixels as three columns of arrays, ``span_y``, ``span_x0`` and
         ``span_x1`` (inclusive), which ECSV can hold; `spans_of_row` puts them together.
     """
+    from astropy.table import Table
+
     values: dict[str, Iterable[Any]] = {
         "instrument": [str(row.data_id.get("instrument", "")) for row in rows],
         "visit": [row.data_id["visit"] for row in rows],
