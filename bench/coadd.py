@@ -165,7 +165,7 @@ def table(costs: Mapping[str, Cost], megapixels: float, plane: float) -> list[st
     limit, start = costs["read limit"], costs["start"]
     per_limit = max(limit.cpu - start.cpu, 1e-3)
     lines = [
-        "| what | CPU | wall | Mpv per CPU-s | reading once / CPU above start | anonymous memory above start |",
+        "| what | CPU | wall | Mpv per CPU-s | reading once / CPU above start | memory above start |",
         "|---|---|---|---|---|---|",
     ]
     for name, cost in costs.items():
@@ -224,8 +224,8 @@ def main() -> None:
         sections += ["## Kernels alone, 1 thread", "", *kernel_lines(directory)]
         versions = {name: _version(name) for name in ("numpy", "numba", "ccdproc")}
         head = [
-            f"{arguments.visits} warps of {arguments.size}², {megapixels:.0f} Mpv (megapixels times visits); "
-            f"Python {platform.python_version()}, {json.dumps(versions)}; median of {arguments.repeats} turns; "
+            f"{arguments.visits} warps of {arguments.size}², {megapixels:.0f} Mpv (megapixels x visits). "
+            f"Python {platform.python_version()}, {json.dumps(versions)}; median of {arguments.repeats}, "
             f"{os.cpu_count()} processors with a load of {load:.1f} at the start.",
             "",
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def limit(files: Sequence[str]) -> None:
     start([])
     total = 0
     for name in files:
-        with open(name, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        with Path(name).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
             words = np.frombuffer(mapped, np.uint64, len(mapped) // 8)
             total ^= int(np.bitwise_xor.reduce(words))
             del words

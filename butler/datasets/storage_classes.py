@@ -85,6 +85,7 @@ def _tables(number: StorageClass) -> list[StorageClass]:
         "DataFrame": ("pandas:DataFrame", "Parquet", "to_pandas"),
         "AstropyTable": ("astropy.table:Table", "TableEcsv", "to_astropy"),
         "SourceCatalog": ("astropy.table:Table", "TableEcsv", "to_astropy"),
+        "ObjectMaskCatalog": ("astropy.table:Table", "ObjectMask", "to_astropy"),
     }
     types = sorted({pytype for pytype, _, _ in kinds.values()})
     return [

@@ -16,7 +16,7 @@ from .clip_decision import ClipRule
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["ClipRow", "clip_record_table", "spans_of_row"]
+__all__ = ["ClipRow", "clip_record_table", "spans_of_row", "spans_of_visit"]
 
 _COLUMNS = {
     "instrument": (str, "instrument of the visit"),
@@ -98,6 +98,15 @@ def clip_record_table(rows: Sequence[ClipRow], meta: Mapping[str, Any]) -> Table
         table[name] = _array_column([spans[i] for spans in arrays])
         table[name].description = "runs of clipped pixels: row, first and last column (tract pixels)"
     return table
+
+
+def spans_of_visit(table: Table, visit: int) -> SpanSet:
+    """Return all clipped pixels of a visit."""
+    own = [spans_of_row(row).to_arrays() for row in table if int(row["visit"]) == visit]
+    if not own:
+        return SpanSet()
+    y, x0, x1 = (np.concatenate(arrays) for arrays in zip(*own, strict=True))
+    return SpanSet.from_arrays(y, x0, x1)
 
 
 def spans_of_row(row: Any) -> SpanSet:
