@@ -2,12 +2,15 @@
 
 from .assemble_coadd import AssembleCoaddTask
 from .assemble_coadd_config import AssembleCoaddConfig, AssembleCoaddConnections
+from .clip_aware_psf import ClipAwareCoaddPsf, psf_without_clipped
 from .clip_decision import ClipDecision, ClipRule, ClipThresholds, decide_clip, overlap_fractions
-from .clip_record import ClipRow, clip_record_table, spans_of_row
+from .clip_record import ClipRow, clip_record_table, spans_of_row, spans_of_visit
 from .coadd_base import CoaddBaseTask
 from .coadd_mask_planes import COADD_MASK_PLANES
+from .coadd_psf_config import CoaddPsfConfig
 from .input_map import CcdInputMap, HealSparseInputMapConfig, HealSparseInputMapTask
 from .interp_image import InterpImageConfig, InterpImageTask
+from .patch_ref import PatchRef
 from .safe_clip import SafeClipAssembleCoaddTask
 from .safe_clip_config import SafeClipAssembleCoaddConfig, SafeClipAssembleCoaddConnections
 from .scale_zero_point import ImageScaler, ScaleZeroPointConfig, ScaleZeroPointTask
@@ -19,16 +22,19 @@ __all__ = [
     "AssembleCoaddConnections",
     "AssembleCoaddTask",
     "CcdInputMap",
+    "ClipAwareCoaddPsf",
     "ClipDecision",
     "ClipRow",
     "ClipRule",
     "ClipThresholds",
     "CoaddBaseTask",
+    "CoaddPsfConfig",
     "HealSparseInputMapConfig",
     "HealSparseInputMapTask",
     "ImageScaler",
     "InterpImageConfig",
     "InterpImageTask",
+    "PatchRef",
     "SafeClipAssembleCoaddConfig",
     "SafeClipAssembleCoaddConnections",
     "SafeClipAssembleCoaddTask",
@@ -38,5 +44,7 @@ __all__ = [
     "clip_record_table",
     "decide_clip",
     "overlap_fractions",
+    "psf_without_clipped",
     "spans_of_row",
+    "spans_of_visit",
 ]
