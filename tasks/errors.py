@@ -9,7 +9,8 @@
         │   ├── WarpUnitError      its pixels have another unit than nJy
         │   ├── WarpInputsError    its record of inputs cannot be used
         │   └── WarpWeightError    its weight in the coadd is not a positive number
-        └── DetectionError         an image in which nothing can be detected, whatever is in it
+        ├── DetectionError         an image in which nothing can be detected, whatever is in it
+        └── PsfMatchError          a PSF that cannot be matched to the model
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from butler.errors import ButlerUserError
 
 __all__ = [
     "DetectionError",
+    "PsfMatchError",
     "TaskError",
     "WarpError",
     "WarpGeometryError",
@@ -53,3 +55,7 @@ class WarpWeightError(WarpError):
 
 class DetectionError(TaskError):
     """An image lacks what detection needs, for example a PSF."""
+
+
+class PsfMatchError(TaskError):
+    """A PSF is unknown, or cannot be turned into the model PSF well enough."""
