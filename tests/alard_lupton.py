@@ -1,8 +1,8 @@
 """The matching kernel of LSST's defaults, for one cell: three Gaussians times polynomials, 21 pixels wide.
 
-Written from its description in the literature (Alard & Lupton 1998; Alard 2000), with the choices that make
-it differ from ours: the fit sees only pixels where the convolution is complete, has no penalty, and the sum of
-the kernel is put right afterwards.
+Written from its description in the literature (Alard & Lupton 1998; Alard 2000), with the choices that
+make it differ from ours: the fit sees only pixels where the convolution is complete, has no penalty, and the
+sum of the kernel is put right afterwards.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from butler.images import Box2I, CcdInput, CoaddInputs, CoaddPsf, Exposure, Mask
 from connections.errors import NoWorkFound
 
 from ..config import Config
-from ..errors import PsfMatchError, WarpInputsError
+from ..errors import PsfMatchError, WarpGeometryError, WarpInputsError
 from ..sky_info import make_sky_info
 from ..struct import Struct
 from ..task import PipelineTask, Task
@@ -85,9 +85,16 @@ class MakePsfMatchedWarpTask(PipelineTask):
             Raised if no pixel has data; the message says what became of each detector.
         WarpInputsError
             Raised if the warp has no WCS, or does not say what it was made of.
+        WarpGeometryError
+            Raised if the warp does not contain the patch.
         """
         if direct_warp.wcs is None or direct_warp.coaddInputs is None or not direct_warp.coaddInputs.ccds:
             raise WarpInputsError("a warp needs a WCS and the record of its detectors to be matched")
+        if not direct_warp.bbox.contains(bbox):
+            raise WarpGeometryError(
+                f"the warp {direct_warp.bbox} does not contain the patch {bbox}; "
+                "make it again with this sky map"
+            )
         output = MaskedImage.without_data(bbox, direct_warp.mask.planes)
         output.image.unit, output.variance.unit = direct_warp.image.unit, direct_warp.variance.unit
         used: list[tuple[CcdInput, KernelGrid]] = []

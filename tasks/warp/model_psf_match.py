@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
+from threadpoolctl import threadpool_limits
 
 from butler.images import Box2I, Image, Mask, MaskedImage
 
@@ -186,28 +187,26 @@ class ModelPsfMatchTask(Task):
         psfs = [[_checked(psf_at(float(px), float(py)), px, py) for px in x] for py in y]
         # The sharpest PSF needs the widest kernel.
         sharpest = max(itertools.chain(*psfs), key=lambda psf: float(np.square(psf).sum()))
-        size = self._kernel_size(sharpest, model)
-        solved: dict[bytes, MatchingKernel] = {}
-        kernels = np.empty((len(y), len(x), size, size))
-        for j, row in enumerate(psfs):
-            for i, psf in enumerate(row):
-                # Most models hardly vary: where the PSF is the same to float32, so is its kernel.
-                key = np.round(psf, 7).tobytes() + bytes(psf.shape)
+        # The systems are small, and BLAS threads that wait for each other cost more than they do.
+        with threadpool_limits(1, user_api="blas"):
+            size = self._kernel_size(sharpest, model)
+            solved: dict[bytes, MatchingKernel] = {}
+            kernels = np.empty((len(y), len(x), size, size))
+            for j, i in np.ndindex(len(y), len(x)):
+                # Most PSFs hardly vary: where one is another to float32, so is its kernel.
+                key = np.round(psfs[j][i], 7).tobytes() + bytes(psfs[j][i].shape)
                 if key not in solved:
-                    solved[key] = self._match(psf, model, size)
+                    solved[key] = self._match(psfs[j][i], model, size)
                 kernels[j, i] = solved[key].kernel
-        grid = KernelGrid(
-            x,
-            y,
-            kernels,
-            residual=max(solution.residual for solution in solved.values()),
-            noise=max(solution.noise for solution in solved.values()),
-            condition=max(solution.condition for solution in solved.values()),
+        residual, noise, condition = (
+            max(getattr(solution, name) for solution in solved.values())
+            for name in ("residual", "noise", "condition")
         )
+        grid = KernelGrid(x, y, kernels, residual, noise, condition)
         if len(solved) > 1:
             between = max(_residuals_between(grid, psf_at, model), default=0.0)
-            grid = KernelGrid(x, y, kernels, max(grid.residual, between), grid.noise, grid.condition)
-        self._check(grid, sharpest)
+            grid = replace(grid, residual=max(residual, between))
+        self._check(grid)
         return grid
 
     def _kernel_size(self, psf: NDArray[np.float64], model: ModelPsf) -> int:
@@ -231,7 +230,7 @@ class ModelPsfMatchTask(Task):
         except np.linalg.LinAlgError as error:
             raise PsfMatchError(f"no matching kernel: {error}; raise ridge") from error
 
-    def _check(self, grid: KernelGrid, psf: NDArray[np.float64]) -> None:
+    def _check(self, grid: KernelGrid) -> None:
         """Refuse kernels that do not reach the model, or that raise the noise."""
         config: ModelPsfMatchConfig = self.config
         advice = "choose a broader model PSF (modelPsf.defaultFwhm), or a larger kernel (kernelSizeMax)"
