@@ -86,12 +86,24 @@ class AssembleCoaddTask(CoaddBaseTask):
         if not prepared.tempExpRefList:
             reasons = "; ".join(prepared.skipped) or "there are no warps"
             raise NoWorkFound(f"no warp of {describe_data_id(data_id)} can be used: {reasons}")
-        result = self.run(skyInfo, prepared.tempExpRefList, prepared.imageScalerList, prepared.weightList)
+        result = self.run(
+            skyInfo,
+            prepared.tempExpRefList,
+            prepared.imageScalerList,
+            prepared.weightList,
+            supplementaryData=self.makeSupplementaryDataGen3(butlerQC, inputRefs, outputRefs),
+        )
         coadd = result.coaddExposure
         coadd.metadata = {**coadd.metadata, "NGIVEN": len(inputs["inputWarps"])}
         self.processResults(coadd, data_id)
         if self.config.doWrite:
             butlerQC.put(result, outputRefs)
+
+    def makeSupplementaryDataGen3(
+        self, butlerQC: Any, inputRefs: Mapping[str, Any], outputRefs: Mapping[str, Any]
+    ) -> Struct:
+        """Return what a subclass needs beside the warps; nothing here."""
+        return Struct()
 
     def prepareInputs(self, refList: Sequence[Any], bbox: Box2I | None = None) -> Struct:
         """Choose the warps that can be used, and find their weights and scales.
@@ -179,6 +191,7 @@ class AssembleCoaddTask(CoaddBaseTask):
         weightList: Sequence[float],
         altMaskList: Sequence[AltMaskSpans | None] | None = None,
         mask: int | None = None,
+        supplementaryData: Struct | None = None,
     ) -> Struct:
         """Assemble the coadd of a patch.
 
@@ -193,6 +206,8 @@ class AssembleCoaddTask(CoaddBaseTask):
         mask
             Bit mask of the planes whose pixels are left out, on the bits of `common_mask_planes`; that of
             the config if None.
+        supplementaryData
+            What `makeSupplementaryDataGen3` returned, for subclasses.
 
         Returns
         -------

@@ -76,7 +76,8 @@ class ModelPsfMatchConfig(Config):
     @property
     def reach(self) -> int:
         """Pixels on each side that the largest kernel reaches."""
-        return (self.kernelSizeMax if self.scaleByFwhm else self.kernelSize) // 2
+        size: int = self.kernelSizeMax if self.scaleByFwhm else self.kernelSize
+        return size // 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
