@@ -9,6 +9,7 @@
         │   ├── WarpUnitError      its pixels have another unit than nJy
         │   ├── WarpInputsError    its record of inputs cannot be used
         │   └── WarpWeightError    its weight in the coadd is not a positive number
+        ├── BrightObjectError      a catalog of bright objects that cannot be used
         ├── DetectionError         an image in which nothing can be detected, whatever is in it
         └── PsfMatchError          a PSF that cannot be matched to the model
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 from butler.errors import ButlerUserError
 
 __all__ = [
+    "BrightObjectError",
     "DetectionError",
     "PsfMatchError",
     "TaskError",
@@ -51,6 +53,10 @@ class WarpInputsError(WarpError):
 
 class WarpWeightError(WarpError):
     """The weight of a warp is not a positive finite number."""
+
+
+class BrightObjectError(TaskError):
+    """A catalog of bright objects lacks a column, or has a value that cannot be."""
 
 
 class DetectionError(TaskError):

@@ -115,6 +115,6 @@ def test_bad_pixels_make_no_streak() -> None:
 
 def test_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without scikit-image the error says what to install."""
-    monkeypatch.setitem(sys.modules, "skimage.feature", None)
+    monkeypatch.setitem(sys.modules, "skimage", None)
     with pytest.raises(TaskError, match=r"coadd-butler\[streaks\]"):
         MaskStreaksTask().run(scene(None))

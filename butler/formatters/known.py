@@ -26,6 +26,7 @@ FORMATTERS: Final[dict[str, str]] = {
     "SkyMapJson": "text_model:SkyMapFormatter",
     "LogRecords": "log_lines:LogRecordsFormatter",
     "TableEcsv": "table:TableFormatter",
+    "ObjectMask": "object_mask:ObjectMaskFormatter",
     "Parquet": "parquet:ParquetFormatter",
     "Bytes": "raw_bytes:BytesFormatter",
     "Png": "raw_bytes:PngFormatter",

@@ -28,8 +28,10 @@ from ..errors import TaskError
 from ..struct import Struct
 from ..task import Task
 from .artifact_filter import ArtifactRule, ArtifactTest, contained_in_source, judge_candidate
-from .assemble_coadd import AltMaskSpans, AssembleCoaddTask
+from .assemble_coadd import AssembleCoaddTask
+from .clip_aware_psf import psf_without_clipped
 from .coadd_mask_planes import common_mask_planes
+from .coadd_masks import AltMaskSpans
 from .compare_warp_config import CompareWarpAssembleCoaddConfig
 from .compare_warp_record import ArtifactRow, artifact_record_table
 from .mask_streaks import MaskStreaksTask
@@ -111,10 +113,9 @@ class CompareWarpAssembleCoaddTask(AssembleCoaddTask):
             self.makeSubtask(subtask)
 
     def makeSupplementaryDataGen3(
-        self, butlerQC: Any, inputRefs: Mapping[str, Any], outputRefs: Mapping[str, Any]
+        self, butlerQC: Any, inputs: Mapping[str, Any], outputRefs: Mapping[str, Any]
     ) -> Struct:
         """Make the static sky of a quantum, as `makeStaticSkyModel` does."""
-        inputs = butlerQC.get({name: inputRefs[name] for name in ("psfMatchedWarps", "skyMap")})
         skyInfo = self.getSkyInfo(inputs["skyMap"], butlerQC.quantum.dataId)
         return self.makeStaticSkyModel(skyInfo, inputs["psfMatchedWarps"])
 
@@ -148,7 +149,6 @@ class CompareWarpAssembleCoaddTask(AssembleCoaddTask):
             result = task.run(skyInfo, prepared.tempExpRefList, prepared.imageScalerList, prepared.weightList)
         template: Exposure = result.coaddExposure
         task.processResults(template)
-        template.psf = prepared.tempExpRefList[0].get(component="psf")
         return Struct(
             templateCoadd=template,
             warpRefList=prepared.tempExpRefList,
@@ -212,14 +212,23 @@ class CompareWarpAssembleCoaddTask(AssembleCoaddTask):
         alternatives = [_alternative(one, own) for one, own in zip(found.comparisons, rows, strict=True)]
         planes = common_mask_planes(handles, bbox)
         bad = self.getBadPixelMask(planes) | 1 << planes[_CLIPPED]
-        scalers, weights = ([values[i] for i in kept] for values in (imageScalerList, weightList))
-        result = super().run(skyInfo, handles, scalers, weights, alternatives, bad)
-        self.applyAltEdgeMask(result.coaddExposure.mask, alternatives)
-        _restrict_inputs(result.coaddExposure, others)
+        result = super().run(
+            skyInfo,
+            handles,
+            [imageScalerList[i] for i in kept],
+            [weightList[i] for i in kept],
+            alternatives,
+            bad,
+        )
+        coadd: Exposure = result.coaddExposure
+        self.applyAltEdgeMask(coadd.mask, alternatives)
+        _restrict_inputs(coadd, others)
         result.templateCoadd = template
         result.clipRecord = artifact_record_table(
             [row for own in rows for row in own], self._record_meta(found)
         )
+        if self.config.coaddPsf.leaveOutClipped and isinstance(coadd.psf, CoaddPsf):
+            coadd.psf = psf_without_clipped(coadd.psf, result.clipRecord)
         return result
 
     def findArtifacts(

@@ -51,12 +51,8 @@ class CompareWarpAssembleCoaddConnections(
     @classmethod
     def for_config(cls, config: Any) -> Self:
         """Leave out the outputs that are not made."""
-        made = {
-            "nImage": config.doNImage,
-            "inputMap": config.doInputMap,
-            "templateCoadd": config.assembleStaticSkyModel.doWrite,
-        }
-        return cls().without(*(name for name, wanted in made.items() if not wanted))
+        made = super().for_config(config)
+        return made if config.assembleStaticSkyModel.doWrite else made.without("templateCoadd")
 
 
 class CompareWarpAssembleCoaddConfig(
@@ -148,6 +144,7 @@ class CompareWarpAssembleCoaddConfig(
     def setDefaults(self) -> None:
         """Set what the subtasks look for."""
         template = self.assembleStaticSkyModel.value
+        template.warpType = "psfMatched"
         template.badMaskPlanes = ["NO_DATA"]
         template.statistic = "MEANCLIP"
         template.sigmaClip = 2.5
@@ -164,6 +161,8 @@ class CompareWarpAssembleCoaddConfig(
     def _check_template(self) -> Self:
         if self.assembleStaticSkyModel.doNImage:
             raise ValueError("assembleStaticSkyModel.doNImage must be False; set doNImage instead")
+        if self.warpType != "direct":
+            raise ValueError(f"CompareWarp combines direct warps, not {self.warpType} ones")
         return self
 
     @property

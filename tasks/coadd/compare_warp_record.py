@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from astropy.table import Table
 
 from butler.images import SpanSet
 
 from .artifact_filter import ArtifactTest
 from .clip_record import add_span_columns
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 __all__ = ["ArtifactRow", "artifact_record_table"]
 
@@ -63,6 +65,8 @@ def artifact_record_table(rows: Sequence[ArtifactRow], meta: Mapping[str, Any]) 
     table
         One row for each artifact, with the pixels in the columns that `spans_of_row` reads.
     """
+    from astropy.table import Table
+
     values: dict[str, Iterable[Any]] = {
         "instrument": [str(row.data_id.get("instrument", "")) for row in rows],
         "visit": [row.data_id["visit"] for row in rows],

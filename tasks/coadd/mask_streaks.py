@@ -123,10 +123,11 @@ class MaskStreaksTask(Task):
 
     def _strongest(self, edges: NDArray[np.bool_]) -> Line | None:
         """Return the line with most edge pixels; None if they are too few."""
-        from skimage.transform import hough_line
+        from skimage import transform
 
         if np.count_nonzero(edges) < self.config.clusterMinimumSize:
             return None
+        hough_line: Any = transform.hough_line
         votes, theta, rho = hough_line(edges, theta=np.radians(np.arange(-90.0, 90.0, _THETA_STEP)))
         i, j = np.unravel_index(np.argmax(votes), votes.shape)
         if votes[i, j] < self.config.clusterMinimumSize:
@@ -165,7 +166,8 @@ class MaskStreaksTask(Task):
 
         def residuals(parameters: NDArray[np.float64]) -> NDArray[np.float64]:
             profile, brightness = model(parameters)
-            return pulls - brightness * profile
+            rest: NDArray[np.float64] = pulls - brightness * profile
+            return rest
 
         start = np.array([guess.rho, math.radians(guess.theta), -math.log(config.invSigma)])
         # Pixels of stars and of other streaks must not pull the line.
@@ -190,12 +192,13 @@ def _edges(detected: NDArray[np.bool_]) -> NDArray[np.bool_]:
         Raised if scikit-image is not installed.
     """
     try:
-        from skimage.feature import canny
+        from skimage import feature
     except ImportError as error:
         raise TaskError(
             "streaks are found with scikit-image; pip install 'coadd-butler[streaks]', or set "
             "doFilterMorphological=False"
         ) from error
+    canny: Any = feature.canny
     edges: NDArray[np.bool_] = canny(detected.astype(float), sigma=0.1, use_quantiles=True)
     return edges
 

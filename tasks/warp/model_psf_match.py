@@ -109,7 +109,7 @@ class KernelGrid:
     @property
     def size(self) -> int:
         """Width of the kernels, pixels."""
-        return self.kernels.shape[-1]
+        return int(self.kernels.shape[-1])
 
 
 class ModelPsfMatchTask(Task):
