@@ -10,7 +10,8 @@
         │   ├── WarpInputsError    its record of inputs cannot be used
         │   └── WarpWeightError    its weight in the coadd is not a positive number
         ├── BrightObjectError      a catalog of bright objects that cannot be used
-        └── DetectionError         an image in which nothing can be detected, whatever is in it
+        ├── DetectionError         an image in which nothing can be detected, whatever is in it
+        └── PsfMatchError          a PSF that cannot be matched to the model
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from butler.errors import ButlerUserError
 __all__ = [
     "BrightObjectError",
     "DetectionError",
+    "PsfMatchError",
     "TaskError",
     "WarpError",
     "WarpGeometryError",
@@ -59,3 +61,7 @@ class BrightObjectError(TaskError):
 
 class DetectionError(TaskError):
     """An image lacks what detection needs, for example a PSF."""
+
+
+class PsfMatchError(TaskError):
+    """A PSF is unknown, or cannot be turned into the model PSF well enough."""

@@ -16,7 +16,7 @@ from .clip_decision import ClipRule
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["ClipRow", "clip_record_table", "spans_of_row", "spans_of_visit"]
+__all__ = ["ClipRow", "add_span_columns", "clip_record_table", "spans_of_row", "spans_of_visit"]
 
 _COLUMNS = {
     "instrument": (str, "instrument of the visit"),
@@ -93,11 +93,16 @@ def clip_record_table(rows: Sequence[ClipRow], meta: Mapping[str, Any]) -> Table
     for name, (dtype, description) in _COLUMNS.items():
         table[name] = np.array(values[name], dtype=dtype)
         table[name].description = description
-    arrays = [row.spans.to_arrays() for row in rows]
+    add_span_columns(table, [row.spans for row in rows])
+    return table
+
+
+def add_span_columns(table: Table, span_sets: Sequence[SpanSet]) -> None:
+    """Add the clipped pixels of each row to a table, in place."""
+    arrays = [spans.to_arrays() for spans in span_sets]
     for i, name in enumerate(("span_y", "span_x0", "span_x1")):
         table[name] = _array_column([spans[i] for spans in arrays])
         table[name].description = "runs of clipped pixels: row, first and last column (tract pixels)"
-    return table
 
 
 def spans_of_visit(table: Table, visit: int) -> SpanSet:

@@ -20,6 +20,6 @@ class CoaddPsfConfig(Config):
     )
     leaveOutClipped: bool = Field(
         default=False,
-        description="SafeClip: the PSF of the result leaves out the visits clipped at a place; a coadd that "
-        "is read back has the plain PSF until psf_without_clipped is given the clip record",
+        description="SafeClip and CompareWarp: the PSF of the result leaves out the visits clipped at a "
+        "place; a coadd that is read back has the plain PSF until psf_without_clipped gets the clip record",
     )
