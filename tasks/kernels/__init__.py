@@ -3,7 +3,8 @@
 from .detect import DetectedSet, Detections, Polarity, ThresholdType, detect_footprints
 from .interpolate import fallback_value, interpolate_rows, kriging_weights
 from .label import component_areas, label_components, spans_of_labels
-from .resample import MaskedPlanes, lanczos_taps, map_nodes, resample, resample_image
+from .resample import MaskedPlanes, map_nodes, resample, resample_image
+from .resampling_kernel import RESAMPLING_KERNELS, ResamplingKernel, lanczos_taps, resampling_kernel
 from .smooth import gaussian_kernel, kernel_width, smooth_gaussian
 from .stacking import (
     StackResult,
@@ -14,10 +15,12 @@ from .stacking import (
 )
 
 __all__ = [
+    "RESAMPLING_KERNELS",
     "DetectedSet",
     "Detections",
     "MaskedPlanes",
     "Polarity",
+    "ResamplingKernel",
     "StackResult",
     "Statistic",
     "ThresholdType",
@@ -35,6 +38,7 @@ __all__ = [
     "mean_and_meanclip_stack",
     "resample",
     "resample_image",
+    "resampling_kernel",
     "smooth_gaussian",
     "spans_of_labels",
     "statistics_stack",

@@ -107,7 +107,8 @@ class MakeDirectWarpTask(PipelineTask):
             return None
         target: Box2I = warp.masked_image.bbox
         box = covered_box(bbox, wcs, skyInfo.wcs, margin=0, limits=target)
-        source = box and covered_box(box, skyInfo.wcs, wcs, margin=self.warper.reach, limits=bbox)
+        reach = self.warper.kernel_for(wcs, skyInfo.wcs, box).half if box else 0
+        source = box and covered_box(box, skyInfo.wcs, wcs, margin=reach, limits=bbox)
         if box is None or source is None:
             self.log.debug("visit %d, detector %d lies beside the patch", warp.visit, detector)
             return None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+import math
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -10,11 +11,9 @@ from pydantic import Field
 from butler.images import Box2I, Image, Mask, MaskedImage, SkyWcs
 
 from ..config import Config
-from ..kernels import map_nodes, resample
+from ..kernels import ResamplingKernel, map_nodes, resample, resampling_kernel
 
 __all__ = ["Warper", "WarperConfig"]
-
-_REACH: Final = {"bilinear": 1, "lanczos2": 2, "lanczos3": 3, "lanczos4": 4, "lanczos5": 5}
 
 
 class WarperConfig(Config):
@@ -22,6 +21,17 @@ class WarperConfig(Config):
 
     warpingKernelName: Literal["bilinear", "lanczos2", "lanczos3", "lanczos4", "lanczos5"] = Field(
         default="lanczos3", description="kernel for image and variance"
+    )
+    doCorrectKernel: bool = Field(
+        default=True,
+        description="fit the taps of Lanczos kernels to images of stars, whose fluxes and places they keep "
+        "then several times better; False for the plain taps that other programs use",
+    )
+    stretchAbove: float | None = Field(
+        default=4 / 3,
+        ge=1,
+        description="output pixels larger than those of the source by more than this factor are made with a "
+        "kernel wider by their ratio, which keeps noise from being aliased; None to never widen it",
     )
     maskWarpingKernelName: Literal["bilinear", ""] = Field(
         default="bilinear", description="kernel for the mask; empty for the reach of the image's"
@@ -48,10 +58,24 @@ class Warper:
     def __init__(self, config: WarperConfig) -> None:
         self._config = config
 
-    @property
-    def reach(self) -> int:
-        """Pixels of the source on each side that a pixel is made of."""
-        return _REACH[self._config.warpingKernelName]
+    def kernel_for(self, wcs: SkyWcs, target_wcs: SkyWcs, target_bbox: Box2I) -> ResamplingKernel:
+        """Return the kernel for image and variance.
+
+        Parameters
+        ----------
+        wcs, target_wcs, target_bbox
+            As in `warp`. The sizes of the pixels of both are compared in the middle of the box.
+        """
+        x, y = target_bbox.center
+        ra, dec = target_wcs.pixelToSky([x - 0.5, x + 0.5, x, x], [y, y, y - 0.5, y + 0.5])
+        (x0, x1, x2, x3), (y0, y1, y2, y3) = (v.tolist() for v in wcs.skyToPixel(ra, dec))
+        ratio = math.sqrt(abs((x1 - x0) * (y3 - y2) - (x3 - x2) * (y1 - y0)))
+        limit = self._config.stretchAbove
+        # In steps, so that the kernels of a visit are the same. A ratio that is not known is NaN.
+        stretch = round(32 * ratio) / 32 if limit is not None and ratio > limit else 1.0
+        return resampling_kernel(
+            self._config.warpingKernelName, corrected=self._config.doCorrectKernel, stretch=stretch
+        )
 
     def warp(self, source: MaskedImage, wcs: SkyWcs, target_wcs: SkyWcs, target_bbox: Box2I) -> MaskedImage:
         """Resample an image onto a box of another frame.
@@ -85,9 +109,9 @@ class Warper:
             source_y - source.bbox.minY,
             step=step,
             out_shape=target_bbox.shape,
+            kernel=self.kernel_for(wcs, target_wcs, target_bbox),
             no_data_bit=mask.getPlaneBitMask("NO_DATA"),
             grow_full_mask=mask.known_bit_mask(self._config.growFullMask),
-            kernel=self._config.warpingKernelName,
             mask_kernel=self._config.maskWarpingKernelName,
         )
         return MaskedImage(
