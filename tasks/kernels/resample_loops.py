@@ -146,7 +146,7 @@ def _sum_support(
     corner: tuple[int, int],
     n: int,
     taps: NDArray[np.float32],
-) -> tuple[float, float]:
+) -> tuple[np.float32, np.float32]:
     """Return the sums of w v and w^2 var over n x n pixels that begin at ``corner`` (y, x).
 
     Rows of ``taps`` are the taps in x and in y, and the squares of those in x.

@@ -45,7 +45,7 @@ class ResamplingKernel:
     @property
     def half(self) -> int:
         """Half length: pixels of the source on each side that a value is made of."""
-        return self.taps.shape[1] // 2
+        return int(self.taps.shape[1]) // 2
 
     @property
     def variance_factor(self) -> float:
@@ -137,8 +137,9 @@ def _stretched_taps(order: int, phases: Float64Array, stretch: float) -> Float64
     half = math.ceil(order * stretch)
     u = (np.arange(1 - half, half + 1) - phases[:, np.newaxis]) / stretch
     shape = 1.0 - np.abs(u) if order == 1 else np.sinc(u) * np.sinc(u / order)
-    taps: Float64Array = np.where(np.abs(u) < order, shape, 0.0)
-    return taps / taps.sum(axis=1, keepdims=True)
+    taps = np.where(np.abs(u) < order, shape, 0.0)
+    normalised: Float64Array = taps / taps.sum(axis=1, keepdims=True)
+    return normalised
 
 
 def _corrected(taps: Float64Array, phases: Float64Array) -> Float64Array:

@@ -6,12 +6,13 @@ import math
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from butler.images import Box2I, Image, Mask, MaskedImage, SkyWcs
 
 from ..config import Config
-from ..kernels import ResamplingKernel, map_nodes, resample, resampling_kernel
+from ..kernels import ResamplingKernel, map_nodes, resample, resample_image, resampling_kernel
 
 __all__ = ["Warper", "WarperConfig"]
 
@@ -93,21 +94,14 @@ class Warper:
             Image of ``target_bbox`` with the mask planes of the source, in the units of the source per
             target pixel. Where the source has nothing to say it is NaN, NO_DATA and infinite variance.
         """
-        step = self._config.interpLength
-        x, y = np.meshgrid(
-            target_bbox.minX + map_nodes(target_bbox.width, step),
-            target_bbox.minY + map_nodes(target_bbox.height, step),
-        )
-        source_x, source_y = wcs.skyToPixel(*target_wcs.pixelToSky(x, y))
         mask = Mask(source.mask.array, source.mask.xy0, source.mask.planes)
         mask.addMaskPlane("NO_DATA")
         planes = resample(
             source.image.array,
             source.variance.array,
             mask.array,
-            source_x - source.bbox.minX,
-            source_y - source.bbox.minY,
-            step=step,
+            *self._map(source.bbox, wcs, target_wcs, target_bbox),
+            step=self._config.interpLength,
             out_shape=target_bbox.shape,
             kernel=self.kernel_for(wcs, target_wcs, target_bbox),
             no_data_bit=mask.getPlaneBitMask("NO_DATA"),
@@ -119,3 +113,38 @@ class Warper:
             Mask(planes.mask, target_bbox.minimum, mask.planes),
             Image(planes.variance, target_bbox.minimum, source.variance.unit),
         )
+
+    def warp_level(self, source: Image, wcs: SkyWcs, target_wcs: SkyWcs, target_bbox: Box2I) -> Image:
+        """Resample an image of levels, such as fractions, which do not depend on the size of pixels.
+
+        Parameters
+        ----------
+        source, wcs, target_wcs, target_bbox
+            As in `warp`.
+
+        Returns
+        -------
+        warped
+            Image of ``target_bbox``; the source counts as 0 outside its box.
+        """
+        levels = resample_image(
+            source.array,
+            *self._map(source.bbox, wcs, target_wcs, target_bbox),
+            step=self._config.interpLength,
+            out_shape=target_bbox.shape,
+            kernel=self.kernel_for(wcs, target_wcs, target_bbox),
+            scale_by_area=False,
+        )
+        return Image(levels, target_bbox.minimum, source.unit)
+
+    def _map(
+        self, bbox: Box2I, wcs: SkyWcs, target_wcs: SkyWcs, target_bbox: Box2I
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return source columns and rows, counted from the box of the source, at the nodes of a target."""
+        step = self._config.interpLength
+        x, y = np.meshgrid(
+            target_bbox.minX + map_nodes(target_bbox.width, step),
+            target_bbox.minY + map_nodes(target_bbox.height, step),
+        )
+        source_x, source_y = wcs.skyToPixel(*target_wcs.pixelToSky(x, y))
+        return source_x - bbox.minX, source_y - bbox.minY
