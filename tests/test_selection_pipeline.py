@@ -119,7 +119,7 @@ def test_a_choice_for_the_coadd_alone(repo: Path) -> None:
         repo, "from-exposures-select#selectDeepCoaddVisits", "out,skymaps", "again",
         "selectDeepCoaddVisits:nVisitsMax=2",
     )  # fmt: skip
-    run(repo, "coadd-direct#assembleCoadd", "again,out,skymaps", "two", "assembleCoadd:doSelectVisits=true")
+    run(repo, "coadd-safeclip#assembleCoadd", "again,out,skymaps", "two", "assembleCoadd:doSelectVisits=true")
     done = Butler(repo, collections="two")
     coadd = done.get("deepCoadd", {name: KEY[name] for name in ("tract", "patch", "band", "skymap")})
     chosen = [int(visit) for visit in done.get("deepCoaddVisits", KEY, collections="again")]

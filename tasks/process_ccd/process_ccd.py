@@ -184,7 +184,9 @@ class ProcessCcdTask(PipelineTask):
             weight=_cropped(weight, bbox, "weight map"),
         )
         if masked_image.mask.isSet(["BAD", "SAT", "NO_DATA"]).all():
-            raise NoWorkFound("no pixel of the detector image is good")
+            counts = {name: int(masked_image.mask.isSet(name).sum()) for name in ("NO_DATA", "SAT", "BAD")}
+            told = ", ".join(f"{count} are {name}" for name, count in counts.items())
+            raise NoWorkFound(f"no pixel of the detector image {bbox} is good: {told}")
 
     def _calibrate(
         self, exposure: Exposure, given: float | None, catalog: Any, sky: Struct | None, n_psf_stars: int
