@@ -10,6 +10,7 @@
         │   ├── WarpInputsError    its record of inputs cannot be used
         │   └── WarpWeightError    its weight in the coadd is not a positive number
         ├── BrightObjectError      a catalog of bright objects that cannot be used
+        ├── ExplainError           a pixel that cannot be explained
         └── DetectionError         an image in which nothing can be detected, whatever is in it
 """
 
@@ -20,6 +21,7 @@ from butler.errors import ButlerUserError
 __all__ = [
     "BrightObjectError",
     "DetectionError",
+    "ExplainError",
     "TaskError",
     "WarpError",
     "WarpGeometryError",
@@ -59,3 +61,7 @@ class BrightObjectError(TaskError):
 
 class DetectionError(TaskError):
     """An image lacks what detection needs, for example a PSF."""
+
+
+class ExplainError(TaskError):
+    """A pixel of a coadd cannot be explained with what is there."""
