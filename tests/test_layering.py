@@ -53,7 +53,7 @@ ROOMS = {
     "tasks": [
         ["cli"],
         ["demo", "ready_pipelines"],
-        ["execution"],
+        ["execution", "explain_pixel"],
         ["coadd", "warp", "process_ccd"],
         ["select"],
         ["detection", "sky_info"],
