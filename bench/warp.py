@@ -229,8 +229,8 @@ def report(runs: dict[str, list[Run]], errors: dict[str, float], many: dict[str,
             "# Warping one exposure, measured",
             "",
             f"Written by `bench/warp.py`. Python {platform.python_version()}, {os.cpu_count()} processors, "
-            f"one thread each. An exposure of {SHAPE[1]} x {SHAPE[0]} is resampled onto {N_OUT}² pixels; each "
-            f"line is a whole process, which reads and writes FITS: medians of {len(told)} turns (reproject: "
+            f"one thread each. An exposure of {SHAPE[1]} x {SHAPE[0]} is resampled onto {N_OUT}² pixels. "
+            f"Each line is a whole process, which reads and writes FITS: medians of {len(told)} turns (reproject: "
             "one). The machine was shared with other work, so CPU seconds are the figure to trust.",
             "",
             *lines,
@@ -255,7 +255,8 @@ _LIMITS = """\
 What limits it: in a process of its own, most is not the warp. Starting Python and importing numpy, numba,
 astropy and the task framework, and loading the compiled loops, take longer than the pixels; workers that
 make many warps pay for it once. Of the pixels, about eight tenths of the time are the products of taps with
-values and variances, of which a Lanczos-3 pixel has 72; the coordinate map is a tenth. Memory is that of the planes: three of the source and three of the warp.
+values and variances, of which a Lanczos-3 pixel has 72, and a tenth is the coordinate map. Memory is that of
+the planes: three of the source and three of the warp.
 """
 
 
