@@ -231,7 +231,8 @@ def report(runs: dict[str, list[Run]], errors: dict[str, float], many: dict[str,
             f"Written by `bench/warp.py`. Python {platform.python_version()}, {os.cpu_count()} processors, "
             f"one thread each. An exposure of {SHAPE[1]} x {SHAPE[0]} is resampled onto {N_OUT}² pixels. "
             "Each line is a whole process, which reads and writes FITS: medians of "
-            f"{len(told)} turns (reproject: one). The machine was shared with other work, so CPU seconds are the figure to trust.",
+            f"{len(told)} turns (reproject: one). The machine was shared with other work, "
+            "so CPU seconds are the figure to trust.",
             "",
             *lines,
             "",

@@ -10,14 +10,10 @@ from numpy.typing import NDArray
 
 from .coadd_inputs import CcdInput
 from .polygon import in_polygon
-from .psf import Psf
+from .psf import InvalidPsfError, Psf
 from .sky_wcs import SkyWcs
 
-__all__ = ["CoaddPsf", "InvalidPsfError"]
-
-
-class InvalidPsfError(ValueError):
-    """No input covers the position at which a PSF was asked for."""
+__all__ = ["CoaddPsf"]
 
 
 @dataclass(frozen=True, slots=True)
