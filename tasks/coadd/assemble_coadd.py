@@ -339,6 +339,9 @@ class AssembleCoaddTask(CoaddMasksTask):
             "SIGCLIP": self.config.sigmaClip,
             "CLIPITER": self.config.clipIter,
             "BADPLANE": ",".join(self.config.badMaskPlanes),
+            "RMPLANE": ",".join(self.config.removeMaskPlanes),
+            "ERRINPUT": self.config.calcErrorFromInputVariance,
+            "WARPTYPE": self.config.resolved_connections().inputWarps.name,
             "WEIGHTS": "inverse of clipped mean variance",
         }
         if self.config.doScaleZeroPoint:

@@ -164,7 +164,7 @@ class MakeDirectWarpTask(PipelineTask):
             self.log.warning("visit %d, detector %d: nothing of it is valid", warp.visit, detector)
             return None
         ccd = CcdInput(warp.visit, detector, bbox, 0, 1.0, filter_name, wcs, exposure.psf, polygon.vertices)
-        calibrated = self._prepared(exposure)
+        calibrated = self._prepared(exposure.maskedImage, exposure.photoCalib)
         warped = self.warper.warp(calibrated, wcs, skyInfo.wcs, box)
         warp.add(
             warped,
@@ -174,9 +174,8 @@ class MakeDirectWarpTask(PipelineTask):
         )
         return exposure
 
-    def _prepared(self, exposure: Exposure) -> MaskedImage:
+    def _prepared(self, masked_image: MaskedImage, photo_calib: PhotoCalib) -> MaskedImage:
         """Return pixels in nJy, bad ones filled if asked for; the given ones if nothing changes."""
-        masked_image, photo_calib = exposure.maskedImage, exposure.photoCalib
         is_calibrated = photo_calib.calibrationMean == 1.0 and photo_calib.isConstant
         if is_calibrated and not self.config.doPreWarpInterpolation:
             return masked_image
