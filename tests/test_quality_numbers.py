@@ -326,6 +326,13 @@ def test_what_is_not_known_is_nan() -> None:
     assert stats.nPsfStar == 0
 
 
+@pytest.mark.parametrize("given", [{}, {"zero_point": "25"}, {"zero_point": math.nan}])
+def test_a_zero_point_that_is_no_number_is_refused(frame: Frame, given: dict[str, Any]) -> None:
+    """A dataset without a usable number is told with what it holds."""
+    with pytest.raises(TaskError, match=r"zero_point, a number|the zero point is nan"):
+        ProcessCcdTask().run(observed(frame), make_camera(), zeroPoint=given)
+
+
 def test_errors_of_a_quantum_name_its_data_id() -> None:
     """What a task refuses is told with the data ID."""
     data_id = {"instrument": "TESTCAM", "visit": 42, "detector": 3, "band": "r"}

@@ -139,9 +139,8 @@ def psf_fraction(psf: Psf, radius: float, *, x: float, y: float) -> float:
     import sep
 
     star = psf.computeImage(x=x, y=y)
-    # What lies beyond the model's image is no part of it.
-    padded = np.pad(star.array, math.ceil(max(0.0, radius - 0.5 * min(star.array.shape))) + 1)
-    margin = (padded.shape[0] - star.array.shape[0]) // 2
+    # Beyond the model's image there is nothing of the star, but a circle must lie within the array.
+    margin = math.ceil(max(0.0, radius - 0.5 * min(star.array.shape))) + 1
     column, row = x - star.xy0.x + margin, y - star.xy0.y + margin
-    flux, _, _ = sep.sum_circle(padded, [column], [row], radius, subpix=0)
+    flux, _, _ = sep.sum_circle(np.pad(star.array, margin), [column], [row], radius, subpix=0)
     return float(flux[0])
