@@ -13,7 +13,7 @@ import numpy as np
 def start(_: Sequence[str]) -> None:
     """Import what assembling a coadd imports, and nothing more."""
     from butler import Butler
-    from tasks.cli import load_pipeline
+    from tasks.ready_pipelines import load_pipeline
     from tasks.coadd import SafeClipAssembleCoaddTask
 
     load_pipeline("coadd-safeclip#assembleCoadd")

@@ -15,7 +15,7 @@ from butler.ingest import register_sky_map
 from butler.regions import SkyRegion
 from butler.skymaps import DiscreteSkyMap, DiscreteSkyMapConfig
 from connections import build_graph
-from tasks.cli import load_pipeline
+from tasks.ready_pipelines import load_pipeline
 from tasks.cli.explain import explain
 from tasks.coadd import AssembleCoaddTask, PatchRef
 from tasks.errors import ExplainError
