@@ -13,10 +13,6 @@ import numpy as np
 def start(_: Sequence[str]) -> None:
     """Import what assembling a coadd imports, and nothing more."""
     from butler import Butler
-<<<<<<< HEAD
-    from tasks.ready_pipelines import load_pipeline
-=======
->>>>>>> main
     from tasks.coadd import SafeClipAssembleCoaddTask
     from tasks.ready_pipelines import load_pipeline
 
