@@ -85,7 +85,7 @@ def safe_clip(warps, evidence):
 
 
 def test_a_crowded_field_needs_differences(crowded_warps):
-    """Detections everywhere clip nothing; differences clip the trail, and the stars stay those of the mean."""
+    """Detections everywhere clip nothing; differences clip the trail, and stars stay as in the mean."""
     assert len(safe_clip(crowded_warps, "detections").clipRecord) == 0
     result = safe_clip(crowded_warps, "differences")
     used = result.nImage.array
