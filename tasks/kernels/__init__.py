@@ -5,7 +5,8 @@ from .detect import DetectedSet, Detections, Polarity, ThresholdType, detect_foo
 from .interpolate import fallback_value, interpolate_rows, kriging_weights
 from .label import component_areas, label_components, spans_of_labels
 from .match_psf import MatchingKernel, match_residual, matching_kernel
-from .resample import MaskedPlanes, lanczos_taps, map_nodes, resample, resample_image
+from .resample import MaskedPlanes, map_nodes, resample, resample_image
+from .resampling_kernel import RESAMPLING_KERNELS, ResamplingKernel, lanczos_taps, resampling_kernel
 from .smooth import gaussian_kernel, kernel_width, smooth_gaussian
 from .stacking import (
     StackResult,
@@ -16,11 +17,13 @@ from .stacking import (
 )
 
 __all__ = [
+    "RESAMPLING_KERNELS",
     "DetectedSet",
     "Detections",
     "MaskedPlanes",
     "MatchingKernel",
     "Polarity",
+    "ResamplingKernel",
     "StackResult",
     "Statistic",
     "ThresholdType",
@@ -41,6 +44,7 @@ __all__ = [
     "mean_and_meanclip_stack",
     "resample",
     "resample_image",
+    "resampling_kernel",
     "smooth_gaussian",
     "spans_of_labels",
     "spread_bits",
