@@ -22,7 +22,6 @@ from rejection_scene import BOX, NOISE, SCENES, WCS, Scene, handle, make_scene
 from scipy.ndimage import binary_dilation
 
 from butler.images import Mask
-from tasks.cli import load_pipeline
 from tasks.coadd import (
     AssembleCoaddConfig,
     AssembleCoaddTask,
@@ -32,6 +31,7 @@ from tasks.coadd import (
     SafeClipAssembleCoaddTask,
     spans_of_visit,
 )
+from tasks.ready_pipelines import load_pipeline
 from tasks.struct import Struct
 from tasks.warp import MakePsfMatchedWarpTask
 
