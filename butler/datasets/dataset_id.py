@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ..dimensions import DataCoordinate
 
-__all__ = ["DATASET_NAMESPACE", "DatasetIdGenEnum", "derive_dataset_id", "make_dataset_id"]
+__all__ = ["DATASET_NAMESPACE", "DatasetIdGenEnum", "derive_dataset_id", "id_from_bytes", "make_dataset_id"]
 
 
 class DatasetIdGenEnum(Enum):
@@ -55,3 +55,15 @@ def make_dataset_id() -> uuid.UUID:
     chance = int.from_bytes(os.urandom(10), "big")
     value = (milliseconds & (2**48 - 1)) << 80 | 0x7 << 76 | (chance >> 68) << 64
     return uuid.UUID(int=value | 0b10 << 62 | chance & (2**62 - 1))
+
+
+def id_from_bytes(encoded: bytes) -> uuid.UUID:
+    """Return the UUID of 16 bytes, without the checks that take most of the time of ``UUID(bytes=...)``."""
+    made = object.__new__(uuid.UUID)
+    _set_integer(made, int.from_bytes(encoded))
+    _set_safety(made, uuid.SafeUUID.unknown)
+    return made
+
+
+# A UUID refuses to be changed; its slots are set past that, once.
+_set_integer, _set_safety = (vars(uuid.UUID)[name].__set__ for name in ("int", "is_safe"))

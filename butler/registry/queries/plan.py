@@ -94,7 +94,8 @@ class Plan:
             else (sql.desc() if down else sql.asc())
             for sql, (column, down) in zip(order, self._question.order, strict=True)
         ]
-        keys = [self._columns[name] for name in self._output.keys if name in self._question.result.required]
+        required = self._question.result.required
+        keys = [self._columns[name] for name in self._output.read_keys if name in required]
         statement = statement.order_by(*sorted_by, *keys)
         # One more row tells whether a limit cuts.
         limit = self._question.limit
@@ -108,7 +109,7 @@ class Plan:
         return sa.select(sa.func.count()).select_from(statement.subquery("counted"))
 
     def _asked(self) -> list[_Sql]:
-        keys = [self._columns[name].label(name) for name in self._output.keys]
+        keys = [self._columns[name].label(name) for name in self._output.read_keys]
         return [*keys, *(self.column(c).label(f"_{i}") for i, c in enumerate(self._output.fields))]
 
     def _select(

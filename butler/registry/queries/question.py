@@ -40,10 +40,18 @@ class Output:
         Dimensions.
     fields
         Further columns, of elements or datasets.
+    constant
+        Those of the keys that are left out, because they have one value in all rows.
     """
 
     keys: tuple[str, ...]
     fields: tuple[Column, ...] = ()
+    constant: tuple[str, ...] = ()
+
+    @property
+    def read_keys(self) -> tuple[str, ...]:
+        """Dimensions whose values are in the rows."""
+        return tuple(name for name in self.keys if name not in self.constant)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,10 +96,24 @@ class Question:
         found = (_fixed_values(term, dimension, self.values) for term in self.terms)
         return next((values for values in found if values is not None), None)
 
+    def constants(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return the only value that conditions leave to each of some dimensions that have but one."""
+        found = ((name, self.fixed_values(name)) for name in names)
+        return {
+            name: values[0]
+            for name, values in found
+            if values is not None and len(values) == 1 and type(values[0]) is _key_class(name)
+        }
+
     def without(self, dropped: Iterable[Condition]) -> Question:
         """Return the question without some of its terms."""
         gone = list(dropped)
         return replace(self, terms=tuple(t for t in self.terms if not any(t is d for d in gone)))
+
+
+def _key_class(dimension: str) -> type:
+    key = UNIVERSE[dimension].key
+    return str if key is None else key.type
 
 
 def _fixed_values(term: Condition, dimension: str, values: list[Any]) -> list[Any] | None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 from ...datasets import DatasetRef, DatasetType
 from ...dimensions import UNIVERSE, DataCoordinate, DataId, DimensionGroup, DimensionRecord, ns_to_time
 from ..conditions import Column
-from .collecting import without_collection
 from .columns import as_arrays
 from .question import Output
-from .runner import dataset_output, record_fields
+from .runner import record_fields
 from .spec import DatasetSearch, QuerySpec
 from .uploads import key_type
 
@@ -120,23 +118,6 @@ class _QueryResults(Generic[_Row]):
         """Columns beside the keys, with the names they have for a user."""
         return []
 
-    def _expanded(self, data_ids: Iterable[DataCoordinate]) -> list[DataCoordinate]:
-        """Return full data IDs with the records of all elements."""
-        dimensions = self.dimensions
-        values = [data_id.full_values for data_id in data_ids]
-        order = dimensions.data_coordinate_keys
-        plan = []
-        for name in dimensions.elements:
-            places = [order.index(key) for key in UNIVERSE[name].required]
-            # With one place it returns no tuple.
-            key_of = itemgetter(*places) if len(places) > 1 else itemgetter(slice(places[0], places[0] + 1))
-            records = self.query.registry.queries.records_of(name, map(key_of, values))
-            plan.append((name, key_of, records.get))
-        return [
-            DataCoordinate(dimensions, full, {name: find(key_of(full)) for name, key_of, find in plan})
-            for full in values
-        ]
-
 
 @dataclass(frozen=True, eq=False)
 class DataCoordinateQueryResults(_QueryResults[DataCoordinate]):
@@ -144,8 +125,8 @@ class DataCoordinateQueryResults(_QueryResults[DataCoordinate]):
 
     def fetch(self) -> list[DataCoordinate]:
         """Return the data IDs."""
-        found = self.query.registry.queries.data_ids(self.spec, self.searches)
-        return self._expanded(found) if self.has_dimension_records and found else found
+        queries = self.query.registry.queries
+        return queries.data_ids(self.spec, self.searches, with_records=self.has_dimension_records)
 
     def with_dimension_records(self) -> Self:
         """Return the data IDs with dimension records."""
@@ -162,12 +143,8 @@ class DatasetRefQueryResults(_QueryResults[DatasetRef]):
 
     def fetch(self) -> list[DatasetRef]:
         """Return the refs."""
-        refs = self.query.registry.queries.datasets(self.spec, self.searches[0])
-        if not self.has_dimension_records or not refs:
-            return refs
-        with without_collection():
-            data_ids = self._expanded([ref.dataId for ref in refs])
-            return [ref.expanded(data_id) for ref, data_id in zip(refs, data_ids, strict=True)]
+        queries = self.query.registry.queries
+        return queries.datasets(self.spec, self.searches[0], with_records=self.has_dimension_records)
 
     @property
     def dataset_type(self) -> DatasetType:
@@ -188,7 +165,7 @@ class DatasetRefQueryResults(_QueryResults[DatasetRef]):
     def _fields(self) -> list[tuple[str, Column]]:
         name = self.searches[0].name
         return [
-            ("dataset_id", dataset_output(self.searches[0]).fields[0]),
+            ("dataset_id", Column(name, "dataset_id", "uuid", of_dataset=True)),
             ("run", Column(name, "run", "str", of_dataset=True)),
         ]
 
