@@ -17,12 +17,11 @@ from ..dimensions import (
     record_columns,
 )
 from ..errors import ButlerUserError, ConflictingDefinitionError, DataIdValueError, DimensionNameError
-from ..regions import SkyRegion
 from .database import Database
 from .memory import MARK, Memory
 from .prepared import Prepared
 from .schema import BOUND_COLUMNS, Schema
-from .sky_cells import cell_of
+from .sky_cell import cell_of
 
 __all__ = ["DimensionRecordStore"]
 
@@ -334,7 +333,10 @@ def record_from_values(definition: DimensionElement, values: Sequence[Any]) -> D
             plain[field.name] = bool(plain[field.name])
     if definition.spatial:
         encoded = plain["region"]
-        plain["region"] = None if encoded is None else SkyRegion.decode(encoded)
+        if encoded is not None:
+            from ..regions import SkyRegion
+
+            plain["region"] = SkyRegion.decode(encoded)
     if definition.temporal:
         begin, end = values[-2:]
         plain["timespan"] = None if begin is None and end is None else Timespan(begin, end)
