@@ -54,20 +54,31 @@ class DataCoordinate(Mapping[str, DataIdValue]):
     def from_parts(
         cls,
         dimensions: DimensionGroup,
-        values: tuple[DataIdValue, ...],
-        implied: tuple[DataIdValue, ...] | None,
+        values: Iterable[tuple[DataIdValue, ...]],
+        implied: Iterable[tuple[DataIdValue, ...]],
         records: SharedRecords | None,
-    ) -> DataCoordinate:
-        """Make a data ID of values that are known to fit: the required ones, and the implied ones if known.
+    ) -> list[DataCoordinate]:
+        """Make many data IDs of values that are known to fit.
 
-        For many data IDs: what they have in common is shared by them, and looked up when it is asked for.
+        Parameters
+        ----------
+        dimensions
+            The group of all.
+        values, implied
+            Required and implied values of each.
+        records
+            Dimension records; each data ID looks up its own when it is asked for them.
         """
-        data_id = _new(cls)
-        data_id.dimensions = dimensions
-        data_id._values = values
-        data_id._implied = implied
-        data_id._records = records
-        return data_id
+        made: list[DataCoordinate] = []
+        append, new = made.append, cls.__new__
+        for own, more in zip(values, implied, strict=True):
+            data_id = new(cls)
+            data_id.dimensions = dimensions
+            data_id._values = own
+            data_id._implied = more
+            data_id._records = records
+            append(data_id)
+        return made
 
     @classmethod
     def from_required_values(
@@ -354,6 +365,3 @@ class DataCoordinate(Mapping[str, DataIdValue]):
     def __reduce__(self) -> tuple[object, ...]:
         # Records stay behind: workers need values only.
         return DataCoordinate, (self.dimensions, self._values + (self._implied or ()))
-
-
-_new = object.__new__

@@ -84,7 +84,10 @@ class RowDataIds:
         values = (*self._constants.values(), *row)
         key = self._key_of(values)
         implied = key if self._implied is None else self._implied[key]
-        return DataCoordinate.from_parts(self._dimensions, self._values_of(values), implied, self._records)
+        [made] = DataCoordinate.from_parts(
+            self._dimensions, [self._values_of(values)], [implied], self._records
+        )
+        return made
 
     def every(self, rows: Sequence[_Key]) -> list[DataCoordinate]:
         """Return the data IDs of rows."""
@@ -92,8 +95,7 @@ class RowDataIds:
         implied = self._zipped(self._drivers, rows)
         if self._implied is not None:
             implied = map(self._implied.__getitem__, implied)
-        make, dimensions, records = DataCoordinate.from_parts, self._dimensions, self._records
-        return [make(dimensions, own, more, records) for own, more in zip(values, implied, strict=True)]
+        return DataCoordinate.from_parts(self._dimensions, values, implied, self._records)
 
     def told(self, rows: Iterable[_Key]) -> list[_Key]:
         """Return the rows whose implied values are known."""
