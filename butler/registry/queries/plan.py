@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from ...dimensions import UNIVERSE
 from ...errors import InvalidQueryError
-from ..collections import CollectionType
+from ..collections import CollectionInfo, CollectionType
 from ..conditions import Column, Condition, Constant, RegionsOverlap, columns_of, parts_of
-from ..schema import Schema
+from ..schema import UNBOUNDED, Schema
 from ..where_compiler import all_of, compile_condition, sql_type
 from .question import Output, Question
 from .spec import DatasetSearch
@@ -22,6 +22,11 @@ __all__ = ["Plan"]
 _Sql = sa.ColumnElement[Any]
 _FEW: Final = ("instrument", "skymap", "detector", "physical_filter", "subfilter")
 """Dimensions with few values."""
+_ALWAYS: Final[Mapping[str, _Sql]] = {
+    "timespan_begin": sa.literal_column(str(-UNBOUNDED), sa.BigInteger),
+    "timespan_end": sa.literal_column(str(UNBOUNDED), sa.BigInteger),
+}
+"""The validity of what is in a RUN or TAGGED collection."""
 _LEAP_SECONDS_NS: Final = 37_000_000_000
 """TAI - UTC since 2017, before which nobody ingested anything with this program."""
 
@@ -181,17 +186,17 @@ class Plan:
 
     def _join_search(self, search: DatasetSearch) -> None:
         """Join the datasets of a search: of several collections the first that has a data ID counts."""
-        tags = self._own(search.registered.tags)
         names = search.registered.type.dimensions.required
-        runs = [run.id for run in search.runs]
-        self._join(tags, names)
-        self._conditions += [
-            tags.c.dataset_type_id == sa.literal_column(str(search.registered.id)),
-            _among(tags.c.collection_id, runs),
-        ]
+        if search.calibrations:
+            tags: sa.FromClause = _members(search)
+            self._join(tags, names)
+        else:
+            tags = self._own(search.registered.tags)
+            self._join(tags, names)
+            self._conditions += _held_by(search, tags, search.runs)
+            if search.find_first and len(search.runs) > 1:
+                self._conditions.append(~self._in_earlier(search, tags))
         self._narrow(search, tags)
-        if search.find_first and len(runs) > 1:
-            self._conditions.append(~self._in_earlier(search, tags))
         self._tags.setdefault(search.name, tags)
         for name in names:
             self._columns.setdefault(name, tags.c[name])
@@ -296,6 +301,12 @@ class Plan:
         """Return a field of a dataset; its tables are joined when they are needed."""
         tags = self._tags[column.owner]
         match column.name:
+            case "timespan_begin" | "timespan_end":
+                if "valid_begin" not in tags.c:
+                    return _ALWAYS[column.name]
+                return tags.c[column.name.replace("timespan", "valid")]
+            case "collection_number":
+                return tags.c.collection_id
             case "dataset_id":
                 return self._dataset(column.owner).c.uuid
             case "ingest_date":
@@ -329,6 +340,36 @@ class Plan:
             self._source = self._source.join(table, table.c.id == number)
             self._owners[key] = table
         return self._owners[key].c.name
+
+
+def _members(search: DatasetSearch) -> sa.FromClause:
+    """Return what collections hold, those that know when it is valid and those that do not."""
+    calibs, tags = search.registered.calibs, search.registered.tags
+    assert calibs is not None
+    calibrations = search.calibrations
+    others = [run for run in search.runs if run not in calibrations]
+    known = sa.select(calibs).where(*_held_by(search, calibs, calibrations))
+    always = [
+        *(tags.c[c.name] for c in calibs.c if c.name in tags.c),
+        *(_ALWAYS[name].label(name.replace("timespan", "valid")) for name in _ALWAYS),
+    ]
+    named = {column.name: column for column in always}
+    tagged = sa.select(*[named[c.name] for c in calibs.c]).where(*_held_by(search, tags, others))
+    return (
+        sa.union_all(known, tagged).subquery(f"members_{search.registered.id}")
+        if others
+        else known.subquery()
+    )
+
+
+def _held_by(
+    search: DatasetSearch, table: sa.FromClause, collections: Sequence[CollectionInfo]
+) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions on the rows of some collections."""
+    return [
+        table.c.dataset_type_id == sa.literal_column(str(search.registered.id)),
+        _among(table.c.collection_id, [collection.id for collection in collections]),
+    ]
 
 
 def _among(column: _Sql, numbers: Sequence[int]) -> sa.ColumnElement[bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -18,9 +18,10 @@ from ..conditions import (
     InSteps,
     Member,
     Span,
+    SpansOverlap,
     columns_of,
 )
-from ..where import Scope, Where
+from ..where import Scope, Where, element_fields, validity
 from ..where_binder import bind_where
 from .spec import DatasetSearch, KeyTable, QuerySpec
 
@@ -187,9 +188,34 @@ def ask(
             dependent = [c.name for c in columns if c.is_key and governor in UNIVERSE[c.name].requires]
             if dependent:
                 check_governor(governor, dependent[0])
+    terms += _at_their_times(joined, group, terms)
     order = tuple(_order_column(name, spec, searches) for name in spec.order_by)
     limit = None if spec.limit is None else abs(spec.limit)
     return Question(spec.dimensions, group, tuple(terms), values, joined, spec.given, order, limit)
+
+
+def _at_their_times(
+    searches: Iterable[DatasetSearch], group: DimensionGroup, terms: Sequence[Condition]
+) -> list[Condition]:
+    """Return the conditions that calibrations are valid at the times of a row, if it has any."""
+    element = group.timespan_dimension
+    if element is None:
+        return []
+    time = element_fields(UNIVERSE[element])["timespan"]
+    assert isinstance(time, Span)
+    return [
+        SpansOverlap(validity(search.name), time)
+        for search in searches
+        if search.calibrations and not any(_connects(term, search.name) for term in terms)
+    ]
+
+
+def _connects(term: Condition, dataset_type: str) -> bool:
+    """Tell whether a condition says itself at which times of a row a calibration is to be valid."""
+    if not isinstance(term, SpansOverlap):
+        return False
+    owners = {(column.owner, column.of_dataset) for column in columns_of(term)}
+    return (dataset_type, True) in owners and len(owners) > 1
 
 
 def _equals(dimension: str, value: Any, values: list[Any]) -> Condition:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 from ...datasets import DatasetRef, DatasetType
 from ...dimensions import UNIVERSE, DataCoordinate, DataId, DimensionGroup, DimensionRecord, ns_to_time
+from ...errors import InvalidQueryError
 from ..conditions import Column
+from ..schema import UNBOUNDED
 from .columns import as_arrays
 from .question import Output
 from .runner import record_fields
@@ -146,6 +148,28 @@ class DatasetRefQueryResults(_QueryResults[DatasetRef]):
         queries = self.query.registry.queries
         return queries.datasets(self.spec, self.searches[0], with_records=self.has_dimension_records)
 
+    def count(self, *, exact: bool = True, discard: bool = False) -> int:
+        """Return the number of datasets; it is always exact, and LSST's arguments make no difference."""
+        if self._are_decided_late:
+            return len(self.fetch())
+        return super().count()
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Return the datasets as arrays by column.
+
+        Raises
+        ------
+        InvalidQueryError
+            Raised for calibrations of which the first counts.
+        """
+        if self._are_decided_late:
+            _require_all(self.searches[0])
+        return super().columns()
+
+    @property
+    def _are_decided_late(self) -> bool:
+        return self.searches[0].find_first and bool(self.searches[0].calibrations)
+
     @property
     def dataset_type(self) -> DatasetType:
         """Type of the datasets."""
@@ -208,6 +232,10 @@ class GeneralQueryResults(_QueryResults[dict[str, Any]]):
 
     def fetch(self) -> list[dict[str, Any]]:
         """Return the rows."""
+        for search in self.spec.joined:
+            about = {column.owner for _, column in self.columns_asked if column.of_dataset}
+            if search.calibrations and search.find_first and search.name in about:
+                _require_all(search)
         names = [*self._output.keys, *(name for name, _ in self._fields)]
         rows = self.query.registry.queries.rows(self.spec, self._output, self.searches)
         found = [dict(zip(names, row, strict=True)) for row in rows]
@@ -237,6 +265,14 @@ class GeneralQueryResults(_QueryResults[dict[str, Any]]):
         return list(self.columns_asked)
 
 
+def _require_all(search: DatasetSearch) -> None:
+    """Refuse what cannot be said of the first of several calibrations, but of all of them."""
+    raise InvalidQueryError(
+        f"{search.name} is looked for in CALIBRATION collection {search.calibrations[0].name!r}, and there "
+        "are rows for all that are valid, not for the first; say so with find_first=False"
+    )
+
+
 def _as_object(column: Column, value: Any) -> Any:
     """Return a value of a row as what a user knows."""
     if value is None:
@@ -245,7 +281,7 @@ def _as_object(column: Column, value: Any) -> Any:
         case "uuid":
             return uuid.UUID(bytes=bytes(value))
         case "datetime":
-            return ns_to_time(value)
+            return None if abs(value) == UNBOUNDED else ns_to_time(value)
         case "bool":
             return bool(value)
         case "region":

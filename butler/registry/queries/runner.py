@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import repeat
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ from ..schema import Schema
 from ..where import TYPE_NAMES
 from ..where_values import Pattern
 from .collecting import without_collection
+from .first_valid import first_valid
 from .plan import Plan
 from .question import Output, Question, ask
 from .sky import SkySearch, resolve_sky
@@ -71,14 +73,26 @@ class QueryRunner:
     def datasets(
         self, spec: QuerySpec, search: DatasetSearch, *, with_records: bool = False
     ) -> list[DatasetRef]:
-        """Return the datasets of a search that fulfil the conditions."""
+        """Return the datasets of a search that fulfil the conditions.
+
+        Raises
+        ------
+        AmbiguousCalibrationError
+            Raised if the first counts, and several of one data ID are valid in a CALIBRATION collection.
+        """
         fields = [Column(search.name, "dataset_id", "uuid", of_dataset=True)]
         runs = {run.id: run.name for run in search.runs}
         is_one = len(runs) == 1 and search.runs[0].type is CollectionType.RUN
         if not is_one:
             fields.insert(0, Column(search.name, "run_number", "int", of_dataset=True))
+        is_decided_here = search.find_first and bool(search.calibrations)
+        if is_decided_here:
+            fields.insert(0, Column(search.name, "collection_number", "int", of_dataset=True))
+        asked = replace(spec, limit=None) if is_decided_here and spec.limit else spec
         with without_collection():
-            rows, made = self._keyed_rows(spec, tuple(fields), (search,))
+            rows, made = self._keyed_rows(asked, tuple(fields), (search,))
+            if is_decided_here:
+                rows = _cut(first_valid(search, rows), spec.limit)
             data_ids = self._recorded(spec.dimensions, made, rows, with_records)
             names = search.runs[0].name if is_one else self._run_names(runs, rows)
             return DatasetRef.from_rows(search.registered.type, rows, data_ids, names)
