@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from ..collections import CollectionInfo, CollectionType
 from ..conditions import Column, Condition, Constant, RegionsOverlap, columns_of, parts_of
 from ..schema import UNBOUNDED, Schema
 from ..where_compiler import all_of, compile_condition, sql_type
+from .held_values import held_values
 from .question import Output, Question
 from .spec import DatasetSearch
 from .uploads import Upload
@@ -22,6 +24,8 @@ __all__ = ["Plan"]
 _Sql = sa.ColumnElement[Any]
 _FEW: Final = ("instrument", "skymap", "detector", "physical_filter", "subfilter")
 """Dimensions with few values."""
+_MAX_JUMPS: Final = 20
+"""Most collections whose values are listed one after the other."""
 _ALWAYS: Final[Mapping[str, _Sql]] = {
     "timespan_begin": sa.literal_column(str(-UNBOUNDED), sa.BigInteger),
     "timespan_end": sa.literal_column(str(UNBOUNDED), sa.BigInteger),
@@ -211,6 +215,8 @@ class Plan:
         names = search.registered.type.dimensions.required
         given = [self._question.fixed_values(name) is not None for name in names]
         for position, name in enumerate(names):
+            if name == "tract" and all(given[:position]) and given[position : position + 2] == [False, True]:
+                self._narrow_to_held(search, tags, name)
             if name not in _FEW or given[position] or not any(given[position:]):
                 continue
             table = self._schema.elements[name]
@@ -220,6 +226,21 @@ class Plan:
             known = known.correlate(None)
             self._conditions.append(tags.c[name].in_(known))
             self._terms = [term for term in self._terms if not any(term is t for t in own)]
+
+    def _narrow_to_held(self, search: DatasetSearch, tags: sa.FromClause, name: str) -> None:
+        """List the values that a dimension has among the datasets: a run with many has few tracts."""
+        if search.calibrations or len(search.runs) > _MAX_JUMPS:
+            return
+        names = search.registered.type.dimensions.required
+        before = names[: names.index(name)]
+        own = [term for term in self._terms if any(_is_about(term, other) for other in before)]
+
+        def of_run(run: CollectionInfo, table: sa.FromClause) -> list[sa.ColumnElement[bool]]:
+            source = _Records(self, table)
+            return [*_held_by(search, table, [run]), *(compile_condition(term, source) for term in own)]
+
+        held = held_values(search.registered.tags, name, [partial(of_run, run) for run in search.runs])
+        self._conditions.append(tags.c[name].in_(held))
 
     def _in_earlier(self, search: DatasetSearch, tags: sa.FromClause) -> sa.ColumnElement[bool]:
         """Return whether an earlier collection of a path has the data ID of a row."""
