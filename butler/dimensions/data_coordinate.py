@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataIdValueError, DimensionNameError, did_you_mean
@@ -196,20 +197,19 @@ class DataCoordinate(Mapping[str, DataIdValue]):
     def region(self) -> SkyRegion | None:
         """Region on the sky of the finest element that has one; None if none has, or it is not known.
 
+        Where observations and sky map both have one, it is what these have in common.
+
         Raises
         ------
         AttributeError
             Raised if no records are attached.
-        DataIdValueError
-            Raised if observations and sky map both have one.
         """
-        if len(self.dimensions.spatial) > 1:
-            raise DataIdValueError(
-                f"the data ID {self} has several regions; take one of the records, as in "
-                "records['patch'].region"
-            )
-        record = self.records.get(self.dimensions.region_dimension or "")
-        return None if record is None else record.region
+        held = [self.records.get(element) for element in self.dimensions.region_elements.values()]
+        regions = [None if record is None else record.region for record in held]
+        known = [region for region in regions if region is not None]
+        if not known or len(known) < len(regions):
+            return None
+        return reduce(lambda common, region: common.intersection(region), known)
 
     @property
     def timespan(self) -> Timespan | None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, Literal, TypeAlias
 
 __all__ = [
@@ -261,12 +262,17 @@ def parts_of(node: Any) -> Iterator[Any]:
     while pending:
         current = pending.pop()
         yield current
-        for each in fields(current):
-            value = getattr(current, each.name)
+        for name in _field_names(type(current)):
+            value = getattr(current, name)
             if isinstance(value, tuple):
                 pending.extend(value)
             elif hasattr(value, "__dataclass_fields__"):
                 pending.append(value)
+
+
+@cache
+def _field_names(kind: type) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind))
 
 
 def columns_of(node: Any) -> Iterator[Column]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
+from functools import cache
 
 __all__ = [
     "And",
@@ -237,10 +238,15 @@ Item: typing.TypeAlias = Literal | TimeLiteral | Range | Identifier | Bind | Cal
 """Everything that can stand in the list of `In`."""
 
 
+@cache
+def _field_names(kind: type[Node]) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind))
+
+
 def children(node: Node) -> Iterator[Node]:
     """Yield the direct sub-nodes of a node, in the order of the text."""
-    for each in fields(node):
-        value = getattr(node, each.name)
+    for name in _field_names(type(node)):
+        value = getattr(node, name)
         if isinstance(value, Node):
             yield value
         elif isinstance(value, tuple):
