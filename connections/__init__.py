@@ -1,6 +1,7 @@
 """What work is, and the plan of it: connections, pipelines, quantum graphs. Runs nothing."""
 
 from .builder import build_graph
+from .config_view import config_lines, history_lines
 from .connections import BaseConnection, Input, Output, PipelineTaskConnections, PrerequisiteInput
 from .errors import (
     ConfigError,
@@ -12,7 +13,11 @@ from .errors import (
     QuantumGraphError,
 )
 from .graph import GraphWalker, QuantumGraph
-from .pipeline import Pipeline, PipelineTaskNode
+from .overrides import Override, read_overrides
+from .pipeline import Pipeline
+from .pipeline_config import Overrides
+from .pipeline_node import PipelineTaskNode
+from .pipeline_view import to_mermaid, to_svg, to_text
 from .quantum import Quantum
 
 __all__ = [
@@ -25,6 +30,8 @@ __all__ = [
     "NoWorkFound",
     "Output",
     "OutputExistsError",
+    "Override",
+    "Overrides",
     "Pipeline",
     "PipelineError",
     "PipelineTaskConnections",
@@ -34,4 +41,10 @@ __all__ = [
     "QuantumGraph",
     "QuantumGraphError",
     "build_graph",
+    "config_lines",
+    "history_lines",
+    "read_overrides",
+    "to_mermaid",
+    "to_svg",
+    "to_text",
 ]

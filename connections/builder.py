@@ -20,7 +20,8 @@ from butler.errors import (
 from .connections import BaseConnection, Input, PrerequisiteInput
 from .errors import EmptyQuantumGraphError, OutputExistsError, QuantumGraphError
 from .graph import QuantumGraph
-from .pipeline import Pipeline, PipelineTaskNode, dataset_type
+from .pipeline import Pipeline
+from .pipeline_node import PipelineTaskNode, dataset_type
 from .quantum import Quantum
 
 __all__ = ["build_graph"]

@@ -9,7 +9,9 @@
         │   ├── WarpUnitError      its pixels have another unit than nJy
         │   ├── WarpInputsError    its record of inputs cannot be used
         │   └── WarpWeightError    its weight in the coadd is not a positive number
-        └── DetectionError         an image in which nothing can be detected, whatever is in it
+        ├── BrightObjectError      a catalog of bright objects that cannot be used
+        ├── DetectionError         an image in which nothing can be detected, whatever is in it
+        └── PsfMatchError          a PSF that cannot be matched to the model
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from __future__ import annotations
 from butler.errors import ButlerUserError
 
 __all__ = [
+    "BrightObjectError",
     "DetectionError",
+    "PsfMatchError",
     "TaskError",
     "WarpError",
     "WarpGeometryError",
@@ -51,5 +55,13 @@ class WarpWeightError(WarpError):
     """The weight of a warp is not a positive finite number."""
 
 
+class BrightObjectError(TaskError):
+    """A catalog of bright objects lacks a column, or has a value that cannot be."""
+
+
 class DetectionError(TaskError):
     """An image lacks what detection needs, for example a PSF."""
+
+
+class PsfMatchError(TaskError):
+    """A PSF is unknown, or cannot be turned into the model PSF well enough."""

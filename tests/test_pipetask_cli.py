@@ -159,5 +159,5 @@ def test_the_ready_pipelines_are_listed() -> None:
     result = CliRunner().invoke(main, ["pipelines"])
     assert result.exit_code == 0
     names = [line.partition(": ")[0] for line in result.stdout.splitlines()]
-    assert names == ["coadd-direct", "coadd-safeclip", "from-exposures"]
+    assert names == ["coadd-comparewarp", "coadd-direct", "coadd-safeclip", "from-exposures"]
     assert all(line.partition(": ")[2] for line in result.stdout.splitlines())

@@ -1,6 +1,6 @@
 """The dimension universe, data IDs and dimension records."""
 
-from .data_coordinate import DataCoordinate, DataId
+from .data_coordinate import DataCoordinate, DataId, plain_values
 from .elements import GOVERNORS, DimensionElement, Field
 from .records import DimensionRecord, record_columns
 from .row_data_ids import RowDataIds
@@ -31,6 +31,7 @@ __all__ = [
     "coerce_value",
     "ns_to_time",
     "picker",
+    "plain_values",
     "record_columns",
     "time_to_ns",
 ]

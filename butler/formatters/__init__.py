@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from .byte_source import ByteRange, ByteSource, LocalFile
     from .fits_file import write_plain_fits
     from .fits_image import read_camera_header
-    from .formatter import NO_COMPRESSION, FileLayout, Formatter, PlaneLayout, ReadRequest
+    from .formatter import NO_COMPRESSION, ContentFormatter, FileLayout, Formatter, PlaneLayout, ReadRequest
     from .known import FORMATTERS, formatter_for, get_formatter, is_known
 else:
     __getattr__ = late_names(
@@ -17,7 +17,14 @@ else:
             "byte_source": ["ByteRange", "ByteSource", "LocalFile"],
             "fits_file": ["write_plain_fits"],
             "fits_image": ["read_camera_header"],
-            "formatter": ["NO_COMPRESSION", "FileLayout", "Formatter", "PlaneLayout", "ReadRequest"],
+            "formatter": [
+                "NO_COMPRESSION",
+                "ContentFormatter",
+                "FileLayout",
+                "Formatter",
+                "PlaneLayout",
+                "ReadRequest",
+            ],
             "known": ["FORMATTERS", "formatter_for", "get_formatter", "is_known"],
         },
     )
@@ -27,6 +34,7 @@ __all__ = [
     "NO_COMPRESSION",
     "ByteRange",
     "ByteSource",
+    "ContentFormatter",
     "FileLayout",
     "Formatter",
     "LocalFile",

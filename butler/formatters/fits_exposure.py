@@ -26,6 +26,7 @@ from .fits_header import (
 )
 from .fits_planes import as_pixels, plane_layout, read_planes
 from .fits_recipes import LOSSY, image_unit
+from .fits_summary import summary_to_table
 from .fits_tables import coadd_inputs_to_tables, fields_to_table, polygon_to_table, psf_to_table
 from .formatter import NO_COMPRESSION, FileLayout, Formatter, PlaneLayout, ReadRequest
 
@@ -87,14 +88,14 @@ class MaskedImageFormatter(Formatter):
         match request.component:
             case "image" | "mask" | "variance" as name:
                 plane = known.plane(name)
-                [pixels] = read_planes(source, [plane], box)
+                [pixels] = read_planes(source, [plane], box, in_place=request.in_place)
                 pixels = as_pixels(pixels, request.pixel_type, source)
                 return _mask(plane, pixels, box) if name == "mask" else _image(plane, pixels, box)
             case None:
-                planes = _read_masked_image(source, known, box, request.pixel_type)
+                planes = _read_masked_image(source, known, box, request.pixel_type, request.in_place)
                 return self._complete(source, planes, None if box is None else known)
             case "maskedImage":
-                return _read_masked_image(source, known, box, request.pixel_type)
+                return _read_masked_image(source, known, box, request.pixel_type, request.in_place)
             case name:
                 return self._read_component(source, name)
 
@@ -134,6 +135,8 @@ class ExposureFormatter(MaskedImageFormatter):
             hdus.append(fields_to_table("AP_CORR_MAP", obj.apCorrMap))
         if obj.validPolygon is not None:
             hdus.append(polygon_to_table(obj.validPolygon))
+        if obj.summaryStats is not None:
+            hdus.append(summary_to_table(obj.summaryStats))
         write_hdus(path, hdus)
 
     def _check(self, hdus: list[HduInfo], source: ByteSource) -> None:
@@ -177,11 +180,11 @@ def _without_pixels(source: ByteSource, layout: FileLayout) -> SparseBytes:
 
 
 def _read_masked_image(
-    source: ByteSource, layout: FileLayout, box: Box2I | None, pixel_type: str
+    source: ByteSource, layout: FileLayout, box: Box2I | None, pixel_type: str, in_place: bool = False
 ) -> MaskedImage:
     """Read a box of all three planes; everything if None."""
     image, mask, variance = (layout.plane(name) for name in _PLANES)
-    pixels = read_planes(source, [image, mask, variance], box)
+    pixels = read_planes(source, [image, mask, variance], box, in_place=in_place)
     types = (pixel_type, _MASK_TYPE, _VARIANCE_TYPE)
     pixels = [as_pixels(array, kind, source) for array, kind in zip(pixels, types, strict=True)]
     return MaskedImage(

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from .ap_corr_map import ApCorrMap
     from .chebyshev_field import ChebyshevBoundedField
     from .coadd_inputs import CcdInput, CoaddInputs, VisitInput
-    from .coadd_psf import CoaddPsf, InvalidPsfError
+    from .coadd_psf import CoaddPsf
     from .exposure import Exposure
     from .filter_label import FilterLabel
     from .footprint import Footprint, Peak
@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from .image import Image
     from .mask import DEFAULT_MASK_PLANES, Mask
     from .masked_image import MaskedImage
+    from .moments import Moments, adaptive_moments
     from .photo_calib import PhotoCalib
     from .pixel_types import converted_pixels, with_pixel_type
     from .polygon import Polygon
-    from .psf import GaussianPsf, KernelPsf, Psf, determinant_radius
+    from .polynomial_psf import PolynomialPsf, PsfexPsf, polynomial_terms
+    from .psf import GaussianPsf, InvalidPsfError, KernelPsf, Psf, determinant_radius
     from .sky_wcs import SkyWcs
     from .span_set import Span, SpanSet
+    from .summary_stats import ExposureSummaryStats
     from .visit_info import VisitInfo
 else:
     __getattr__ = late_names(
@@ -30,7 +33,7 @@ else:
             "ap_corr_map": ["ApCorrMap"],
             "chebyshev_field": ["ChebyshevBoundedField"],
             "coadd_inputs": ["CcdInput", "CoaddInputs", "VisitInput"],
-            "coadd_psf": ["CoaddPsf", "InvalidPsfError"],
+            "coadd_psf": ["CoaddPsf"],
             "exposure": ["Exposure"],
             "filter_label": ["FilterLabel"],
             "footprint": ["Footprint", "Peak"],
@@ -38,12 +41,15 @@ else:
             "image": ["Image"],
             "mask": ["DEFAULT_MASK_PLANES", "Mask"],
             "masked_image": ["MaskedImage"],
+            "moments": ["Moments", "adaptive_moments"],
             "photo_calib": ["PhotoCalib"],
             "pixel_types": ["converted_pixels", "with_pixel_type"],
             "polygon": ["Polygon"],
-            "psf": ["GaussianPsf", "KernelPsf", "Psf", "determinant_radius"],
+            "polynomial_psf": ["PolynomialPsf", "PsfexPsf", "polynomial_terms"],
+            "psf": ["GaussianPsf", "InvalidPsfError", "KernelPsf", "Psf", "determinant_radius"],
             "sky_wcs": ["SkyWcs"],
             "span_set": ["Span", "SpanSet"],
+            "summary_stats": ["ExposureSummaryStats"],
             "visit_info": ["VisitInfo"],
         },
     )
@@ -58,6 +64,7 @@ __all__ = [
     "CoaddInputs",
     "CoaddPsf",
     "Exposure",
+    "ExposureSummaryStats",
     "Extent2I",
     "FilterLabel",
     "Footprint",
@@ -67,17 +74,22 @@ __all__ = [
     "KernelPsf",
     "Mask",
     "MaskedImage",
+    "Moments",
     "Peak",
     "PhotoCalib",
     "Point2I",
     "Polygon",
+    "PolynomialPsf",
     "Psf",
+    "PsfexPsf",
     "SkyWcs",
     "Span",
     "SpanSet",
     "VisitInfo",
     "VisitInput",
+    "adaptive_moments",
     "converted_pixels",
     "determinant_radius",
+    "polynomial_terms",
     "with_pixel_type",
 ]

@@ -9,7 +9,8 @@ from .camera import (
     shipped_cameras,
 )
 from .exposures import CAMERA, DEFECTS, EXPOSURE, WEIGHT, IngestReport, expand_paths, ingest_exposures
-from .sky_map import SKY_MAP, SKY_MAP_RUN, observed_regions, register_sky_map
+from .observations import observed_outlines, observed_regions
+from .sky_map import SKY_MAP, SKY_MAP_RUN, find_sky_map, register_sky_map
 
 __all__ = [
     "CAMERA",
@@ -25,7 +26,9 @@ __all__ = [
     "IngestReport",
     "expand_paths",
     "find_camera",
+    "find_sky_map",
     "ingest_exposures",
+    "observed_outlines",
     "observed_regions",
     "register_sky_map",
     "shipped_cameras",

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from functools import cache
 from typing import Any, Literal, TypeAlias
 
 __all__ = [
@@ -262,7 +261,7 @@ def parts_of(node: Any) -> Iterator[Any]:
     while pending:
         current = pending.pop()
         yield current
-        for name in _field_names(type(current)):
+        for name in _field_names(current):
             value = getattr(current, name)
             if isinstance(value, tuple):
                 pending.extend(value)
@@ -270,9 +269,15 @@ def parts_of(node: Any) -> Iterator[Any]:
                 pending.append(value)
 
 
-@cache
-def _field_names(kind: type) -> tuple[str, ...]:
-    return tuple(each.name for each in fields(kind))
+_FIELD_NAMES: dict[type, tuple[str, ...]] = {}
+
+
+def _field_names(node: Any) -> tuple[str, ...]:
+    """Return the names of a node's fields; `dataclasses.fields` takes long."""
+    kind = type(node)
+    if kind not in _FIELD_NAMES:
+        _FIELD_NAMES[kind] = tuple(each.name for each in fields(kind))
+    return _FIELD_NAMES[kind]
 
 
 def columns_of(node: Any) -> Iterator[Column]:

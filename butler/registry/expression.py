@@ -18,7 +18,6 @@ from __future__ import annotations
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from functools import cache
 
 __all__ = [
     "And",
@@ -238,14 +237,20 @@ Item: typing.TypeAlias = Literal | TimeLiteral | Range | Identifier | Bind | Cal
 """Everything that can stand in the list of `In`."""
 
 
-@cache
-def _field_names(kind: type[Node]) -> tuple[str, ...]:
-    return tuple(each.name for each in fields(kind))
+_FIELD_NAMES: dict[type, tuple[str, ...]] = {}
+
+
+def _field_names(node: typing.Any) -> tuple[str, ...]:
+    """Return the names of a node's fields; `dataclasses.fields` takes long."""
+    kind = type(node)
+    if kind not in _FIELD_NAMES:
+        _FIELD_NAMES[kind] = tuple(each.name for each in fields(kind))
+    return _FIELD_NAMES[kind]
 
 
 def children(node: Node) -> Iterator[Node]:
     """Yield the direct sub-nodes of a node, in the order of the text."""
-    for name in _field_names(type(node)):
+    for name in _field_names(node):
         value = getattr(node, name)
         if isinstance(value, Node):
             yield value

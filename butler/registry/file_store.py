@@ -77,7 +77,7 @@ class FileRecordStore:
         )
 
     def insert(self, records: Mapping[uuid.UUID, FileRecord]) -> None:
-        """Insert the records of datasets.
+        """Insert the records of datasets; a transaction that is open is not to be kept if that fails.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class FileRecordStore:
         """
         if not records:
             return
-        with self._db.transaction():
+        with self._db.joined():
             formats = self._format_numbers({(r.formatter, r.layout) for r in records.values()})
             n_inserted = self._db.run_many(
                 self._insert,

@@ -17,6 +17,7 @@ from ..struct import Struct
 from ..task import Task
 from .assemble_coadd import AssembleCoaddTask
 from .box_tiling import row_strips, subregions
+from .clip_aware_psf import psf_without_clipped
 from .clip_decision import ClipRule, decide_clip, overlap_fractions
 from .clip_record import ClipRow, clip_record_table
 from .coadd_inputs import gather_coadd_inputs
@@ -106,6 +107,9 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         del difference
         result = super().run(skyInfo, tempExpRefList, imageScalerList, weightList, joined, bad)
         result.clipRecord = self._record(clip, tempExpRefList, bbox)
+        coadd = result.coaddExposure
+        if self.config.coaddPsf.leaveOutClipped and isinstance(coadd.psf, CoaddPsf):
+            coadd.psf = psf_without_clipped(coadd.psf, result.clipRecord)
         return result
 
     def buildDifferenceImage(
@@ -147,8 +151,10 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
                 np.subtract(mean.image, clipped.image, out=target.image.array)
                 np.add(mean.variance, clipped.variance, out=target.variance.array)
                 np.bitwise_or(mean.mask, clipped.mask, out=target.mask.array)
-        psf = CoaddPsf(gather_coadd_inputs(tempExpRefList, weightList).ccds, skyInfo.wcs)
-        return Exposure(difference, wcs=skyInfo.wcs, psf=psf)
+        exposure = Exposure(difference, wcs=skyInfo.wcs)
+        exposure.coaddInputs = gather_coadd_inputs(tempExpRefList, weightList)
+        exposure.psf = self.makePsf(exposure, tempExpRefList)
+        return exposure
 
     def detectClip(self, exp: Exposure, tempExpRefList: Sequence[Any]) -> Struct:
         """Find footprints in the difference, and the one or two visits whose artifacts they are.

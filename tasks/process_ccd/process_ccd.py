@@ -9,8 +9,17 @@ from typing import Any, ClassVar
 import numpy as np
 from astropy.time import TimeDelta
 
-from butler.images import Box2I, Exposure, FilterLabel, Image, MaskedImage, PhotoCalib, VisitInfo
-from butler.ingest import CameraMapping, CardRule
+from butler.images import (
+    Box2I,
+    Exposure,
+    FilterLabel,
+    Image,
+    MaskedImage,
+    PhotoCalib,
+    Psf,
+    VisitInfo,
+)
+from butler.ingest import CameraMapping, CardRule, DetectorProperties
 from connections.errors import NoWorkFound
 
 from ..config import Config
@@ -21,9 +30,13 @@ from ..task import PipelineTask, Task
 from .background import SubtractBackgroundTask
 from .cosmic_rays import FindCosmicRaysTask
 from .defects import MaskDefectsTask
+from .match_reference import MatchReferenceTask
 from .measure_psf import MeasurePsfTask
+from .measure_stars import MeasureStarsTask
+from .photometric_scale import GivenZeroPointTask, ScaleInputs
 from .process_ccd_config import ProcessCcdConfig
 from .repair import RepairTask
+from .summary_stats import ComputeExposureSummaryStatsTask
 from .variance import EstimateVarianceTask
 
 __all__ = ["ProcessCcdTask"]
@@ -42,6 +55,10 @@ class ProcessCcdTask(PipelineTask):
     cosmicRays: FindCosmicRaysTask
     repair: RepairTask
     detection: SourceDetectionTask
+    measureStars: MeasureStarsTask
+    matchReference: MatchReferenceTask
+    photometricScale: GivenZeroPointTask
+    summaryStats: ComputeExposureSummaryStatsTask
 
     def __init__(
         self, config: Any = None, *, name: str | None = None, parentTask: Task | None = None
@@ -55,6 +72,10 @@ class ProcessCcdTask(PipelineTask):
             "cosmicRays",
             "repair",
             "detection",
+            "measureStars",
+            "matchReference",
+            "photometricScale",
+            "summaryStats",
         ):
             self.makeSubtask(subtask)
 
@@ -65,12 +86,18 @@ class ProcessCcdTask(PipelineTask):
         ------
         IngestError
             Raised if the header lacks what the camera mapping looks for.
+        TaskError
+            Raised as by `run`; the message begins with the data ID.
         """
         inputs = butlerQC.get(inputRefs)
         camera = CameraMapping.parse(inputs["camera"], "the dataset camera")
         inputs["camera"] = camera
         inputs["inputExposure"] = _described(inputs["inputExposure"], camera, butlerQC.quantum.dataId)
-        butlerQC.put(self.run(**inputs), outputRefs)
+        try:
+            result = self.run(**inputs)
+        except TaskError as error:
+            raise type(error)(f"{butlerQC.quantum.dataId}: {error}") from error
+        butlerQC.put(result, outputRefs)
 
     def run(
         self,
@@ -78,6 +105,9 @@ class ProcessCcdTask(PipelineTask):
         camera: CameraMapping,
         defects: Image | None = None,
         weight: Image | None = None,
+        psfexModel: Psf | None = None,
+        zeroPoint: Mapping[str, Any] | None = None,
+        referenceCatalog: Any = None,
     ) -> Struct:
         """Process one detector image.
 
@@ -91,29 +121,61 @@ class ProcessCcdTask(PipelineTask):
             Image that is not 0 where the detector is bad; it covers the exposure.
         weight
             Inverse variance, 1/count², 0 where there are no data; it covers the exposure.
+        psfexModel
+            Model of the PSF that PSFEx made.
+        zeroPoint
+            ``zero_point``: AB magnitude of one count in the whole exposure; over that of the header.
+        referenceCatalog
+            Table of stars with known positions and magnitudes.
 
         Returns
         -------
         result
-            ``outputExposure``: in nJy (PhotoCalib 1), with PSF, mask and variance. Its metadata are the cards
-            of the input and SEEING (FWHM of the PSF, pixels), SKYLEVEL and SKYNOISE (counts), NPSFSTAR, NCR
-            (number of cosmic rays) and MAGZP (AB magnitude of one count).
+            ``outputExposure``: in nJy (PhotoCalib 1), with PSF, mask, variance and quality numbers. Its
+            metadata are the cards of the input and SEEING (FWHM of the PSF, pixels), SKYLEVEL and SKYNOISE
+            (counts), NPSFSTAR, NCR (number of cosmic rays) and MAGZP (AB magnitude of one count).
 
         Raises
         ------
         IngestError
             Raised if the header lacks what the camera mapping looks for.
         TaskError
-            Raised if there is no WCS, no way to a PSF, or if defects or weight do not cover the exposure.
+            Raised if there is no WCS, no way to a PSF or a zero point, or if defects or weight do not cover
+            the exposure.
         NoWorkFound
             Raised if no pixel is good.
         """
         if inputExposure.wcs is None:
             raise TaskError("the exposure has no WCS; solve its astrometry before processCcd")
         detector = camera.detector_properties(inputExposure.metadata)
-        bbox = inputExposure.bbox
         exposure = _copied(inputExposure)
-        masked_image = exposure.maskedImage
+        self._mark(exposure.maskedImage, detector, defects, weight)
+        sky = self.background.run(exposure.maskedImage) if self.config.doSubtractBackground else None
+        measured = self.measurePsf.run(exposure.maskedImage, detector.seeing, psfexModel)
+        exposure.psf = measured.psf
+        cards: dict[str, Any] = {} if sky is None else {"SKYLEVEL": sky.level, "SKYNOISE": sky.noise}
+        cards |= {"SEEING": measured.fwhm, "NPSFSTAR": measured.n_stars}
+        if self.config.doFindCosmicRays:
+            cards["NCR"] = self.cosmicRays.run(exposure.maskedImage, measured.psf)
+        if self.config.doRepair:
+            self.repair.run(exposure.maskedImage)
+        if self.config.doDetection:
+            self.detection.detectFootprints(exposure)
+        given = detector.zero_point if zeroPoint is None else zeroPoint["zero_point"]
+        cards["MAGZP"] = self._calibrate(exposure, given, referenceCatalog, sky, measured.n_stars)
+        self.metadata.update(cards)
+        exposure.metadata = {**inputExposure.metadata, **cards}
+        return Struct(outputExposure=exposure)
+
+    def _mark(
+        self,
+        masked_image: MaskedImage,
+        detector: DetectorProperties,
+        defects: Image | None,
+        weight: Image | None,
+    ) -> None:
+        """Give pixels their mask and variance."""
+        bbox = masked_image.bbox
         self.maskDefects.run(masked_image, detector.saturation, _cropped(defects, bbox, "defects image"))
         self.estimateVariance.run(
             masked_image,
@@ -123,25 +185,21 @@ class ProcessCcdTask(PipelineTask):
         )
         if masked_image.mask.isSet(["BAD", "SAT", "NO_DATA"]).all():
             raise NoWorkFound("no pixel of the detector image is good")
-        cards: dict[str, Any] = {}
-        if self.config.doSubtractBackground:
-            sky = self.background.run(masked_image)
-            cards |= {"SKYLEVEL": sky.level, "SKYNOISE": sky.noise}
-        measured = self.measurePsf.run(masked_image, detector.seeing)
-        exposure.psf = measured.psf
-        cards |= {"SEEING": measured.fwhm, "NPSFSTAR": measured.n_stars}
-        if self.config.doFindCosmicRays:
-            cards["NCR"] = self.cosmicRays.run(masked_image, measured.psf)
-        if self.config.doRepair:
-            self.repair.run(masked_image)
-        if self.config.doDetection:
-            self.detection.detectFootprints(exposure)
-        PhotoCalib.from_magnitude_zero_point(detector.zero_point).calibrate_in_place(masked_image)
+
+    def _calibrate(
+        self, exposure: Exposure, given: float | None, catalog: Any, sky: Struct | None, n_psf_stars: int
+    ) -> float:
+        """Measure the quality of an exposure in counts, turn it into nJy, and return its zero point."""
+        assert exposure.wcs is not None
+        stars = self.measureStars.run(exposure)
+        match = None if catalog is None else self.matchReference.run(stars, exposure.wcs, catalog)
+        scale = self.photometricScale.run(exposure, ScaleInputs(given, stars, catalog, match))
+        exposure.summaryStats = self.summaryStats.run(
+            exposure, stars, scale, sky=sky, nPsfStar=n_psf_stars, match=match
+        )
+        PhotoCalib.from_magnitude_zero_point(scale.zero_point).calibrate_in_place(exposure.maskedImage)
         exposure.photoCalib = PhotoCalib()
-        cards["MAGZP"] = detector.zero_point
-        self.metadata.update(cards)
-        exposure.metadata = {**inputExposure.metadata, **cards}
-        return Struct(outputExposure=exposure)
+        return scale.zero_point
 
 
 def _copied(exposure: Exposure) -> Exposure:

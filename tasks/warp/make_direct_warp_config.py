@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any, Final, Self
+
 from pydantic import Field
 
 from connections import Input, Output, PipelineTaskConnections, PrerequisiteInput
 
-from ..config import PipelineTaskConfig
+from ..config import ConfigurableField, PipelineTaskConfig
+from .clough_tocher import CloughTocher2DInterpolateTask
 from .warper import WarperConfig
 
 __all__ = ["MakeDirectWarpConfig", "MakeDirectWarpConnections"]
 
+_VISIT_ON_PATCH: Final = ("tract", "patch", "skymap", "instrument", "visit")
+
 
 class MakeDirectWarpConnections(
     PipelineTaskConnections,
-    dimensions=("tract", "patch", "skymap", "instrument", "visit"),
+    dimensions=_VISIT_ON_PATCH,
     defaultTemplates={"coaddName": "deep"},
 ):
     """Datasets of `MakeDirectWarpTask`."""
@@ -33,9 +38,39 @@ class MakeDirectWarpConnections(
     warp: Output = Output(
         name="{coaddName}Coadd_directWarp",
         storageClass="ExposureF",
-        dimensions=("tract", "patch", "skymap", "instrument", "visit"),
+        dimensions=_VISIT_ON_PATCH,
         doc="the visit on the pixels of the patch, in nJy",
     )
+    masked_fraction_warp: Output | None = Output(
+        name="{coaddName}Coadd_directWarp_maskedFraction",
+        storageClass="ImageF",
+        dimensions=_VISIT_ON_PATCH,
+        doc="share of each pixel of the warp that comes from bad pixels",
+    )
+    noise_warp0: Output | None = Output(
+        name="{coaddName}Coadd_directWarp_noise0",
+        storageClass="MaskedImageF",
+        dimensions=_VISIT_ON_PATCH,
+        doc="pure noise of the visit's variance, warped like it",
+    )
+    noise_warp1: Output | None = Output(
+        name="{coaddName}Coadd_directWarp_noise1",
+        storageClass="MaskedImageF",
+        dimensions=_VISIT_ON_PATCH,
+        doc="a second realisation of the noise",
+    )
+    noise_warp2: Output | None = Output(
+        name="{coaddName}Coadd_directWarp_noise2",
+        storageClass="MaskedImageF",
+        dimensions=_VISIT_ON_PATCH,
+        doc="a third realisation of the noise",
+    )
+
+    @classmethod
+    def for_config(cls, config: Any) -> Self:
+        """Leave out the outputs that are not made."""
+        unwanted = [f"noise_warp{i}" for i in range(config.numberOfNoiseRealizations, 3)]
+        return cls().without(*unwanted, *([] if config.doWarpMaskedFraction else ["masked_fraction_warp"]))
 
 
 class MakeDirectWarpConfig(PipelineTaskConfig, pipelineConnections=MakeDirectWarpConnections):
@@ -46,4 +81,27 @@ class MakeDirectWarpConfig(PipelineTaskConfig, pipelineConnections=MakeDirectWar
         default=0,
         ge=0,
         description="pixels by which a warp is larger than its patch's outer box on each side",
+    )
+    badMaskPlanes: tuple[str, ...] = Field(
+        default=("BAD", "SAT", "CR", "SUSPECT", "EDGE", "VIGNETTED"),
+        description="planes of bad pixels: they give way where detectors overlap, and their share is the "
+        "masked fraction",
+    )
+    doPreWarpInterpolation: bool = Field(default=False, description="fill bad pixels before they are warped")
+    preWarpInterpolation: ConfigurableField = CloughTocher2DInterpolateTask.makeField(
+        "how bad pixels are filled"
+    )
+    doWarpMaskedFraction: bool = Field(
+        default=False, description="also write the share of each pixel that comes from bad ones"
+    )
+    maskedFractionWarper: WarperConfig = Field(
+        default_factory=lambda: WarperConfig(warpingKernelName="bilinear"),
+        description="how that share is resampled",
+    )
+    numberOfNoiseRealizations: int = Field(
+        default=0, ge=0, le=3, description="number of images of pure noise to warp like the visit"
+    )
+    seedOffset: int = Field(default=0, ge=0, description="number that tells this noise from other noise")
+    useMedianVariance: bool = Field(
+        default=True, description="give all pixels of a noise image the median variance of the detector"
     )

@@ -1,66 +1,50 @@
-"""The ``pipetask`` command: plan and run a pipeline."""
+"""``pipetask run``: build the quantum graph of a pipeline and execute it."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from functools import partial
-from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import click
 from tqdm import tqdm
 
 from butler import Butler, CollectionType
-from butler.cli import ErrorsInOneLine
-from butler.errors import ButlerUserError, CollectionTypeError, did_you_mean
-from butler.safe_yaml import load_yaml
-from connections import Pipeline, PipelineError, QuantumGraph, build_graph
+from butler.errors import ButlerUserError, CollectionTypeError
+from connections import QuantumGraph, build_graph
 
-__all__ = ["load_pipeline", "main", "shipped_pipelines"]
+from .pipeline_options import PipelineCommand, PipelineRequest, pipeline_options
 
-
-@click.group(cls=ErrorsInOneLine, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="coadd-butler")
-def main() -> None:
-    """Plan and run pipelines of tasks."""
+__all__ = ["run"]
 
 
-@main.command()
+@click.command(cls=PipelineCommand)
 @click.option(
     "-b", "--butler-config", "repo", required=True, type=click.Path(path_type=Path), help="Repository."
 )
-@click.option(
-    "-p", "--pipeline", required=True, help="YAML file, or name of a ready pipeline; #LABEL,LABEL selects."
-)
+@pipeline_options
 @click.option("-i", "--input", "inputs", multiple=True, help="Input collections, in order.")
 @click.option("-o", "--output", help="Output chain; a RUN named after the time is put first into it.")
 @click.option("--output-run", help="RUN for the outputs.")
 @click.option("-d", "--data-query", default="", help="Condition on data IDs.")
-@click.option(
-    "-c", "--config", "settings", multiple=True, metavar="LABEL:FIELD=VALUE", help="Config override."
-)
 @click.option("-j", "--processes", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--skip-existing", is_flag=True, help="Leave out what the output run has already.")
 @click.option("--debug", is_flag=True, help="Print tracebacks of failed quanta.")
 def run(
     repo: Path,
-    pipeline: str,
+    pipeline: PipelineRequest,
     inputs: tuple[str, ...],
     output: str | None,
     output_run: str | None,
     data_query: str,
-    settings: tuple[str, ...],
     processes: int,
     skip_existing: bool,
     debug: bool,
 ) -> None:
     """Build the quantum graph of a pipeline and execute it."""
-    from .execution import QuantumReport, QuantumStatus, run_graph
+    from ..execution import QuantumReport, QuantumStatus, run_graph
 
-    plan = load_pipeline(pipeline, _parse_settings(settings))
     with Butler(repo, writeable=True) as butler:
+        plan = pipeline.load(_only_instrument(butler))
         target, collections = _output_collections(butler, inputs, output, output_run)
         graph = build_graph(
             plan,
@@ -91,81 +75,10 @@ def run(
         raise click.exceptions.Exit(1)
 
 
-@main.command()
-@click.argument("directory", type=click.Path(path_type=Path), default="demo")
-@click.option(
-    "--data", type=click.Path(path_type=Path), help="Directory with exposures; simulated if not given."
-)
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the simulated survey.")
-@click.option("--visit", type=int, help="Visit to draw; the one of which most was clipped if not given.")
-@click.option("-j", "--processes", type=click.IntRange(min=1), default=1, show_default=True)
-def demo(directory: Path, data: Path | None, seed: int, visit: int | None, processes: int) -> None:
-    """From exposures to a safe-clipped coadd and its picture, in DIRECTORY."""
-    from .demo import first_light
-
-    result = first_light(
-        directory,
-        load_pipeline,
-        data=data,
-        seed=seed,
-        processes=processes,
-        visit=visit,
-        progress=partial(tqdm, delay=1),
-    )
-    click.echo(f"the picture is {result.picture}; try next:")
-    for command in result.next_commands():
-        click.echo(f"  {command}")
-
-
-@main.command("pipelines")
-def list_pipelines() -> None:
-    """List the ready pipelines."""
-    for name, path in shipped_pipelines().items():
-        description = load_yaml(path.read_bytes(), name)["description"]
-        click.echo(f"{name}: {' '.join(description.split())}")
-
-
-def shipped_pipelines() -> dict[str, Path]:
-    """Return the pipelines that come with the package, by name."""
-    folder = Path(str(resources.files(__package__) / "pipelines"))
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
-
-
-def load_pipeline(name: str, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Pipeline:
-    """Read a pipeline.
-
-    Parameters
-    ----------
-    name
-        YAML file, or name of a ready pipeline; ``#label,label`` after it selects tasks.
-    overrides
-        Config values by label and field path.
-
-    Raises
-    ------
-    PipelineError
-        Raised if there is no such pipeline or label, or its tasks do not fit together.
-    ConfigError
-        Raised if a config value cannot be.
-    """
-    stem, _, labels = name.partition("#")
-    shipped = shipped_pipelines()
-    if stem not in shipped and not Path(stem).exists():
-        raise PipelineError(f"no pipeline {stem!r}{did_you_mean(stem, shipped)}")
-    pipeline = Pipeline.from_file(shipped.get(stem, Path(stem)), overrides)
-    return pipeline.only(labels.split(",")) if labels else pipeline
-
-
-def _parse_settings(settings: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    """Read ``label:field=value`` options; values are YAML."""
-    parsed: dict[str, dict[str, Any]] = {}
-    for setting in settings:
-        target, equals, text = setting.partition("=")
-        label, colon, field = target.partition(":")
-        if not (equals and colon and field):
-            raise click.UsageError(f"write -c LABEL:FIELD=VALUE, not {setting!r}")
-        parsed.setdefault(label, {})[field] = load_yaml(text, f"the value of {setting!r}")
-    return parsed
+def _only_instrument(butler: Butler) -> str | None:
+    """Return the instrument of a repository; None if there are more, or none."""
+    names = [record.name for record in butler.query_dimension_records("instrument", explain=False)]
+    return names[0] if len(names) == 1 else None
 
 
 def _output_collections(
