@@ -54,13 +54,18 @@ def make_dataset_id() -> uuid.UUID:
     milliseconds = time.time_ns() // 1_000_000
     chance = int.from_bytes(os.urandom(10), "big")
     value = (milliseconds & (2**48 - 1)) << 80 | 0x7 << 76 | (chance >> 68) << 64
-    return uuid.UUID(int=value | 0b10 << 62 | chance & (2**62 - 1))
+    return _id_of(value | 0b10 << 62 | chance & (2**62 - 1))
 
 
 def id_from_bytes(encoded: bytes) -> uuid.UUID:
-    """Return the UUID of 16 bytes, without the checks that take most of the time of ``UUID(bytes=...)``."""
+    """Return the UUID of 16 bytes."""
+    return _id_of(int.from_bytes(encoded))
+
+
+def _id_of(number: int) -> uuid.UUID:
+    """Return the UUID of a number of 128 bits, without the checks that take most of the time of ``UUID``."""
     made = object.__new__(uuid.UUID)
-    _set_integer(made, int.from_bytes(encoded))
+    _set_integer(made, number)
     _set_safety(made, uuid.SafeUUID.unknown)
     return made
 

@@ -231,12 +231,11 @@ class DatasetStore:
         now, run_id = time.time_ns(), run.id
         for registered, members in self._by_registered_type(refs):
             number, tag = registered.id, self._statements.tag(registered.tags)
-            self._db.run_many(
-                self._statements.insert, [(ref.id.bytes, number, run_id, now) for ref in members]
-            )
-            self._db.run_many(
-                tag, [(number, run_id, *ref.dataId.required_values, ref.id.bytes) for ref in members]
-            )
+            ids = [ref.id.bytes for ref in members]
+            self._db.run_many(self._statements.insert, [(i, number, run_id, now) for i in ids])
+            keys = [ref.dataId.required_values for ref in members]
+            rows = [(number, run_id, *key, i) for key, i in zip(keys, ids, strict=True)]
+            self._db.run_many(tag, rows)
 
     def check(self, run: CollectionInfo, refs: Sequence[DatasetRef]) -> None:
         """Refuse datasets that cannot be inserted into a run.
