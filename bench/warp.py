@@ -33,6 +33,7 @@ METHODS = ("interp", "adaptive", "exact")
 APERTURE = 16
 OURS = "ours, Lanczos-3, three planes"
 SWARP = "SWarp, Lanczos-3, image and weight"
+SWARP_PARTS = "SWarp, the same, not laid into 4200²"
 
 
 @dataclass
@@ -138,9 +139,14 @@ def sides(directory: Path) -> dict[str, list[str]]:
         "VERBOSE_TYPE": "QUIET",
     }
     options = [text for name, value in settings.items() for text in (f"-{name}", value)]
-    swarp_command = [swarp, "-c", os.devnull, str(directory / "image.fits"), *options]
-    commands[SWARP] = [*swarp_command, "-COMBINE", "Y"]
-    commands["SWarp, the same, not laid into 4200²"] = [*swarp_command, "-COMBINE", "N"]
+    command = [swarp, "-c", os.devnull, str(directory / "image.fits"), *options]
+    # Without combination it removes the output that it has announced.
+    for name, output_name, combine in ((SWARP, "swarp", "Y"), (SWARP_PARTS, "none", "N")):
+        files = [
+            *("-IMAGEOUT_NAME", str(directory / f"{output_name}.fits")),
+            *("-WEIGHTOUT_NAME", str(directory / f"{output_name}.weight.fits")),
+        ]
+        commands[name] = [*command, *files, "-COMBINE", combine]
     return commands
 
 
