@@ -42,7 +42,7 @@ _LABEL_GRID: Final = 8
 """Every so-many-th pixel is looked at for the places of labels."""
 _FEW_DEPTHS: Final = 16
 _LABEL_PLACES: Final = (
-    *((a, b) for b in (0.46, -0.46) for a in (-0.42, 0.42)),
+    *((a, b) for b in (0.45, -0.45) for a in (-0.38, 0.38)),
     *((0.0, 0.4), (0.0, -0.4), (-0.25, 0.2), (0.25, 0.2), (-0.25, -0.2), (0.25, -0.2), (0.0, 0.0)),
 )
 """Where in an outline its label may be, in units of its size: in the corners first, where outlines differ."""
