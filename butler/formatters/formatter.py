@@ -179,6 +179,11 @@ class ReadRequest:
         asked = self.storage_class
         return (asked.component(self.component) if self.component else asked).pixel_type
 
+    @property
+    def in_place(self) -> bool:
+        """Whether pixels may be a read-only view of the file in its byte order."""
+        return bool(self.parameters.get("inPlace", False))
+
     def box_part(self, whole: Box2I) -> Any:
         """Return what is asked for if it follows from the box of the stored image; else None."""
         match self.component:

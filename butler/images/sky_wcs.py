@@ -25,6 +25,10 @@ _PROJECTION: Final = re.compile(
     r"WCSAXES|C(RPIX|RVAL|TYPE|UNIT)\d|(PC|CD)\d_\d|CDELT\d|P[VS]\d_\d+|[AB]P?_(ORDER|DMAX|\d+_\d+)|RADESYS|EQUINOX"
 )
 """Cards of the projection; what wcslib says of times besides would contradict the cards of the visit."""
+_TOLERANCE: Final = 1e-6
+"""Pixels to which positions of distorted images are found."""
+_LOST: Final = 1e-3
+"""Pixels by which a position may miss what it was found for."""
 _FOREIGN_PROJECTIONS: Final = ("TNX", "ZPX")
 
 
@@ -113,7 +117,14 @@ class SkyWcs:
     def skyToPixel(self, ra: ArrayLike, dec: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return parent positions of sky positions (ICRS degrees); NaN where undefined."""
         sky = (ra, dec) if self._wcs.wcs.lng == 0 else (dec, ra)
-        x, y = self._wcs.all_world2pix(*sky, 0, quiet=True)
+        position = np.array(self._wcs.all_world2pix(*sky, 0, quiet=True, tolerance=_TOLERANCE))
+        if self._wcs.sip is not None:
+            # Far from the image the polynomials may have no inverse, and the search ends anywhere.
+            there = self._wcs.wcs_world2pix(*self._wcs.all_pix2world(*position, 0), 0)
+            wanted = self._wcs.wcs_world2pix(*sky, 0)
+            lost = ~(np.hypot(*np.subtract(there, wanted)) < _LOST)
+            position = np.where(lost, np.nan, position)
+        x, y = position
         return np.asarray(x, dtype=float), np.asarray(y, dtype=float)
 
     @property
