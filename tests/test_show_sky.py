@@ -334,7 +334,12 @@ def test_patches_with_datasets_are_marked(butler: Butler, drawn: list[SkyPicture
     butler.put({}, WARP, skymap="sky", tract=0, patch=0, visit=1)
     call("show-sky", butler.root, "--dataset-type", "coadd")
     call("show-sky", butler.root, "-d", "warp", "-d", "skymap=sky")
-    coadds, warps = drawn
+    whole_tract = DatasetType("whole_tract", ("skymap", "tract"), "StructuredDataDict")
+    butler.registry.registerDatasetType(whole_tract)
+    butler.put({}, whole_tract, skymap="sky", tract=0)
+    call("show-sky", butler.root, "-d", "whole_tract")
+    coadds, warps, tracts = drawn
+    assert list(tracts.chosen) == [(0, 0), (0, 1)]
     assert (list(coadds.chosen), coadds.chosen_label, coadds.sky_map) == (
         [(0, 1)],
         "patches with coadd",
