@@ -10,6 +10,7 @@ from .file_store import FileRecord, FileRecordStore
 from .migrations import MigrationStep, migrate
 from .queries import DatasetSearch, Query, QuerySpec
 from .registry import Registry
+from .repeating import repeated
 from .where import Where
 
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "check_postgres_url",
     "has_registry",
     "migrate",
+    "repeated",
 ]
