@@ -48,7 +48,7 @@ def check_dataset(butler: Butler, ref: DatasetRef) -> None:
 
 
 def read_on(root: Path, until: Path, number: int, told: Connection) -> None:
-    """Query and read runs in any order as long as there are writers; tell what was read, or what went wrong."""
+    """Query and read runs as long as there are writers; tell what was read, or what went wrong."""
     chance = random.Random(f"{SEED} {number}")
     n_queries = n_read = 0
     try:
@@ -68,7 +68,7 @@ def read_on(root: Path, until: Path, number: int, told: Connection) -> None:
 
 
 def test_readers_go_on_while_writers_are_killed(repository: Path, record_property: Any) -> None:
-    """No reader sees half a block, a row without its file or an error; what was told of is there at the end."""
+    """No reader sees half a block, a row without its file or an error; nothing that was told of is lost."""
     with Butler(repository, writeable=True) as butler:
         rows = [{"instrument": "CAM", "id": n, "full_name": f"D{n}"} for n in DETECTORS]
         butler.registry.insertDimensionData("detector", *rows)
