@@ -11,6 +11,7 @@ from .errors import (
     OutputExistsError,
     PipelineError,
     QuantumGraphError,
+    RunCollectionsError,
 )
 from .graph import GraphWalker, QuantumGraph
 from .overrides import Override, read_overrides
@@ -19,6 +20,7 @@ from .pipeline_config import Overrides
 from .pipeline_node import PipelineTaskNode
 from .pipeline_view import to_mermaid, to_svg, to_text
 from .quantum import Quantum
+from .run_collections import RunCollections
 
 __all__ = [
     "BaseConnection",
@@ -40,6 +42,8 @@ __all__ = [
     "Quantum",
     "QuantumGraph",
     "QuantumGraphError",
+    "RunCollections",
+    "RunCollectionsError",
     "build_graph",
     "config_lines",
     "history_lines",

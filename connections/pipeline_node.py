@@ -45,6 +45,16 @@ class PipelineTaskNode:
         """Dataset types of the outputs by connection."""
         return {field: dataset_type(c) for field, c in self.connections.outputs.items()}
 
+    @property
+    def metadata_type(self) -> DatasetType:
+        """Dataset type of the task's metadata; a quantum that has it has succeeded."""
+        return DatasetType(f"{self.label}_metadata", self.connections.dimensions, "TaskMetadata")
+
+    @property
+    def config_type(self) -> DatasetType:
+        """Dataset type of the task's config, one in each run."""
+        return DatasetType(f"{self.label}_config", (), "Config")
+
 
 def make_node(label: str, task_class_name: str, config: Mapping[str, Any]) -> PipelineTaskNode:
     """Return a configured task.

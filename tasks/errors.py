@@ -11,6 +11,7 @@
         │   └── WarpWeightError    its weight in the coadd is not a positive number
         ├── BrightObjectError      a catalog of bright objects that cannot be used
         ├── DetectionError         an image in which nothing can be detected, whatever is in it
+        ├── ExplainError           a pixel that cannot be explained
         └── PsfMatchError          a PSF that cannot be matched to the model
 """
 
@@ -21,6 +22,7 @@ from butler.errors import ButlerUserError
 __all__ = [
     "BrightObjectError",
     "DetectionError",
+    "ExplainError",
     "PsfMatchError",
     "TaskError",
     "WarpError",
@@ -61,6 +63,10 @@ class BrightObjectError(TaskError):
 
 class DetectionError(TaskError):
     """An image lacks what detection needs, for example a PSF."""
+
+
+class ExplainError(TaskError):
+    """A pixel of a coadd cannot be explained with what is there."""
 
 
 class PsfMatchError(TaskError):

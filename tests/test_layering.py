@@ -37,7 +37,7 @@ ROOMS = {
         ["errors", "late"],
     ],
     "connections": [
-        ["builder"],
+        ["builder", "run_collections"],
         ["graph"],
         ["quantum"],
         ["config_view", "pipeline_view"],
@@ -53,7 +53,7 @@ ROOMS = {
     "tasks": [
         ["cli"],
         ["demo", "ready_pipelines"],
-        ["execution"],
+        ["execution", "explain_pixel"],
         ["coadd", "warp", "process_ccd"],
         ["select"],
         ["detection", "sky_info"],

@@ -23,8 +23,10 @@ _MAX_NSIDE: Final = 2**18
 _MAX_PIXELS: Final = 4_000_000
 """Most pixels of all outlines together, if the resolution is chosen here."""
 _PIXELS_ACROSS: Final = 250
-_COVERAGE_RATIO: Final = 128
-"""Pixels along a side of the blocks that a map is stored in."""
+_BLOCK_SIDE: Final = 128
+"""Pixels along a side of the blocks that a map is stored in ..."""
+_MAX_BLOCKS_NSIDE: Final = 256
+"""... unless the list of all blocks on the sky would become long."""
 
 
 def depth_map(outlines: Sequence[SkyOutline], kind: str = "visits", *, nside: int | None = None) -> Any:
@@ -62,13 +64,10 @@ def depth_map(outlines: Sequence[SkyOutline], kind: str = "visits", *, nside: in
         raise ButlerUserError(f"nside is a power of two up to {_MAX_NSIDE}, not {nside}")
     pixels, values = _sum_by_pixel(_pixels_of_visits(outlines, kind, nside))
     if not pixels.size:
-        raise ButlerUserError(
-            f"no pixel of a map of nside {nside} lies in what was observed; take a larger one"
-        )
+        raise ButlerUserError(f"no pixel of nside {nside} lies in what was observed; take a larger nside")
     dtype = np.int32 if kind == "visits" else np.float32
-    depth = healsparse.HealSparseMap.make_empty(
-        max(1, nside // _COVERAGE_RATIO), nside, dtype, metadata={"KIND": kind}
-    )
+    blocks = min(max(1, nside // _BLOCK_SIDE), _MAX_BLOCKS_NSIDE)
+    depth = healsparse.HealSparseMap.make_empty(blocks, nside, dtype, metadata={"KIND": kind})
     depth.update_values_pix(pixels, values.astype(dtype))
     return depth
 

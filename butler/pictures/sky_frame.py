@@ -191,20 +191,15 @@ def _cut_at(
     ra: NDArray[np.float64], dec: NDArray[np.float64], seam: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return a curve that NaN interrupts where it crosses a meridian, which it reaches from both sides."""
-    east = (np.asarray(ra) - seam) % 360
+    # A position on the seam itself is on the side of 0; the projection could take either.
+    east = np.clip((np.asarray(ra) - seam) % 360, _EDGE, 360 - _EDGE)
     crossings = np.flatnonzero(np.abs(np.diff(east)) > 180)
-    if not crossings.size:
-        return ra, dec
     before, after = east[crossings], east[crossings + 1]
-    # From 359 to 1 the curve leaves by 360 and comes back by 0.
     leaves = np.where(before > after, 360 - _EDGE, _EDGE)
-    returns = 360 - leaves
-    to_seam = np.minimum(before, 360 - before)
-    middle = dec[crossings] + np.diff(dec)[crossings] * to_seam / np.maximum(
-        to_seam + np.minimum(after, 360 - after), 1e-12
-    )
+    to_seam, from_seam = np.minimum(before, 360 - before), np.minimum(after, 360 - after)
+    on_seam = dec[crossings] + np.diff(dec)[crossings] * to_seam / (to_seam + from_seam)
     gap = np.full(len(crossings), np.nan)
     where = np.repeat(crossings + 1, 3)
-    new_ra = np.stack([leaves + seam, gap, returns + seam], axis=-1).ravel()
-    new_dec = np.stack([middle, gap, middle], axis=-1).ravel()
-    return np.insert(ra, where, new_ra), np.insert(dec, where, new_dec)
+    new_east = np.insert(east, where, np.stack([leaves, gap, 360 - leaves], axis=-1).ravel())
+    new_dec = np.insert(dec, where, np.stack([on_seam, gap, on_seam], axis=-1).ravel())
+    return new_east + seam, new_dec

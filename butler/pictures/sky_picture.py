@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +41,11 @@ _MAX_LABELLED_VISITS: Final = 12
 _LABEL_GRID: Final = 8
 """Every so-many-th pixel is looked at for the places of labels."""
 _FEW_DEPTHS: Final = 16
+_LABEL_PLACES: Final = (
+    *((a, b) for b in (0.46, -0.46) for a in (-0.42, 0.42)),
+    *((0.0, 0.4), (0.0, -0.4), (-0.25, 0.2), (0.25, 0.2), (-0.25, -0.2), (0.25, -0.2), (0.0, 0.0)),
+)
+"""Where in an outline its label may be, in units of its size: in the corners first, where outlines differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +129,9 @@ def _draw_depth(figure: Any, axes: Any, picture: SkyPicture) -> None:
     label = DEPTH_KINDS.get(kind, kind or "depth")
     highest = float(np.nanmax(values))
     is_counted = picture.depth.dtype.kind in "iu" and highest <= _FEW_DEPTHS
-    # Dark shades would hide what is drawn over them.
-    shades = colormaps[_DEPTH_COLORS](np.linspace(0.05, 0.75, round(highest) if is_counted else 256))
+    # Dark shades would hide what is drawn over them; few numbers need none.
+    n_shades = round(highest) if is_counted else 256
+    shades = colormaps[_DEPTH_COLORS](np.linspace(0.05, min(0.75, 0.05 + 0.12 * n_shades), n_shades))
     colors = ListedColormap(shades).with_extremes(bad="none")
     norm = BoundaryNorm(np.arange(0.5, highest + 1), colors.N) if is_counted else Normalize(0.0, highest)
     drawn = axes.imshow(values, origin="lower", cmap=colors, norm=norm, interpolation="nearest", zorder=0)
@@ -167,12 +172,19 @@ def _draw_sky_map(axes: Any, picture: SkyPicture, sky_map: SkyMap) -> list[Any]:
     width, color = (1.4, _TRACT) if len(near) <= 200 else (0.25, _PATCH)
     _add_lines(axes, edges, color, width, zorder=4 if len(near) <= 200 else 1)
     label = "tracts" if len(near) <= _MAX_TRACTS_WITH_PATCHES else f"{len(near)} tracts"
-    entries.insert(0, Line2D([], [], color=color, linewidth=max(width, 0.8), label=label))
+    if any(_is_seen(frame, line) for line in edges):
+        entries.insert(0, Line2D([], [], color=color, linewidth=max(width, 0.8), label=label))
     if picture.chosen:
         _mark_patches(axes, picture, sky_map)
         number = f"{picture.chosen_label} ({len(set(picture.chosen))})"
         entries.append(Patch(facecolor="none", edgecolor=_CHOSEN, hatch="///", label=number))
     return entries
+
+
+def _is_seen(frame: SkyFrame, line: NDArray[np.float64]) -> bool:
+    """Tell whether part of a curve lies within the frame."""
+    rows, columns = frame.shape
+    return bool(np.any(np.all((line >= -0.5) & (line <= (columns - 0.5, rows - 0.5)), axis=1)))
 
 
 def _patch_lines(frame: SkyFrame, sky_map: SkyMap, tract_id: int) -> Iterator[NDArray[np.float64]]:
@@ -276,7 +288,13 @@ def _sky_map_labels(frame: SkyFrame, sky_map: SkyMap) -> tuple[list[SkyLabel], l
     inside = patch_ids >= 0
     found = _middles(numbers[inside], x[inside], y[inside], ra.shape[1])
     patches = [
-        SkyLabel(str(number % (1 << 32)), [middle], "#555555", 7.0, (0.8 * room[0], 0.8 * room[1]))
+        SkyLabel(
+            str(number % (1 << 32)),
+            [(middle[0], middle[1] + offset * room[1]) for offset in (0.0, -0.25, 0.25)],
+            "#555555",
+            7.0,
+            (0.8 * room[0], 0.8 * room[1]),
+        )
         for number, (middle, room) in found.items()
     ]
     return tracts, patches
@@ -286,11 +304,9 @@ def _middles(
     ids: NDArray[np.int64], x: NDArray[np.int64], y: NDArray[np.int64], n_x: int
 ) -> dict[int, tuple[tuple[float, float], tuple[float, float]]]:
     """Return, of each number, the middle of the pixels that have it, and their extent in x and y."""
-    order = np.argsort(ids, kind="stable")
-    present, starts = np.unique(ids[order], return_index=True)
     found = {}
-    for number, all_members in zip(present.tolist(), np.split(order, starts[1:]), strict=True):
-        members = all_members
+    for number in np.unique(ids).tolist():
+        members = np.flatnonzero(ids == number)
         if np.ptp(x[members]) > n_x / 2 and not np.any(np.abs(x[members] - n_x / 2) < n_x / 20):
             # On both ends of the whole sky, and not between them.
             members = members[x[members] > n_x / 2]
@@ -302,10 +318,11 @@ def _middles(
 
 def _visit_labels(picture: SkyPicture) -> list[SkyLabel]:
     """Return labels of the visits, if they are few, and of their detectors."""
-    visits = Counter(outline.visit for outline in picture.outlines)
+    visits = {outline.visit for outline in picture.outlines}
     if len(visits) > _MAX_LABELLED_VISITS:
         return []
     styles = _styles(picture.outlines)
+    one_detector = len(visits) > 1 and len({outline.detector for outline in picture.outlines}) == 1
     labels = []
     for outline in picture.outlines:
         points = np.concatenate(picture.frame.outline(outline.region) or [np.empty((0, 2))])
@@ -314,10 +331,9 @@ def _visit_labels(picture: SkyPicture) -> list[SkyLabel]:
         low, high = points.min(axis=0), points.max(axis=0)
         middle, size = (low + high) / 2, high - low
         text = f"visit {outline.visit[1]}"
-        if outline.detector is not None:
+        if outline.detector is not None and not one_detector:
             text += f"\ndetector {outline.detector}"
-        offsets = [(0, 0.4), (0, -0.4), (-0.25, 0.2), (0.25, 0.2), (-0.25, -0.2), (0.25, -0.2), (0, 0)]
-        places = [(middle[0] + a * size[0], middle[1] + b * size[1]) for a, b in offsets]
+        places = [(middle[0] + a * size[0], middle[1] + b * size[1]) for a, b in _LABEL_PLACES]
         color = styles[outline.band][0]
         labels.append(SkyLabel(text, places, color, 7.0, (float(size[0]), float(size[1]))))
     return labels

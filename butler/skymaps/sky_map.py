@@ -222,7 +222,8 @@ class SkyMap(ABC):
         patch_ids = np.empty(flat_ids.shape, dtype=np.int64)
         order = np.argsort(flat_ids, kind="stable")
         present, starts = np.unique(flat_ids[order], return_index=True)
-        for tract_id, members in zip(present.tolist(), np.split(order, starts[1:]), strict=True):
+        for tract_id, start, end in zip(present.tolist(), starts, [*starts[1:], len(order)], strict=False):
+            members = order[start:end]
             patch_ids[members] = self[tract_id].find_patch_ids(flat_ra[members], flat_dec[members])
         return tract_ids, patch_ids.reshape(tract_ids.shape)
 

@@ -10,7 +10,7 @@ from butler.safe_yaml import load_yaml
 from ..ready_pipelines import ready_pipelines
 from .build import build
 from .demo import demo
-from .run import run
+from .run import qgraph, run
 
 __all__ = ["main"]
 
@@ -29,5 +29,5 @@ def list_pipelines() -> None:
         click.echo(f"{name}: {' '.join(description.split())}")
 
 
-for command in (build, run, demo):
+for command in (build, qgraph, run, demo):
     main.add_command(command)

@@ -78,6 +78,8 @@ class AssembleCoaddTask(CoaddMasksTask):
             Raised if no warp can be used; the message says why.
         """
         inputs = butlerQC.get(inputRefs)
+        if self.config.doSelectVisits:
+            inputs["inputWarps"] = self._of_chosen_visits(inputs["inputWarps"], inputs["selectedVisits"])
         data_id = butlerQC.quantum.dataId
         skyInfo = self.getSkyInfo(inputs["skyMap"], data_id)
         prepared = self.prepareInputs(inputs["inputWarps"], skyInfo.bbox)
@@ -299,6 +301,17 @@ class AssembleCoaddTask(CoaddMasksTask):
                 raise WarpWeightError(f"the weight of warp {where} is {weight}, not a positive number")
         check_warp_geometry(tempExpRefList, skyInfo.bbox, skyInfo.wcs)
 
+    def _of_chosen_visits(self, warps: Sequence[Any], choices: Sequence[Any]) -> list[Any]:
+        """Return the warps of chosen visits in the order of the choice, instrument by instrument."""
+        chosen = []
+        for choice in choices:
+            own = [warp for warp in warps if warp.dataId["instrument"] == choice.dataId["instrument"]]
+            chosen += self.filterWarps(own, choice.get())
+        left_out = [describe_data_id(warp.dataId) for warp in warps if warp not in chosen]
+        self.metadata["unselectedWarps"] = left_out
+        self.log.info("%d of %d warps are of chosen visits", len(chosen), len(warps))
+        return chosen
+
     def assembleMetadata(
         self, coaddExposure: Exposure, tempExpRefList: Sequence[Any], weightList: Sequence[float]
     ) -> None:
@@ -326,6 +339,9 @@ class AssembleCoaddTask(CoaddMasksTask):
             "SIGCLIP": self.config.sigmaClip,
             "CLIPITER": self.config.clipIter,
             "BADPLANE": ",".join(self.config.badMaskPlanes),
+            "RMPLANE": ",".join(self.config.removeMaskPlanes),
+            "ERRINPUT": self.config.calcErrorFromInputVariance,
+            "WARPTYPE": self.config.resolved_connections().inputWarps.name,
             "WEIGHTS": "inverse of clipped mean variance",
         }
         if self.config.doScaleZeroPoint:

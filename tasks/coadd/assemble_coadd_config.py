@@ -43,6 +43,14 @@ class AssembleCoaddConnections(
     skyMap: PrerequisiteInput = PrerequisiteInput(
         name="skyMap", storageClass="SkyMap", dimensions=("skymap",), doc="Geometry of tracts and patches."
     )
+    selectedVisits: Input | None = Input(
+        name="{coaddName}CoaddVisits",
+        storageClass="StructuredDataDict",
+        dimensions=("tract", "patch", "skymap", "band", "instrument"),
+        doc="Visits to use, in this order.",
+        multiple=True,
+        deferLoad=True,
+    )
     brightObjectMask: PrerequisiteInput | None = PrerequisiteInput(
         name="brightObjectMask",
         storageClass="ObjectMaskCatalog",
@@ -72,8 +80,9 @@ class AssembleCoaddConnections(
 
     @classmethod
     def for_config(cls, config: Any) -> Self:
-        """Name the kind of warps, and leave out what is not made or not wanted."""
+        """Name the kind of warps, and leave out what is not read, not made or not wanted."""
         wanted = {
+            "selectedVisits": config.doSelectVisits,
             "nImage": config.doNImage,
             "inputMap": config.doInputMap,
             "brightObjectMask": config.doMaskBrightObjects,
@@ -150,6 +159,9 @@ class AssembleCoaddConfig(PipelineTaskConfig, pipelineConnections=AssembleCoaddC
     doNImage: bool = Field(default=False, description="make an image of the number of warps used")
     doInputMap: bool = Field(default=False, description="make a map of the detectors used")
     inputMapper: ConfigurableField = HealSparseInputMapTask.makeField("how that map is made")
+    doSelectVisits: bool = Field(
+        default=False, description="use only warps of the visits that a selection task chose, in its order"
+    )
     doWrite: bool = Field(default=True, description="write the results")
 
     @field_validator("doAttachTransmissionCurve")

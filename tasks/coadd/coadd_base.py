@@ -53,16 +53,10 @@ class CoaddBaseTask(PipelineTask):
         found = patchRef.butler.query_datasets(
             "calexp",
             list(patchRef.collections),
-            where="skymap = :skymap AND tract = :tract AND patch = :patch AND band = :band",
-            bind=dict(patchRef.dataId),
+            data_id=dict(patchRef.dataId),
             explain=False,
         )
-        wanted = [
-            dict(getattr(given, "dataId", given).mapping)
-            if hasattr(getattr(given, "dataId", given), "mapping")
-            else dict(getattr(given, "dataId", given))
-            for given in selectDataList
-        ]
+        wanted = [dict(getattr(given, "dataId", given)) for given in selectDataList]
         return [
             ref
             for ref in found
@@ -75,8 +69,7 @@ class CoaddBaseTask(PipelineTask):
         warps = patchRef.butler.query_datasets(
             self.getTempExpDatasetName(getattr(self.config, "warpType", "direct")),
             list(patchRef.collections),
-            where="skymap = :skymap AND tract = :tract AND patch = :patch AND band = :band",
-            bind=dict(patchRef.dataId),
+            data_id=dict(patchRef.dataId),
             explain=False,
         )
         return [ref for ref in warps if (ref.dataId["instrument"], ref.dataId["visit"]) in visits]

@@ -146,7 +146,7 @@ def _sum_support(
     corner: tuple[int, int],
     n: int,
     taps: NDArray[np.float32],
-) -> tuple[np.float32, np.float32]:
+) -> tuple[float, float]:
     """Return the sums of w v and w^2 var over n x n pixels that begin at ``corner`` (y, x).
 
     Rows of ``taps`` are the taps in x and in y, and the squares of those in x.
@@ -165,7 +165,7 @@ def _sum_support(
         tap = taps[1, j]
         image_sum += tap * image_line
         variance_sum += tap * tap * variance_line
-    return image_sum, variance_sum
+    return float(image_sum), float(variance_sum)
 
 
 @_compiled

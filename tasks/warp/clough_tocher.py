@@ -7,7 +7,6 @@ from typing import ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy import ndimage
 
 from butler.images import MaskedImage
 
@@ -44,6 +43,8 @@ class CloughTocher2DInterpolateTask(Task):
 
     def run(self, maskedImage: MaskedImage) -> None:
         """Fill bad pixels, in place."""
+        from scipy import ndimage
+
         image, variance, mask = maskedImage.image.array, maskedImage.variance.array, maskedImage.mask
         bad = mask.any_of(mask.known_bit_mask(self.config.badMaskPlanes)) | ~np.isfinite(image)
         known = np.isfinite(variance) & (variance > 0)

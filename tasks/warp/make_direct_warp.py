@@ -11,10 +11,12 @@ from butler.images import Box2I, CcdInput, CoaddPsf, Exposure, Image, MaskedImag
 from connections.errors import NoWorkFound
 
 from ..config import Config
+from ..select import WcsSelectImagesTask
 from ..sky_info import make_sky_info
 from ..struct import Struct
 from ..task import PipelineTask, Task
 from .bad_pixels import bad_pixels
+from .choose_detectors import check_visit_is_chosen, choose_detectors
 from .covered_box import covered_box
 from .make_direct_warp_config import MakeDirectWarpConfig
 from .noise_correlation import aperture_noise_factor
@@ -37,10 +39,13 @@ class MakeDirectWarpTask(PipelineTask):
     _DefaultName: ClassVar[str] = "makeDirectWarp"
     preWarpInterpolation: Any
 
+    select: WcsSelectImagesTask
+
     def __init__(
         self, config: Any = None, *, name: str | None = None, parentTask: Task | None = None
     ) -> None:
         super().__init__(config, name=name, parentTask=parentTask)
+        self.makeSubtask("select")
         self.warper = Warper(self.config.warper)
         self.fraction_warper = Warper(self.config.maskedFractionWarper)
         self.makeSubtask("preWarpInterpolation")
@@ -51,12 +56,17 @@ class MakeDirectWarpTask(PipelineTask):
         Raises
         ------
         NoWorkFound
-            Raised if no pixel of the patch has data.
+            Raised if no pixel of the patch has data, or if visit or detector images are not chosen.
         """
         inputs = butlerQC.get(inputRefs)
         data_id = butlerQC.quantum.dataId
         skyInfo = make_sky_info(inputs["sky_map"], data_id["tract"], data_id["patch"])
-        butlerQC.put(self.run(inputs["calexp_list"], skyInfo, data_id["visit"]), outputRefs)
+        calexps = inputs["calexp_list"]
+        if self.config.doSelectVisits:
+            check_visit_is_chosen(data_id["visit"], inputs["selectedVisits"])
+        if self.config.doSelectPreWarp:
+            calexps = choose_detectors(self.select, calexps, skyInfo, inputs["visit_summary"])
+        butlerQC.put(self.run(calexps, skyInfo, data_id["visit"]), outputRefs)
 
     def run(self, calexp_list: Sequence[Any], skyInfo: Struct, visit: int) -> Struct:
         """Make the warp of one visit.
@@ -154,7 +164,7 @@ class MakeDirectWarpTask(PipelineTask):
             self.log.warning("visit %d, detector %d: nothing of it is valid", warp.visit, detector)
             return None
         ccd = CcdInput(warp.visit, detector, bbox, 0, 1.0, filter_name, wcs, exposure.psf, polygon.vertices)
-        calibrated = self._prepared(exposure)
+        calibrated = self._prepared(exposure.maskedImage, exposure.photoCalib)
         warped = self.warper.warp(calibrated, wcs, skyInfo.wcs, box)
         warp.add(
             warped,
@@ -164,9 +174,8 @@ class MakeDirectWarpTask(PipelineTask):
         )
         return exposure
 
-    def _prepared(self, exposure: Exposure) -> MaskedImage:
+    def _prepared(self, masked_image: MaskedImage, photo_calib: PhotoCalib) -> MaskedImage:
         """Return pixels in nJy, bad ones filled if asked for; the given ones if nothing changes."""
-        masked_image, photo_calib = exposure.maskedImage, exposure.photoCalib
         is_calibrated = photo_calib.calibrationMean == 1.0 and photo_calib.isConstant
         if is_calibrated and not self.config.doPreWarpInterpolation:
             return masked_image

@@ -9,6 +9,7 @@ from pydantic import Field
 from connections import Input, Output, PipelineTaskConnections, PrerequisiteInput
 
 from ..config import ConfigurableField, PipelineTaskConfig
+from ..select import PsfWcsSelectImagesTask
 from .clough_tocher import CloughTocher2DInterpolateTask
 from .warper import WarperConfig
 
@@ -34,6 +35,18 @@ class MakeDirectWarpConnections(
     )
     sky_map: PrerequisiteInput = PrerequisiteInput(
         name="skyMap", storageClass="SkyMap", dimensions=("skymap",), doc="geometry of tracts and patches"
+    )
+    visit_summary: Input | None = Input(
+        name="visitSummary",
+        storageClass="ExposureCatalog",
+        dimensions=("instrument", "visit"),
+        doc="quality of the visit's detector images",
+    )
+    selectedVisits: Input | None = Input(
+        name="{coaddName}CoaddVisits",
+        storageClass="StructuredDataDict",
+        dimensions=("tract", "patch", "skymap", "band", "instrument"),
+        doc="visits chosen for the patch",
     )
     warp: Output = Output(
         name="{coaddName}Coadd_directWarp",
@@ -68,14 +81,26 @@ class MakeDirectWarpConnections(
 
     @classmethod
     def for_config(cls, config: Any) -> Self:
-        """Leave out the outputs that are not made."""
-        unwanted = [f"noise_warp{i}" for i in range(config.numberOfNoiseRealizations, 3)]
-        return cls().without(*unwanted, *([] if config.doWarpMaskedFraction else ["masked_fraction_warp"]))
+        """Leave out what is not read or not made."""
+        wanted = {
+            "visit_summary": config.doSelectPreWarp,
+            "selectedVisits": config.doSelectVisits,
+            "masked_fraction_warp": config.doWarpMaskedFraction,
+            **{f"noise_warp{i}": i < config.numberOfNoiseRealizations for i in range(3)},
+        }
+        return cls().without(*(name for name, on in wanted.items() if not on))
 
 
 class MakeDirectWarpConfig(PipelineTaskConfig, pipelineConnections=MakeDirectWarpConnections):
     """How warps are made."""
 
+    doSelectVisits: bool = Field(
+        default=False, description="warp only the visits that a selection task chose for the patch"
+    )
+    doSelectPreWarp: bool = Field(
+        default=False, description="warp only detector images whose quality is within limits"
+    )
+    select: ConfigurableField = PsfWcsSelectImagesTask.makeField("which detector images these are")
     warper: WarperConfig = Field(default_factory=WarperConfig, description="how pixels are resampled")
     border: int = Field(
         default=0,
