@@ -297,6 +297,8 @@ class SkyRegion:
     def outline(self, step: float = 1.0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return right ascension and declination along the edge, degrees; the last is the first.
 
+        Of a region that is neither polygon nor circle nor box, it is the edge of the circle around it.
+
         Parameters
         ----------
         step
@@ -305,7 +307,7 @@ class SkyRegion:
         Raises
         ------
         ValueError
-            Raised if the region is empty, or neither a polygon nor a circle nor a box.
+            Raised if the region is empty.
         """
         if self.is_empty:
             raise ValueError("an empty region has no outline")
