@@ -1,8 +1,8 @@
 """Time the registry against LSST's butler, and region reads against astropy and fitsio, side by side.
 
-``python bench/registry.py --quick`` takes about a minute. The table in ``docs/registry_benchmark.md`` is that
-of ``python bench/registry.py --warps 10000 100000 --grow 1000000 10000000 --output FILE``. It needs the
-extras ``peer`` and ``bench``.
+``python bench/registry.py --quick`` takes about a minute. The whole of ``docs/registry_benchmark.md`` is that
+of ``python bench/registry.py --warps 10000 100000 --grow 1000000 10000000 --output FILE``; its last section
+is kept in ``bench/registry_limits.md``. It needs the extras ``peer`` and ``bench``.
 """
 
 from __future__ import annotations
