@@ -14,6 +14,7 @@ from lsst.sphgeom import (
     CompoundRegion,
     ConvexPolygon,
     Ellipse,
+    IntersectionRegion,
     LonLat,
     Region,
     UnitVector3d,
@@ -265,6 +266,10 @@ class SkyRegion:
         a polygon; an ellipse) regions count as overlapping unless their bounds prove them apart.
         """
         return self._region.overlaps(other._region) is not False
+
+    def intersection(self, other: SkyRegion) -> SkyRegion:
+        """Return the region that both have in common; it may be empty, and not tell."""
+        return SkyRegion(IntersectionRegion(self._region, other._region))
 
     def contains(self, ra: ArrayLike, dec: ArrayLike) -> NDArray[np.bool_]:
         """Tell of each position (degrees) whether it lies inside; NaN is nowhere.
