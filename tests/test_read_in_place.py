@@ -7,6 +7,7 @@ from coadd_warps import BBOX, make_warp
 from butler import Butler, DatasetType
 from butler.errors import StorageClassError
 from butler.images import Box2I
+from tasks.coadd.warp_handle import WarpHandle
 
 BOX = Box2I.from_corners((50, 30), (120, 100))
 
@@ -49,3 +50,30 @@ def test_only_pixels_are_read_in_place(tmp_path):
         handle = butler.getDeferred(butler.put({"a": 1}, kind))
         with pytest.raises(StorageClassError, match="inPlace"):
             handle.get(parameters={"inPlace": True})
+
+
+class CountedReads:
+    """A handle that counts what is asked of it."""
+
+    def __init__(self, handle):
+        self.handle, self.dataId, self.asked = handle, handle.dataId, []
+
+    def get(self, *, component=None, parameters=None):
+        self.asked.append(component)
+        return self.handle.get(component=component, parameters=parameters)
+
+
+def test_a_warp_handle_parses_a_warp_once(stored):
+    """Any number of parts take one read of a pixel; pixels are read as ever."""
+    handle, warp = stored
+    counted = CountedReads(handle)
+    parts = WarpHandle(counted)
+    for _ in range(2):
+        assert parts.get(component="wcs") == warp.wcs
+        assert parts.get(component="filter") == warp.filter
+        assert parts.get(component="visitInfo").exposure_time == 30.0
+        assert parts.get(component="coaddInputs").visits[0].visit == 1
+        assert parts.get(component="apCorrMap") is None
+    assert counted.asked == ["bbox", None]
+    assert parts.get(component="mask", parameters={"bbox": BOX}).bbox == BOX
+    assert parts.dataId == handle.dataId
