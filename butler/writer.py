@@ -96,7 +96,7 @@ class DatasetWriter:
             Raised if one of the other datasets exists; the files are removed.
         """
         # Several datasets may share one file.
-        files = list({id(staged): staged for _, staged in datasets}.values())
+        files = list({staged.key: staged for _, staged in datasets}.values())
         with self.transaction_for(files) as transaction:
             if stored := self.registry.files.get(sorted(registered)):
                 raise ConflictingDefinitionError(f"{len(stored)} of the datasets are stored already")

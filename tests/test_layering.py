@@ -69,7 +69,8 @@ DOORS = {
     "lark": ["butler/registry/parser.py"],
     "healsparse": ["butler/formatters/healsparse_map.py", "tasks/coadd/input_map.py"],
     "hpgeom": ["tasks/coadd/input_map.py"],
-    "multiprocessing": ["tasks/execution/"],
+    # Headers are read in worker processes.
+    "multiprocessing": ["tasks/execution/", "butler/ingest/reading.py"],
     "click": ["butler/cli/", "tasks/cli.py"],
     "tqdm": ["butler/cli/", "tasks/cli.py"],
     "matplotlib": ["butler/pictures/"],
@@ -78,6 +79,7 @@ DOORS = {
     "sep": ["tasks/process_ccd/"],
     "astroscrappy": ["tasks/process_ccd/"],
     "alembic": ["butler/registry/migrations/"],
+    "astro_metadata_translator": ["butler/ingest/translation.py"],
     "psycopg": [],
     "sqlite3": [],
     "pickle": [],

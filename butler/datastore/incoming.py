@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -16,7 +16,7 @@ from .file_datastore import UNKNOWN_SIZE, FileDatastore
 from .paths import IN_PLACE, below, is_outside, is_url, standardized
 from .staged_file import StagedFile
 
-__all__ = ["TRANSFER_MODES", "IncomingFile", "stage_file", "stage_own_file"]
+__all__ = ["TRANSFER_MODES", "IncomingFile", "share_file", "stage_file", "stage_own_file"]
 
 TRANSFER_MODES: Final = ("auto", "move", *LINK_MODES, "direct", "split")
 """How `stage_file` brings files in; None: the file is in the datastore already."""
@@ -93,6 +93,32 @@ def stage_file(datastore: FileDatastore, file: IncomingFile, transfer: str | Non
         if isinstance(error, FileNotFoundError):
             raise ArtifactMissingError(f"no file {source}") from error
         raise ButlerUserError(f"cannot read {source}: {error.strerror or error}") from error
+
+
+def share_file(datastore: FileDatastore, file: IncomingFile, staged: StagedFile) -> StagedFile:
+    """Take another part of a file that is staged already, as its formatter finds it.
+
+    Parameters
+    ----------
+    datastore
+        Where it is to go.
+    file
+        The part.
+    staged
+        What `stage_file` returned for the file.
+
+    Raises
+    ------
+    FileFormatError
+        Raised if the file has no such part.
+    """
+    layout = file.formatter.layout(datastore.outside(standardized(file.place))) if file.validate else None
+    record = replace(
+        staged.record,
+        formatter=file.formatter.recorded_name,
+        layout=None if layout is None else layout.to_json(),
+    )
+    return replace(staged, record=record)
 
 
 def stage_own_file(datastore: FileDatastore, path: str, formatter: Formatter) -> StagedFile:
@@ -189,5 +215,5 @@ def _move(source: Path, target: Path) -> None:
 
 def _record(datastore: FileDatastore, file: IncomingFile, source: ByteSource, path: str) -> FileRecord:
     if not file.validate:
-        return FileRecord(path, file.formatter.name, UNKNOWN_SIZE)
+        return FileRecord(path, file.formatter.recorded_name, UNKNOWN_SIZE)
     return datastore.record_of(source, path, file.formatter)

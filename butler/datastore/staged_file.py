@@ -35,6 +35,11 @@ class StagedFile:
     temporary: str = ""
     moved_from: ByteSource | None = None
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from other files; the parts of one file have the same."""
+        return self.temporary, self.record.path
+
     def publish(self) -> None:
         """Give the file its final name; under the lock of a transaction, so that no other can take it.
 

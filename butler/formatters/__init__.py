@@ -9,10 +9,11 @@ from .known import FORMATTERS, formatter_for, get_formatter, is_known
 
 if TYPE_CHECKING:
     from .fits_file import write_plain_fits
-    from .fits_image import read_camera_header
+    from .fits_image import read_camera_header, read_camera_headers
 else:
     __getattr__ = late_names(
-        __name__, {"fits_file": ["write_plain_fits"], "fits_image": ["read_camera_header"]}
+        __name__,
+        {"fits_file": ["write_plain_fits"], "fits_image": ["read_camera_header", "read_camera_headers"]},
     )
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "get_formatter",
     "is_known",
     "read_camera_header",
+    "read_camera_headers",
     "write_plain_fits",
 ]

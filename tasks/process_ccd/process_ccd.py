@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -114,7 +115,8 @@ class ProcessCcdTask(PipelineTask):
         bbox = inputExposure.bbox
         exposure = _copied(inputExposure)
         masked_image = exposure.maskedImage
-        self.maskDefects.run(masked_image, detector.saturation, _cropped(defects, bbox, "defects image"))
+        saturation = math.inf if detector.saturation is None else detector.saturation
+        self.maskDefects.run(masked_image, saturation, _cropped(defects, bbox, "defects image"))
         self.estimateVariance.run(
             masked_image,
             gain=detector.gain,
@@ -136,6 +138,8 @@ class ProcessCcdTask(PipelineTask):
             self.repair.run(masked_image)
         if self.config.doDetection:
             self.detection.detectFootprints(exposure)
+        if detector.zero_point is None:
+            raise TaskError("no zero point: say in the camera mapping where it comes from")
         PhotoCalib.from_magnitude_zero_point(detector.zero_point).calibrate_in_place(masked_image)
         exposure.photoCalib = PhotoCalib()
         cards["MAGZP"] = detector.zero_point

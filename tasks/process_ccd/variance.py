@@ -10,6 +10,7 @@ from pydantic import Field
 from butler.images import Image, MaskedImage
 
 from ..config import Config
+from ..errors import TaskError
 from ..task import Task
 
 __all__ = ["EstimateVarianceConfig", "EstimateVarianceTask"]
@@ -32,7 +33,12 @@ class EstimateVarianceTask(Task):
     _DefaultName: ClassVar[str] = "estimateVariance"
 
     def run(
-        self, maskedImage: MaskedImage, *, gain: float, read_noise: float, weight: Image | None = None
+        self,
+        maskedImage: MaskedImage,
+        *,
+        gain: float | None,
+        read_noise: float | None,
+        weight: Image | None = None,
     ) -> None:
         """Fill the variance, in place; pixels without data become NaN with infinite variance.
 
@@ -41,11 +47,16 @@ class EstimateVarianceTask(Task):
         maskedImage
             Pixels in counts, sky included; image, mask and variance are changed.
         gain
-            Electrons per count; positive.
+            Electrons per count; positive. None if not known, which only a weight makes good.
         read_noise
-            Electrons, rms.
+            Electrons, rms; None if not known.
         weight
             Inverse variance of the same box, 1/count²; where it is not finite and positive, NO_DATA is set.
+
+        Raises
+        ------
+        TaskError
+            Raised if there is neither a weight to use nor both gain and read noise.
         """
         image, mask = maskedImage.image.array, maskedImage.mask
         mask.addMaskPlane("NO_DATA")
@@ -54,6 +65,12 @@ class EstimateVarianceTask(Task):
             mask.set_where("NO_DATA", ~known)
             variance = 1.0 / np.where(known, weight.array, 1.0)
         else:
+            if gain is None or read_noise is None:
+                missing = "gain" if gain is None else "read noise"
+                raise TaskError(
+                    f"no variance: there is no weight to use, and the {missing} is not known; say in the "
+                    "camera mapping where it comes from"
+                )
             variance = np.maximum(np.nan_to_num(image), 0.0) / gain + (read_noise / gain) ** 2
         no_data = mask.isSet("NO_DATA")
         image[no_data] = np.nan
