@@ -231,6 +231,7 @@ def test_one_bad_file_among_good_ones(base: Path) -> None:
         (("retrieve-artifacts", "repo", "out", "-d", "postISR"), "did you mean 'postISRCCD'?"),
         (("transfer-datasets", "repo", "elsewhere"), "no repository at"),
         (("export", "repo", "out", "postISR"), "did you mean 'postISRCCD'?"),
+        (("export", "repo", "/nowhere/\ud800", "postISRCCD"), "surrogates not allowed"),
         (("import", "repo", "nowhere"), "no export file"),
         (("ingest-files", "repo", "postISRCCD", "r", "none.csv"), "there is no table none.csv"),
         (("create", "new", "--override", "checksun=false"), "did you mean 'checksum'?"),

@@ -193,6 +193,7 @@ def test_headers_that_promise_much(tmp_path: Path, change: dict[str, str]) -> No
     max_examples=count(sample=60, full=4_000),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+@example(changes=[(0.8361284063860808, 33)], cut=None)  # a column's name without its closing quote
 def test_damaged_exposures(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[float, int]], cut: float | None
 ) -> None:

@@ -119,6 +119,9 @@ def test_detectors_as_in_lsst(cam1: Butler, where: str, expected: list[int]) -> 
     ("where", "expected"),
     [
         ("visit=1", [1]), ("visit.id=1", [1]), ("visit.name='1'", [1]), ("visit.exposure_time IN (45)", [2]),
+        ("(NULL, NULL) OVERLAPS (T'2021-09-09/tai', T'2021-09-08/tai')", []),
+        ("visit = 1 OR (NULL, NULL) OVERLAPS (T'2021-09-09/tai', T'2021-09-08/tai')", [1]),
+        ("(NULL, NULL) OVERLAPS (T'2021-09-08/tai', T'2021-09-09/tai')", [1, 2]),
         ("visit.timespan.begin > T'2021-09-09 03:01:30'", []),
         ("visit.timespan.begin > T'2021-09-09 03:01:30/tai'", [2]),
         ('visit.timespan.begin > T"2021-09-09 03:01:30/tai"', [2]),

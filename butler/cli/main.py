@@ -57,6 +57,12 @@ class ErrorsInOneLine(click.Group):
             if is_debugging(ctx):
                 raise
             raise click.ClickException(str(error)) from None
+        except UnicodeEncodeError as error:
+            if is_debugging(ctx):
+                raise
+            raise click.ClickException(
+                f"{error.object!r} holds what cannot be written in {error.encoding}: {error.reason}"
+            ) from None
 
 
 class LazyGroup(ErrorsInOneLine):

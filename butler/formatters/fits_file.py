@@ -31,6 +31,7 @@ _BLOCK: Final = 2880
 _MAX_HEADER_BLOCKS: Final = 4096
 _PARSING_ERRORS: Final = (
     ArithmeticError,
+    AssertionError,
     AttributeError,
     LookupError,
     OSError,

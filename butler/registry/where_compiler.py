@@ -139,7 +139,7 @@ def _of_times(condition: SpansOverlap | SpansEqual | InSpan, source: ColumnSourc
         case SpansOverlap(first=first, second=second):
             one, two = _ends(first, source), _ends(second, source)
             within = [_before(one[0], two[1]), _before(two[0], one[1])]
-            within += [_before(*ends) for span, ends in ((first, one), (second, two)) if _is_made(span)]
+            within += [_before(*ends) for span, ends in ((first, one), (second, two)) if _may_hold_nothing(span)]
             return _unless_unknown([first, second], sa.and_(sa.true(), *within), source)
         case InSpan(instant=instant, span=span):
             time, (begin, end) = _scalar(instant, source), _ends(span, source)
@@ -176,12 +176,10 @@ def _ends(span: Span, source: ColumnSource) -> tuple[_Sql | None, _Sql | None]:
     return begin, end
 
 
-def _is_made(span: Span) -> bool:
-    """Tell whether a span is a pair with columns that may run backwards, not one that is stored or given."""
+def _may_hold_nothing(span: Span) -> bool:
+    """Tell whether a span may run backwards: it is given, or a pair with columns, not one that is stored."""
     match span:
         case Span(begin=None) | Span(end=None):
-            return False
-        case Span(begin=Constant(), end=Constant()):
             return False
         case Span(begin=Column() as begin, end=Column() as end):
             stored = begin.name == "timespan_begin" and end.name == "timespan_end"
