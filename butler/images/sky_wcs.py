@@ -25,6 +25,11 @@ _PROJECTION: Final = re.compile(
     r"WCSAXES|C(RPIX|RVAL|TYPE|UNIT)\d|(PC|CD)\d_\d|CDELT\d|P[VS]\d_\d+|[AB]P?_(ORDER|DMAX|\d+_\d+)|RADESYS|EQUINOX"
 )
 """Cards of the projection; what wcslib says of times besides would contradict the cards of the visit."""
+_READ: Final = re.compile(
+    r"WCSAXES|C(RPIX|RVAL|TYPE|UNIT|DELT|ROTA)\d|(PC|CD)\d_\d|PC00\d00\d|P[VS]\d_\d+|(A|B|AP|BP)_\w+|RADE(SYS|CSYS)"
+    r"|EQUINOX|EPOCH|LONPOLE|LATPOLE|PROJP\d|C[PQ]DIS\d|D[PQ]\d|D2IM\w*|AXISCORR|WAT\d_\d+"
+)
+"""Cards that a projection is read from; astropy takes long over the others."""
 _FOREIGN_PROJECTIONS: Final = ("TNX", "ZPX")
 
 
@@ -198,7 +203,7 @@ def _card_images(header: Mapping[str, Any]) -> str:
         value = header[key]
         if isinstance(value, np.generic):
             value = value.item()
-        if not re.fullmatch(r"[A-Z0-9_-]{1,8}", key) or not isinstance(value, str | int | float):
+        if not _READ.fullmatch(key) or len(key) > 8 or not isinstance(value, str | int | float):
             continue
         _check_card(key, value)
         if isinstance(value, str):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
-
-from astropy.time import TimeDelta
 
 from ..datasets import DatasetType
 from ..dimensions import Timespan
@@ -251,12 +250,11 @@ def _records(description: ExposureDescription, region: SkyRegion) -> Iterator[tu
     camera = {"instrument": description.instrument}
     number = description.visit
     try:
-        day_obs = int(description.begin.strftime("%Y%m%d"))
-        end = description.begin + TimeDelta(description.exposure_time, format="sec")
-        timespan = Timespan(description.begin, end)
-        if timespan.isEmpty():
-            raise ValueError(f"an exposure time is not {description.exposure_time} s")
-        night = Timespan.from_day_obs(day_obs)
+        day_obs = int(str(description.begin.isot)[:10].replace("-", ""))
+        begin = Timespan.fromInstant(description.begin).begin_ns
+        assert begin is not None
+        timespan = Timespan(begin, begin + round(description.exposure_time * 1e9))
+        night = _night(day_obs)
     except (ValueError, OverflowError) as error:
         raise IngestError(f"the date is {description.begin}: {error}") from error
     common = {
@@ -278,6 +276,11 @@ def _records(description: ExposureDescription, region: SkyRegion) -> Iterator[tu
     yield "visit", {**camera, **common, "id": number, "name": str(number), "region": region}
     yield "visit_definition", {**camera, "exposure": number, "visit": number}
     yield "visit_detector_region", {**camera, "visit": number, "detector": detector, "region": region}
+
+
+@cache
+def _night(day_obs: int) -> Timespan:
+    return Timespan.from_day_obs(day_obs)
 
 
 def _extension(cards: Mapping[str, Any]) -> str:

@@ -139,7 +139,9 @@ def _of_times(condition: SpansOverlap | SpansEqual | InSpan, source: ColumnSourc
         case SpansOverlap(first=first, second=second):
             one, two = _ends(first, source), _ends(second, source)
             within = [_before(one[0], two[1]), _before(two[0], one[1])]
-            within += [_before(*ends) for span, ends in ((first, one), (second, two)) if _may_hold_nothing(span)]
+            within += [
+                _before(*ends) for span, ends in ((first, one), (second, two)) if _may_hold_nothing(span)
+            ]
             return _unless_unknown([first, second], sa.and_(sa.true(), *within), source)
         case InSpan(instant=instant, span=span):
             time, (begin, end) = _scalar(instant, source), _ends(span, source)
