@@ -237,6 +237,8 @@ def _matching_unit(
             f"the {field} file {place} has {len(named)} images in an extension {wanted!r}, not one"
         )
     unit = named[0] if named else next(iter(units))
+    if field == "quality" and int(units[unit]["BITPIX"]) < 0:
+        raise IngestError(f"the quality file {place} has no whole numbers (BITPIX {units[unit]['BITPIX']})")
     size, other_size = ([int(c[f"NAXIS{i}"]) for i in (1, 2)] for c in (cards, units[unit]))
     if size != other_size:
         raise IngestError(

@@ -33,10 +33,7 @@ def quality_mask(quality: Image, rule: QualityRule) -> Mask:
     """
     values = quality.array
     if values.dtype.kind not in "iu":
-        rounded = np.rint(values)
-        if not np.array_equal(rounded, values):
-            raise IngestError("a quality image has whole numbers; this one has fractions or NaN")
-        values = rounded.astype(np.int64)
+        raise IngestError(f"a quality image has whole numbers; this one has pixels of type {values.dtype}")
     mask = Mask.from_bbox(quality.bbox)
     unlisted = values != 0
     for key, planes in (rule.codes or rule.bits).items():

@@ -106,7 +106,7 @@ class ZeroPoints:
         keys = zip(*([_text(value) for value in table[name]] for name in rule.keys), strict=True)
         values: dict[tuple[str, ...], float] = {}
         for key, magnitude in zip(keys, _numbers(table, rule.column, path), strict=True):
-            if values.setdefault(key, magnitude) != magnitude:
+            if math.isfinite(magnitude) and values.setdefault(key, magnitude) != magnitude:
                 raise IngestError(f"{path} has two zero points of {_told(rule.keys, key)}")
         return cls(values, str(path))
 

@@ -190,7 +190,7 @@ class SkyRegion:
         Notes
         -----
         Edges are looked at in 16 places each; where none lies more than a tenth of a pixel outside the
-        polygon of the corners, that is the region. A bulge of ``b`` pixels is covered but for about ``b / 256``.
+        polygon of the corners, that is the region. A bulge of ``b`` pixels is covered but for ``b / 256``.
         """
         x, y = _outline(bbox)
         ra, dec = wcs.pixelToSky(x, y)
