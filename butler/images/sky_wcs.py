@@ -30,6 +30,7 @@ _READ: Final = re.compile(
     r"|EQUINOX|EPOCH|LONPOLE|LATPOLE|PROJP\d|C[PQ]DIS\d|D[PQ]\d|D2IM\w*|AXISCORR|WAT\d_\d+"
 )
 """Cards that a projection is read from; astropy takes long over the others."""
+_PLACE_IN_WCSLIB: Final = re.compile(r"ERROR \d+ in \w+\(\) at line \d+ of file \S+: *")
 _FOREIGN_PROJECTIONS: Final = ("TNX", "ZPX")
 
 
@@ -177,7 +178,8 @@ def _parse(header: Mapping[str, Any]) -> WCS:
         except (WcsError, ValueError, KeyError, TypeError, AttributeError, MemoryError) as error:
             if isinstance(error, FileFormatError):
                 raise
-            raise FileFormatError(f"cannot read a WCS: {' '.join(str(error).split())}") from error
+            reason = _PLACE_IN_WCSLIB.sub("", " ".join(str(error).split()))
+            raise FileFormatError(f"cannot read a WCS: {reason}") from error
     axes = [str(header.get(f"CTYPE{i}", "")).strip() or "nothing" for i in (1, 2)]
     if frame is None:
         raise FileFormatError(f"no celestial WCS: CTYPE1 and CTYPE2 are {axes[0]} and {axes[1]}")
