@@ -20,16 +20,17 @@ _PIXELS: Final = {"F": "f4", "D": "f8", "I": "i4", "U": "u2", "L": "u8"}
 
 
 def _plain() -> list[StorageClass]:
-    """Return the parts of images that are not stored on their own."""
-    values = ("SkyWcs", "Psf", "PhotoCalib", "FilterLabel", "VisitInfo", "CoaddInputs", "Box2I", "Extent2I",
-              "Point2I", "ApCorrMap", "Polygon")  # fmt: skip
+    """Return the parts of images; only a PSF can be stored on its own."""
+    values = ("SkyWcs", "PhotoCalib", "FilterLabel", "VisitInfo", "CoaddInputs", "Box2I", "Extent2I",
+              "Point2I", "ApCorrMap", "Polygon", "ExposureSummaryStats")  # fmt: skip
     renamed = {"SkyWcs": "Wcs"}
     return [
         *(StorageClass(renamed.get(value, value), f"{_IMAGES}:{value}") for value in values),
+        StorageClass("Psf", f"{_IMAGES}:Psf", formatter="PsfFits"),
         StorageClass("PropertyList", dict),
         StorageClass("int", int),
         # What LSST's files hold and only LSST can read.
-        *(StorageClass(name) for name in ("Detector", "TransmissionCurve", "ExposureSummaryStats")),
+        *(StorageClass(name) for name in ("Detector", "TransmissionCurve")),
     ]
 
 
@@ -85,6 +86,7 @@ def _tables(number: StorageClass) -> list[StorageClass]:
         "DataFrame": ("pandas:DataFrame", "Parquet", "to_pandas"),
         "AstropyTable": ("astropy.table:Table", "TableEcsv", "to_astropy"),
         "SourceCatalog": ("astropy.table:Table", "TableEcsv", "to_astropy"),
+        "ExposureCatalog": ("astropy.table:Table", "TableFits", "to_astropy"),
     }
     types = sorted({pytype for pytype, _, _ in kinds.values()})
     return [

@@ -10,10 +10,15 @@ from .known import FORMATTERS, formatter_for, get_formatter, is_known
 if TYPE_CHECKING:
     from .fits_file import write_plain_fits
     from .fits_image import read_camera_header, read_camera_headers
+    from .psf_file import PsfexModel, read_psfex_models
 else:
     __getattr__ = late_names(
         __name__,
-        {"fits_file": ["write_plain_fits"], "fits_image": ["read_camera_header", "read_camera_headers"]},
+        {
+            "fits_file": ["write_plain_fits"],
+            "fits_image": ["read_camera_header", "read_camera_headers"],
+            "psf_file": ["PsfexModel", "read_psfex_models"],
+        },
     )
 
 __all__ = [
@@ -25,11 +30,13 @@ __all__ = [
     "Formatter",
     "LocalFile",
     "PlaneLayout",
+    "PsfexModel",
     "ReadRequest",
     "formatter_for",
     "get_formatter",
     "is_known",
     "read_camera_header",
     "read_camera_headers",
+    "read_psfex_models",
     "write_plain_fits",
 ]

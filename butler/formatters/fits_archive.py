@@ -15,6 +15,7 @@ from ..images import (
     CcdInput,
     ChebyshevBoundedField,
     CoaddInputs,
+    ExposureSummaryStats,
     FilterLabel,
     GaussianPsf,
     PhotoCalib,
@@ -24,6 +25,7 @@ from ..images import (
 )
 from .byte_source import ByteSource
 from .fits_file import HduInfo, broken_file
+from .fits_summary import read_summary
 
 __all__ = ["Archive", "read_table"]
 
@@ -170,6 +172,10 @@ class Archive:
     def _read_apCorrMap(self, number: int) -> ApCorrMap:
         rows, _ = self._rows(number, "ApCorrMap")
         return ApCorrMap({_text(row["name"]): self._field(int(row["field"])) for row in rows})
+
+    def _read_summaryStats(self, number: int) -> ExposureSummaryStats:
+        [row], _ = self._rows(number, "ExposureSummaryStats")
+        return read_summary(row)
 
     def _read_psf(self, number: int) -> Psf:
         [row], _ = self._rows(number, "GaussianPsf")

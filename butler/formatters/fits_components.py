@@ -7,11 +7,21 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..errors import FileFormatError
-from ..images import CoaddInputs, Exposure, MaskedImage, PhotoCalib, Psf, SkyWcs, VisitInfo
+from ..images import (
+    CoaddInputs,
+    Exposure,
+    ExposureSummaryStats,
+    MaskedImage,
+    PhotoCalib,
+    Psf,
+    SkyWcs,
+    VisitInfo,
+)
 from .byte_source import ByteSource
 from .fits_archive import Archive, read_table
 from .fits_file import HduInfo, broken_file, walk_hdus
 from .fits_header import header_values, metadata_from_cards, origin_from_header
+from .fits_summary import read_summary
 from .fits_tables import read_coadd_inputs, read_fields, read_polygon, read_psf
 from .fits_visit import read_exposure_id, read_filter, read_photo_calib, read_visit_info
 
@@ -19,7 +29,7 @@ __all__ = ["ExposureComponents", "check_version"]
 
 _LOG: Final = logging.getLogger(__name__)
 _VERSION: Final = "EXPINFO_V"
-_ARCHIVED: Final = ("detector", "transmissionCurve", "summaryStats")
+_ARCHIVED: Final = ("detector", "transmissionCurve")
 
 
 def check_version(values: dict[str, Any], source: ByteSource) -> int:
@@ -155,6 +165,11 @@ class ExposureComponents:
         """Aperture corrections."""
         return self._from_archive("apCorrMap", lambda: self._own("AP_CORR_MAP", read_fields))
 
+    @property
+    def summaryStats(self) -> Any:
+        """Quality numbers."""
+        return self._from_archive("summaryStats", lambda: self._own("SUMMARY_STATS", _first_summary))
+
     def _from_archive(self, name: str, otherwise: Callable[[], Any]) -> Any:
         return self._archive.component(name) if self._archive.number_of(name) else otherwise()
 
@@ -179,6 +194,10 @@ class ExposureComponents:
             if hdu.header.get("EXTNAME") == name and "AR_CATN" not in hdu.header:
                 return read_table(self._source, hdu).data
         return None
+
+
+def _first_summary(table: Any) -> ExposureSummaryStats:
+    return read_summary(table[0])
 
 
 def inherited_values(hdus: list[HduInfo]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from .fits_header import (
 )
 from .fits_planes import as_pixels, plane_layout, read_planes
 from .fits_recipes import LOSSY, image_unit
+from .fits_summary import summary_to_table
 from .fits_tables import coadd_inputs_to_tables, fields_to_table, polygon_to_table, psf_to_table
 from .formatter import NO_COMPRESSION, FileLayout, Formatter, PlaneLayout, ReadRequest
 
@@ -134,6 +135,8 @@ class ExposureFormatter(MaskedImageFormatter):
             hdus.append(fields_to_table("AP_CORR_MAP", obj.apCorrMap))
         if obj.validPolygon is not None:
             hdus.append(polygon_to_table(obj.validPolygon))
+        if obj.summaryStats is not None:
+            hdus.append(summary_to_table(obj.summaryStats))
         write_hdus(path, hdus)
 
     def _check(self, hdus: list[HduInfo], source: ByteSource) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from astropy.io import fits
@@ -22,7 +22,9 @@ from ..images import (
     KernelPsf,
     Point2I,
     Polygon,
+    PolynomialPsf,
     Psf,
+    PsfexPsf,
     SkyWcs,
     VisitInput,
 )
@@ -148,7 +150,15 @@ def read_fields(table: Any) -> ApCorrMap:
     )
 
 
-_NO_PSF: Row = {"psf_class": "", "psf_sigma": np.nan, "psf_n_y": 0, "psf_n_x": 0, "psf_kernel": np.zeros(0)}
+_NO_PSF: Row = {
+    "psf_class": "",
+    "psf_sigma": np.nan,
+    "psf_n_y": 0,
+    "psf_n_x": 0,
+    "psf_kernel": np.zeros(0),
+    "psf_context": np.zeros(0),
+}
+_PSFEX_FACTS: Final = ("n_stars", "fwhm", "chi2")
 
 
 def _psf_row(psf: Psf) -> Row:
@@ -158,6 +168,16 @@ def _psf_row(psf: Psf) -> Row:
         n_y, n_x = psf.kernel.shape
         kernel = psf.kernel.ravel()
         return {**_NO_PSF, "psf_class": "KernelPsf", "psf_n_y": n_y, "psf_n_x": n_x, "psf_kernel": kernel}
+    if isinstance(psf, PolynomialPsf):
+        facts = [getattr(psf, name) for name in _PSFEX_FACTS] if isinstance(psf, PsfexPsf) else []
+        return {
+            **_NO_PSF,
+            "psf_class": type(psf).__name__,
+            "psf_n_y": psf.basis.shape[1],
+            "psf_n_x": psf.basis.shape[2],
+            "psf_kernel": psf.basis.ravel(),
+            "psf_context": np.array([psf.x0, psf.y0, psf.x_scale, psf.y_scale, psf.sampling, *facts]),
+        }
     raise StorageClassError(f"cannot store a PSF of type {type(psf).__name__}")
 
 
@@ -165,8 +185,15 @@ def _psf_from_row(row: Any) -> Psf:
     kind = str(row["psf_class"])
     if kind == "GaussianPsf":
         return GaussianPsf(float(row["psf_sigma"]))
+    shape = (-1, int(row["psf_n_y"]), int(row["psf_n_x"]))
     if kind == "KernelPsf":
-        return KernelPsf(np.reshape(row["psf_kernel"], (int(row["psf_n_y"]), int(row["psf_n_x"]))))
+        return KernelPsf(np.reshape(row["psf_kernel"], shape[1:]))
+    if kind in ("PolynomialPsf", "PsfexPsf"):
+        basis, numbers = np.reshape(row["psf_kernel"], shape), [float(value) for value in row["psf_context"]]
+        if kind == "PolynomialPsf":
+            return PolynomialPsf(basis, *numbers)
+        x0, y0, x_scale, y_scale, sampling, n_stars, fwhm, chi2 = numbers
+        return PsfexPsf(basis, x0, y0, x_scale, y_scale, sampling, int(n_stars), fwhm, chi2)
     raise FileFormatError(f"unknown PSF class {kind!r}")
 
 

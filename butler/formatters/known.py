@@ -27,6 +27,8 @@ FORMATTERS: Final[dict[str, str]] = {
     "SkyMapJson": "text_model:SkyMapFormatter",
     "LogRecords": "log_lines:LogRecordsFormatter",
     "TableEcsv": "table:TableFormatter",
+    "TableFits": "fits_catalog:FitsCatalogFormatter",
+    "PsfFits": "psf_file:PsfFormatter",
     "Parquet": "parquet:ParquetFormatter",
     "Bytes": "raw_bytes:BytesFormatter",
     "Png": "raw_bytes:PngFormatter",

@@ -3,7 +3,7 @@
 from .ap_corr_map import ApCorrMap
 from .chebyshev_field import ChebyshevBoundedField
 from .coadd_inputs import CcdInput, CoaddInputs, VisitInput
-from .coadd_psf import CoaddPsf, InvalidPsfError
+from .coadd_psf import CoaddPsf
 from .exposure import Exposure
 from .filter_label import FilterLabel
 from .footprint import Footprint, Peak
@@ -11,12 +11,15 @@ from .geometry import ORIGIN, Box2I, Extent2I, Point2I
 from .image import Image
 from .mask import DEFAULT_MASK_PLANES, Mask
 from .masked_image import MaskedImage
+from .moments import Moments, adaptive_moments
 from .photo_calib import PhotoCalib
 from .pixel_types import converted_pixels, with_pixel_type
 from .polygon import Polygon
-from .psf import GaussianPsf, KernelPsf, Psf, determinant_radius
+from .polynomial_psf import PolynomialPsf, PsfexPsf, polynomial_terms
+from .psf import GaussianPsf, InvalidPsfError, KernelPsf, Psf, determinant_radius
 from .sky_wcs import SkyWcs
 from .span_set import Span, SpanSet
+from .summary_stats import ExposureSummaryStats
 from .visit_info import VisitInfo
 
 __all__ = [
@@ -29,6 +32,7 @@ __all__ = [
     "CoaddInputs",
     "CoaddPsf",
     "Exposure",
+    "ExposureSummaryStats",
     "Extent2I",
     "FilterLabel",
     "Footprint",
@@ -38,17 +42,22 @@ __all__ = [
     "KernelPsf",
     "Mask",
     "MaskedImage",
+    "Moments",
     "Peak",
     "PhotoCalib",
     "Point2I",
     "Polygon",
+    "PolynomialPsf",
     "Psf",
+    "PsfexPsf",
     "SkyWcs",
     "Span",
     "SpanSet",
     "VisitInfo",
     "VisitInput",
+    "adaptive_moments",
     "converted_pixels",
     "determinant_radius",
+    "polynomial_terms",
     "with_pixel_type",
 ]

@@ -9,17 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .coadd_inputs import CcdInput
+from .lanczos import lanczos_sample
 from .polygon import in_polygon
-from .psf import Psf
+from .psf import InvalidPsfError, Psf
 from .sky_wcs import SkyWcs
 
-__all__ = ["CoaddPsf", "InvalidPsfError"]
-
-_LANCZOS_ORDER = 3
-
-
-class InvalidPsfError(ValueError):
-    """No input covers the position at which a PSF was asked for."""
+__all__ = ["CoaddPsf"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,25 +107,4 @@ def _warped_kernel(ccd: CcdInput, wcs: SkyWcs, x: float, y: float) -> NDArray[np
     v, u = np.mgrid[-half : half + 1, -half : half + 1]
     px = jacobian[0, 0] * u + jacobian[0, 1] * v + source.shape[1] // 2
     py = jacobian[1, 0] * u + jacobian[1, 1] * v + source.shape[0] // 2
-    return _lanczos_sample(source, px, py)
-
-
-def _lanczos_sample(
-    source: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Sample an array (0 outside) at positions, with normalised Lanczos-3 taps."""
-    m = _LANCZOS_ORDER
-    padded = np.pad(source, 2 * m)
-    ix, iy = np.floor(x).astype(int), np.floor(y).astype(int)
-    offsets = np.arange(1 - m, m + 1)
-    taps = []
-    for fraction in (x - ix, y - iy):
-        u = offsets - fraction[..., np.newaxis]
-        lanczos = np.sinc(u) * np.sinc(u / m) * (np.abs(u) < m)
-        taps.append(lanczos / lanczos.sum(axis=-1, keepdims=True))
-    n_y, n_x = padded.shape
-    columns = np.clip(ix[..., np.newaxis] + offsets + 2 * m, 0, n_x - 1)
-    rows = np.clip(iy[..., np.newaxis] + offsets + 2 * m, 0, n_y - 1)
-    values = padded[rows[..., :, np.newaxis], columns[..., np.newaxis, :]]
-    sampled: NDArray[np.float64] = np.einsum("...ij,...i,...j->...", values, taps[1], taps[0])
-    return sampled
+    return lanczos_sample(source, px, py)

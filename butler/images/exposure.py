@@ -17,6 +17,7 @@ from .photo_calib import PhotoCalib
 from .polygon import Polygon
 from .psf import Psf
 from .sky_wcs import SkyWcs
+from .summary_stats import ExposureSummaryStats
 from .visit_info import VisitInfo
 
 __all__ = ["Exposure"]
@@ -40,6 +41,8 @@ class Exposure:
         What is known; None if not.
     id
         Number of the exposure; None if not known.
+    summaryStats
+        Its quality; None if not known.
     """
 
     maskedImage: MaskedImage
@@ -53,6 +56,7 @@ class Exposure:
     apCorrMap: ApCorrMap | None = None
     validPolygon: Polygon | None = None
     id: int | None = None
+    summaryStats: ExposureSummaryStats | None = None
     _find: Callable[[str], Any] | None = field(default=None, init=False, repr=False)
 
     PARTS: ClassVar[tuple[str, ...]] = (
@@ -66,6 +70,7 @@ class Exposure:
         "apCorrMap",
         "validPolygon",
         "id",
+        "summaryStats",
     )
     """What there is beside the planes."""
 

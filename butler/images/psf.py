@@ -5,12 +5,23 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GaussianPsf", "KernelPsf", "Psf", "determinant_radius"]
+from .geometry import Point2I
+from .image import Image
+from .lanczos import lanczos_sample
+from .moments import Moments, adaptive_moments
+
+__all__ = ["GaussianPsf", "InvalidPsfError", "KernelPsf", "Psf", "determinant_radius"]
+
+_LANCZOS_ORDER: Final = 5
+
+
+class InvalidPsfError(ValueError):
+    """A PSF has no image at the position at which it was asked for."""
 
 
 class Psf(ABC):
@@ -33,7 +44,32 @@ class Psf(ABC):
 
     def computeShape(self, *, x: float, y: float) -> float:
         """Return the size sigma in pixels: the determinant radius of the adaptive moments."""
-        return determinant_radius(self.computeKernelImage(x=x, y=y))
+        return self.computeMoments(x=x, y=y).determinant_radius
+
+    def computeMoments(self, *, x: float, y: float) -> Moments:
+        """Return the adaptive second moments at a position in parent pixels."""
+        return adaptive_moments(self.computeKernelImage(x=x, y=y))
+
+    def computeImage(self, *, x: float, y: float) -> Image:
+        """Return the image of a point source of flux 1 at a position.
+
+        Parameters
+        ----------
+        x, y
+            Position of the source in parent pixels, anywhere within a pixel.
+
+        Returns
+        -------
+        image
+            The kernel image, shifted with Lanczos-5 taps, in parent coordinates; its sum is 1.
+        """
+        pixel_x, pixel_y = math.floor(x + 0.5), math.floor(y + 0.5)
+        kernel = self.computeKernelImage(x=x, y=y)
+        half_y, half_x = (n // 2 for n in kernel.shape)
+        if (x, y) != (pixel_x, pixel_y):
+            row, column = np.indices(kernel.shape, dtype=float)
+            kernel = lanczos_sample(kernel, column - (x - pixel_x), row - (y - pixel_y), order=_LANCZOS_ORDER)
+        return Image(kernel / kernel.sum(), Point2I(pixel_x - half_x, pixel_y - half_y))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,34 +144,14 @@ class KernelPsf(Psf):
 def determinant_radius(kernel: NDArray[np.floating[Any]], *, tolerance: float = 1e-6) -> float:
     """Return ``det(Q)**(1/4)`` of the adaptive second moments Q of a centred PSF image.
 
-    The weight is an elliptical Gaussian matched to the object (Bernstein & Jarvis 2002); for a Gaussian
-    image the result is its sigma.
-
     Parameters
     ----------
-    kernel
-        PSF image ``(n_y, n_x)``, centred in its middle pixel.
-    tolerance
-        Relative change at which the iteration stops.
+    kernel, tolerance
+        As for `adaptive_moments`.
 
     Returns
     -------
     sigma
-        Size in pixels; NaN if the moments do not converge to a positive definite matrix.
+        Size in pixels, for a Gaussian image its sigma; NaN if the moments do not converge.
     """
-    n_y, n_x = kernel.shape
-    y, x = np.mgrid[:n_y, :n_x]
-    points = np.stack([(x - n_x // 2).ravel(), (y - n_y // 2).ravel()]).astype(float)
-    values = np.asarray(kernel, dtype=float).ravel()
-    moments = np.eye(2) * 4.0
-    for _ in range(200):
-        weight = np.exp(-0.5 * np.einsum("ik,ij,jk->k", points, np.linalg.inv(moments), points)) * values
-        total = float(weight.sum())
-        # A Gaussian weight of the object's own shape halves the moments.
-        update = 2.0 * (points * weight) @ points.T / total if total > 0 else np.full((2, 2), np.nan)
-        if not np.all(np.isfinite(update)) or np.linalg.det(update) <= 0:
-            return math.nan
-        if np.abs(update - moments).max() <= tolerance * np.abs(update).max():
-            return float(np.linalg.det(update) ** 0.25)
-        moments = update
-    return math.nan
+    return adaptive_moments(kernel, tolerance=tolerance).determinant_radius

@@ -39,5 +39,15 @@ DEFECTS: Final = DatasetType("defects", ("instrument", "detector"), "ImageF")
 """Bad pixels of a detector: not 0."""
 CAMERA: Final = DatasetType("camera", ("instrument",), "StructuredDataDict")
 """The `CameraMapping` that headers were read with."""
-DATASET_TYPES: Final = (EXPOSURE, WEIGHT, VARIANCE, QUALITY, ZERO_POINT, REFERENCE_CATALOG, DEFECTS, CAMERA)
+DATASET_TYPES: Final = (
+    EXPOSURE,
+    WEIGHT,
+    VARIANCE,
+    QUALITY,
+    PSFEX_MODEL,
+    ZERO_POINT,
+    REFERENCE_CATALOG,
+    DEFECTS,
+    CAMERA,
+)
 """Those that every repository with exposures has, with or without datasets."""

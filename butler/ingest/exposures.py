@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ..butler import Butler
 from ..datasets import DatasetRef, FileDataset
@@ -13,7 +13,7 @@ from ..errors import ButlerUserError, ConflictingDefinitionError, IngestError
 from ..regions import SkyRegion
 from .beside import Beside, ingest_catalog, ingest_defects
 from .camera import CameraMapping
-from .dataset_types import CAMERA, DATASET_TYPES, EXPOSURE, ZERO_POINT
+from .dataset_types import CAMERA, DATASET_TYPES, EXPOSURE, PSFEX_MODEL, ZERO_POINT
 from .frames import Frame, FrameFile, companions_of, told_reason
 from .reading import read_frame_files
 from .record_book import RecordBook
@@ -187,7 +187,7 @@ class _Ingest:
         failed: list[tuple[Path, str]] = []
         skipped: list[Path] = []
         accepted: list[Frame] = []
-        zero_points: list[tuple[dict[str, float], DatasetRef]] = []
+        values: list[tuple[Any, DatasetRef]] = []
         with butler.transaction():
             # Two processes may ingest the same exposures.
             butler.registry.hold([run])
@@ -198,13 +198,13 @@ class _Ingest:
                     skipped.append(file.path)
                     continue
                 try:
-                    found = [self._zero_point(frame) for frame in frames]
+                    found = [value for frame in frames for value in self._values(frame)]
                     book.add(frames)
                 except IngestError as error:
                     failed.append((file.path, str(error)))
                     continue
                 accepted += frames
-                zero_points += [each for each in found if each is not None]
+                values += found
             book.write()
             parts = [(frame, part) for frame in accepted for part in frame.parts]
             files = [
@@ -216,7 +216,7 @@ class _Ingest:
                 for frame, part in parts
             ]
             refs = butler.ingest(*files, transfer=self._transfer) if files else []
-            refs += butler.put_many(zero_points) if zero_points else []
+            refs += butler.put_many(values) if values else []
         self.report.ingested.extend(refs)
         self.report.skipped.extend(skipped)
         self.report.failed.extend(failed)
@@ -238,12 +238,14 @@ class _Ingest:
             fresh.append((file, frames))
         return fresh
 
-    def _zero_point(self, frame: Frame) -> tuple[dict[str, float], DatasetRef] | None:
+    def _values(self, frame: Frame) -> Iterator[tuple[Any, DatasetRef]]:
+        """Yield the datasets of a frame that are no files of their own yet."""
         rule, table = self._camera.zero_point_table, self._zero_points
-        if rule is None or table is None:
-            return None
-        found = table.find(rule, frame.zero_point_key, frame.exposure_time)
-        return {"zero_point": found}, DatasetRef(ZERO_POINT, frame.data_id, self._run)
+        if rule is not None and table is not None:
+            found = table.find(rule, frame.zero_point_key, frame.exposure_time)
+            yield {"zero_point": found}, DatasetRef(ZERO_POINT, frame.data_id, self._run)
+        if frame.psf is not None:
+            yield frame.psf, DatasetRef(PSFEX_MODEL, frame.data_id, self._run)
 
 
 def _exposures_among(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -13,12 +13,13 @@ from ..datasets import DatasetType
 from ..dimensions import Timespan
 from ..errors import ButlerUserError, IngestError
 from ..formatters import read_camera_headers
-from ..images import Box2I, Extent2I, Point2I, SkyWcs
+from ..images import Box2I, Extent2I, Point2I, Psf, SkyWcs
 from ..regions import SkyRegion
 from .camera import CameraMapping
 from .companion import CompanionRule
-from .dataset_types import EXPOSURE, QUALITY, VARIANCE, WEIGHT
+from .dataset_types import EXPOSURE, PSFEX_MODEL, QUALITY, VARIANCE, WEIGHT
 from .description import ExposureDescription
+from .psf_models import PsfModels
 
 __all__ = ["FilePart", "Frame", "FrameFile", "companions_of", "read_frame_file", "read_frames"]
 
@@ -40,7 +41,7 @@ class FilePart:
     path
         The file.
     formatter
-        Name of the formatter that reads it.
+        Name of the formatter that reads it; that of the storage class if empty.
     """
 
     dataset_type: DatasetType
@@ -67,6 +68,8 @@ class Frame:
         Where it lies on the sky.
     zero_point_key
         What tells its row in a table of zero points; empty if there is none.
+    psf
+        Its PSF, if that is one of several in a file.
     """
 
     data_id: dict[str, Any]
@@ -75,6 +78,7 @@ class Frame:
     exposure_time: float
     region: SkyRegion
     zero_point_key: tuple[str, ...] = ()
+    psf: Psf | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +129,13 @@ def read_frames(path: Path, camera: CameraMapping) -> list[Frame]:
     """
     units = read_camera_headers(path)
     chosen = _detector_units(units, camera)
-    frames = []
+    frames: list[Frame] = []
+    models = PsfModels.beside(path, camera)
     planes = {field: _plane_units(field, path, camera) for field in _PLANES if getattr(camera, field)}
     for number, cards in chosen.items():
         try:
-            frames.append(_frame(path, number, cards, camera, planes))
+            frame = _frame(path, number, cards, camera, planes)
+            frames.append(_with_psf(frame, cards, models, len(chosen), len(frames)))
         except (IngestError, ValueError) as error:
             if len(chosen) == 1 or not isinstance(error, ButlerUserError):
                 raise
@@ -200,6 +206,18 @@ def _frame(
         region=region,
         zero_point_key=() if rule is None else rule.key_of(cards, path.name),
     )
+
+
+def _with_psf(
+    frame: Frame, cards: Mapping[str, Any], models: PsfModels | None, n_detectors: int, place: int
+) -> Frame:
+    """Return a frame with its PSF model; a file that has one model only is ingested as it is."""
+    if models is None:
+        return frame
+    model = models.find(_extension(cards), frame.data_id["exposure"], n_detectors, place)
+    if len(models.models) == 1:
+        return replace(frame, parts=(*frame.parts, FilePart(PSFEX_MODEL, models.path, "")))
+    return replace(frame, psf=model.psf)
 
 
 def _region(cards: Mapping[str, Any]) -> SkyRegion:

@@ -10,8 +10,18 @@ from typing import Any, ClassVar
 import numpy as np
 from astropy.time import TimeDelta
 
-from butler.images import Box2I, Exposure, FilterLabel, Image, MaskedImage, PhotoCalib, VisitInfo
-from butler.ingest import CameraMapping, CardRule
+from butler.images import (
+    Box2I,
+    Exposure,
+    FilterLabel,
+    Image,
+    Mask,
+    MaskedImage,
+    PhotoCalib,
+    Psf,
+    VisitInfo,
+)
+from butler.ingest import CameraMapping, CardRule, quality_mask
 from connections.errors import NoWorkFound
 
 from ..config import Config
@@ -22,9 +32,13 @@ from ..task import PipelineTask, Task
 from .background import SubtractBackgroundTask
 from .cosmic_rays import FindCosmicRaysTask
 from .defects import MaskDefectsTask
+from .match_reference import MatchReferenceTask
 from .measure_psf import MeasurePsfTask
+from .measure_stars import MeasureStarsTask
+from .photometric_scale import GivenZeroPointTask, ScaleInputs
 from .process_ccd_config import ProcessCcdConfig
 from .repair import RepairTask
+from .summary_stats import ComputeExposureSummaryStatsTask
 from .variance import EstimateVarianceTask
 
 __all__ = ["ProcessCcdTask"]
@@ -43,6 +57,10 @@ class ProcessCcdTask(PipelineTask):
     cosmicRays: FindCosmicRaysTask
     repair: RepairTask
     detection: SourceDetectionTask
+    measureStars: MeasureStarsTask
+    matchReference: MatchReferenceTask
+    photometricScale: GivenZeroPointTask
+    summaryStats: ComputeExposureSummaryStatsTask
 
     def __init__(
         self, config: Any = None, *, name: str | None = None, parentTask: Task | None = None
@@ -56,6 +74,10 @@ class ProcessCcdTask(PipelineTask):
             "cosmicRays",
             "repair",
             "detection",
+            "measureStars",
+            "matchReference",
+            "photometricScale",
+            "summaryStats",
         ):
             self.makeSubtask(subtask)
 
@@ -66,12 +88,18 @@ class ProcessCcdTask(PipelineTask):
         ------
         IngestError
             Raised if the header lacks what the camera mapping looks for.
+        TaskError
+            Raised as by `run`; the message begins with the data ID.
         """
         inputs = butlerQC.get(inputRefs)
         camera = CameraMapping.parse(inputs["camera"], "the dataset camera")
         inputs["camera"] = camera
         inputs["inputExposure"] = _described(inputs["inputExposure"], camera, butlerQC.quantum.dataId)
-        butlerQC.put(self.run(**inputs), outputRefs)
+        try:
+            result = self.run(**inputs)
+        except TaskError as error:
+            raise type(error)(f"{butlerQC.quantum.dataId}: {error}") from error
+        butlerQC.put(result, outputRefs)
 
     def run(
         self,
@@ -79,6 +107,11 @@ class ProcessCcdTask(PipelineTask):
         camera: CameraMapping,
         defects: Image | None = None,
         weight: Image | None = None,
+        variance: Image | None = None,
+        quality: Image | None = None,
+        psfexModel: Psf | None = None,
+        zeroPoint: Mapping[str, Any] | None = None,
+        referenceCatalog: Any = None,
     ) -> Struct:
         """Process one detector image.
 
@@ -92,60 +125,86 @@ class ProcessCcdTask(PipelineTask):
             Image that is not 0 where the detector is bad; it covers the exposure.
         weight
             Inverse variance, 1/count², 0 where there are no data; it covers the exposure.
+        variance
+            Variance, count², used if there is no weight; it covers the exposure.
+        quality
+            Quality codes or bits, to which the camera mapping gives mask planes; it covers the exposure.
+        psfexModel
+            Model of the PSF that PSFEx made.
+        zeroPoint
+            ``zero_point``: AB magnitude of one count in the whole exposure; over that of the header.
+        referenceCatalog
+            Table of stars with known positions and magnitudes.
 
         Returns
         -------
         result
-            ``outputExposure``: in nJy (PhotoCalib 1), with PSF, mask and variance. Its metadata are the cards
-            of the input and SEEING (FWHM of the PSF, pixels), SKYLEVEL and SKYNOISE (counts), NPSFSTAR, NCR
-            (number of cosmic rays) and MAGZP (AB magnitude of one count).
+            ``outputExposure``: in nJy (PhotoCalib 1), with PSF, mask, variance and quality numbers. Its
+            metadata are the cards of the input and SEEING (FWHM of the PSF, pixels), SKYLEVEL and SKYNOISE
+            (counts), NPSFSTAR, NCR (number of cosmic rays) and MAGZP (AB magnitude of one count).
 
         Raises
         ------
         IngestError
             Raised if the header lacks what the camera mapping looks for.
         TaskError
-            Raised if there is no WCS, no way to a PSF, or if defects or weight do not cover the exposure.
+            Raised if there is no WCS, no way to a PSF or a zero point, or if defects or weight do not cover
+            the exposure.
         NoWorkFound
             Raised if no pixel is good.
         """
         if inputExposure.wcs is None:
             raise TaskError("the exposure has no WCS; solve its astrometry before processCcd")
         detector = camera.detector_properties(inputExposure.metadata)
-        bbox = inputExposure.bbox
         exposure = _copied(inputExposure)
-        masked_image = exposure.maskedImage
-        saturation = math.inf if detector.saturation is None else detector.saturation
-        self.maskDefects.run(masked_image, saturation, _cropped(defects, bbox, "defects image"))
+        bbox = exposure.bbox
+        flags = _quality_mask(_cropped(quality, bbox, "quality image"), camera)
+        self.maskDefects.run(
+            exposure.maskedImage,
+            math.inf if detector.saturation is None else detector.saturation,
+            _cropped(defects, bbox, "defects image"),
+            flags,
+        )
         self.estimateVariance.run(
-            masked_image,
+            exposure.maskedImage,
             gain=detector.gain,
             read_noise=detector.read_noise,
             weight=_cropped(weight, bbox, "weight map"),
+            variance=_cropped(variance, bbox, "variance map"),
         )
-        if masked_image.mask.isSet(["BAD", "SAT", "NO_DATA"]).all():
+        if exposure.mask.isSet(["BAD", "SAT", "NO_DATA"]).all():
             raise NoWorkFound("no pixel of the detector image is good")
-        cards: dict[str, Any] = {}
-        if self.config.doSubtractBackground:
-            sky = self.background.run(masked_image)
-            cards |= {"SKYLEVEL": sky.level, "SKYNOISE": sky.noise}
-        measured = self.measurePsf.run(masked_image, detector.seeing)
+        sky = self.background.run(exposure.maskedImage) if self.config.doSubtractBackground else None
+        measured = self.measurePsf.run(exposure.maskedImage, detector.seeing, psfexModel)
         exposure.psf = measured.psf
+        cards: dict[str, Any] = {} if sky is None else {"SKYLEVEL": sky.level, "SKYNOISE": sky.noise}
         cards |= {"SEEING": measured.fwhm, "NPSFSTAR": measured.n_stars}
         if self.config.doFindCosmicRays:
-            cards["NCR"] = self.cosmicRays.run(masked_image, measured.psf)
+            cards["NCR"] = self.cosmicRays.run(exposure.maskedImage, measured.psf)
         if self.config.doRepair:
-            self.repair.run(masked_image)
+            self.repair.run(exposure.maskedImage)
         if self.config.doDetection:
             self.detection.detectFootprints(exposure)
-        if detector.zero_point is None:
-            raise TaskError("no zero point: say in the camera mapping where it comes from")
-        PhotoCalib.from_magnitude_zero_point(detector.zero_point).calibrate_in_place(masked_image)
-        exposure.photoCalib = PhotoCalib()
-        cards["MAGZP"] = detector.zero_point
+        given = detector.zero_point if zeroPoint is None else zeroPoint["zero_point"]
+        cards["MAGZP"] = self._calibrate(exposure, given, referenceCatalog, sky, measured.n_stars)
         self.metadata.update(cards)
         exposure.metadata = {**inputExposure.metadata, **cards}
         return Struct(outputExposure=exposure)
+
+    def _calibrate(
+        self, exposure: Exposure, given: float | None, catalog: Any, sky: Struct | None, n_psf_stars: int
+    ) -> float:
+        """Measure the quality of an exposure in counts, turn it into nJy, and return its zero point."""
+        assert exposure.wcs is not None
+        stars = self.measureStars.run(exposure)
+        match = None if catalog is None else self.matchReference.run(stars, exposure.wcs, catalog)
+        scale = self.photometricScale.run(exposure, ScaleInputs(given, stars, catalog, match))
+        exposure.summaryStats = self.summaryStats.run(
+            exposure, stars, scale, sky=sky, nPsfStar=n_psf_stars, match=match
+        )
+        PhotoCalib.from_magnitude_zero_point(scale.zero_point).calibrate_in_place(exposure.maskedImage)
+        exposure.photoCalib = PhotoCalib()
+        return scale.zero_point
 
 
 def _copied(exposure: Exposure) -> Exposure:
@@ -165,6 +224,15 @@ def _cropped(plane: Image | None, bbox: Box2I, what: str) -> Image | None:
             f"the {what} covers {plane.bbox}, not all of the exposure {bbox}; give one of this detector"
         )
     return plane[bbox]
+
+
+def _quality_mask(quality: Image | None, camera: CameraMapping) -> Mask | None:
+    """Return the mask planes that a quality image stands for."""
+    if quality is None:
+        return None
+    if camera.quality is None:
+        raise TaskError("the camera mapping does not say what the values of the quality image mean")
+    return quality_mask(quality, camera.quality)
 
 
 def _described(exposure: Exposure, camera: CameraMapping, data_id: Mapping[str, Any]) -> Exposure:

@@ -11,8 +11,12 @@ from ..detection import SourceDetectionTask
 from .background import SubtractBackgroundTask
 from .cosmic_rays import FindCosmicRaysTask
 from .defects import MaskDefectsTask
+from .match_reference import MatchReferenceTask
 from .measure_psf import MeasurePsfTask
+from .measure_stars import MeasureStarsTask
+from .photometric_scale import GivenZeroPointTask
 from .repair import RepairTask
+from .summary_stats import ComputeExposureSummaryStatsTask
 from .variance import EstimateVarianceTask
 
 __all__ = ["ProcessCcdConfig", "ProcessCcdConnections"]
@@ -47,11 +51,46 @@ class ProcessCcdConnections(PipelineTaskConnections, dimensions=("instrument", "
         doc="inverse variance in 1/count², 0 where there are no data",
         minimum=0,
     )
+    variance: PrerequisiteInput = PrerequisiteInput(
+        name="postISRCCD_variance",
+        storageClass="ImageF",
+        dimensions=("instrument", "exposure", "detector"),
+        doc="variance in count², used where there is no weight",
+        minimum=0,
+    )
+    quality: PrerequisiteInput = PrerequisiteInput(
+        name="postISRCCD_quality",
+        storageClass="ImageI",
+        dimensions=("instrument", "exposure", "detector"),
+        doc="quality codes or bits; the camera mapping says what they mean",
+        minimum=0,
+    )
+    psfexModel: PrerequisiteInput = PrerequisiteInput(
+        name="psfexModel",
+        storageClass="Psf",
+        dimensions=("instrument", "exposure", "detector"),
+        doc="model of the PSF that PSFEx made",
+        minimum=0,
+    )
+    zeroPoint: PrerequisiteInput = PrerequisiteInput(
+        name="zeroPoint",
+        storageClass="StructuredDataDict",
+        dimensions=("instrument", "exposure", "detector"),
+        doc="zero_point, AB magnitude of one count in the whole exposure, from a table",
+        minimum=0,
+    )
+    referenceCatalog: PrerequisiteInput = PrerequisiteInput(
+        name="referenceCatalog",
+        storageClass="AstropyTable",
+        dimensions=("instrument",),
+        doc="stars with known positions (coord_ra, coord_dec, degrees) and AB magnitudes (<band>_mag)",
+        minimum=0,
+    )
     outputExposure: Output = Output(
         name="calexp",
         storageClass="ExposureF",
         dimensions=("instrument", "visit", "detector"),
-        doc="calibrated, background-subtracted exposure in nJy with mask, variance and PSF",
+        doc="calibrated, background-subtracted exposure in nJy with mask, variance, PSF and quality numbers",
     )
 
 
@@ -69,3 +108,9 @@ class ProcessCcdConfig(PipelineTaskConfig, pipelineConnections=ProcessCcdConnect
     repair: ConfigurableField = RepairTask.makeField("interpolates over bad pixels")
     doDetection: bool = Field(default=True, description="mark the pixels of sources")
     detection: ConfigurableField = SourceDetectionTask.makeField("sets DETECTED, and EDGE on the border")
+    measureStars: ConfigurableField = MeasureStarsTask.makeField("measures bright isolated stars")
+    matchReference: ConfigurableField = MatchReferenceTask.makeField(
+        "finds the stars in a reference catalog, if there is one"
+    )
+    photometricScale: ConfigurableField = GivenZeroPointTask.makeField("finds the magnitude of one count")
+    summaryStats: ConfigurableField = ComputeExposureSummaryStatsTask.makeField("computes quality numbers")

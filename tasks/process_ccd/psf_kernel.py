@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-__all__ = ["STACK_MARGIN", "full_width_half_maximum", "recentred", "stack_stars"]
+__all__ = [
+    "STACK_MARGIN",
+    "full_width_half_maximum",
+    "radii",
+    "recentred",
+    "scaled_stars",
+    "stack_stars",
+    "star_weights",
+]
 
 STACK_MARGIN: Final = 4
 """Pixels on each side of a stamp that `recentred` uses up."""
@@ -45,13 +53,35 @@ def recentred(
     ]
 
 
+def scaled_stars(stamps: NDArray[np.float64], flux: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return centred stars ``(n, s, s)`` on a pedestal of 0 (the median of the outermost ring), of flux 1."""
+    half = stamps.shape[1] // 2
+    radius = radii(half)
+    ring = (radius > half - 1.5) & (radius <= half + 0.5)
+    pedestal = np.median(stamps[:, ring], axis=1)[:, np.newaxis, np.newaxis]
+    scaled: NDArray[np.float64] = (stamps - pedestal) / flux[:, np.newaxis, np.newaxis]
+    return scaled
+
+
+def star_weights(flux: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights of stars whose noise is that of the sky; none counts for much more than most."""
+    weights: NDArray[np.float64] = 1.0 / (flux**-2 + np.median(flux) ** -2)
+    return weights
+
+
+def radii(half: int) -> NDArray[np.float64]:
+    """Return the distance of each pixel of a square from its middle one, ``(2 half + 1, 2 half + 1)``."""
+    y, x = np.mgrid[-half : half + 1, -half : half + 1]
+    return np.asarray(np.hypot(x, y), dtype=np.float64)
+
+
 def stack_stars(
     stamps: NDArray[np.float64], flux: NDArray[np.float64], fwhm: float
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Combine centred stars into one image.
 
-    Each star is put on a pedestal of 0 (the median of the outermost ring) and divided by its flux. Stars
-    that differ from the mean of all by more than most do are dropped, twice.
+    Each star is scaled as `scaled_stars` does. Stars that differ from the mean of all by more than most do
+    are dropped, twice.
 
     Parameters
     ----------
@@ -65,19 +95,12 @@ def stack_stars(
     Returns
     -------
     kernel
-        Clipped, weighted mean ``(s, s)``; its sum is 1. The weights are those of stars whose noise is that of
-        the sky, but no star counts for much more than a typical one.
+        Clipped mean ``(s, s)`` with the weights of `star_weights`; its sum is 1.
     used
         Which stars it is made of, ``(n,)``.
     """
-    half = stamps.shape[1] // 2
-    y, x = np.mgrid[-half : half + 1, -half : half + 1]
-    radius = np.hypot(x, y)
-    ring = (radius > half - 1.5) & (radius <= half + 0.5)
-    scaled = (stamps - np.median(stamps[:, ring], axis=1)[:, np.newaxis, np.newaxis]) / flux[
-        :, np.newaxis, np.newaxis
-    ]
-    core = radius <= fwhm
+    scaled = scaled_stars(stamps, flux)
+    core = radii(stamps.shape[1] // 2) <= fwhm
     used = np.ones(len(stamps), dtype=bool)
     for _ in range(2):
         kernel = _clipped_mean(scaled[used], flux[used])
@@ -110,7 +133,8 @@ def _clipped_mean(stamps: NDArray[np.float64], flux: NDArray[np.float64]) -> NDA
     """Return the weighted mean over the first axis of what is within 3 robust deviations of the median."""
     median = np.median(stamps, axis=0)
     spread = _MAD_TO_SIGMA * np.median(np.abs(stamps - median), axis=0)
-    weight = 1.0 / (flux**-2 + np.median(flux) ** -2)
-    weights = weight[:, np.newaxis, np.newaxis] * (np.abs(stamps - median) <= _CLIP_SIGMA * spread)
+    weights = star_weights(flux)[:, np.newaxis, np.newaxis] * (
+        np.abs(stamps - median) <= _CLIP_SIGMA * spread
+    )
     mean: NDArray[np.float64] = (weights * stamps).sum(axis=0) / weights.sum(axis=0)
     return mean

@@ -19,7 +19,9 @@ __all__ = ["EstimateVarianceConfig", "EstimateVarianceTask"]
 class EstimateVarianceConfig(Config):
     """What the variance is made from."""
 
-    useWeight: bool = Field(default=True, description="use the weight map of an exposure that has one")
+    useWeight: bool = Field(
+        default=True, description="use the weight or variance map of an exposure that has one"
+    )
 
 
 class EstimateVarianceTask(Task):
@@ -39,6 +41,7 @@ class EstimateVarianceTask(Task):
         gain: float | None,
         read_noise: float | None,
         weight: Image | None = None,
+        variance: Image | None = None,
     ) -> None:
         """Fill the variance, in place; pixels without data become NaN with infinite variance.
 
@@ -52,6 +55,8 @@ class EstimateVarianceTask(Task):
             Electrons, rms; None if not known.
         weight
             Inverse variance of the same box, 1/count²; where it is not finite and positive, NO_DATA is set.
+        variance
+            Variance of the same box, count², used without a weight; as for a weight where it is not positive.
 
         Raises
         ------
@@ -60,19 +65,21 @@ class EstimateVarianceTask(Task):
         """
         image, mask = maskedImage.image.array, maskedImage.mask
         mask.addMaskPlane("NO_DATA")
-        if weight is not None and self.config.useWeight:
-            known = np.isfinite(weight.array) & (weight.array > 0)
+        given = variance if weight is None else weight
+        if given is not None and self.config.useWeight:
+            known = np.isfinite(given.array) & (given.array > 0)
             mask.set_where("NO_DATA", ~known)
-            variance = 1.0 / np.where(known, weight.array, 1.0)
+            values = np.where(known, given.array, 1.0)
+            noise = values if weight is None else 1.0 / values
         else:
             if gain is None or read_noise is None:
                 missing = "gain" if gain is None else "read noise"
                 raise TaskError(
-                    f"no variance: there is no weight to use, and the {missing} is not known; say in the "
+                    f"no variance: there is no weight map to use, and the {missing} is not known; say in the "
                     "camera mapping where it comes from"
                 )
-            variance = np.maximum(np.nan_to_num(image), 0.0) / gain + (read_noise / gain) ** 2
+            noise = np.maximum(np.nan_to_num(image), 0.0) / gain + (read_noise / gain) ** 2
         no_data = mask.isSet("NO_DATA")
         image[no_data] = np.nan
-        maskedImage.variance.array[:] = np.where(no_data, np.inf, variance)
+        maskedImage.variance.array[:] = np.where(no_data, np.inf, noise)
         maskedImage.variance.unit = f"{maskedImage.image.unit}**2" if maskedImage.image.unit else ""
