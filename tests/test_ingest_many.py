@@ -64,7 +64,7 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
         "no celestial WCS: CTYPE1 and CTYPE2 are WAVE",
     ),
     "NaN": (header_with(CD1_1="NaN"), "the WCS card CD1_1 is 'NaN', it must be a finite number"),
-    "no pixels": (no_pixels, "an image of 32 x 0 pixels"),
+    "no pixels": (no_pixels, "no image of two axes with pixels, only one of 32 x 0"),
     "unit": (header_with(BUNIT="Jy/beam"), "the pixels are in 'Jy/beam' (card BUNIT), the camera mapping"),
     "unit of the WCS": (header_with(CUNIT1="m", CUNIT2="m"), "cannot read a WCS: In CUNIT1"),
     "metadata": (lambda path: write_frame(path, 1, 5, {"EXPTIME": 99.0}) and None, "exposure_time is 99.0"),

@@ -69,8 +69,8 @@ class ImageFormatter(Formatter):
         """Find the pixels."""
         with broken_file(source):
             hdu = _require_image(walk_hdus(source), source, self._unit)
-            planes = planes_from_header(hdu.header)
-            plane = plane_layout(hdu, xy0=origin_from_header(hdu.header), mask_planes=planes)
+            planes = planes_from_header(hdu.header) if any(k.startswith("MP_") for k in hdu.cards) else {}
+            plane = plane_layout(hdu, xy0=origin_from_header(hdu.cards), mask_planes=planes)
             return FileLayout({"image": plane})
 
     def read_whole(self, path: Path) -> Any:
@@ -194,12 +194,10 @@ def _require_image(hdus: list[HduInfo], source: ByteSource, unit: int | None) ->
     chosen = image_hdu(hdus)
     if chosen is None:
         empty = next((hdu for hdu in hdus if len(hdu.axes) == 2), None)
-        what = (
-            "no image of two axes"
-            if empty is None
-            else f"an image of {empty.axes[0]} x {empty.axes[1]} pixels"
-        )
-        raise FileFormatError(f"{source} has {what}")
+        if empty is None:
+            raise FileFormatError(f"{source} has no image of two axes")
+        size = f"{empty.axes[0]} x {empty.axes[1]}"
+        raise FileFormatError(f"{source} has no image of two axes with pixels, only one of {size}")
     return chosen
 
 
