@@ -18,9 +18,9 @@ from butler.images import Exposure, SkyWcs
 from butler.ingest import expand_paths, ingest_exposures, observed_regions, register_sky_map
 from butler.skymaps import discrete_sky_map_around
 from connections import build_graph
-from tasks.cli import load_pipeline
 from tasks.demo.measures import Line, clipped_mask, strip_excess
 from tasks.execution import run_graph
+from tasks.ready_pipelines import load_pipeline
 
 TRAIL_VISIT = 70
 TRAIL = Line((470.5, 511.0), (511.0, 340.0))

@@ -73,7 +73,8 @@ class DeferredDatasetHandle:
         component
             Part to read, for example ``"wcs"``; everything if None.
         parameters
-            Read parameters, over those of the handle; ``bbox`` reads only the rows of a box.
+            Read parameters, over those of the handle; ``bbox`` reads only the rows of a box, and pixels
+            ``inPlace`` are, where the file allows it, a read-only view of its own bytes in its byte order.
         storageClass
             Storage class to read it as: of the part if there is one, else in place of the handle's.
 
@@ -182,8 +183,8 @@ def read_part(obj: Any, component: str | None, parameters: Mapping[str, Any]) ->
     component
         Attribute to return; the object itself if None.
     parameters
-        ``bbox`` and ``origin`` (``PARENT`` by default); components without pixels ignore them. For tables
-        ``columns`` and ``filters``.
+        ``bbox`` and ``origin`` (``PARENT`` by default); components without pixels ignore them, and objects in
+        memory ``inPlace``. For tables ``columns`` and ``filters``.
     """
     if component is None and not parameters:
         return obj

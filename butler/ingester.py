@@ -67,6 +67,7 @@ def ingest_files(
     wanted = _wanted(registry, datasets, skip_existing=skip_existing)
     staged: list[tuple[DatasetRef, StagedFile]] = []
     first: dict[str, StagedFile] = {}
+    folders: dict[str, str] = {}
     try:
         for dataset, refs in wanted.files:
             name = dataset.formatter
@@ -75,13 +76,14 @@ def ingest_files(
             if dataset.path in first:
                 file = share_file(writer.datastore, incoming, first[dataset.path])
             else:
-                file = first[dataset.path] = stage_file(writer.datastore, incoming, transfer)
+                file = stage_file(writer.datastore, incoming, transfer, folders)
+                first[dataset.path] = file
             staged += [(ref, file) for ref in refs]
     except BaseException:
         for _, file in staged:
             file.discard()
         raise
-    with writer.transaction_for([file for _, file in staged]):
+    with writer.transaction_for(file for _, file in staged) as batch:
         refs = [ref for dataset in datasets for ref in dataset.refs]
         for dataset_type in dict.fromkeys(ref.datasetType for ref in refs):
             registry.registerDatasetType(dataset_type)
@@ -90,8 +92,11 @@ def ingest_files(
             registry.registerRun(run)
         if skip_existing:
             registry.hold(runs)
-            staged = _without_overtaken(registry, staged, wanted.registered)
-        writer.store(staged, registered=wanted.registered)
+            kept = _without_overtaken(registry, staged, wanted.registered)
+            needed = {file.key for _, file in kept}
+            batch.drop(file for _, file in staged if file.key not in needed)
+            staged = kept
+        writer.insert(staged, registered=wanted.registered)
     return [ref for ref, _ in staged]
 
 
@@ -133,14 +138,9 @@ def _wanted(registry: Registry, datasets: Sequence[FileDataset], *, skip_existin
 def _without_overtaken(
     registry: Registry, staged: Sequence[tuple[DatasetRef, StagedFile]], registered: set[uuid.UUID]
 ) -> list[tuple[DatasetRef, StagedFile]]:
-    """Leave out what another process has ingested meanwhile, and the files that only that would have."""
+    """Leave out what another process has ingested meanwhile."""
     held = _held(registry, [ref for ref, _ in staged if ref.id not in registered])
-    kept = [(ref, file) for ref, file in staged if ref.id not in held]
-    needed = {file.key for _, file in kept}
-    for _, file in staged:
-        if file.key not in needed:
-            file.discard()
-    return kept
+    return [(ref, file) for ref, file in staged if ref.id not in held]
 
 
 def _held(registry: Registry, refs: Iterable[DatasetRef]) -> dict[uuid.UUID, uuid.UUID]:

@@ -45,7 +45,8 @@ class RepositoryConfig(BaseModel):
     datastore
         Where files are, if not in the directory of the repository; a text is its root.
     checksum
-        Whether written files get a SHA-256 sum.
+        Whether files that are written get a SHA-256 sum; ``all``: also those that are ingested and stay where
+        they are, each of which is read for that.
     compression
         How the pixels of a dataset type are written: ``lossless`` or ``lossy16``; as they are if not named.
     root
@@ -61,7 +62,7 @@ class RepositoryConfig(BaseModel):
     namespace: str = "butler"
     templates: dict[str, str | dict[str, str]] = {"default": DEFAULT_TEMPLATE}
     datastore: DatastoreConfig | None = None
-    checksum: bool = True
+    checksum: bool | Literal["all"] = True
     compression: dict[str, Literal["noCompression", "lossless", "lossy16"]] = Field(default_factory=dict)
     root: Path | None = Field(default=None, exclude=True)
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Sequence, Set
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from .datasets import DatasetRef
-from .datastore import FileDatastore, StagedFile, VerifyReport, settle_files, verify_files
-from .errors import ConflictingDefinitionError
-from .registry import CollectionType, Registry, Transaction
+from .datastore import FileBatch, FileDatastore, StagedFile, VerifyReport, settle_files, verify_files
+from .errors import ConflictingDefinitionError, OrphanedRecordError
+from .registry import CollectionType, Registry
 
 __all__ = ["DatasetWriter"]
 
@@ -21,8 +21,9 @@ __all__ = ["DatasetWriter"]
 class DatasetWriter:
     """Writes datasets in an order that a kill cannot spoil.
 
-    Bytes go to a temporary name and are flushed; then, in one transaction, the rows are inserted and the
-    files get their names. What a kill can leave is a file without a row, never a row without its file.
+    Bytes go to a temporary name, get their final one, too, and are flushed; then, in one transaction, the
+    rows are inserted. What a kill can leave is a file without a row, never a row without its file. Inside a
+    transaction of the caller files are flushed at its end, all at once.
 
     Parameters
     ----------
@@ -35,11 +36,14 @@ class DatasetWriter:
 
     def put(self, obj: Any, ref: DatasetRef) -> DatasetRef:
         """Write an object and register it; return the ref with an expanded data ID."""
-        self.registry.database.require_writeable()
-        expanded = ref.expanded(self.registry.records.expand(ref.dataId))
-        # What is refused later, too, is refused before a large file is written.
-        self.registry.check_datasets(ref.run, [expanded])
-        self.store([(expanded, self.datastore.stage(obj, expanded))])
+        database = self.registry.database
+        database.require_writeable()
+        with database.in_a_moment():
+            expanded = ref.expanded(self.registry.records.expand(ref.dataId))
+            if not self.datastore.is_made_in_memory(expanded):
+                # What is refused later, too, is refused before a large file is written.
+                self.registry.check_datasets(ref.run, [expanded])
+        self.store([(expanded, self.datastore.stage(obj, expanded, settle=False))])
         return expanded
 
     def put_again(self, obj: Any, ref: DatasetRef) -> DatasetRef:
@@ -52,12 +56,11 @@ class DatasetWriter:
         """
         self.registry.database.require_writeable()
         expanded = ref.expanded(self.registry.records.expand(ref.dataId))
-        staged = self.datastore.stage(obj, expanded)
-        with self.transaction_for([staged]) as transaction:
+        staged = self.datastore.stage(obj, expanded, settle=False)
+        with self.transaction_for([staged]):
             if self.registry.files.get_one(ref.id) is not None:
                 raise ConflictingDefinitionError(f"{ref} is stored already")
             self.registry.files.insert({ref.id: staged.record})
-            _publish(transaction, [staged])
         return expanded
 
     def put_many(self, datasets: Sequence[tuple[Any, DatasetRef]]) -> list[DatasetRef]:
@@ -70,7 +73,7 @@ class DatasetWriter:
         staged: list[tuple[DatasetRef, StagedFile]] = []
         try:
             for obj, ref in expanded:
-                staged.append((ref, self.datastore.stage(obj, ref)))
+                staged.append((ref, self.datastore.stage(obj, ref, settle=False)))
         except BaseException:
             for _, file in staged:
                 file.discard()
@@ -95,37 +98,62 @@ class DatasetWriter:
         ConflictingDefinitionError
             Raised if one of the other datasets exists; the files are removed.
         """
-        # Several datasets may share one file.
-        files = list({staged.key: staged for _, staged in datasets}.values())
-        with self.transaction_for(files) as transaction:
-            if stored := self.registry.files.get(sorted(registered)):
-                raise ConflictingDefinitionError(f"{len(stored)} of the datasets are stored already")
-            by_run: dict[str, list[DatasetRef]] = {}
-            for ref, _ in datasets:
-                if ref.id not in registered:
-                    by_run.setdefault(ref.run, []).append(ref)
-            for run, members in by_run.items():
-                self.registry.insert_datasets(run, members)
-            self.registry.files.insert({ref.id: staged.record for ref, staged in datasets})
-            _publish(transaction, files)
+        self._insert(datasets, registered, self.transaction_for(staged for _, staged in datasets))
+
+    def insert(
+        self, datasets: Sequence[tuple[DatasetRef, StagedFile]], *, registered: Set[uuid.UUID] = frozenset()
+    ) -> None:
+        """Insert the rows of files, inside a `transaction_for` them; arguments and errors as for `store`."""
+        self._insert(datasets, registered, self.registry.database.transaction())
+
+    def _insert(
+        self,
+        datasets: Sequence[tuple[DatasetRef, StagedFile]],
+        registered: Set[uuid.UUID],
+        transaction: AbstractContextManager[object],
+    ) -> None:
+        new: dict[str, list[DatasetRef]] = {}
+        for ref, _ in datasets:
+            if ref.id not in registered:
+                new.setdefault(ref.run, []).append(ref)
+        try:
+            with transaction:
+                if stored := self.registry.files.get(sorted(registered)):
+                    raise ConflictingDefinitionError(f"{len(stored)} of the datasets are stored already")
+                for run, refs in new.items():
+                    self.registry.add_datasets(run, refs)
+                self.registry.files.insert({ref.id: staged.record for ref, staged in datasets})
+        except (ConflictingDefinitionError, OrphanedRecordError):
+            # Asked only now: after an error a database may answer nothing until all is undone.
+            for run, refs in new.items():
+                self.registry.check_datasets(run, refs)
+            raise
 
     @contextmanager
-    def transaction_for(self, files: Iterable[StagedFile]) -> Iterator[Transaction]:
-        """Run a transaction that staged files wait for; if it fails, they go.
+    def transaction_for(self, files: Iterable[StagedFile]) -> Iterator[FileBatch]:
+        """Run a transaction in which staged files get their rows and their final names; if it fails, they go.
 
         What breaks off after the commit takes no file along: there are rows for them.
         """
+        batch = FileBatch(files)
+        database = self.registry.database
         begun = False
         try:
-            with self.registry.database.transaction() as transaction:
-                for staged in files:
-                    transaction.on_rollback(staged.discard)
+            if database.root is None:
+                # Others write while the disk takes in what is new.
+                batch.publish_free()
+            with database.transaction() as transaction:
+                for staged in batch.files:
+                    transaction.on_rollback(partial(batch.take_back, staged))
                 begun = True
-                yield transaction
+                yield batch
+                transaction.before_commit(settle_files, batch.publish())
+                for staged in batch.files:
+                    transaction.on_commit(staged.finish)
         except BaseException:
             if not begun:
-                for staged in files:
-                    staged.discard()
+                for staged in batch.files:
+                    batch.take_back(staged)
             raise
 
     def verify(self, *, repair: bool, checksums: bool) -> VerifyReport:
@@ -142,12 +170,3 @@ class DatasetWriter:
             for path in report.orphans:
                 path.unlink(missing_ok=True)
         return report
-
-
-def _publish(transaction: Transaction, files: Sequence[StagedFile]) -> None:
-    """Give files their final names, as long as a transaction is not undone."""
-    for staged in files:
-        staged.publish()
-        transaction.on_rollback(staged.retract)
-        transaction.on_commit(staged.finish)
-    settle_files(files)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
-from butler import Butler, DataCoordinate, DatasetRef, DatasetType
+from butler import Butler, DataCoordinate, DatasetRef
 from butler.dimensions import UNIVERSE
 from butler.errors import (
     DatasetNotFoundError,
@@ -20,7 +19,8 @@ from butler.errors import (
 from .connections import BaseConnection, Input, PrerequisiteInput
 from .errors import EmptyQuantumGraphError, OutputExistsError, QuantumGraphError
 from .graph import QuantumGraph
-from .pipeline import Pipeline, PipelineTaskNode, dataset_type
+from .pipeline import Pipeline
+from .pipeline_node import PipelineTaskNode, dataset_type
 from .quantum import Quantum
 
 __all__ = ["build_graph"]
@@ -35,6 +35,8 @@ def build_graph(
     where: str = "",
     bind: Mapping[str, Any] | None = None,
     skip_existing: bool = False,
+    skip_existing_in: Sequence[str] = (),
+    clobber_outputs: bool = False,
 ) -> QuantumGraph:
     """Plan what a pipeline has to do.
 
@@ -54,21 +56,27 @@ def build_graph(
     where, bind
         Condition on data IDs.
     skip_existing
-        Whether to leave out quanta all of whose outputs the run has, instead of refusing.
+        Whether to leave out quanta that have succeeded in the run: those whose metadata it has. Outputs that
+        they did not write stay absent.
+    skip_existing_in
+        Further collections whose successes count; what they have is read instead.
+    clobber_outputs
+        Whether what is in the way of other quanta is removed before they run; otherwise it is an error.
 
     Raises
     ------
     EmptyQuantumGraphError
-        Raised if there is nothing to do, with the reason.
+        Raised if there is nothing to do, with the reason; not if all was done before.
     OutputExistsError
-        Raised if the run has an output already and `skip_existing` is not set.
+        Raised if the run has an output already, and the options do not say what to do about it.
     DatasetNotFoundError
         Raised if a prerequisite is missing.
     """
-    builder = _Builder(pipeline, butler, collections, run)
+    done_in = [run] if skip_existing else []
+    builder = _Builder(pipeline, butler, collections, run, [*done_in, *skip_existing_in])
     rows = builder.query(where, bind)
     drafts = builder.project(rows)
-    return builder.finish(drafts, skip_existing=skip_existing)
+    return builder.finish(drafts, clobber_outputs=clobber_outputs)
 
 
 @dataclass
@@ -83,14 +91,23 @@ class _Draft:
 class _Builder:
     """Holds what the steps of one build share."""
 
-    def __init__(self, pipeline: Pipeline, butler: Butler, collections: Sequence[str], run: str) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        butler: Butler,
+        collections: Sequence[str],
+        run: str,
+        done_in: Sequence[str],
+    ) -> None:
         self._pipeline = pipeline
         self._butler = butler
         self._collections = list(collections)
         self._run = run
+        self._done_in = list(done_in)
         self._produced = pipeline.produced
         self._found: dict[str, dict[DataCoordinate, DatasetRef]] = {}
-        self._new: dict[tuple[str, DataCoordinate], DatasetRef] = {}
+        self._made: dict[tuple[str, DataCoordinate], DatasetRef] = {}
+        self._old: set[uuid.UUID] = set()
 
     def query(self, where: str, bind: Mapping[str, Any] | None) -> list[DataCoordinate]:
         """Return the data IDs over all dimensions of the pipeline."""
@@ -132,51 +149,64 @@ class _Builder:
             drafts[node.label][key] for node in self._pipeline.nodes for key in sorted(drafts[node.label])
         ]
 
-    def finish(self, drafts: Iterable[_Draft], *, skip_existing: bool) -> QuantumGraph:
+    def finish(self, drafts: Iterable[_Draft], *, clobber_outputs: bool) -> QuantumGraph:
         """Turn drafts into quanta, in task order."""
         quanta: list[Quantum] = []
+        replaced: dict[uuid.UUID, tuple[DatasetRef, ...]] = {}
         skipped = {node.label: 0 for node in self._pipeline.nodes}
         for draft in drafts:
-            outputs = self._outputs(draft)
-            existing = [ref for ref in chain(*outputs.values()) if self._in_run(ref)]
-            if existing and not skip_existing:
-                raise OutputExistsError(
-                    f"{existing[0]} exists already; use another run, or skip what is there (--skip-existing)"
-                )
-            if existing and len(existing) == sum(map(len, outputs.values())):
+            if self._was_done(draft):
                 skipped[draft.node.label] += 1
                 continue
-            if existing:
+            in_the_way = self._in_the_way(draft)
+            if in_the_way and not clobber_outputs:
                 raise OutputExistsError(
-                    f"{draft.node.label} {draft.data_id} wrote only a part of its outputs; use another run"
+                    f"{in_the_way[0]} exists already; use another run, go on with what is not done "
+                    "(--resume), or replace it (--clobber-outputs)"
                 )
             inputs = self._inputs(draft)
             if inputs is None:
-                for ref in chain(*outputs.values()):
-                    del self._new[ref.datasetType.name, ref.dataId]
                 continue
-            quanta.append(Quantum(draft.node.label, draft.data_id, inputs, outputs))
+            quantum = Quantum(draft.node.label, draft.data_id, inputs, self._outputs(draft))
+            quanta.append(quantum)
+            if in_the_way:
+                replaced[quantum.id] = in_the_way
         if not quanta and not any(skipped.values()):
             raise EmptyQuantumGraphError("nothing to do: no quantum has all of its inputs")
-        return QuantumGraph(self._pipeline, tuple(quanta), self._run, self._records(quanta), skipped)
+        return QuantumGraph(
+            self._pipeline, tuple(quanta), self._run, self._records(quanta), skipped, replaced
+        )
+
+    def _was_done(self, draft: _Draft) -> bool:
+        """Tell whether a quantum has succeeded before; what it wrote then serves the tasks after it."""
+        known = self._existing(draft.node.metadata_type.name, self._done_in) if self._done_in else {}
+        if draft.data_id not in known:
+            return False
+        for name, kind in draft.node.outputs.items():
+            for data_id in draft.datasets[name]:
+                ref = self._existing(kind.name, self._done_in).get(data_id)
+                if ref is not None:
+                    self._made[kind.name, data_id] = ref
+                    self._old.add(ref.id)
+        return True
+
+    def _in_the_way(self, draft: _Draft) -> tuple[DatasetRef, ...]:
+        """Return the datasets of the run that a quantum would write again."""
+        wanted = [(kind.name, d) for name, kind in draft.node.outputs.items() for d in draft.datasets[name]]
+        wanted.append((draft.node.metadata_type.name, draft.data_id))
+        found = (self._existing(name, [self._run]).get(data_id) for name, data_id in wanted)
+        return tuple(ref for ref in found if ref is not None)
 
     def _outputs(self, draft: _Draft) -> dict[str, tuple[DatasetRef, ...]]:
+        """Return new datasets for the outputs of a quantum."""
         outputs = {}
         for name, connection in draft.node.connections.outputs.items():
             kind = dataset_type(connection)
-            outputs[name] = tuple(self._output(kind, key) for key in sorted(draft.datasets[name]))
-            self._check_count(draft, name, connection, len(outputs[name]))
+            refs = tuple(DatasetRef(kind, data_id, self._run) for data_id in sorted(draft.datasets[name]))
+            self._check_count(draft, name, connection, len(refs))
+            self._made |= {(kind.name, ref.dataId): ref for ref in refs}
+            outputs[name] = refs
         return outputs
-
-    def _output(self, kind: DatasetType, data_id: DataCoordinate) -> DatasetRef:
-        key = (kind.name, data_id)
-        if key not in self._new:
-            known = self._existing(kind.name, [self._run]).get(data_id)
-            self._new[key] = known or DatasetRef(kind, data_id, self._run)
-        return self._new[key]
-
-    def _in_run(self, ref: DatasetRef) -> bool:
-        return ref.dataId in self._existing(ref.datasetType.name, [self._run])
 
     def _inputs(self, draft: _Draft) -> dict[str, tuple[DatasetRef, ...]] | None:
         """Return the inputs of a quantum; None if an ordinary one is missing."""
@@ -203,7 +233,7 @@ class _Builder:
     def _input(self, connection: BaseConnection, data_id: DataCoordinate) -> DatasetRef | None:
         parent, _, component = connection.name.partition(".")
         if parent in self._produced and isinstance(connection, Input):
-            ref = self._new.get((parent, data_id))
+            ref = self._made.get((parent, data_id))
         else:
             ref = self._existing(parent, self._collections).get(data_id)
         return ref.makeComponentRef(component) if ref is not None and component else ref
@@ -231,6 +261,6 @@ class _Builder:
             ref.id
             for quantum in quanta
             for ref in quantum.input_refs()
-            if ref.datasetType.nameAndComponent()[0] not in self._produced or self._in_run(ref)
+            if ref.datasetType.nameAndComponent()[0] not in self._produced or ref.id in self._old
         }
         return self._butler.registry.files.get(sorted(wanted))

@@ -6,6 +6,7 @@
     ├── ConnectionsError        (ValueError) a task declares impossible inputs or outputs
     ├── ConfigError             (ValueError) a config field or value that cannot be
     ├── PipelineError           (ValueError) a pipeline that cannot be run as written
+    ├── RunCollectionsError     (ValueError) outputs cannot go where they should
     └── QuantumGraphError
         ├── EmptyQuantumGraphError   nothing to do, and why
         └── OutputExistsError   (FileExistsError) an output of the run is there already
@@ -24,6 +25,7 @@ __all__ = [
     "OutputExistsError",
     "PipelineError",
     "QuantumGraphError",
+    "RunCollectionsError",
 ]
 
 
@@ -37,6 +39,10 @@ class ConfigError(ButlerUserError, ValueError):
 
 class PipelineError(ButlerUserError, ValueError):
     """A pipeline cannot be run as it is written."""
+
+
+class RunCollectionsError(ButlerUserError, ValueError):
+    """The outputs of a pipeline cannot go where they are to go."""
 
 
 class QuantumGraphError(ButlerUserError):

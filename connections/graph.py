@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
+from butler import DatasetRef
 from butler.registry import FileRecord
 
 from .pipeline import Pipeline
@@ -30,7 +31,9 @@ class QuantumGraph:
     records
         Where the files of existing inputs are, by dataset UUID.
     n_skipped
-        Quanta left out by task because their outputs exist.
+        Quanta left out by task because they were done before.
+    replaced
+        Datasets of the run that are in the way of a quantum, by its id; they are removed before it runs.
     """
 
     pipeline: Pipeline
@@ -38,6 +41,7 @@ class QuantumGraph:
     run: str
     records: Mapping[uuid.UUID, FileRecord]
     n_skipped: Mapping[str, int]
+    replaced: Mapping[uuid.UUID, tuple[DatasetRef, ...]] = field(default_factory=dict)
 
     @cached_property
     def dependencies(self) -> dict[uuid.UUID, frozenset[uuid.UUID]]:

@@ -3,67 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import yaml
 
 from butler import ButlerUserError, DatasetType
-from butler.errors import FileFormatError, did_you_mean
-from butler.safe_yaml import load_yaml
 
-from .connections import BaseConnection, Input, Output, PipelineTaskConnections
+from .connections import Input, Output
+from .contract import Contract
 from .errors import PipelineError
-from .task_class import TaskConfig, load_task
+from .pipeline_config import Overrides, configure_tasks
+from .pipeline_file import PipelineDescription, Step, Subset, parse_pipeline, read_pipeline
+from .pipeline_node import PipelineTaskNode, dataset_type, parent_name
+from .selection import select_labels
 
-__all__ = ["Pipeline", "PipelineTaskNode"]
-
-
-class _TaskEntry(BaseModel):
-    """A task as the file gives it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    task_class: str = Field(alias="class")
-    config: dict[str, Any] = {}
-
-
-class _PipelineFile(BaseModel):
-    """A pipeline as the file gives it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    description: str
-    tasks: dict[str, _TaskEntry | str]
-
-
-@dataclass(frozen=True)
-class PipelineTaskNode:
-    """A task of a pipeline, configured.
-
-    Parameters
-    ----------
-    label
-        Name within the pipeline.
-    task_class_name
-        The class, ``package.module:Class``.
-    config
-        Its settings.
-    connections
-        What it reads and writes, named and switched by the config.
-    """
-
-    label: str
-    task_class_name: str
-    config: TaskConfig
-    connections: PipelineTaskConnections
-
-    @property
-    def outputs(self) -> dict[str, DatasetType]:
-        """Dataset types of the outputs by connection."""
-        return {field: dataset_type(c) for field, c in self.connections.outputs.items()}
+__all__ = ["Pipeline"]
 
 
 @dataclass(frozen=True)
@@ -76,13 +33,32 @@ class Pipeline:
         What it does.
     nodes
         The tasks.
+    subsets
+        Labels by name of the subset.
+    steps
+        Subsets in the order in which they are to be run.
+    contracts
+        What holds between the configs.
+    instrument
+        Instrument that it is for; None for any.
     """
 
     description: str
     nodes: tuple[PipelineTaskNode, ...]
+    subsets: Mapping[str, Subset] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+    contracts: tuple[Contract, ...] = ()
+    instrument: str | None = None
 
     @classmethod
-    def from_file(cls, path: Path, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Self:
+    def from_file(
+        cls,
+        path: Path,
+        overrides: Overrides | None = None,
+        *,
+        instrument: str | None = None,
+        ready: Mapping[str, Path] | None = None,
+    ) -> Self:
         """Read a pipeline from a YAML file.
 
         Parameters
@@ -90,63 +66,109 @@ class Pipeline:
         path
             The file.
         overrides
-            Config values by label and field path, applied after those of the file.
+            Settings by label, applied after those of the file.
+        instrument
+            Instrument that it will run for, whose settings of the file then apply.
+        ready
+            Files of the pipelines that can be imported by name.
 
         Raises
         ------
         PipelineError
-            Raised if the file cannot be read or its tasks do not fit together.
+            Raised if the file cannot be read or its tasks do not fit together; the message has all faults.
         ConfigError
-            Raised if a config value cannot be.
+            Raised if a class or a config value cannot be, and nothing else is wrong.
         """
+        described = read_pipeline(path, ready)
         try:
-            values = load_yaml(path.read_bytes(), str(path))
-        except OSError as error:
-            raise PipelineError(f"cannot read the pipeline {path}: {error.strerror}") from error
-        except FileFormatError as error:
-            raise PipelineError(str(error)) from error
-        try:
-            return cls.from_values(values, overrides)
+            return cls.from_description(described, overrides, instrument=instrument)
         except ButlerUserError as error:
             error.add_note(f"in the pipeline {path}")
             raise
 
     @classmethod
-    def from_values(cls, values: Any, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Self:
+    def from_values(cls, values: Any, overrides: Overrides | None = None) -> Self:
         """Make a pipeline of plain values; see `from_file`."""
-        try:
-            parsed = _PipelineFile.model_validate(values)
-        except ValidationError as error:
-            fault = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in fault["loc"])
-            raise PipelineError(f"{where or 'the pipeline'}: {fault['msg']}") from error
-        given = dict(overrides or {})
-        for label in given:
-            if label not in parsed.tasks:
-                raise PipelineError(f"no task {label!r}{did_you_mean(label, parsed.tasks)}")
-        nodes = []
-        for label, entry in parsed.tasks.items():
-            task = _TaskEntry.model_validate({"class": entry}) if isinstance(entry, str) else entry
-            nodes.append(make_node(label, task.task_class, {**task.config, **given.get(label, {})}))
-        return cls(parsed.description, _ordered(nodes))
+        return cls.from_description(parse_pipeline(values), overrides)
+
+    @classmethod
+    def from_description(
+        cls,
+        described: PipelineDescription,
+        overrides: Overrides | None = None,
+        *,
+        instrument: str | None = None,
+    ) -> Self:
+        """Make a pipeline of what files say; see `from_file`."""
+        if instrument and described.instrument and instrument != described.instrument:
+            raise PipelineError(f"the pipeline is for {described.instrument}, not {instrument}")
+        described = replace(described, instrument=described.instrument or instrument)
+        nodes = configure_tasks(described, overrides or {})
+        return cls(
+            described.description,
+            _ordered(nodes),
+            described.subsets,
+            tuple(described.steps),
+            tuple(described.contracts),
+            described.instrument,
+        )
 
     @property
     def labels(self) -> list[str]:
         """Labels of the tasks, in order."""
         return [node.label for node in self.nodes]
 
-    def only(self, labels: Sequence[str]) -> Pipeline:
+    def only(self, selection: str | Sequence[str]) -> Pipeline:
         """Return the pipeline of some of the tasks.
+
+        Parameters
+        ----------
+        selection
+            Labels, names of subsets, and ranges of labels; see `select_labels`.
 
         Raises
         ------
         PipelineError
             Raised if a label does not exist.
         """
-        for label in labels:
-            if label not in self.labels:
-                raise PipelineError(f"no task {label!r}{did_you_mean(label, self.labels)}")
-        return Pipeline(self.description, tuple(node for node in self.nodes if node.label in labels))
+        wanted = selection if isinstance(selection, str) else ",".join(selection)
+        labels = select_labels(wanted, self.labels, {n: s.labels for n, s in self.subsets.items()})
+        subsets = {name: s for name, s in self.subsets.items() if set(s.labels) <= set(labels)}
+        return replace(
+            self,
+            nodes=tuple(node for node in self.nodes if node.label in labels),
+            subsets=subsets,
+            steps=tuple(step for step in self.steps if step.label in subsets),
+            contracts=tuple(contract for contract in self.contracts if contract.labels() <= set(labels)),
+        )
+
+    def to_yaml(self) -> str:
+        """Return the text of a file that makes the same pipeline, without imports and parameters."""
+        values: dict[str, Any] = {"description": self.description}
+        if self.instrument:
+            values["instrument"] = self.instrument
+        values["tasks"] = {
+            node.label: {
+                "class": node.task_class_name,
+                # One mapping for each setting: a field that is set twice needs both, in order.
+                "config": [{override.field: override.value} for override in node.history],
+            }
+            for node in self.nodes
+        }
+        if self.contracts:
+            values["contracts"] = [{"contract": c.expression, "msg": c.message} for c in self.contracts]
+        if self.subsets:
+            values["subsets"] = {
+                name: {
+                    "subset": list(subset.labels),
+                    "description": subset.description,
+                    "dimensions": list(subset.dimensions),
+                }
+                for name, subset in self.subsets.items()
+            }
+        if self.steps:
+            values["steps"] = [{"label": s.label, "dimensions": list(s.dimensions)} for s in self.steps]
+        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
     @property
     def produced(self) -> dict[str, DatasetType]:
@@ -157,29 +179,6 @@ class Pipeline:
         """Return the names of the dataset types that must exist before, without prerequisites."""
         names = [parent_name(c) for node in self.nodes for c in node.connections.inputs.values()]
         return [name for name in dict.fromkeys(names) if name not in self.produced]
-
-
-def make_node(label: str, task_class_name: str, config: Mapping[str, Any]) -> PipelineTaskNode:
-    """Return a configured task.
-
-    Raises
-    ------
-    ConfigError
-        Raised if the class or a config value does not exist.
-    """
-    task_class = load_task(task_class_name)
-    settings = task_class.ConfigClass().updated(config)
-    return PipelineTaskNode(label, task_class_name, settings, settings.resolved_connections())
-
-
-def parent_name(connection: BaseConnection) -> str:
-    """Return the dataset type of a connection, without component."""
-    return connection.name.partition(".")[0]
-
-
-def dataset_type(connection: BaseConnection) -> DatasetType:
-    """Return the dataset type that a connection declares."""
-    return DatasetType(parent_name(connection), connection.dimensions, connection.storageClass)
 
 
 def _ordered(nodes: Sequence[PipelineTaskNode]) -> tuple[PipelineTaskNode, ...]:

@@ -78,7 +78,7 @@ class SourceDetectionTask(Task):
             Raised if there is no sigma and no PSF, or if the size is not finite and positive.
         """
         config = self.config
-        sigma = _psf_sigma(exposure) if sigma is None else sigma
+        sigma = self.psf_sigma(exposure) if sigma is None else sigma
         if not (math.isfinite(sigma) and sigma > 0):
             raise DetectionError(f"the size of the PSF must be finite and positive, not {sigma} pixels")
         found = detect_footprints(
@@ -106,17 +106,22 @@ class SourceDetectionTask(Task):
         self.log.debug("%d footprints, PSF sigma %.3f pixels", len(merged), sigma)
         return Struct(positive=positive, negative=negative, merged=merged, sigma=sigma, border=found.border)
 
+    def psf_sigma(self, exposure: Exposure) -> float:
+        """Return the size of the PSF at its average position, the middle of the image for a plain PSF.
 
-def _psf_sigma(exposure: Exposure) -> float:
-    """Return the size of the PSF at its average position, the middle of the image for a plain PSF."""
-    psf = exposure.psf
-    if psf is None:
-        raise DetectionError("the exposure has no PSF; give it one, or say sigma")
-    try:
-        x, y = psf.getAveragePosition() if isinstance(psf, CoaddPsf) else exposure.bbox.center
-        return psf.computeShape(x=x, y=y)
-    except InvalidPsfError as error:
-        raise DetectionError(f"the exposure's PSF has no size: {error}") from error
+        Raises
+        ------
+        DetectionError
+            Raised if there is no PSF, or none at that place.
+        """
+        psf = exposure.psf
+        if psf is None:
+            raise DetectionError("the exposure has no PSF; give it one, or say sigma")
+        try:
+            x, y = psf.getAveragePosition() if isinstance(psf, CoaddPsf) else exposure.bbox.center
+            return psf.computeShape(x=x, y=y)
+        except InvalidPsfError as error:
+            raise DetectionError(f"the exposure's PSF has no size: {error}") from error
 
 
 def _mark(mask: Mask, plane: str, detected: DetectedSet | None, clear: bool) -> None:

@@ -9,7 +9,10 @@
         │   ├── WarpUnitError      its pixels have another unit than nJy
         │   ├── WarpInputsError    its record of inputs cannot be used
         │   └── WarpWeightError    its weight in the coadd is not a positive number
-        └── DetectionError         an image in which nothing can be detected, whatever is in it
+        ├── BrightObjectError      a catalog of bright objects that cannot be used
+        ├── DetectionError         an image in which nothing can be detected, whatever is in it
+        ├── ExplainError           a pixel that cannot be explained
+        └── PsfMatchError          a PSF that cannot be matched to the model
 """
 
 from __future__ import annotations
@@ -17,7 +20,10 @@ from __future__ import annotations
 from butler.errors import ButlerUserError
 
 __all__ = [
+    "BrightObjectError",
     "DetectionError",
+    "ExplainError",
+    "PsfMatchError",
     "TaskError",
     "WarpError",
     "WarpGeometryError",
@@ -51,5 +57,17 @@ class WarpWeightError(WarpError):
     """The weight of a warp is not a positive finite number."""
 
 
+class BrightObjectError(TaskError):
+    """A catalog of bright objects lacks a column, or has a value that cannot be."""
+
+
 class DetectionError(TaskError):
     """An image lacks what detection needs, for example a PSF."""
+
+
+class ExplainError(TaskError):
+    """A pixel of a coadd cannot be explained with what is there."""
+
+
+class PsfMatchError(TaskError):
+    """A PSF is unknown, or cannot be turned into the model PSF well enough."""

@@ -90,6 +90,21 @@ class Task:
             for key, value in task.metadata.items()
         }
 
+    def getSchemaCatalogs(self) -> dict[str, Any]:
+        """Return empty catalogs with the columns of what this task makes, by dataset type; here none."""
+        return {}
+
+    def getAllSchemaCatalogs(self) -> dict[str, Any]:
+        """Return the `getSchemaCatalogs` of the top-level task and all below it."""
+        top = self
+        while top._parent is not None:
+            top = top._parent
+        return {
+            name: catalog
+            for task in top.getTaskDict().values()
+            for name, catalog in task.getSchemaCatalogs().items()
+        }
+
     @contextmanager
     def timer(self, name: str) -> Iterator[None]:
         """Record wall time, CPU time (s) and peak memory (kiB) of a block in the metadata."""
@@ -110,6 +125,10 @@ class PipelineTask(Task):
     """
 
     ConfigClass: ClassVar[type[Config]] = PipelineTaskConfig
+
+    def getResourceConfig(self) -> Any:
+        """Return the field ``resources`` of the config, if it has one."""
+        return getattr(self.config, "resources", None)
 
     def run(self, *args: Any, **kwargs: Any) -> Struct:
         """Do the work; subclasses define it."""

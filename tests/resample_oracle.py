@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.kernels import MaskedPlanes, map_nodes, resample
+from tasks.kernels import MaskedPlanes, map_nodes, resample, resampling_kernel
 from tasks.kernels.resample_loops import map_row
 
 Transform = Callable[
@@ -44,13 +44,25 @@ def warp(
     variance: NDArray | None = None,
     mask: NDArray | None = None,
     step: int = 16,
-    **options: str,
+    kernel: str = "lanczos3",
+    corrected: bool = False,
+    stretch: float = 1.0,
+    mask_kernel: str = "bilinear",
 ) -> MaskedPlanes:
-    """Resample with unit variance, an empty mask and the usual bits unless told otherwise."""
+    """Resample with unit variance, an empty mask, plain taps and the usual bits unless told otherwise."""
     variance = np.ones(image.shape, dtype=np.float32) if variance is None else variance
     mask = np.zeros(image.shape, dtype=np.int32) if mask is None else mask
     nodes = nodes_of(transform, shape, step)
-    return resample(image, variance, mask, **nodes, no_data_bit=NO_DATA, grow_full_mask=EDGE, **options)
+    return resample(
+        image,
+        variance,
+        mask,
+        **nodes,
+        kernel=resampling_kernel(kernel, corrected=corrected, stretch=stretch),
+        no_data_bit=NO_DATA,
+        grow_full_mask=EDGE,
+        mask_kernel=mask_kernel,
+    )
 
 
 def interpolated_map(transform: Transform, shape: tuple[int, int], step: int) -> NDArray[np.float64]:

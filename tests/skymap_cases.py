@@ -19,7 +19,24 @@ def survey(pixel_scale, inner=4000):
     )
 
 
+def cells_survey(cell_border):
+    """Make a rings map of LSST's coadds in cells."""
+    return RingsSkyMap(
+        RingsSkyMapConfig(
+            numRings=120,
+            projection="TAN",
+            tractOverlap="1/60",
+            pixelScale=0.2,
+            tractBuilder="cells",
+            cellBorder=cell_border,
+        )
+    )
+
+
 HSC = survey(0.168)
+OLD_HSC = RingsSkyMap(HSC.config, version=0)
+CELLS_V1 = cells_survey(50)
+CELLS_V2 = cells_survey(0)
 CI_HSC = DiscreteSkyMap(
     DiscreteSkyMapConfig(
         raList=[320.36749197602893],

@@ -142,8 +142,8 @@ def interrupt(*args: Any, **kwargs: Any) -> None:
 @pytest.mark.parametrize(
     ("owner", "name", "fault", "error"),
     [
-        (Path, "mkdir", no_space, ButlerUserError),
-        (Path, "write_text", no_space, ButlerUserError),
+        (os, "mkdir", no_space, ButlerUserError),
+        (os, "write", no_space, ButlerUserError),
         (os, "link", fail, FaultError),
         (os, "fsync", no_space, ButlerUserError),
         (os, "fsync", interrupt, KeyboardInterrupt),
@@ -164,20 +164,20 @@ def test_a_failed_put_leaves_neither_file_nor_row(
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, fault)
         with pytest.raises(error):
-            butler.put({"n": 1}, "note", visit=1)
+            butler.put_many([({"n": 1}, note_ref()), (make_exposure(), calexp_ref())])
     assert snapshot(butler.root) == before
-    butler.put({"n": 2}, "note", visit=1)
+    butler.put_many([({"n": 2}, note_ref()), (make_exposure(), calexp_ref())])
     assert butler.get("note", visit=1) == {"n": 2}
 
 
-@pytest.mark.parametrize("store", ["files", "datasets"])
+@pytest.mark.parametrize(("store", "verb"), [("files", "insert"), ("datasets", "add")])
 def test_rows_that_cannot_be_inserted_take_the_file_back(
-    butler: Butler, monkeypatch: pytest.MonkeyPatch, store: str
+    butler: Butler, monkeypatch: pytest.MonkeyPatch, store: str, verb: str
 ) -> None:
     """A registry that fails after the bytes are written leaves no file."""
     before = snapshot(butler.root)
     with monkeypatch.context() as patch:
-        patch.setattr(type(getattr(butler.registry, store)), "insert", fail)
+        patch.setattr(type(getattr(butler.registry, store)), verb, fail)
         with pytest.raises(FaultError):
             butler.put({}, "note", visit=1)
     assert snapshot(butler.root) == before
@@ -343,7 +343,7 @@ def test_verify_finds_each_kind_of_damage_and_repair_removes_nothing_else(butler
     paths = [butler.getURI(ref) for ref in refs]
     size = paths[1].stat().st_size
     paths[0].unlink()
-    paths[1].write_text("other length")
+    paths[1].write_text("another length")
     paths[2].write_bytes(paths[2].read_bytes().replace(b"3", b"4"))
     staged = butler.datastore.stage({}, note_ref(9))
     orphan = root / "run" / "note" / "orphan.json"
@@ -358,7 +358,7 @@ def test_verify_finds_each_kind_of_damage_and_repair_removes_nothing_else(butler
     expected = VerifyReport(
         missing=(refs[0].id,),
         damaged={
-            refs[1].id: f"{paths[1]} has 12 bytes, not {size}",
+            refs[1].id: f"{paths[1]} has 14 bytes, not {size}",
             refs[2].id: f"{paths[2]} has another checksum than when it was stored",
         },
         orphans=(link, orphan, temporary),

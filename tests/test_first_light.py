@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from butler import Butler
 from butler.images import Exposure, Image, SkyWcs
-from tasks.cli import load_pipeline, main
+from tasks.cli import main
 from tasks.demo import SimulatedSurvey, SurveyConfig, first_light, simulate_survey, write_survey
 from tasks.demo.measures import (
     aperture_fluxes,
@@ -23,6 +23,7 @@ from tasks.demo.measures import (
     mapped_mask,
     strip_excess,
 )
+from tasks.ready_pipelines import load_pipeline
 
 KEY = {"tract": 0, "patch": 0, "band": "i"}
 BAD_PLANES = ("NO_DATA", "BAD", "SAT", "EDGE", "CR")

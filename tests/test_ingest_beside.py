@@ -389,3 +389,58 @@ def test_a_catalog_without_positions_is_refused(empty: Butler, folder: Path) -> 
     for name, message in (("no_dec.csv", "no column 'dec'"), ("nan.csv", "rows that are no numbers")):
         with pytest.raises(ButlerUserError, match=message):
             ingest(empty, [path], camera, reference_catalog=folder / name)
+
+
+# PSF models.
+
+
+def psfex_file(path: Path, names: list[str], exposure: int = 1) -> Path:
+    """Write PSFEx models of one term as the Legacy Surveys do, a row per detector; their cores differ."""
+    rows = []
+    for i, _ in enumerate(names):
+        image = np.zeros((1, 5, 5))
+        image[0, 2, 2] = 1.0
+        image[0, 2, 1] = 0.1 * i
+        rows.append(image)
+    table = Table({"psf_mask": rows, "ccdname": names, "expnum": [exposure] * len(names)})
+    for key, value in {"polnaxis": 2, "poldeg1": 0, "polngrp": 1, "psfaxis1": 5, "psfaxis2": 5}.items():
+        table[key] = [value] * len(names)
+    for i, name in ((1, "X_IMAGE"), (2, "Y_IMAGE")):
+        table[f"polname{i}"], table[f"polgrp{i}"] = [name] * len(names), [1] * len(names)
+        table[f"polzero{i}"], table[f"polscal{i}"] = [1.0] * len(names), [1.0] * len(names)
+    table["psf_samp"] = [1.0] * len(names)
+    table.write(path, format="fits")
+    return path
+
+
+def neighbour(psf: Any) -> float:
+    """Return the pixel to the left of the peak, by which the models differ, relative to the peak."""
+    return float(psf.basis[0, 2, 1] / psf.basis[0, 2, 2])
+
+
+def test_each_detector_gets_its_psf_model(empty: Butler, folder: Path) -> None:
+    """Of a file with a model per detector each image gets its own; a file with one is ingested as it is."""
+    units = {f"CCD{d}": make_cards(1, d) for d in (1, 2)}
+    mosaic_path = write_units(folder / "m.fits", units)
+    psfex_file(folder / "m.psf", ["CCD0", "CCD2", "CCD1"])
+    single = write_units(folder / "s.fits", {"CCD5": make_cards(2, 5)})
+    psfex_file(folder / "s.psf", ["CCD5"], exposure=2)
+    report = ingest(empty, [mosaic_path, single], mapping_with(psfex="{stem}.psf"))
+    assert not report.failed
+    models = {ref.dataId["detector"]: ref for ref in report.ingested if ref.datasetType.name == "psfexModel"}
+    assert {detector: neighbour(empty.get(ref)) for detector, ref in models.items()} == pytest.approx(
+        {1: 0.2, 2: 0.1, 5: 0.0}, abs=1e-6
+    )
+    assert empty.getURI(models[5]).read_bytes() == (folder / "s.psf").read_bytes()
+    assert empty.verify().is_clean
+
+
+def test_a_psf_model_of_another_exposure_is_refused(empty: Butler, folder: Path) -> None:
+    """The line names the file and what was looked for."""
+    path = write_units(folder / "m.fits", {"CCD1": make_cards(1, 1)})
+    camera = mapping_with(psfex="{stem}.psf")
+    assert "no psfex file" in only_reason(ingest(empty, [path], camera))
+    psfex_file(folder / "m.psf", ["CCD1"], exposure=9)
+    assert "0 models of CCD1 in exposure 1" in only_reason(ingest(empty, [path], camera))
+    (folder / "m.psf").write_text("no FITS file")
+    assert "not a FITS file" in only_reason(ingest(empty, [path], camera))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from repository_snapshot import snapshot
-from small_repository import CALEXP, NOTE, broken_off, make_exposure
+from small_repository import CALEXP, NOTE, broken_off, fill_repository, make_exposure
 
 from butler import Butler, DatasetRef, DatasetType, FileDataset
 from butler.datastore import UNKNOWN_SIZE
@@ -23,6 +23,7 @@ from butler.errors import (
     TemplateError,
 )
 from butler.formatters import Formatter, formatter_for
+from butler.repository import RepositoryConfig
 
 
 def note_ref(visit: int = 1, run: str = "run", **kwargs: Any) -> DatasetRef:
@@ -147,13 +148,33 @@ def test_an_ingest_that_is_undone_leaves_the_source(butler: Butler, source: Path
     assert source.read_text() == '{"a": 1}'
 
 
+@pytest.mark.parametrize("checksum", [True, "all"])
+@pytest.mark.parametrize("transfer", ["copy", "direct", None])
+def test_files_that_stay_are_read_for_a_checksum_only_on_request(
+    tmp_path: Path, source: Path, transfer: str | None, checksum: bool | str
+) -> None:
+    """A change of a file that stays, to another of its length, is found if checksums are for all files."""
+    root = tmp_path / "of_its_own"
+    Butler.makeRepo(root, RepositoryConfig(checksum=checksum))
+    fill_repository(root)
+    with Butler(root, run="run") as butler:
+        place = root / "given" / "source.json" if transfer is None else source
+        place.parent.mkdir(exist_ok=True)
+        place.write_text('{"a": 1}')
+        (ref,) = butler.ingest(FileDataset(place, note_ref()), transfer=transfer)
+        assert butler.verify().is_clean
+        kept = place if transfer != "copy" else Path(str(butler.getURI(ref)))
+        kept.write_text('{"a": 2}')
+        assert bool(butler.verify().damaged) == (transfer == "copy" or checksum == "all")
+
+
 @pytest.mark.parametrize("transfer", ["symlink", "hardlink", "direct"])
 def test_a_repair_never_removes_the_source(butler: Butler, source: Path, transfer: str) -> None:
     """A damaged dataset that shares its bytes with somebody else's file loses its row only."""
     (ref,) = butler.ingest(FileDataset(source, note_ref()), transfer=transfer)
-    source.write_text('{"b": 2}')
+    source.write_text('{"b": 22}')
     assert set(butler.verify(repair=True).damaged) == {ref.id}
-    assert source.read_text() == '{"b": 2}'
+    assert source.read_text() == '{"b": 22}'
     assert butler.get_dataset(ref.id) is None
     assert butler.verify().is_clean
 

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import itertools
 import logging
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from calexps import VISIT, WatchedHandle, has_data, make_calexp, make_warp, patch
 from ccd_frames import add_gaussian_star, box, make_camera, make_frame, make_wcs
 
+from butler.errors import FileFormatError
 from butler.images import (
     DEFAULT_MASK_PLANES,
     CoaddPsf,
     Exposure,
+    InvalidPsfError,
+    KernelPsf,
     PhotoCalib,
+    Polygon,
+    Psf,
     SkyWcs,
 )
+from butler.images.polygon import in_polygon
 from butler.skymaps import DiscreteSkyMap, DiscreteSkyMapConfig
 from connections.errors import NoWorkFound
+from tasks.kernels import resampling_kernel
 from tasks.process_ccd import ProcessCcdTask
 from tasks.sky_info import make_sky_info
 from tasks.struct import Struct
@@ -131,6 +140,35 @@ def test_first_of_two_equals_has_the_pixel() -> None:
     np.testing.assert_allclose(warp.image.array[has_data(warp)], 1.0, rtol=1e-4)
 
 
+def test_clean_pixels_go_before_bad_ones() -> None:
+    """In an overlap a bad pixel of the better detector gives way to a clean one of the other."""
+    exposures, skyInfo = two_detectors()
+    spot = np.zeros((80, 80), dtype=bool)
+    spot[40, 5] = True
+    exposures[1].mask.set_where("SAT", spot)
+    warp = make_warp(exposures, skyInfo)
+    assert not warp.mask.isSet("SAT").any()
+    np.testing.assert_allclose(warp.image.array[44:46, 79:81], 1.0, rtol=1e-4)
+    exposures[0].mask.array[:] = exposures[0].mask.getPlaneBitMask("BAD")
+    warp = make_warp(exposures, skyInfo)
+    assert warp.mask.isSet("SAT").sum() == 4
+    assert warp.coaddInputs is not None
+    assert sum(ccd.goodpix for ccd in warp.coaddInputs.ccds) == has_data(warp).sum()
+
+
+def test_overlaps_do_not_prefer_low_noise_fluctuations() -> None:
+    """Two detectors whose variances follow their noise: the overlap is that of one, and not biased."""
+    rng = np.random.default_rng(7)
+    wcs = make_wcs(crpix=(40.0, 40.0))
+    counts = [rng.normal(100.0, 10.0, (200, 200)) for _ in range(2)]
+    exposures = [make_calexp(image, wcs, variance=np.maximum(image, 1.0)) for image in counts]
+    warp = make_warp(exposures, patch(make_wcs(crpix=(35.0, 35.0), rotation=0.1), box(150, 150)))
+    assert warp.coaddInputs is not None
+    assert len(warp.coaddInputs.ccds) == 1
+    there = has_data(warp)
+    assert warp.image.array[there].mean() == pytest.approx(100.0, abs=0.3)
+
+
 def test_detectors_without_pixels_leave_no_record() -> None:
     """A detector that is hidden by better ones is not among the inputs."""
     exposures, skyInfo = two_detectors()
@@ -221,6 +259,165 @@ def test_incomplete_detectors_are_left_out(
     assert f"detector 0 has no {name}" in caplog.text
     assert warp.coaddInputs is not None
     assert [ccd.ccd for ccd in warp.coaddInputs.ccds] == [1]
+
+
+@dataclass
+class BrokenHandle(WatchedHandle):
+    """A handle whose pixels cannot be read."""
+
+    def get(self, *, component: str | None = None, parameters: Mapping[str, Any] | None = None) -> Any:
+        """Refuse the pixels, not the components."""
+        if component is None:
+            raise FileFormatError("the file ends in the middle of the image")
+        return super().get(component=component, parameters=parameters)
+
+
+@dataclass(frozen=True)
+class NowherePsf(Psf):
+    """A PSF that has no value anywhere."""
+
+    def computeKernelImage(self, *, x: float, y: float) -> np.ndarray:
+        """Refuse."""
+        raise InvalidPsfError("this PSF was fitted to no star")
+
+
+def test_one_bad_detector_does_not_lose_the_visit(caplog: pytest.LogCaptureFixture) -> None:
+    """Broken pixels or an unusable PSF cost one detector and a warning; if all fail, the reason is told."""
+    exposures, skyInfo = two_detectors()
+    whole = make_warp(exposures[1:], skyInfo)
+    bad_psf = replace(exposures[0], psf=NowherePsf())
+    for bad in (BrokenHandle(exposures[0], 0), WatchedHandle(bad_psf, 0)):
+        caplog.clear()
+        warp = MakeDirectWarpTask().run([bad, WatchedHandle(exposures[1], 1)], skyInfo, VISIT).warp
+        np.testing.assert_array_equal(warp.image.array, whole.image.array)
+        assert [ccd.ccd for ccd in warp.coaddInputs.ccds] == [1]
+        assert "detector 0 cannot be used" in caplog.text
+    with pytest.raises(FileFormatError, match="ends in the middle"):
+        MakeDirectWarpTask().run([BrokenHandle(exposures[0], 0)], skyInfo, VISIT)
+
+
+def test_negative_variance_is_no_data() -> None:
+    """A negative variance, however finite, does not pass as good."""
+    exposure = make_calexp(np.ones((60, 60)), make_wcs())
+    exposure.variance.array[30, 30] = -50.0
+    warp = make_warp([exposure], patch(make_wcs(crpix=(100.4, 100.3)), box(40, 40, 10, 10)))
+    assert 4 <= (~has_data(warp)).sum() <= 36
+    assert warp.variance.array[has_data(warp)].min() >= 0.0
+
+
+def test_valid_polygon_is_where_the_kernel_fits() -> None:
+    """The polygon of an input holds the positions that have data, and no others; it narrows one given."""
+    exposure = make_calexp(np.ones((60, 50)), make_wcs(), xy0=(20, 10))
+    target_wcs = make_wcs(rotation=0.4)
+    whole = box(120, 120, 0, 0)
+    warp = make_warp([exposure], patch(target_wcs, whole))
+    assert warp.coaddInputs is not None
+    (ccd,) = warp.coaddInputs.ccds
+    rows, columns = np.indices(whole.shape)
+    x, y = exposure.wcs.skyToPixel(*target_wcs.pixelToSky(columns.ravel(), rows.ravel()))
+    inside = [in_polygon(px, py, ccd.validPolygon) for px, py in zip(x, y, strict=True)]
+    np.testing.assert_array_equal(np.reshape(inside, whole.shape), has_data(warp))
+    triangle = Polygon(((30.0, 20.0), (45.0, 20.0), (30.0, 300.0)))
+    warp = make_warp([replace(exposure, validPolygon=triangle)], patch(target_wcs, whole))
+    assert warp.coaddInputs is not None
+    found = Polygon(tuple(warp.coaddInputs.ccds[0].validPolygon))
+    assert found.contains(32.0, 30.0)
+    assert not found.contains(50.0, 30.0)
+    assert not found.contains(30.5, 70.0)
+
+
+def test_psf_of_a_warp_is_that_of_its_stars() -> None:
+    """The CoaddPsf agrees with the pixels of a bright star in the warp: shape, size and place."""
+    wcs, target_wcs = make_wcs(crpix=(60.0, 60.0), rotation=0.7, scale=1.3), make_wcs(crpix=(80.0, 85.0))
+    half = 15
+    offsets = np.arange(-half, half + 1)
+    profile = np.exp(-0.5 * (offsets[:, np.newaxis] ** 2 / 1.8**2 + offsets**2 / 1.4**2))
+    scene = np.zeros((120, 120))
+    # The star stands on the middle of a source pixel that falls on the middle of a pixel of the warp.
+    x, y = (round(float(v)) for v in wcs.skyToPixel(*target_wcs.pixelToSky(90, 80)))
+    dx, dy = (float(v) for v in target_wcs.skyToPixel(*wcs.pixelToSky(x, y)))
+    header = target_wcs.to_header()
+    header["CRPIX1"] += 90 - dx
+    header["CRPIX2"] += 80 - dy
+    target_wcs = SkyWcs(header)
+    scene[y - half : y + half + 1, x - half : x + half + 1] = profile / profile.sum()
+    exposure = replace(make_calexp(scene, wcs), psf=KernelPsf(profile))
+    warp = make_warp([exposure], patch(target_wcs, box(150, 150)))
+    assert warp.psf is not None
+    kernel = warp.psf.computeKernelImage(x=90, y=80)
+    r = kernel.shape[0] // 2
+    star = warp.image.array[80 - r : 80 + r + 1, 90 - r : 90 + r + 1]
+    np.testing.assert_allclose(kernel, star / star.sum(), atol=2e-3 * kernel.max())
+
+
+def test_noise_realizations_have_the_noise_of_the_warp() -> None:
+    """Realisations differ from each other, agree with the variances, and with those of another patch."""
+    exposure = make_calexp(np.zeros((150, 150)), make_wcs(), variance=4.0)
+    config = {"numberOfNoiseRealizations": 2, "useMedianVariance": False}
+    task = MakeDirectWarpTask(MakeDirectWarpConfig().updated(config))
+    target_wcs = make_wcs(rotation=0.3)
+    both = task.run([WatchedHandle(exposure)], patch(target_wcs, box(90, 90, 50, 50)), VISIT)
+    there = has_data(both.warp)
+    for noise in (both.noise_warp0, both.noise_warp1):
+        pull = noise.image.array[there] / np.sqrt(both.warp.variance.array[there])
+        assert pull.std() == pytest.approx(1.0, abs=0.03)
+        assert noise.mask is both.warp.mask
+    assert (
+        abs(np.corrcoef(both.noise_warp0.image.array[there], both.noise_warp1.image.array[there])[0, 1])
+        < 0.05
+    )
+    part = task.run([WatchedHandle(exposure)], patch(target_wcs, box(40, 40, 80, 80)), VISIT)
+    np.testing.assert_allclose(
+        part.noise_warp0.image.array, both.noise_warp0.image[part.warp.bbox].array, atol=1e-4
+    )
+    outputs = task.config.resolved_connections().outputs
+    assert {"noise_warp0", "noise_warp1"} < set(outputs)
+    assert "noise_warp2" not in outputs
+
+
+def test_masked_fraction() -> None:
+    """Of a bad pixel, neighbours have their bilinear share, whatever the size of the pixels."""
+    exposure = make_calexp(np.ones((60, 60)), make_wcs())
+    spot = np.zeros((60, 60), dtype=bool)
+    spot[30, 30] = True
+    exposure.mask.set_where("SAT", spot)
+    task = MakeDirectWarpTask(MakeDirectWarpConfig(doWarpMaskedFraction=True))
+    skyInfo = patch(make_wcs(crpix=(100.4, 100.3)), box(60, 60))
+    result = task.run([WatchedHandle(exposure)], skyInfo, VISIT)
+    fraction = result.masked_fraction_warp.array
+    np.testing.assert_array_equal(np.isfinite(fraction), has_data(result.warp))
+    assert fraction[30:32, 30:32].ravel() == pytest.approx([0.42, 0.28, 0.18, 0.12], abs=1e-4)
+    assert np.nansum(fraction) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_filled_pixels_do_not_ring() -> None:
+    """A saturated pixel leaves no trace in its neighbours if it is filled first; its mask stays."""
+    scene = np.add.outer(np.arange(60.0), 2 * np.arange(60.0))
+    exposure = make_calexp(scene.copy(), make_wcs())
+    spot = np.zeros((60, 60), dtype=bool)
+    spot[30, 30:32] = True
+    exposure.mask.set_where("SAT", spot)
+    exposure.image.array[spot] = 60_000.0
+    exposure.variance.array[30, 30] = np.inf
+    skyInfo = patch(make_wcs(crpix=(100.4, 100.3)), box(50, 50))
+    clean = make_warp([make_calexp(scene, make_wcs())], skyInfo)
+    filled = make_warp([exposure], skyInfo, {"doPreWarpInterpolation": True})
+    np.testing.assert_allclose(filled.image.array, clean.image.array, atol=1e-2)
+    assert filled.mask.isSet("SAT").sum() == filled.mask.isSet("INTRP").sum() == 6
+    assert exposure.image.array.max() == 60_000.0
+    exposure.mask.array[:] = 0
+    exposure.mask.set_where("SAT", np.ones((60, 60), dtype=bool))
+    hopeless = make_warp([exposure], skyInfo, {"doPreWarpInterpolation": True})
+    assert hopeless.mask.isSet("SAT")[has_data(hopeless)].all()
+
+
+def test_noise_correlation_is_recorded() -> None:
+    """A warp says how much noisier than its variances a large aperture is."""
+    exposure = make_calexp(np.ones((100, 100)), make_wcs())
+    warp = make_warp([exposure], patch(make_wcs(rotation=0.3), box(60, 60, 70, 70)))
+    assert warp.metadata["NOISECOR"] == pytest.approx(
+        1 / resampling_kernel("lanczos3").variance_factor, rel=0.02
+    )
 
 
 def test_counts_are_calibrated() -> None:

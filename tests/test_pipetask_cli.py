@@ -102,12 +102,12 @@ def test_debug_prints_the_traceback(repo: Path) -> None:
 
 
 def test_existing_outputs(repo: Path) -> None:
-    """Running into the same run again is refused, or with --skip-existing nothing is left to do."""
+    """Running into the same run again is refused, or with --resume nothing is left to do."""
     words = ("-i", "in", "--output-run", "o")
     assert run(*words).exit_code == 0
     before = snapshot(repo)
-    assert "--skip-existing" in error(*words)
-    result = run(*words, "--skip-existing")
+    assert "--extend-run" in error(*words)
+    result = run(*words, "--resume")
     assert result.exit_code == 0, result.output
     assert "done before" in result.stderr
     assert snapshot(repo) == before
@@ -116,7 +116,7 @@ def test_existing_outputs(repo: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("-i", "in"), "give -o CHAIN or --output-run RUN"),
+        (("-i", "in"), "give an output chain (-o CHAIN)"),
         (("-o", "out"), "no input collections"),
         (("-i", "none", "-o", "out"), "no collection 'none'"),
         (("-i", "in", "-o", "in"), "-o needs a chain"),
@@ -159,5 +159,6 @@ def test_the_ready_pipelines_are_listed() -> None:
     result = CliRunner().invoke(main, ["pipelines"])
     assert result.exit_code == 0
     names = [line.partition(": ")[0] for line in result.stdout.splitlines()]
-    assert names == ["coadd-direct", "coadd-safeclip", "from-exposures"]
+    selecting = "from-exposures-select"
+    assert names == ["coadd-comparewarp", "coadd-direct", "coadd-safeclip", "from-exposures", selecting]
     assert all(line.partition(": ")[2] for line in result.stdout.splitlines())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from small_repository import CALEXP, NOTE, TOTAL, make_exposure
 
 from butler import Butler, DatasetIdGenEnum, DatasetRef
-from butler.datasets import DATASET_NAMESPACE
+from butler.datasets import DATASET_NAMESPACE, make_dataset_id
 from butler.errors import (
     ButlerUserError,
     ConflictingDefinitionError,
@@ -142,5 +144,15 @@ def test_derived_uuids_follow_from_what_a_dataset_is() -> None:
     runs = [note(1, run, id_generation_mode=DatasetIdGenEnum.DATAID_TYPE_RUN).id for run in ("run", "b")]
     assert by_run.id == runs[0] != runs[1]
     assert len({by_type.id, *runs, note(2, id_generation_mode=DatasetIdGenEnum.DATAID_TYPE).id}) == 4
-    assert note(1).id != note(1).id
-    assert note(1).id.version == 7
+
+
+def test_new_uuids_are_in_the_order_of_time() -> None:
+    """They are of version 7, all different, and sort as they were made, within a millisecond, too."""
+    made = [make_dataset_id() for _ in range(2000)]
+    assert {number.version for number in made} == {7}
+    assert {number.variant for number in made} == {uuid.RFC_4122}
+    assert len(set(made)) == len(made)
+    n_behind = sum(later < earlier for earlier, later in itertools.pairwise(made))
+    assert n_behind < len(made) // 100
+    seconds = [(number.int >> 80) / 1000 for number in (made[0], made[-1])]
+    assert time.time() - 60 < seconds[0] <= seconds[1] <= time.time()

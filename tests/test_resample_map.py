@@ -1,18 +1,14 @@
-"""Tests of the coordinate map and of the Lanczos taps that resampling uses."""
+"""Tests of the coordinate map that resampling uses."""
 
 import math
 
 import numpy as np
 import pytest
 from astropy.wcs import WCS
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
-from resample_oracle import affine, interpolated_map, nodes_of
+from resample_oracle import interpolated_map
 
-from tasks.kernels import lanczos_taps, map_nodes, resample_image
-
-# --- map ---
+from tasks.kernels import map_nodes
 
 
 @pytest.mark.parametrize(("n", "step"), [(1, 1), (1, 64), (64, 64), (65, 64), (100, 7)])
@@ -73,58 +69,3 @@ def test_map_between_rotated_tangent_planes() -> None:
     (x_up, y_up), (x_down, y_down) = between(i, j + h), between(i, j - h)
     determinant = (x_right - x_left) * (y_up - y_down) - (x_up - x_down) * (y_right - y_left)
     np.testing.assert_allclose(area, np.abs(determinant) / (4 * h * h), rtol=1e-9)
-
-
-# --- taps ---
-
-
-@pytest.mark.parametrize(
-    ("order", "fraction", "taps", "total"),
-    [
-        (3, 0.5, [0.024317, -0.135095, 0.607927, 0.607927, -0.135095, 0.024317], 0.994299),
-        (3, 0.25, [0.030021, -0.132871, 0.890067, 0.270190, -0.067791, 0.007356], 0.996972),
-    ],
-)
-def test_raw_taps(order: int, fraction: float, taps: list[float], total: float) -> None:
-    """Taps equal values worked out by hand, and come with their sum when not normalised."""
-    raw = lanczos_taps(order, fraction, normalized=False)
-    np.testing.assert_allclose(raw, taps, atol=5e-7)
-    assert raw.sum() == pytest.approx(total, abs=5e-7)
-
-
-def test_normalized_taps() -> None:
-    """Normalised taps equal values worked out by hand and sum to 1 for arrays of fractions."""
-    np.testing.assert_allclose(lanczos_taps(2, 0.5), [-0.0625, 0.5625, 0.5625, -0.0625], atol=1e-15)
-    np.testing.assert_allclose(lanczos_taps(3, 0.5)[:3], [0.024457, -0.135870, 0.611413], atol=5e-7)
-    assert lanczos_taps(5, 0.5, normalized=False).sum() == pytest.approx(0.998746, abs=5e-7)
-    fractions = np.linspace(0, 0.99, 12).reshape(3, 4)
-    taps = lanczos_taps(4, fractions)
-    assert taps.shape == (3, 4, 8)
-    np.testing.assert_allclose(taps.sum(axis=-1), 1.0, rtol=1e-15)
-    np.testing.assert_array_equal(lanczos_taps(3, 0.0), [0, 0, 1, 0, 0, 0])
-
-
-@pytest.mark.parametrize(("order", "fraction"), [(0, 0.5), (3, 1.0), (3, -0.1), (3, math.nan)])
-def test_taps_refuse_nonsense(order: int, fraction: float) -> None:
-    """An order below 1 or a fraction outside [0, 1) is refused."""
-    with pytest.raises(ValueError, match=r"order|fraction"):
-        lanczos_taps(order, fraction)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    order=st.integers(2, 5),
-    fractions=st.tuples(*[st.floats(1.1e-9, 1 - 1.1e-9)] * 2),
-)
-def test_compiled_taps_equal_the_reference(order: int, fractions: tuple[float, float]) -> None:
-    """The compiled kernel applied to a unit impulse reads off the taps, however close to a pixel centre."""
-    size = 2 * order
-    transform = affine((1.0, 0.0, 0.0, 1.0), order - 1 + fractions[0], order - 1 + fractions[1])
-    taps_x, taps_y = (lanczos_taps(order, (order - 1 + f) - (order - 1)) for f in fractions)
-    for k in range(size):
-        impulse = np.zeros((size, size))
-        impulse[k, :] = 1.0
-        along_y = resample_image(impulse, **nodes_of(transform, (1, 1), 1), kernel=f"lanczos{order}")
-        along_x = resample_image(impulse.T.copy(), **nodes_of(transform, (1, 1), 1), kernel=f"lanczos{order}")
-        assert along_y[0, 0] == pytest.approx(taps_y[k], abs=2e-14)
-        assert along_x[0, 0] == pytest.approx(taps_x[k], abs=2e-14)

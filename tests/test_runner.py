@@ -93,7 +93,7 @@ def test_a_worker_that_dies_is_a_failure_and_the_run_can_be_resumed(butler: Butl
 def test_existing_outputs_are_refused_or_skipped(butler: Butler) -> None:
     """A second run into the same collection must say that it means it."""
     execute(butler, fail=[])
-    with pytest.raises(OutputExistsError, match="--skip-existing"):
+    with pytest.raises(OutputExistsError, match="--resume"):
         execute(butler)
     again = execute(butler, skip_existing=True)
     assert again.reports == []

@@ -5,11 +5,13 @@ import copy
 import json
 import math
 import pickle
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from skymap_cases import CI_HSC, HSC, box, n_in_ring, small_map, survey
+from skymap_cases import CELLS_V1, CI_HSC, HSC, OLD_HSC, box, n_in_ring, small_map, survey
 
 from butler.images import Box2I, Extent2I, Point2I
 from butler.regions import SkyRegion
@@ -239,12 +241,34 @@ def test_ci_hsc():
     assert np.min(separation(patch.region.vertices(), [(ra[0], dec[0])] * 4)) < 1e-9
 
 
+PUBLISHED = "tests/registry_data/hsc-rc2-subset-v0.yaml"
+
+
+def test_regions_that_lsst_published():
+    """Regions of two tracts and of a patch in each, as LSST stores them: the same to 1e-12 radians."""
+    package = pytest.importorskip("lsst.daf.butler").__path__[0]
+    text = (Path(package) / PUBLISHED).read_text()
+    encoded = [bytes.fromhex(digits) for digits in re.findall(r"encoded: (70[0-9a-f]{192})\b", text)[:4]]
+    ours = [
+        HSC[9615].outer_sky_polygon,
+        HSC[9813].outer_sky_polygon,
+        HSC[9615].getPatchInfo((5, 1)).region,
+        HSC[9813].getPatchInfo(72).region,
+    ]
+    assert HSC[9615].getSequentialPatchIndexFromPair((5, 1)) == 14
+    assert HSC[9813].getPatchInfo(72).index == (0, 8)
+    for theirs, region in zip(encoded, ours, strict=True):
+        difference = np.frombuffer(theirs[1:]) - np.frombuffer(region.encode()[1:])
+        assert np.abs(difference).max() < 1e-12
+
+
 # Definitions
 
 
 def test_defaults_are_those_of_lsst():
     """Field names and defaults."""
     base = {
+        "tractBuilder": "legacy",
         "tractOverlap": 1.0,
         "pixelScale": 0.333,
         "projection": "STG",
@@ -255,9 +279,19 @@ def test_defaults_are_those_of_lsst():
     assert SkyMapConfig().model_dump() == base
     assert DiscreteSkyMapConfig().model_dump() == {**base, "raList": (), "decList": (), "radiusList": ()}
     assert RingsSkyMapConfig(numRings=1).model_dump() == {**base, "numRings": 1, "raStart": 0.0}
+    of_cells = SkyMapConfig(tractBuilder="cells").model_dump()
+    assert {name: of_cells[name] for name in of_cells if name not in base} == {
+        "cellInnerDimensions": (150, 150),
+        "cellBorder": 50,
+        "numCellsPerPatchInner": 20,
+        "numCellsInPatchBorder": 1,
+    }
+    assert base.keys() - of_cells.keys() == {"patchInnerDimensions", "patchBorder"}
 
 
-@pytest.mark.parametrize("sky_map", [HSC, CI_HSC, small_map()], ids=["hsc", "ci_hsc", "small"])
+@pytest.mark.parametrize(
+    "sky_map", [HSC, CI_HSC, small_map(), CELLS_V1, OLD_HSC], ids=["hsc", "ci_hsc", "small", "cells", "old"]
+)
 def test_definition_survives_json_and_pickling(sky_map):
     """What JSON and pickle bring back is the same map, number for number."""
     read = make_sky_map(json.loads(json.dumps(sky_map.to_simple())))
@@ -267,6 +301,7 @@ def test_definition_survives_json_and_pickling(sky_map):
         assert other.config == sky_map.config
         assert hash(other) == hash(sky_map)
         assert other[0] == sky_map[0]
+        assert other.to_simple() == sky_map.to_simple()
     assert sky_map.to_simple()["name"] == sky_map.name
     assert sky_map != sky_map.to_simple()
 
@@ -317,6 +352,20 @@ def test_ring_fields_enter_the_hash():
         ({"name": "rings", "numRings": 3, "rotation": math.nan}, "rotation"),
         ({"name": "rings", "numRings": 3, "patchInnerDimensions": [0, 5]}, "patchInnerDimensions"),
         ({"name": "rings", "numRings": 3, "patchBorder": -1}, "patchBorder"),
+        ({"name": "rings", "numRings": 3, "tractBuilder": "cell"}, "tractBuilder"),
+        ({"name": "rings", "numRings": 3, "cellBorder": 9}, "cellBorder means nothing with .* legacy"),
+        ({"name": "rings", "numRings": 3, "tractBuilder": "cells", "patchBorder": 9}, "takes cellInner"),
+        (
+            {
+                "name": "rings",
+                "numRings": 3,
+                "tractBuilder": "cells",
+                "cellInnerDimensions": [9, 8],
+            },
+            "are square",
+        ),
+        ({"name": "rings", "numRings": 3, "tractOverlap": "1/0"}, "tractOverlap"),
+        ({"name": "rings", "numRings": 3, "version": 2}, "version 0 or 1"),
         ({"name": "discrete", "raList": [1], "decList": [2]}, "1, 1 and 0 entries"),
         ({"name": "discrete", "raList": [1], "decList": [91], "radiusList": [1]}, "decList"),
         ({"name": "discrete", "raList": [1], "decList": [9], "radiusList": [-1]}, "radiusList"),
@@ -377,4 +426,6 @@ def test_infos_are_values():
     assert isinstance(tract, TractInfo)
     assert isinstance(tract[0], PatchInfo)
     assert tract.bbox == Box2I(Point2I(0, 0), Extent2I(36000, 36000))
-    assert repr(CI_HSC).startswith("DiscreteSkyMap(DiscreteSkyMapConfig(tractOverlap=0.0")
+    assert repr(CI_HSC).startswith(
+        "DiscreteSkyMap(DiscreteSkyMapConfig(tractBuilder='legacy', tractOverlap=0.0"
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from calexps import has_data, make_calexp, make_warp, patch
-from ccd_frames import add_gaussian_star, box, make_wcs
+from ccd_frames import box, make_wcs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,50 +15,6 @@ from butler.images import (
 from connections.errors import ConfigError
 from tasks.warp import MakeDirectWarpConfig
 from tasks.warp.covered_box import covered_box
-
-
-def gaussian_centroid(image: np.ndarray, x: float, y: float, sigma: float) -> tuple[float, float]:
-    """Return a star's centre, by iterated Gaussian weights."""
-    rows, columns = np.indices(image.shape)
-    for _ in range(30):
-        weight = image * np.exp(-0.5 * ((columns - x) ** 2 + (rows - y) ** 2) / sigma**2)
-        dx, dy = ((weight * (axis - c)).sum() / weight.sum() for axis, c in ((columns, x), (rows, y)))
-        x, y = x + 2 * dx, y + 2 * dy
-    return x, y
-
-
-@settings(deadline=None, max_examples=20)
-@given(
-    rotation=st.floats(-3.1, 3.1),
-    scale=st.sampled_from([1.0]) | st.floats(0.7, 1.2),
-    dx=st.floats(-0.5, 0.5),
-    dy=st.floats(-0.5, 0.5),
-)
-def test_stars_keep_flux_and_place(rotation: float, scale: float, dx: float, dy: float) -> None:
-    """The pixels of a star sum to the same flux, and its centre is where the WCS say."""
-    scene = np.zeros((91, 91))
-    add_gaussian_star(scene, 45 + dx, 45 + dy, 5000.0, 4.5)
-    wcs = make_wcs(crpix=(45.0, 45.0))
-    target_wcs = make_wcs(crpix=(60.3, 58.8), rotation=rotation, scale=scale)
-    warp = make_warp([make_calexp(scene, wcs)], patch(target_wcs, box(121, 121)))
-    image = np.nan_to_num(warp.image.array)
-    # Pixels of nearly the same size meet the kernel at phases that change slowly, and its ripple shows: up to
-    # 0.5 % along each axis (the flux of one dimension, summed by hand, has the same error).
-    assert image.sum() == pytest.approx(5000.0, rel=5e-4 if scale == 1.0 else 1.2e-2)
-    x, y = (float(v) for v in target_wcs.skyToPixel(*wcs.pixelToSky(45 + dx, 45 + dy)))
-    # The first moment of the kernel is not zero: up to 0.015 pixels.
-    assert gaussian_centroid(image, x, y, 1.9 / scale) == pytest.approx((x, y), abs=0.02)
-
-
-def test_variance_describes_the_noise_of_a_warp() -> None:
-    """The variance plane is that of single pixels: the mean over positions of a Lanczos-3 kernel's."""
-    scene = np.random.default_rng(0).normal(0.0, 3.0, (300, 300))
-    target_wcs = make_wcs(crpix=(120.0, 110.0), rotation=0.3)
-    warp = make_warp([make_calexp(scene, make_wcs(), variance=9.0)], patch(target_wcs, box(300, 300)))
-    there = has_data(warp)
-    assert warp.variance.array[there].mean() == pytest.approx(9.0 * 0.798, rel=0.01)
-    pull = (warp.image.array / np.sqrt(warp.variance.array))[there]
-    assert pull.std() == pytest.approx(1.0, abs=0.02)
 
 
 def test_fluxes_of_larger_pixels() -> None:

@@ -34,6 +34,7 @@ class DoubleConfig(PipelineTaskConfig, pipelineConnections=DoubleConnections):
     fail: list[int] = []
     noWork: list[int] = []
     dieOnce: dict[str, int] = {}
+    failUntil: dict[str, int] = {}
 
 
 class DoubleTask(PipelineTask):
@@ -46,6 +47,9 @@ class DoubleTask(PipelineTask):
             raise RuntimeError(f"visit {visit} is broken")
         if visit in self.config.noWork:
             raise NoWorkFound("nothing in it")
+        for marker, victim in self.config.failUntil.items():
+            if visit == victim and not Path(marker).exists():
+                raise RuntimeError(f"visit {visit} is not mended yet")
         for marker, victim in self.config.dieOnce.items():
             if visit == victim and not Path(marker).exists():
                 Path(marker).touch()

@@ -80,6 +80,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, CommandEntry]]] = {
             "query:query_dimension_records", "List the records of a dimension."
         ),
         "show": CommandEntry("show:show", "Draw an image dataset, or a cutout of it."),
+        "show-sky": CommandEntry(
+            "show_sky:show_sky", "Draw what was observed, and how deep, with tracts and patches, on the sky."
+        ),
     },
     "Group": {
         "collection-chain": CommandEntry(

@@ -9,7 +9,7 @@ import click
 
 from .arguments import open_butler, repository_argument, words_option
 from .command import command
-from .sky_boxes import SkyCutout, parse_position, parse_size
+from .sky_boxes import SkyCutout, cutout_of, cutout_options
 
 if TYPE_CHECKING:
     from ..images import Box2I
@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 @click.argument("data_id", nargs=-1)
 @words_option("--collections", help="Collections to search, in order; all runs if not given.")
 @click.option("--bbox", help="Box x0..x1,y0..y1, or x0,y0,width,height, in parent pixels.")
-@click.option("--ra", help="Right ascension of a cutout's centre, degrees or h:m:s.")
-@click.option("--dec", help="Declination of a cutout's centre, degrees or d:m:s.")
-@click.option("--position", help="Both: '150.1 2.2', '10:00:24 +02:12:00' or '10h00m24s +2d12m'.")
-@click.option("--size", default="1arcmin", show_default=True, help="Of a cutout: 30arcsec, 2x1arcmin, 200px.")
+@cutout_options("1arcmin")
 @click.option("--component", type=click.Choice(["image", "variance", "mask"]), help="What to draw.")
 @words_option("--mask", "planes", metavar="PLANES", help="Mask planes to lay over the image, or all.")
 @click.option("--no-mask", is_flag=True, help="Lay no mask planes over the image.")
@@ -71,7 +68,7 @@ def show(
     from ..pictures import Scaling, draw_picture
     from .shown_dataset import ShownDataset
 
-    cutout = _cutout(ra, dec, position, size)
+    cutout = cutout_of(ra, dec, position, size)
     if planes and (no_mask or component == "variance"):
         raise click.UsageError("--mask lays planes over the image; leave out --no-mask, or --component")
     box = _parse_box(bbox, cutout)
@@ -85,15 +82,6 @@ def show(
         picture = shown.picture(part or component, box, planes=planes or None, with_mask=not no_mask)
         draw_picture(picture, target, scaling=scaling, cmap=cmap)
     click.echo(str(target))
-
-
-def _cutout(ra: str | None, dec: str | None, position: str | None, size: str) -> SkyCutout | None:
-    """Return the part of the sky to draw, if one is named."""
-    if (ra is None) is not (dec is None) or (position is not None and ra is not None):
-        raise click.UsageError("give both --ra and --dec, or --position")
-    text = position if ra is None else f"{ra} {dec}"
-    extent = parse_size(size)
-    return None if text is None else SkyCutout(*parse_position(text), *extent)
 
 
 def _parse_box(text: str | None, cutout: SkyCutout | None) -> Box2I | None:

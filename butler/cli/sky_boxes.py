@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -13,7 +14,9 @@ from ..errors import ButlerUserError
 if TYPE_CHECKING:
     from ..images import Box2I, SkyWcs
 
-__all__ = ["SkyCutout", "parse_position", "parse_size"]
+__all__ = ["SkyCutout", "cutout_of", "cutout_options", "parse_position", "parse_size"]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _NUMBER: Final = r"[+-]?\d+(?:\.\d*)?"
 _DEGREES: Final = re.compile(rf"\s*({_NUMBER})\s*(?:,|\s)\s*({_NUMBER})\s*")
@@ -81,6 +84,46 @@ class SkyCutout:
         if self.in_pixels:
             raise click.UsageError("this map has no image's pixels; give the size in arcsec, arcmin or deg")
         return self.size[0] / 3600, self.size[1] / 3600
+
+
+def cutout_options(default_size: str) -> Callable[[_Function], _Function]:
+    """Return a decorator that adds the options of `cutout_of`.
+
+    Parameters
+    ----------
+    default_size
+        Size if none is given.
+    """
+    options = (
+        click.option("--ra", help="Right ascension of a cutout's centre, degrees or h:m:s."),
+        click.option("--dec", help="Declination of a cutout's centre, degrees or d:m:s."),
+        click.option("--position", help="Both: '150.1 2.2', '10:00:24 +02:12:00' or '10h00m24s +2d12m'."),
+        click.option(
+            "--size", default=default_size, show_default=True, help="Of a cutout: 30arcsec, 2x1arcmin, 200px."
+        ),
+    )
+
+    def decorate(function: _Function) -> _Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def cutout_of(ra: str | None, dec: str | None, position: str | None, size: str) -> SkyCutout | None:
+    """Return the part of the sky that options name; None if they name none.
+
+    Raises
+    ------
+    UsageError
+        Raised if they are not understood, or contradict each other.
+    """
+    if (ra is None) is not (dec is None) or (position is not None and ra is not None):
+        raise click.UsageError("give both --ra and --dec, or --position")
+    text = position if ra is None else f"{ra} {dec}"
+    extent = parse_size(size)
+    return None if text is None else SkyCutout(*parse_position(text), *extent)
 
 
 def parse_position(text: str) -> tuple[float, float]:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import ButlerUserError
-from .arguments import open_butler, repository_argument
+from .arguments import all_runs, open_butler, repository_argument, words_option
 from .command import command
+from .data_ids import query_conditions
+from .output import progress_bar
+from .selection import data_id_option, where_option
 from .yaml_files import load_mapping
+
+if TYPE_CHECKING:
+    from ..butler import Butler
+    from ..skymaps import SkyMap
 
 
 @command("register-skymap")
@@ -19,43 +27,121 @@ from .yaml_files import load_mapping
 @click.option(
     "-C", "--config-file", type=click.Path(path_type=Path), help="YAML file with the sky map's config."
 )
+@click.option(
+    "-c",
+    "--config",
+    "settings",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Field of the config, over that of the file; for example numRings=120, tractOverlap=1/60.",
+)
 @click.option("--discrete", is_flag=True, help="One tract around the exposures in the repository.")
-@click.option("--where", default="", help="With --discrete: which exposures.")
-@click.option("--pixel-scale", type=float, default=0.2, show_default=True, help="With --discrete: arcsec.")
-@click.option("--projection", default="TAN", show_default=True, help="With --discrete.")
+@where_option
+@data_id_option("-d")
+@words_option("--datasets", help="With --discrete: only exposures for which there are such datasets.")
+@words_option("--collections", help="Where to search for --datasets; all runs if not given.")
+@click.option("--append", help="With --discrete: the tract comes after those of this discrete sky map.")
+@click.option("--border", type=float, default=0.0, help="With --discrete: degrees around the exposures.")
+@click.option("--pixel-scale", "pixelScale", type=float, help="With --discrete: arcsec.  [default: 0.2]")
+@click.option("--projection", help="With --discrete.  [default: TAN]")
 @click.option(
     "--patch-inner-dimensions",
+    "patchInnerDimensions",
     type=int,
     nargs=2,
-    default=(4000, 4000),
-    show_default=True,
-    help="With --discrete.",
+    help="With --discrete.  [default: 4000 4000]",
 )
-@click.option("--patch-border", type=int, default=100, show_default=True, help="With --discrete.")
+@click.option("--patch-border", "patchBorder", type=int, help="With --discrete.  [default: 100]")
 def register_skymap(
-    repo: str, name: str | None, config_file: Path | None, discrete: bool, where: str, **geometry: Any
+    repo: str,
+    name: str | None,
+    config_file: Path | None,
+    settings: tuple[str, ...],
+    discrete: bool,
+    **around: Any,
 ) -> None:
-    """Register a sky map, from a YAML file or around the exposures."""
-    from ..ingest import observed_regions, register_sky_map
-    from ..skymaps import discrete_sky_map_around, make_sky_map
+    """Register a sky map, from a YAML file or around the exposures.
 
-    if discrete is (config_file is not None):
-        raise click.UsageError("give either --config-file or --discrete")
+    A file or -c says its kind (skyMap: rings or discrete), its name and its fields. With --discrete --where,
+    -d and --datasets choose the exposures, and -c may set more fields.
+    """
+    from ..ingest import register_sky_map
+
+    given = {key: value for key, value in around.items() if value}
+    if discrete is (config_file is not None) and (discrete or not settings):
+        raise click.UsageError("give either --config-file or --discrete, or fields of the config by -c")
+    if given and not discrete:
+        raise click.UsageError(f"{', '.join(given)}: such options go with --discrete; give fields by -c")
+    if "append" in given and name is None:
+        raise click.UsageError("--append makes another sky map; give its --name")
+    fields = _parse_settings(settings)
     with open_butler(repo, writeable=True) as butler:
-        if config_file is None:
+        if discrete:
             with _as_user_error("cannot make a sky map"):
-                sky_map: Any = discrete_sky_map_around(observed_regions(butler, where), **geometry)
+                stored, sky_map = _around(butler, fields, **around)
         else:
-            config = load_mapping(config_file)
-            stored = config.pop("skymap_name", None)
-            name = name or (stored and str(stored))
-            with _as_user_error(f"{config_file}"):
-                sky_map = make_sky_map(config)
-        name = name or "discrete"
-        ref = register_sky_map(butler, name, sky_map)
+            with _as_user_error(str(config_file or "-c")):
+                stored, sky_map = _defined(config_file, fields)
+        name = name or stored or "discrete"
+        ref = register_sky_map(butler, name, sky_map, progress=progress_bar("register tracts"))
     n_patches = sum(len(tract) for tract in sky_map) if len(sky_map) < 1000 else None
     what = f"{len(sky_map)} tracts" + (f", {n_patches} patches" if n_patches is not None else "")
     click.echo(f"sky map {name!r}: {what}{'' if ref else '; it was there already'}", err=True)
+
+
+def _parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """Read ``field=value`` words; values are YAML."""
+    from ..safe_yaml import load_yaml
+
+    fields = {}
+    for word in settings:
+        key, equals, text = word.partition("=")
+        if not (equals and key.strip() and text.strip()):
+            raise click.UsageError(f"write a field of the config as FIELD=VALUE, not {word!r}")
+        fields[key.strip()] = load_yaml(text.encode(), f"-c {word}")
+    return fields
+
+
+def _defined(config_file: Path | None, fields: Mapping[str, Any]) -> tuple[str | None, SkyMap]:
+    """Return name and sky map of a file, and of fields that go over it."""
+    from ..skymaps import make_sky_map, read_definition
+
+    config = {} if config_file is None else load_mapping(config_file)
+    name, definition = read_definition({**config, **fields})
+    return name, make_sky_map(definition)
+
+
+def _around(
+    butler: Butler,
+    fields: Mapping[str, Any],
+    *,
+    where: str,
+    data_id: Sequence[str],
+    datasets: Sequence[str],
+    collections: Sequence[str],
+    append: str | None,
+    border: float,
+    **geometry: Any,
+) -> tuple[str | None, SkyMap]:
+    """Return name and sky map of one tract around exposures, after those of another sky map."""
+    from ..ingest import find_sky_map, observed_outlines
+    from ..skymaps import DiscreteSkyMap, make_sky_map, read_definition
+
+    given = {key: value for key, value in geometry.items() if value is not None} | dict(fields)
+    if append is None:
+        plain = {"name": DiscreteSkyMap.name, "tractOverlap": 0.0, "pixelScale": 0.2, "projection": "TAN"}
+        name, definition = read_definition({**plain, **given})
+        base = make_sky_map(definition)
+    else:
+        name, base = None, find_sky_map(butler, append)[1]
+        if given:
+            raise ButlerUserError(f"all tracts have the pixels of {append!r}; leave out {', '.join(given)}")
+    if not isinstance(base, DiscreteSkyMap):
+        raise ButlerUserError("only a discrete sky map has tracts around exposures")
+    path = butler.collections.query(collections) if collections else all_runs(butler)
+    conditions = query_conditions(data_id, where)
+    outlines = observed_outlines(butler, *conditions, dataset_types=datasets, collections=path)
+    return name, base.with_tract_around([outline.region for outline in outlines], border)
 
 
 class _as_user_error:  # noqa: N801 (a context manager)

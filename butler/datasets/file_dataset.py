@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..errors import DatasetTypeError
-from ..user_paths import checked_path
+from ..user_paths import check_path
 from .dataset_ref import DatasetRef
 
 __all__ = ["FileDataset"]
@@ -51,7 +51,7 @@ class FileDataset:
             raise DatasetTypeError(
                 f"the datasets of a file are in one run, not in {', '.join(sorted(runs)) or 'none'}"
             )
-        checked_path(path)
+        check_path(path)
         object.__setattr__(self, "path", os.fspath(path))
         object.__setattr__(self, "refs", held)
         object.__setattr__(self, "formatter", formatter)

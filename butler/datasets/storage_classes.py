@@ -14,7 +14,7 @@ PLUGINS: Final = "butler.storage_classes"
 """Group of entry points in which packages declare storage classes."""
 _IMAGES: Final = "butler.images"
 _TABLES: Final = "butler.tables"
-_BOX: Final = ("bbox", "origin")
+_BOX: Final = ("bbox", "origin", "inPlace")
 _PIXELS: Final = {"F": "f4", "D": "f8", "I": "i4", "U": "u2", "L": "u8"}
 """Pixel type by the last letter of an image's storage class."""
 
@@ -87,6 +87,7 @@ def _tables(number: StorageClass) -> list[StorageClass]:
         "AstropyTable": ("astropy.table:Table", "TableEcsv", "to_astropy"),
         "SourceCatalog": ("astropy.table:Table", "TableEcsv", "to_astropy"),
         "ExposureCatalog": ("astropy.table:Table", "TableFits", "to_astropy"),
+        "ObjectMaskCatalog": ("astropy.table:Table", "ObjectMask", "to_astropy"),
     }
     types = sorted({pytype for pytype, _, _ in kinds.values()})
     return [

@@ -3,6 +3,7 @@
 from .bringing import LINK_MODES
 from .contract import PendingFile, Store, StoredFile
 from .datastore_config import IN_MEMORY, DatastoreConfig
+from .file_batch import FileBatch
 from .file_cache import FileCache
 from .file_datastore import UNKNOWN_SIZE, FileDatastore, StoredDataset
 from .incoming import TRANSFER_MODES, IncomingFile, share_file, stage_file, stage_own_file
@@ -25,6 +26,7 @@ __all__ = [
     "TRANSFER_MODES",
     "UNKNOWN_SIZE",
     "DatastoreConfig",
+    "FileBatch",
     "FileCache",
     "FileDatastore",
     "FileTemplate",

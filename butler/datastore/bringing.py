@@ -11,7 +11,7 @@ from ..errors import ButlerUserError
 from ..formatters import ByteSource
 from .remote import CHUNK_SIZE
 
-__all__ = ["LINK_MODES", "bring_file", "copy_bytes", "flush"]
+__all__ = ["LINK_MODES", "bring_file", "copy_bytes"]
 
 LINK_MODES: Final = ("copy", "link", "hardlink", "symlink", "relsymlink")
 """How `bring_file` makes a file; ``link`` is a hard link where the file system allows it, else symbolic."""
@@ -38,7 +38,6 @@ def bring_file(source: Path, target: Path, mode: str) -> None:
     """
     if mode == "copy":
         shutil.copyfile(source, target)
-        flush(target)
     elif mode == "hardlink":
         target.hardlink_to(source.resolve())
     elif mode == "symlink":
@@ -62,13 +61,3 @@ def copy_bytes(source: ByteSource, target: Path) -> None:
         for begin in range(0, size, CHUNK_SIZE):
             [part] = source.read_ranges([(begin, min(begin + CHUNK_SIZE, size))])
             stream.write(part)
-    flush(target)
-
-
-def flush(path: Path) -> None:
-    """Have the operating system put a file, or the names in a directory, on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from ..formatters import ByteSource
 
-__all__ = ["PendingFile", "Store", "StoredFile", "has_token", "with_token"]
+__all__ = ["NewFile", "PendingFile", "Store", "StoredFile", "has_token", "with_token"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +37,35 @@ class StoredFile:
 
 
 @dataclass(frozen=True, slots=True)
-class PendingFile:
+class NewFile:
+    """A file that is not published yet.
+
+    Parameters
+    ----------
+    temporary
+        Path that the store has it under once it is complete.
+    final
+        Path that it gets when it is published; equal to `temporary` where there are no renames.
+    folders
+        Paths of the directories that were made for it.
+    """
+
+    temporary: str
+    final: str
+    folders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingFile(NewFile):
     """A file that is being written.
 
     Parameters
     ----------
     local
         Where its bytes are to be written; there is nothing yet.
-    temporary
-        Path that the store has it under once it is complete.
-    final
-        Path that it gets when it is published; equal to `temporary` where there are no renames.
     """
 
     local: Path
-    temporary: str
-    final: str
 
 
 class Store(ABC):
@@ -88,11 +101,17 @@ class Store(ABC):
 
     @abstractmethod
     def write(self, path: str) -> AbstractContextManager[PendingFile]:
-        """Run a block that writes a local file; at its end the bytes are in the store to stay.
+        """Run a block that writes a local file; at its end the bytes are in the store.
 
         Nothing is overwritten: a path that is taken, or could be taken meanwhile, gets a token of its own.
-        A block that fails leaves nothing.
+        A block that fails leaves nothing; a loss of power may leave nothing until `settle`.
         """
+
+    def save(self, path: str, content: bytes) -> NewFile:
+        """Write bytes that are in memory; all else is as with `write`."""
+        with self.write(path) as pending:
+            pending.local.write_bytes(content)
+        return pending
 
     @abstractmethod
     def publish(self, temporary: str, final: str) -> None:
@@ -108,8 +127,16 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def settle(self, paths: Iterable[str]) -> None:
-        """Return when names of some paths would survive a loss of power."""
+    def settle(self, paths: Iterable[str], names: Iterable[str] = ()) -> None:
+        """Return when some files would survive a loss of power.
+
+        Parameters
+        ----------
+        paths
+            Files and directories that are new.
+        names
+            Files of which only the name is, as they were settled under another one.
+        """
 
     @abstractmethod
     def remove(self, path: str) -> None:

@@ -104,6 +104,7 @@ class DatastoreConfig(BaseModel):
         with store.write(_MARKER_NAME) as pending:
             pending.local.write_text("{}\n", encoding="utf-8")
         store.publish(pending.temporary, pending.final)
+        store.settle([pending.final, *pending.folders])
         if pending.temporary != pending.final:
             store.remove(pending.temporary)
         return self.model_copy(update={"marker": pending.final})

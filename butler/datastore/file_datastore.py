@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..datasets import STORAGE_CLASSES, DatasetRef, DatasetType, StorageClass
 from ..errors import ArtifactMissingError, ButlerUserError, FileFormatError
 from ..formatters import (
     NO_COMPRESSION,
     ByteSource,
+    ContentFormatter,
     FileLayout,
     Formatter,
     LocalFile,
@@ -27,6 +28,7 @@ from ..user_paths import checked_path
 from .bringing import bring_file, copy_bytes
 from .contract import PendingFile, Store
 from .file_cache import FileCache
+from .flushing import flush
 from .local_store import temporary_name
 from .object_store import ObjectStore
 from .paths import is_outside, is_owned, is_url, key_of
@@ -51,7 +53,7 @@ class FileDatastore:
     templates
         Which paths they get.
     checksum
-        Whether to compute SHA-256 sums of written files.
+        Whether to compute SHA-256 sums of written files; ``all``: also of those that stay where they are.
     cache
         Where copies of files at other places go.
     compression
@@ -60,7 +62,7 @@ class FileDatastore:
 
     store: Store
     templates: TemplateSet = field(default_factory=TemplateSet)
-    checksum: bool = True
+    checksum: bool | Literal["all"] = True
     cache: FileCache = field(default_factory=FileCache.from_environment)
     compression: Mapping[str, str] = field(default_factory=dict)
 
@@ -130,8 +132,17 @@ class FileDatastore:
         except OSError as error:
             raise ButlerUserError(f"cannot look at {self.locate(path)}: {error.strerror or error}") from error
 
-    def stage(self, obj: Any, ref: DatasetRef) -> StagedFile:
-        """Write an object to a file that waits for its rows, flushed to disk.
+    def stage(self, obj: Any, ref: DatasetRef, *, settle: bool = True) -> StagedFile:
+        """Write an object to a file that waits for its rows.
+
+        Parameters
+        ----------
+        obj
+            The object.
+        ref
+            The dataset, with an expanded data ID.
+        settle
+            Whether the file would survive a loss of power; if not, `settle_files` is for the caller.
 
         Raises
         ------
@@ -144,14 +155,47 @@ class FileDatastore:
         formatter = formatter_for(storage_class)
         obj = storage_class.coerce_type(obj)
         recipe = self.compression.get(ref.datasetType.name, NO_COMPRESSION)
-        with self.writing(self.path_for(ref, formatter), "write") as pending:
+        path = self.path_for(ref, formatter)
+        with self._telling(path, "write"):
+            if recipe == NO_COMPRESSION and isinstance(formatter, ContentFormatter):
+                staged = self._save(formatter.content(obj), path, formatter)
+            else:
+                staged = self._write(obj, path, formatter, recipe)
+            return self._settled(staged) if settle else staged
+
+    @property
+    def sums_all(self) -> bool:
+        """Whether files that stay where they are get a checksum, too."""
+        return self.checksum == "all"
+
+    def is_made_in_memory(self, ref: DatasetRef) -> bool:
+        """Tell whether the file of a dataset is so small that it is made before it is written."""
+        is_plain = self.compression.get(ref.datasetType.name, NO_COMPRESSION) == NO_COMPRESSION
+        return is_plain and isinstance(formatter_for(ref.datasetType.storageClass), ContentFormatter)
+
+    def _save(self, content: bytes, path: str, formatter: Formatter) -> StagedFile:
+        new = self.store.save(path, content)
+        checksum = hashlib.sha256(content).hexdigest() if self.checksum else None
+        record = FileRecord(new.final, formatter.name, len(content), checksum)
+        return StagedFile(record, self.store, new.temporary, folders=new.folders)
+
+    def _write(self, obj: Any, path: str, formatter: Formatter, recipe: str) -> StagedFile:
+        with self.store.write(path) as pending:
             if recipe == NO_COMPRESSION:
                 formatter.write(obj, pending.local)
             else:
                 formatter.write_compressed(obj, pending.local, recipe)
             source = LocalFile(pending.local, self.store.locate(pending.final))
             record = self.record_of(source, pending.final, formatter)
-        return StagedFile(record, self.store, pending.temporary)
+        return StagedFile(record, self.store, pending.temporary, folders=pending.folders)
+
+    def _settled(self, staged: StagedFile) -> StagedFile:
+        try:
+            self.store.settle([staged.temporary, *staged.folders])
+        except BaseException:
+            staged.discard()
+            raise
+        return replace(staged, is_settled=True)
 
     @contextmanager
     def writing(self, path: str, doing: str) -> Iterator[PendingFile]:
@@ -164,9 +208,13 @@ class FileDatastore:
         doing
             What is done to that path, for messages.
         """
+        with self._telling(path, doing), self.store.write(path) as pending:
+            yield pending
+
+    @contextmanager
+    def _telling(self, path: str, doing: str) -> Iterator[None]:
         try:
-            with self.store.write(path) as pending:
-                yield pending
+            yield
         except OSError as error:
             if isinstance(error, ButlerUserError):
                 raise
@@ -174,7 +222,9 @@ class FileDatastore:
                 f"cannot {doing} {self.store.locate(path)}: {error.strerror or error}"
             ) from error
 
-    def record_of(self, source: ByteSource, path: str, formatter: Formatter) -> FileRecord:
+    def record_of(
+        self, source: ByteSource, path: str, formatter: Formatter, *, is_written: bool = True
+    ) -> FileRecord:
         """Return what the registry shall know of a file.
 
         Parameters
@@ -185,6 +235,8 @@ class FileDatastore:
             The path to record.
         formatter
             What reads it.
+        is_written
+            Whether it was written for the datastore; if not, somebody's file stays where it is.
 
         Raises
         ------
@@ -196,7 +248,7 @@ class FileDatastore:
             path=path,
             formatter=formatter.recorded_name,
             size=source.size(),
-            checksum=checksum_of(source) if self.checksum else None,
+            checksum=checksum_of(source) if self.checksum and (is_written or self.sums_all) else None,
             layout=None if layout is None else layout.to_json(),
         )
 
@@ -230,6 +282,8 @@ class FileDatastore:
                 copy_bytes(source, temporary)
             else:
                 raise ButlerUserError(f"cannot {transfer} {source}: it is no local file; copy it")
+            if transfer == "copy":
+                flush(temporary)
             temporary.replace(target)
         except FileNotFoundError as error:
             raise ArtifactMissingError(

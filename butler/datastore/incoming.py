@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from ..datasets import DatasetRef
 from ..errors import ArtifactMissingError, ButlerUserError, TemplateError
-from ..formatters import ByteSource, Formatter, LocalFile
+from ..formatters import ByteSource, ContentFormatter, Formatter, LocalFile
 from ..registry import FileRecord
+from ..user_paths import check_path
 from .bringing import LINK_MODES, bring_file, copy_bytes
 from .file_datastore import UNKNOWN_SIZE, FileDatastore
 from .paths import IN_PLACE, below, is_outside, is_url, standardized
@@ -47,7 +49,12 @@ class IncomingFile:
     validate: bool = True
 
 
-def stage_file(datastore: FileDatastore, file: IncomingFile, transfer: str | None) -> StagedFile:
+def stage_file(
+    datastore: FileDatastore,
+    file: IncomingFile,
+    transfer: str | None,
+    folders: dict[str, str] | None = None,
+) -> StagedFile:
     """Bring a file into a datastore, to wait there for its rows.
 
     Parameters
@@ -62,6 +69,8 @@ def stage_file(datastore: FileDatastore, file: IncomingFile, transfer: str | Non
         root of the datastore, and its path is recorded relative to that. A file that stays is never
         removed. ``split``: None for a file below the root, else ``direct``. ``auto``: None for a file below
         the root, else ``link``, or ``copy`` if it or the datastore is not local.
+    folders
+        What links among directories lead to, by name; filled here, for the other files of one call.
 
     Raises
     ------
@@ -73,26 +82,32 @@ def stage_file(datastore: FileDatastore, file: IncomingFile, transfer: str | Non
         Raised if the file is broken.
     """
     place = standardized(file.place)
-    source = datastore.outside(place)
     # To look where links lead takes longer than all the rest.
     path = below(place, datastore.store.locate("")) if transfer in _WHERE_MATTERS else None
     mode = _mode_for(datastore, place, transfer, inside=path is not None)
+    if mode == "direct" and not is_url(place):
+        return _stay(datastore, file, place, {} if folders is None else folders)
+    source = datastore.outside(place)
     try:
         _require_file(source, file)
         if mode == _IN_PLACE:
             _require_folder(datastore, place, path)
             own = datastore.store.source(path or "")
-            return StagedFile(_record(datastore, file, own, f"{IN_PLACE}{path}"))
+            return StagedFile(_record(datastore, file, own, f"{IN_PLACE}{path}", is_written=False))
         if mode == "direct":
-            recorded = place if is_url(place) else os.path.realpath(place)
-            return StagedFile(_record(datastore, file, source, recorded))
+            return StagedFile(_record(datastore, file, source, place, is_written=False))
         return _bring(datastore, file, source, mode)
     except OSError as error:
         if isinstance(error, ButlerUserError):
             raise
-        if isinstance(error, FileNotFoundError):
-            raise ArtifactMissingError(f"no file {source}") from error
-        raise ButlerUserError(f"cannot read {source}: {error.strerror or error}") from error
+        raise _meaning(error, str(source)) from error
+
+
+def _meaning(error: OSError, place: str) -> ButlerUserError:
+    """Return what an error of the system means to a user."""
+    if isinstance(error, FileNotFoundError):
+        return ArtifactMissingError(f"no file {place}")
+    return ButlerUserError(f"cannot read {place}: {error.strerror or error}")
 
 
 def share_file(datastore: FileDatastore, file: IncomingFile, staged: StagedFile) -> StagedFile:
@@ -200,7 +215,8 @@ def _bring(datastore: FileDatastore, file: IncomingFile, source: ByteSource, mod
             bring_file(source.path, pending.local, mode)
         brought = LocalFile(pending.local, source.name)
         record = _record(datastore, file, brought, pending.final)
-    return StagedFile(record, datastore.store, pending.temporary, source if mode == "move" else None)
+    moved = source if mode == "move" else None
+    return StagedFile(record, datastore.store, pending.temporary, moved, pending.folders)
 
 
 def _move(source: Path, target: Path) -> None:
@@ -213,7 +229,36 @@ def _move(source: Path, target: Path) -> None:
         bring_file(source, target, "copy")
 
 
-def _record(datastore: FileDatastore, file: IncomingFile, source: ByteSource, path: str) -> FileRecord:
+def _record(
+    datastore: FileDatastore, file: IncomingFile, source: ByteSource, path: str, *, is_written: bool = True
+) -> FileRecord:
     if not file.validate:
         return FileRecord(path, file.formatter.recorded_name, UNKNOWN_SIZE)
-    return datastore.record_of(source, path, file.formatter)
+    return datastore.record_of(source, path, file.formatter, is_written=is_written)
+
+
+def _stay(datastore: FileDatastore, file: IncomingFile, place: str, folders: dict[str, str]) -> StagedFile:
+    """Take a local file where it is, under the name that no link is a part of."""
+    check_path(place)
+    formatter = file.formatter
+    try:
+        status = os.lstat(place)
+        if stat.S_ISLNK(status.st_mode):
+            path = os.path.realpath(place)
+            status = os.lstat(path)
+        else:
+            folder, name = os.path.split(place)
+            if folder not in folders:
+                folders[folder] = os.path.realpath(folder)
+            path = os.path.join(folders[folder], name)
+        if not stat.S_ISREG(status.st_mode):
+            raise FileNotFoundError
+        if not file.validate:
+            return StagedFile(FileRecord(path, formatter.recorded_name, UNKNOWN_SIZE))
+        if isinstance(formatter, ContentFormatter) and not datastore.sums_all:
+            return StagedFile(FileRecord(path, formatter.recorded_name, status.st_size))
+        return StagedFile(datastore.record_of(LocalFile(Path(place)), path, formatter, is_written=False))
+    except OSError as error:
+        if isinstance(error, ButlerUserError):
+            raise
+        raise _meaning(error, place) from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,18 +12,19 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from ..formatters import LocalFile
-from .bringing import flush
-from .contract import PendingFile, Store, StoredFile, with_token
+from .contract import NewFile, PendingFile, Store, StoredFile, with_token
+from .flushing import flush_all
 
 __all__ = ["LocalStore", "is_temporary", "temporary_name"]
 
 _PART_SUFFIX: Final = ".part"
 """End of the names of files that are not complete."""
+_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
 class LocalStore(Store):
-    """Files below a directory: written under a temporary name, flushed, renamed.
+    """Files below a directory: written under a temporary name, renamed, flushed.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class LocalStore(Store):
 
     def locate(self, path: str) -> str:
         """Return the file's name."""
-        return str(self.root / path)
+        return f"{self.root}/{path}" if path else str(self.root)
 
     def size(self, path: str) -> int | None:
         """Return the length of a file."""
@@ -55,22 +55,52 @@ class LocalStore(Store):
     @contextmanager
     def write(self, path: str) -> Iterator[PendingFile]:
         """Have a file written beside its final place."""
-        final = with_token(path) if os.path.lexists(self.root / path) else path
-        local = temporary_name(self.root / final)
+        final, temporary = self._names(path)
+        local = self.root / temporary
         try:
-            self._make_directory(local.parent)
-            yield PendingFile(local, local.relative_to(self.root).as_posix(), final)
-            if not local.is_symlink():
-                flush(local)
+            folders = self._make_folder(os.path.dirname(temporary))
+            yield PendingFile(temporary, final, folders, local=local)
+            local.lstat()
         except BaseException:
-            # Where its directory could not be made there is nothing to remove.
-            with suppress(NotADirectoryError):
-                local.unlink(missing_ok=True)
+            self._remove_quietly(temporary)
             raise
+
+    def save(self, path: str, content: bytes) -> NewFile:
+        """Write a file beside its final place."""
+        final, temporary = self._names(path)
+        place = self.locate(temporary)
+        folders: tuple[str, ...] = ()
+        try:
+            try:
+                descriptor = os.open(place, _NEW_FILE, 0o666)
+            except FileNotFoundError:
+                folders = self._make_folder(os.path.dirname(temporary))
+                descriptor = os.open(place, _NEW_FILE, 0o666)
+            try:
+                rest = memoryview(content)
+                while rest:
+                    rest = rest[os.write(descriptor, rest) :]
+            finally:
+                os.close(descriptor)
+        except BaseException:
+            self._remove_quietly(temporary)
+            raise
+        return NewFile(temporary, final, folders)
+
+    def _names(self, path: str) -> tuple[str, str]:
+        """Return the path that a new file gets, and a temporary one beside it."""
+        final = with_token(path) if os.path.lexists(self.locate(path)) else path
+        folder, slash, name = final.rpartition("/")
+        return final, f"{folder}{slash}{_temporary(name)}"
+
+    def _remove_quietly(self, temporary: str) -> None:
+        # Where its directory could not be made there is nothing to remove.
+        with suppress(FileNotFoundError, NotADirectoryError):
+            os.unlink(self.locate(temporary))
 
     def publish(self, temporary: str, final: str) -> None:
         """Give a file a second name, or, on a file system without hard links, another one."""
-        given, wanted = self.root / temporary, self.root / final
+        given, wanted = self.locate(temporary), self.locate(final)
         try:
             os.link(given, wanted, follow_symlinks=False)
         except (FileExistsError, FileNotFoundError):
@@ -78,17 +108,18 @@ class LocalStore(Store):
         except OSError:
             if os.path.lexists(wanted):
                 raise FileExistsError(wanted) from None
-            given.replace(wanted)
+            os.replace(given, wanted)
 
-    def settle(self, paths: Iterable[str]) -> None:
-        """Flush the directories of files, each once."""
-        for directory in dict.fromkeys((self.root / path).parent for path in paths):
-            flush(directory)
+    def settle(self, paths: Iterable[str], names: Iterable[str] = ()) -> None:
+        """Flush files and their directories, each once."""
+        places = [self.locate(path) for path in paths]
+        folders = [os.path.dirname(place) for place in (*places, *map(self.locate, names))]
+        flush_all(places, folders)
 
     def remove(self, path: str) -> None:
         """Remove a file or link."""
-        with suppress(NotADirectoryError):
-            (self.root / path).unlink(missing_ok=True)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            os.unlink(self.locate(path))
 
     def condemn(self, path: str) -> str | None:
         """Give a file a temporary name, too; None on a file system without hard links."""
@@ -109,18 +140,28 @@ class LocalStore(Store):
             path = place.relative_to(self.root).as_posix()
             yield StoredFile(path, self.size(path), bool(partial) and _node(place) in partial)
 
-    def _make_directory(self, directory: Path) -> None:
-        """Make a directory and those above it, so that a loss of power keeps them."""
-        if directory.is_dir():
-            return
-        self._make_directory(directory.parent)
-        directory.mkdir(exist_ok=True)
-        flush(directory.parent)
+    def _make_folder(self, folder: str) -> tuple[str, ...]:
+        """Make a directory and those above it; return those that were not there."""
+        try:
+            os.mkdir(self.locate(folder))
+        except FileExistsError:
+            return ()
+        except FileNotFoundError:
+            if not folder:
+                self.root.mkdir(parents=True, exist_ok=True)
+                return ("",)
+            made = self._make_folder(os.path.dirname(folder))
+            return (*made, *self._make_folder(folder))
+        return (folder,)
 
 
 def temporary_name(final: Path) -> Path:
     """Return a name beside a file for what is to become that file."""
-    return final.with_name(f".{final.name[:150]}.{uuid.uuid4().hex}{_PART_SUFFIX}")
+    return final.with_name(_temporary(final.name))
+
+
+def _temporary(name: str) -> str:
+    return f".{name[:150]}.{os.urandom(16).hex()}{_PART_SUFFIX}"
 
 
 def is_temporary(name: str) -> bool:

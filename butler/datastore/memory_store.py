@@ -60,7 +60,7 @@ class MemoryStore(Store):
         temporary = temporary_name(Path(final)).as_posix()
         with tempfile.TemporaryDirectory(prefix="coadd-butler-") as folder:
             local = Path(folder) / Path(path).name
-            yield PendingFile(local, temporary, final)
+            yield PendingFile(temporary, final, local=local)
             self.files[temporary] = local.read_bytes()
 
     def publish(self, temporary: str, final: str) -> None:
@@ -71,7 +71,7 @@ class MemoryStore(Store):
             raise FileNotFoundError(f"no {self.locate(temporary)}")
         self.files[final] = self.files[temporary]
 
-    def settle(self, paths: Iterable[str]) -> None:
+    def settle(self, paths: Iterable[str], names: Iterable[str] = ()) -> None:
         """Do nothing: memory does not survive."""
 
     def remove(self, path: str) -> None:

@@ -64,7 +64,7 @@ class ObjectStore(Store):
         final = with_token(path)
         with tempfile.TemporaryDirectory(prefix="coadd-butler-") as folder:
             local = Path(folder) / Path(path).name
-            yield PendingFile(local, final, final)
+            yield PendingFile(final, final, local=local)
             system, name = open_file_system(self.locate(final), self.options)
             with file_system_errors():
                 system.put_file(str(local), name)
@@ -72,7 +72,7 @@ class ObjectStore(Store):
     def publish(self, temporary: str, final: str) -> None:
         """Do nothing: an object has its path from the start."""
 
-    def settle(self, paths: Iterable[str]) -> None:
+    def settle(self, paths: Iterable[str], names: Iterable[str] = ()) -> None:
         """Do nothing: an upload that is confirmed stays."""
 
     def remove(self, path: str) -> None:

@@ -28,12 +28,18 @@ class StagedFile:
         Path that it has in the store.
     moved_from
         The file that it takes the place of, if any.
+    folders
+        Paths of the directories that were made for it.
+    is_settled
+        Whether it would survive a loss of power under its temporary name.
     """
 
     record: FileRecord
     store: Store | None = None
     temporary: str = ""
     moved_from: ByteSource | None = None
+    folders: tuple[str, ...] = ()
+    is_settled: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -41,7 +47,7 @@ class StagedFile:
         return self.temporary, self.record.path
 
     def publish(self) -> None:
-        """Give the file its final name; under the lock of a transaction, so that no other can take it.
+        """Give the file its final name.
 
         It keeps the temporary one, too, until `finish`: a kill before the commit leaves both, by which
         `verify` knows what nobody owns even in the directory of a run that was never registered.
@@ -94,10 +100,24 @@ class StagedFile:
 
 
 def settle_files(files: Iterable[StagedFile]) -> None:
-    """Return when the names of published files would survive a loss of power."""
-    paths: dict[str, tuple[Store, list[str]]] = {}
+    """Return when published files would survive a loss of power.
+
+    Raises
+    ------
+    ButlerUserError
+        Raised if the system refuses.
+    """
+    groups: dict[str, tuple[Store, list[str], list[str]]] = {}
     for file in files:
-        if file.store is not None:
-            paths.setdefault(file.store.locate(""), (file.store, []))[1].append(file.record.path)
-    for store, members in paths.values():
-        store.settle(members)
+        if file.store is None:
+            continue
+        _, paths, names = groups.setdefault(file.store.locate(""), (file.store, [], []))
+        if file.is_settled:
+            names.append(file.record.path)
+        else:
+            paths += (file.record.path, *file.folders)
+    for place, (store, paths, names) in groups.items():
+        try:
+            store.settle(paths, names)
+        except OSError as error:
+            raise ButlerUserError(f"cannot write files in {place}: {error.strerror or error}") from error

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
-from ..datasets import DatasetRef
+from ..datasets import DatasetRef, DatasetType
 from ..dimensions import UNIVERSE
 from ..errors import TemplateError
 from .templates import FileTemplate
@@ -65,12 +66,20 @@ class TemplateSet:
 
     def path_of(self, ref: DatasetRef, extension: str) -> str:
         """Return the path of a dataset; see `FileTemplate.format`."""
-        name = ref.datasetType.nameAndComponent()[0]
-        dimensions = "+".join(sorted(ref.datasetType.dimensions.names))
-        keys = (name, dimensions, ref.datasetType.storageClass_name, "default")
-        own = self.by_instrument.get(str(ref.dataId.get("instrument")), {})
-        found = (group[key] for group in (own, self.general) for key in keys if key in group)
+        keys = _keys(ref.datasetType)
+        groups = [self.general]
+        if self.by_instrument:
+            groups.insert(0, self.by_instrument.get(str(ref.dataId.get("instrument")), {}))
+        found = (group[key] for group in groups for key in keys if key in group)
         return next(found, _DEFAULT).format(ref, extension)
+
+
+@lru_cache(maxsize=1024)
+def _keys(dataset_type: DatasetType) -> tuple[str, ...]:
+    """Return the keys under which templates for a dataset type are looked up, in this order."""
+    name = dataset_type.nameAndComponent()[0]
+    dimensions = "+".join(sorted(dataset_type.dimensions.names))
+    return name, dimensions, dataset_type.storageClass_name, "default"
 
 
 def _lookup_key(key: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from ..datasets import DatasetRef
-from ..dimensions import UNIVERSE, record_columns
+from ..dimensions import UNIVERSE, DimensionGroup, record_columns
 from ..errors import TemplateError, did_you_mean
 
 __all__ = ["DEFAULT_TEMPLATE", "FileTemplate", "safe_path"]
@@ -55,12 +56,39 @@ class _Field:
     keeps_slashes: bool
     spec: str
 
-    def find(self, ref: DatasetRef) -> Any:
-        """Return the value for a dataset, None if it is absent."""
-        if len(self.names) == 1:
-            return _value_of(self.names[0], ref)
-        present = (name for name in self.names if _is_present(name, ref))
-        return _value_of(next(present, self.names[0]), ref)
+    @property
+    def gap(self) -> str:
+        """What is left of the literal where there is no value."""
+        return self.literal if "/" in self.literal else ""
+
+    def show(self, value: Any) -> str:
+        """Return a value as it stands in the path; raises ValueError if it has not this format."""
+        if type(value) is int and not self.spec:
+            return str(value)
+        shown = format(value, self.spec) if self.spec else str(value)
+        return safe_path(shown) if self.keeps_slashes else _safe(shown)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A field that some datasets can have.
+
+    Parameters
+    ----------
+    before
+        What fields that these datasets lack leave of the literals before them.
+    part
+        The field.
+    name
+        The one of its names that is meant.
+    place
+        Which value of the data ID that is; None if it is none.
+    """
+
+    before: str
+    part: _Field
+    name: str
+    place: int | None
 
 
 @cache
@@ -73,6 +101,25 @@ def _parse(pattern: str) -> tuple[tuple[_Field, ...], str]:
         fields.append(_Field(literal, tuple(names.split("|")), bool(optional), bool(keeps_slashes), spec))
         end = match.end()
     return tuple(fields), pattern[end:]
+
+
+@lru_cache(maxsize=1024)
+def _steps(
+    pattern: str, dimensions: DimensionGroup, n_values: int, has_component: bool
+) -> tuple[tuple[_Step, ...], str]:
+    """Return the fields that datasets can have whose data IDs have some values, and the text after them."""
+    keys = dimensions.data_coordinate_keys[:n_values]
+    steps, before = [], ""
+    parts, end = _parse(pattern)
+    for part in parts:
+        present = [name for name in part.names if _is_present(name, keys, has_component)]
+        name = (present or part.names)[0]
+        if _is_lacking(name, keys, has_component) and part.optional:
+            before += part.gap
+            continue
+        steps.append(_Step(before, part, name, keys.index(name) if name in keys else None))
+        before = ""
+    return tuple(steps), before + end
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,23 +178,25 @@ class FileTemplate:
         TemplateError
             Raised if a value is missing that the template does not mark as optional.
         """
+        kind, data_id = ref.datasetType, ref.dataId
+        values = data_id.full_values if data_id.hasFull() else data_id.required_values
+        steps, end = _steps(self.pattern, kind.dimensions, len(values), "." in kind.name)
         text = ""
-        parts, end = _parse(self.pattern)
-        for part in parts:
-            value = part.find(ref)
-            if value is None:
-                if not part.optional:
-                    names = "|".join(part.names)
-                    raise TemplateError(f"{ref} has no {names} for the path template {self.pattern!r}")
-                text += part.literal if "/" in part.literal else ""
-                continue
-            shown = self._shown(value, part)
-            text += part.literal + (safe_path(shown) if part.keeps_slashes else _safe(shown))
+        for step in steps:
+            part = step.part
+            value = _value_of(step.name, ref) if step.place is None else values[step.place]
+            if value is not None:
+                text += step.before + part.literal + self._shown(value, part)
+            elif part.optional:
+                text += step.before + part.gap
+            else:
+                names = "|".join(part.names)
+                raise TemplateError(f"{ref} has no {names} for the path template {self.pattern!r}")
         return _with_extension(text + end, extension, ref)
 
     def _shown(self, value: Any, part: _Field) -> str:
         try:
-            return format(value, part.spec) if part.spec else str(value)
+            return part.show(value)
         except ValueError as error:
             names = "|".join(part.names)
             raise TemplateError(
@@ -178,18 +227,22 @@ class FileTemplate:
             ) from error
 
 
-def _is_present(name: str, ref: DatasetRef) -> bool:
-    """Tell whether a dataset has the word, or the dimension, that a name begins with."""
-    element = name.partition(".")[0]
-    if element in _WORDS:
-        return _value_of(element, ref) is not None
-    return element in ref.dataId
+def _is_present(name: str, keys: Sequence[str], has_component: bool) -> bool:
+    """Tell whether datasets have the word, or the dimension, that a name begins with."""
+    return not _is_lacking(name.partition(".")[0], keys, has_component)
+
+
+def _is_lacking(name: str, keys: Sequence[str], has_component: bool) -> bool:
+    """Tell whether no dataset can have a value for a name whose data ID has some keys."""
+    if name == "component":
+        return not has_component
+    if name == "skypix":
+        return sum(_SKY_PIXELS.fullmatch(key) is not None for key in keys) != 1
+    return name not in _WORDS and "." not in name and name not in keys
 
 
 def _value_of(name: str, ref: DatasetRef) -> Any:
     """Return the value of a field, None if it is not known."""
-    if name in UNIVERSE.names:
-        return ref.dataId.get(name)
     match name:
         case "datasetType" | "component":
             type_name, component = ref.datasetType.nameAndComponent()
@@ -203,7 +256,7 @@ def _value_of(name: str, ref: DatasetRef) -> Any:
             return pixels[0] if len(pixels) == 1 else None
     element, dot, column = name.partition(".")
     if not dot:
-        return ref.dataId.get(name)
+        return None
     record = ref.dataId.records.get(element) if ref.dataId.hasRecords() else None
     return None if record is None else record[column]
 
@@ -225,6 +278,7 @@ def _short(folder: str) -> str:
     return f"{folder[: _MAX_NAME - 40]}_{hashlib.sha256(folder.encode()).hexdigest()[:32]}"
 
 
+@lru_cache(maxsize=4096)
 def _safe(value: str) -> str:
     """Return a value as a part of a file name that has no meaning to any file system."""
     return _undotted(_UNSAFE.sub("_", value.replace("#", "HASH")))
@@ -235,6 +289,7 @@ def _undotted(part: str) -> str:
     return part if part.strip(".") else part.replace(".", "_")
 
 
+@lru_cache(maxsize=4096)
 def safe_path(value: str) -> str:
     """Return a value whose slashes are kept, for example a run, as the directories that it becomes."""
     return "/".join(_safe(part) for part in value.split("/"))

@@ -1,6 +1,6 @@
 """The dimension universe, data IDs and dimension records."""
 
-from .data_coordinate import DataCoordinate, DataId
+from .data_coordinate import DataCoordinate, DataId, plain_values
 from .elements import GOVERNORS, DimensionElement, Field
 from .records import DimensionRecord, record_columns
 from .timespan import Timespan, ns_to_time, time_to_ns
@@ -26,6 +26,7 @@ __all__ = [
     "Timespan",
     "coerce_value",
     "ns_to_time",
+    "plain_values",
     "record_columns",
     "time_to_ns",
 ]

@@ -14,7 +14,7 @@ from .universe import UNIVERSE, DataIdValue, DimensionGroup, DimensionUniverse, 
 if TYPE_CHECKING:
     from ..regions import SkyRegion
 
-__all__ = ["DataCoordinate", "DataId"]
+__all__ = ["DataCoordinate", "DataId", "plain_values"]
 
 DataId = Mapping[str, Any]
 
@@ -106,6 +106,10 @@ class DataCoordinate(Mapping[str, DataIdValue]):
             Raised if a value has the wrong type.
         """
         given = {**(mapping or {}), **kwargs} if kwargs else mapping or {}
+        if type(given) is dict and not defaults and isinstance(dimensions, DimensionGroup):
+            plain = None if dimensions.skypix else plain_values(dimensions, given, {})
+            if plain is not None:
+                return cls(dimensions, plain)
         for key in given:
             if not UNIVERSE.is_dimension(key):
                 raise DimensionNameError(f"{key!r} is no dimension{did_you_mean(key, UNIVERSE.names)}")
@@ -319,3 +323,25 @@ class DataCoordinate(Mapping[str, DataIdValue]):
     def __reduce__(self) -> tuple[object, ...]:
         # Records stay behind: workers need values only.
         return DataCoordinate, (self.dimensions, self._values)
+
+
+def plain_values(dimensions: DimensionGroup, given: DataId, defaults: DataId) -> tuple[int | str, ...] | None:
+    """Return the required values if these are all that is given, and there is no doubt about any of them.
+
+    This is the case that must be fast; None leaves the others to those who tell what is wrong.
+    """
+    values: list[int | str] = []
+    n_given = 0
+    for name, kind in dimensions.key_types:
+        value: Any = given[name] if name in given else defaults.get(name)
+        n_given += name in given
+        if kind is int and type(value) is int:
+            is_sound = -(2**63) <= value < 2**63
+        else:
+            is_sound = (
+                kind is str and type(value) is str and value != "" and value.isascii() and "\0" not in value
+            )
+        if not is_sound:
+            return None
+        values.append(value)
+    return tuple(values) if n_given == len(given) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -70,7 +71,7 @@ class Field:
         return self.type(plain)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DimensionElement:
     """A dimension, or a table that joins dimensions.
 
@@ -134,7 +135,7 @@ class DimensionElement:
         """Whether data IDs may have it as a key."""
         return self.key is not None
 
-    @property
+    @cached_property
     def required(self) -> tuple[str, ...]:
         """Dimensions that identify a record, its own last."""
         return (*self.requires, self.name) if self.is_dimension else self.requires
@@ -144,7 +145,7 @@ class DimensionElement:
         """Whether records are stored; bands are derived from ``physical_filter``, pixels are computed."""
         return self.name != "band" and self.pixelization is None
 
-    @property
+    @cached_property
     def fields(self) -> tuple[Field, ...]:
         """Alternate keys and metadata."""
         return (*self.alternates, *self.metadata)

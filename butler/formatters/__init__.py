@@ -4,7 +4,14 @@ from typing import TYPE_CHECKING
 
 from ..late import late_names
 from .byte_source import ByteRange, ByteSource, LocalFile
-from .formatter import NO_COMPRESSION, FileLayout, Formatter, PlaneLayout, ReadRequest
+from .formatter import (
+    NO_COMPRESSION,
+    ContentFormatter,
+    FileLayout,
+    Formatter,
+    PlaneLayout,
+    ReadRequest,
+)
 from .known import FORMATTERS, formatter_for, get_formatter, is_known
 
 if TYPE_CHECKING:
@@ -26,6 +33,7 @@ __all__ = [
     "NO_COMPRESSION",
     "ByteRange",
     "ByteSource",
+    "ContentFormatter",
     "FileLayout",
     "Formatter",
     "LocalFile",

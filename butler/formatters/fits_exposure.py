@@ -88,14 +88,14 @@ class MaskedImageFormatter(Formatter):
         match request.component:
             case "image" | "mask" | "variance" as name:
                 plane = known.plane(name)
-                [pixels] = read_planes(source, [plane], box)
+                [pixels] = read_planes(source, [plane], box, in_place=request.in_place)
                 pixels = as_pixels(pixels, request.pixel_type, source)
                 return _mask(plane, pixels, box) if name == "mask" else _image(plane, pixels, box)
             case None:
-                planes = _read_masked_image(source, known, box, request.pixel_type)
+                planes = _read_masked_image(source, known, box, request.pixel_type, request.in_place)
                 return self._complete(source, planes, None if box is None else known)
             case "maskedImage":
-                return _read_masked_image(source, known, box, request.pixel_type)
+                return _read_masked_image(source, known, box, request.pixel_type, request.in_place)
             case name:
                 return self._read_component(source, name)
 
@@ -180,11 +180,11 @@ def _without_pixels(source: ByteSource, layout: FileLayout) -> SparseBytes:
 
 
 def _read_masked_image(
-    source: ByteSource, layout: FileLayout, box: Box2I | None, pixel_type: str
+    source: ByteSource, layout: FileLayout, box: Box2I | None, pixel_type: str, in_place: bool = False
 ) -> MaskedImage:
     """Read a box of all three planes; everything if None."""
     image, mask, variance = (layout.plane(name) for name in _PLANES)
-    pixels = read_planes(source, [image, mask, variance], box)
+    pixels = read_planes(source, [image, mask, variance], box, in_place=in_place)
     types = (pixel_type, _MASK_TYPE, _VARIANCE_TYPE)
     pixels = [as_pixels(array, kind, source) for array, kind in zip(pixels, types, strict=True)]
     return MaskedImage(

@@ -99,7 +99,7 @@ def as_pixels(pixels: NDArray[Any], pixel_type: str, source: ByteSource) -> NDAr
     FileFormatError
         Raised if the stored pixels cannot be had in that type.
     """
-    if not pixel_type:
+    if not pixel_type or pixels.dtype.newbyteorder("=") == np.dtype(pixel_type):
         return pixels
     try:
         return converted_pixels(pixels, pixel_type)
@@ -108,11 +108,16 @@ def as_pixels(pixels: NDArray[Any], pixel_type: str, source: ByteSource) -> NDAr
 
 
 def read_planes(
-    source: ByteSource, planes: Sequence[PlaneLayout], bbox: Box2I | None = None
+    source: ByteSource,
+    planes: Sequence[PlaneLayout],
+    bbox: Box2I | None = None,
+    *,
+    in_place: bool = False,
 ) -> list[NDArray[Any]]:
     """Read a box of several planes, as `read_plane` does, with one request for all of them.
 
-    Compressed planes take one request before it: where their tiles lie.
+    Compressed planes take one request before it: where their tiles lie. With ``in_place``, planes whose
+    stored numbers are the values are read-only views of the file's bytes, in the file's byte order.
     """
     with broken_file(source):
         boxes = [
@@ -123,7 +128,8 @@ def read_planes(
         wanted = [box.pixel_ranges(table) for box, table in zip(boxes, tables, strict=True)]
         data = _read_lists(source, wanted)
         return [
-            _scaled(box.pixels(views), plane) for box, views, plane in zip(boxes, data, planes, strict=True)
+            box.pixels(views) if in_place and _is_plain(plane) else _scaled(box.pixels(views), plane)
+            for box, views, plane in zip(boxes, data, planes, strict=True)
         ]
 
 
@@ -162,6 +168,11 @@ def _read_lists(source: ByteSource, lists: Sequence[Sequence[ByteRange]]) -> lis
     ranges = [place for places in lists for place in places]
     views = iter(source.read_ranges(ranges) if ranges else [])
     return [[next(views) for _ in places] for places in lists]
+
+
+def _is_plain(plane: PlaneLayout) -> bool:
+    """Tell whether the stored numbers of a plane are its values."""
+    return plane.tiles is None and (plane.scale, plane.zero, plane.blank) == (1.0, 0.0, None)
 
 
 def _scaled(stored: NDArray[Any], plane: PlaneLayout) -> NDArray[Any]:

@@ -6,6 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -16,7 +17,14 @@ from ..images import Box2I, Extent2I, Point2I
 from .byte_source import ByteSource
 from .tile_layout import TileLayout
 
-__all__ = ["NO_COMPRESSION", "FileLayout", "Formatter", "PlaneLayout", "ReadRequest"]
+__all__ = [
+    "NO_COMPRESSION",
+    "ContentFormatter",
+    "FileLayout",
+    "Formatter",
+    "PlaneLayout",
+    "ReadRequest",
+]
 
 NO_COMPRESSION: Final = "noCompression"
 """The recipe by which pixels are written as they are."""
@@ -93,10 +101,7 @@ class FileLayout:
         FileFormatError
             Raised if it did not write this.
         """
-        try:
-            return cls({name: _plane(values) for name, values in json.loads(text).items()})
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise FileFormatError(f"the layout of the file is recorded wrongly: {error}") from error
+        return _read_layout(text)
 
     def plane(self, name: str) -> PlaneLayout:
         """Return the layout of one plane.
@@ -110,6 +115,15 @@ class FileLayout:
         if found is None:
             raise FileFormatError(f"no plane {name!r} is known in the file, only {', '.join(self.planes)}")
         return found
+
+
+@lru_cache(maxsize=1024)
+def _read_layout(text: str) -> FileLayout:
+    """Read a layout once: files of one kind have the same."""
+    try:
+        return FileLayout({name: _plane(values) for name, values in json.loads(text).items()})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise FileFormatError(f"the layout of the file is recorded wrongly: {error}") from error
 
 
 def _told(value: Any, default: Any) -> dict[str, Any]:
@@ -164,6 +178,11 @@ class ReadRequest:
         """Type that the pixels of what is asked for shall have; any if empty."""
         asked = self.storage_class
         return (asked.component(self.component) if self.component else asked).pixel_type
+
+    @property
+    def in_place(self) -> bool:
+        """Whether pixels may be a read-only view of the file in its byte order."""
+        return bool(self.parameters.get("inPlace", False))
 
     def box_part(self, whole: Box2I) -> Any:
         """Return what is asked for if it follows from the box of the stored image; else None."""
@@ -270,3 +289,21 @@ class Formatter(ABC):
         """
         with source.read_locally() as path:
             return read_part(self.read_whole(path), request.component, request.parameters)
+
+
+class ContentFormatter(Formatter):
+    """Writes what is small enough to be made in memory, and has no planes that could be read in place."""
+
+    @abstractmethod
+    def content(self, obj: Any) -> bytes:
+        """Return the bytes of a file.
+
+        Raises
+        ------
+        StorageClassError
+            Raised if the object is of another type than this formatter writes.
+        """
+
+    def write(self, obj: Any, path: Path) -> None:
+        """Write an object to a new file."""
+        path.write_bytes(self.content(obj))

@@ -29,6 +29,7 @@ FORMATTERS: Final[dict[str, str]] = {
     "TableEcsv": "table:TableFormatter",
     "TableFits": "fits_catalog:FitsCatalogFormatter",
     "PsfFits": "psf_file:PsfFormatter",
+    "ObjectMask": "object_mask:ObjectMaskFormatter",
     "Parquet": "parquet:ParquetFormatter",
     "Bytes": "raw_bytes:BytesFormatter",
     "Png": "raw_bytes:PngFormatter",

@@ -7,22 +7,22 @@ from typing import Any, ClassVar
 
 from ..errors import FileFormatError, StorageClassError
 from ..log_records import ButlerLogRecords
-from .formatter import Formatter
+from .formatter import ContentFormatter
 
 __all__ = ["LogRecordsFormatter"]
 
 
-class LogRecordsFormatter(Formatter):
+class LogRecordsFormatter(ContentFormatter):
     """The messages of a log, one JSON object in each line."""
 
     name: ClassVar[str] = "LogRecords"
     extension: ClassVar[str] = ".jsonl"
 
-    def write(self, obj: Any, path: Path) -> None:
-        """Write a log."""
+    def content(self, obj: Any) -> bytes:
+        """Return a log as text."""
         if not isinstance(obj, ButlerLogRecords):
             raise StorageClassError(f"cannot write a {type(obj).__name__} as a log")
-        path.write_text(obj.to_text(), encoding="utf-8")
+        return obj.to_text().encode()
 
     def read_whole(self, path: Path) -> ButlerLogRecords:
         """Read a log."""

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ..errors import FileFormatError, StorageClassError
-from .formatter import Formatter
+from .formatter import ContentFormatter
 
 __all__ = ["BytesFormatter", "PdfFormatter", "PngFormatter"]
 
 
-class BytesFormatter(Formatter):
+class BytesFormatter(ContentFormatter):
     """Any bytes."""
 
     name: ClassVar[str] = "Bytes"
@@ -19,13 +19,13 @@ class BytesFormatter(Formatter):
     start: ClassVar[bytes] = b""
     """What such files begin with."""
 
-    def write(self, obj: Any, path: Path) -> None:
-        """Write bytes."""
+    def content(self, obj: Any) -> bytes:
+        """Return bytes as they are."""
         if not isinstance(obj, bytes):
             raise StorageClassError(f"cannot write a {type(obj).__name__} as {self.name}; give bytes")
         if not obj.startswith(self.start):
             raise StorageClassError(f"these bytes are no {self.name} file: they begin with {obj[:8]!r}")
-        path.write_bytes(obj)
+        return obj
 
     def read_whole(self, path: Path) -> bytes:
         """Read bytes."""

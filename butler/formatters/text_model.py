@@ -17,12 +17,12 @@ from ..handles import read_part
 from ..safe_yaml import load_yaml
 from ..skymaps import SkyMap, make_sky_map
 from .byte_source import ByteSource
-from .formatter import Formatter, ReadRequest
+from .formatter import ContentFormatter, ReadRequest
 
 __all__ = ["JsonFormatter", "SkyMapFormatter", "YamlFormatter"]
 
 
-class TextModelFormatter(Formatter):
+class TextModelFormatter(ContentFormatter):
     """A dictionary or list of plain values, or a pydantic model, as text."""
 
     language: ClassVar[str]
@@ -35,19 +35,18 @@ class TextModelFormatter(Formatter):
     def _loaded(self, text: str, path: Path) -> Any:
         """Return the values of the text of a file, or raise a FileFormatError."""
 
-    def write(self, obj: Any, path: Path) -> None:
-        """Write plain values or a model; keys become text."""
+    def content(self, obj: Any) -> bytes:
+        """Return plain values or a model as text; keys become text."""
         values = obj.model_dump(mode="json") if isinstance(obj, BaseModel) else obj
         if not isinstance(values, dict | list):
             raise StorageClassError(f"cannot write a {type(obj).__name__} as {self.language}")
         try:
-            text = self._dumped(values)
+            return self._dumped(values).encode()
         except (TypeError, ValueError, RecursionError, yaml.YAMLError) as error:
             reason = " ".join(str(error).split())
             raise StorageClassError(
                 f"cannot write this {type(obj).__name__} as {self.language}: {reason}"
             ) from error
-        path.write_text(text, encoding="utf-8")
 
     def read_whole(self, path: Path) -> Any:
         """Read plain values."""
@@ -102,7 +101,8 @@ class JsonFormatter(TextModelFormatter):
     extension: ClassVar[str] = ".json"
 
     def _dumped(self, values: Any) -> str:
-        return json.dumps(values, indent=1)
+        # With an indent json takes its slow way, which takes longer than all the rest of a put.
+        return json.dumps(values)
 
     def _loaded(self, text: str, path: Path) -> Any:
         try:
@@ -140,11 +140,11 @@ class SkyMapFormatter(JsonFormatter):
 
     name: ClassVar[str] = "SkyMapJson"
 
-    def write(self, obj: Any, path: Path) -> None:
-        """Write the configuration of a sky map."""
+    def content(self, obj: Any) -> bytes:
+        """Return the configuration of a sky map."""
         if not isinstance(obj, SkyMap):
             raise StorageClassError(f"cannot write a {type(obj).__name__} as a SkyMap")
-        super().write(obj.to_simple(), path)
+        return super().content(obj.to_simple())
 
     def read_whole(self, path: Path) -> SkyMap:
         """Read a sky map."""

@@ -50,8 +50,10 @@ class Box2I:
     dimensions: Extent2I
 
     def __post_init__(self) -> None:
-        x, y = (int(v) for v in self.minimum)
-        width, height = (int(v) for v in self.dimensions)
+        x, y = self.minimum
+        width, height = self.dimensions
+        if not type(x) is type(y) is type(width) is type(height) is int:
+            x, y, width, height = int(x), int(y), int(width), int(height)
         if width < 1 or height < 1:
             raise BoxError(f"a box needs at least one pixel on each side, not {width} x {height}")
         object.__setattr__(self, "minimum", Point2I(x, y))

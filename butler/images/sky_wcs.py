@@ -31,6 +31,10 @@ _READ: Final = re.compile(
 )
 """Cards that a projection is read from; astropy takes long over the others."""
 _PLACE_IN_WCSLIB: Final = re.compile(r"ERROR \d+ in \w+\(\) at line \d+ of file \S+: *")
+_TOLERANCE: Final = 1e-6
+"""Pixels to which positions of distorted images are found."""
+_LOST: Final = 1e-3
+"""Pixels by which a position may miss what it was found for."""
 _FOREIGN_PROJECTIONS: Final = ("TNX", "ZPX")
 
 
@@ -84,25 +88,31 @@ class SkyWcs:
             Degrees per pixel, 2 x 2.
         projection
             Three-letter code of a FITS projection.
+
+        Raises
+        ------
+        FileFormatError
+            Raised if a number is not finite, the matrix is singular, or there is no such projection.
         """
-        (cd11, cd12), (cd21, cd22) = np.asarray(cd, dtype=float).tolist()
-        return cls(
-            {
-                "CTYPE1": f"RA---{projection}",
-                "CTYPE2": f"DEC--{projection}",
-                "CUNIT1": "deg",
-                "CUNIT2": "deg",
-                "CRVAL1": float(crval[0]),
-                "CRVAL2": float(crval[1]),
-                "CRPIX1": float(crpix[0]) + 1.0,
-                "CRPIX2": float(crpix[1]) + 1.0,
-                "CD1_1": cd11,
-                "CD1_2": cd12,
-                "CD2_1": cd21,
-                "CD2_2": cd22,
-                "RADESYS": "ICRS",
-            }
-        )
+        from astropy.wcs import WCS, WcsError
+
+        wcs = WCS(naxis=2)
+        made = cls.__new__(cls)
+        made._poles, made._wcs = {}, wcs
+        try:
+            wcs.wcs.ctype = [f"RA---{projection}", f"DEC--{projection}"]
+            wcs.wcs.cunit = ["deg", "deg"]
+            wcs.wcs.crval = [float(value) for value in crval]
+            wcs.wcs.crpix = [float(value) + 1.0 for value in crpix]
+            wcs.wcs.cd = np.asarray(cd, dtype=float)
+            wcs.wcs.radesys = "ICRS"
+            _check_numbers(wcs)
+            wcs.wcs.set()
+        except (WcsError, ValueError) as error:
+            if isinstance(error, FileFormatError):
+                raise
+            raise FileFormatError(f"cannot make a WCS: {' '.join(str(error).split())}") from error
+        return made
 
     def pixelToSky(self, x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return right ascension and declination (ICRS degrees) of parent positions; NaN where undefined."""
@@ -113,7 +123,14 @@ class SkyWcs:
     def skyToPixel(self, ra: ArrayLike, dec: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return parent positions of sky positions (ICRS degrees); NaN where undefined."""
         sky = (ra, dec) if self._wcs.wcs.lng == 0 else (dec, ra)
-        x, y = self._wcs.all_world2pix(*sky, 0, quiet=True)
+        position = np.array(self._wcs.all_world2pix(*sky, 0, quiet=True, tolerance=_TOLERANCE))
+        if self._wcs.sip is not None:
+            # Far from the image the polynomials may have no inverse, and the search ends anywhere.
+            there = self._wcs.wcs_world2pix(*self._wcs.all_pix2world(*position, 0), 0)
+            wanted = self._wcs.wcs_world2pix(*sky, 0)
+            lost = ~(np.hypot(*np.subtract(there, wanted)) < _LOST)
+            position = np.where(lost, np.nan, position)
+        x, y = position
         return np.asarray(x, dtype=float), np.asarray(y, dtype=float)
 
     @property
@@ -189,12 +206,17 @@ def _parse(header: Mapping[str, Any]) -> WCS:
         )
     if axes[0][5:8] in _FOREIGN_PROJECTIONS:
         raise FileFormatError(f"a WCS with {axes[0]} is IRAF's own; refit it as TPV or TAN-SIP")
+    _check_numbers(wcs)
+    return wcs
+
+
+def _check_numbers(wcs: WCS) -> None:
+    """Refuse a WCS that maps nothing."""
     numbers = np.concatenate([wcs.wcs.crval, wcs.wcs.crpix, wcs.pixel_scale_matrix.ravel()])
     if not np.all(np.isfinite(numbers)):
         raise FileFormatError("the WCS has values that are not finite")
     if abs(np.linalg.det(wcs.pixel_scale_matrix)) == 0:
         raise FileFormatError("the WCS is singular: its CD matrix has determinant 0")
-    return wcs
 
 
 def _card_images(header: Mapping[str, Any]) -> str:

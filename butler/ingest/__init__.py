@@ -16,9 +16,10 @@ from .dataset_types import (
 )
 from .description import DetectorProperties, ExposureDescription
 from .exposures import IngestReport, expand_paths, ingest_exposures
+from .observations import observed_outlines, observed_regions
 from .quality import quality_mask
 from .shipped import camera_named, camera_template, find_camera, find_camera_of, shipped_cameras
-from .sky_map import SKY_MAP, SKY_MAP_RUN, observed_regions, register_sky_map
+from .sky_map import SKY_MAP, SKY_MAP_RUN, find_sky_map, register_sky_map
 from .tables import ReferenceCatalogRule, ZeroPointRule
 from .tracts import count_outside_tracts
 
@@ -49,7 +50,9 @@ __all__ = [
     "expand_paths",
     "find_camera",
     "find_camera_of",
+    "find_sky_map",
     "ingest_exposures",
+    "observed_outlines",
     "observed_regions",
     "quality_mask",
     "register_sky_map",

@@ -12,7 +12,7 @@ from astropy.wcs import WCS
 
 from ..errors import ButlerUserError
 from ..images import Box2I, Image, Mask, SkyWcs
-from .mask_overlay import choose_planes, draw_mask
+from .mask_overlay import NO_DATA_COLOR, choose_planes, draw_mask
 from .scaling import DEFAULT_SCALING, Scaling, colorbar_ticks
 
 __all__ = ["Picture", "draw_image", "draw_picture", "new_figure_class", "save_figure", "sky_axes"]
@@ -32,7 +32,7 @@ class Picture:
     image
         Pixels; integers are taken for counts. None for the mask alone.
     mask
-        Planes to lay over it; pixels with NO_DATA stay blank.
+        Planes to lay over it; pixels with NO_DATA have a colour of their own.
     wcs
         For axes in right ascension and declination; None for pixel axes.
     title
@@ -150,7 +150,7 @@ def draw_image(
     image
         Pixels; integers are taken for counts.
     mask
-        Planes to lay over it; pixels with NO_DATA stay blank.
+        Planes to lay over it; pixels with NO_DATA have a colour of their own.
     planes
         Planes to show, ``all``; those that have a colour if None.
     scaling
@@ -171,23 +171,25 @@ def draw_image(
         _draw_counts(figure, axes, image, cmap or "viridis")
     else:
         norm = scaling.norm(shown)
-        drawn = axes.imshow(
-            shown, origin="lower", norm=norm, cmap=_colors(cmap or "gray_r"), interpolation="nearest"
-        )
+        colors = _colors(cmap or "gray_r").with_extremes(bad=NO_DATA_COLOR)
+        drawn = axes.imshow(shown, origin="lower", norm=norm, cmap=colors, interpolation="nearest")
         _colorbar(figure, axes, drawn, (image.unit or "value").replace("**2", "²"), colorbar_ticks(norm))
     if mask is not None:
-        draw_mask(axes, mask, shown_planes)
+        draw_mask(axes, mask, shown_planes, over_image=True)
 
 
 def _draw_counts(figure: Any, axes: Any, image: Image, cmap: str) -> None:
-    """Draw an image of integers, each with its shade if they are few."""
-    from matplotlib.colors import BoundaryNorm
+    """Draw an image of integers, each with its shade if they are few; 0 is no data."""
+    from matplotlib.colors import BoundaryNorm, ListedColormap, to_rgba
 
     counts = image.array
     highest = max(1, int(counts.max()))
     colors = _colors(cmap)
     few = highest <= _MAX_COUNTS and int(counts.min()) >= 0
-    norm = BoundaryNorm(np.arange(-0.5, highest + 1), colors.N) if few else None
+    norm = None
+    if few:
+        colors = ListedColormap([to_rgba(NO_DATA_COLOR), *colors(np.linspace(0.0, 1.0, highest))])
+        norm = BoundaryNorm(np.arange(-0.5, highest + 1), colors.N)
     drawn = axes.imshow(counts, origin="lower", norm=norm, cmap=colors, interpolation="nearest")
     ticks = list(range(0, highest + 1, 1 + highest // 10)) if few else None
     _colorbar(figure, axes, drawn, image.unit or "count", ticks)

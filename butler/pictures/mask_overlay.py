@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import ButlerUserError, did_you_mean
 from ..images import Mask
 
-__all__ = ["MASK_COLORS", "choose_planes", "draw_mask"]
+__all__ = ["MASK_COLORS", "NO_DATA_COLOR", "choose_planes", "draw_mask"]
 
 MASK_COLORS: Final[Mapping[str, str]] = {
     "CLIPPED": "#e6194b",
@@ -21,6 +21,9 @@ MASK_COLORS: Final[Mapping[str, str]] = {
     "DETECTED": "#4363d8",
 }
 """Colours of the planes that a picture shows if none are named, those on top first."""
+
+NO_DATA_COLOR: Final = "#b9cfe7"
+"""Colour of pixels that no input reaches; no shade of a usual picture is bluish."""
 
 _OTHER_COLORS: Final = (
     "#3cb44b",
@@ -61,7 +64,7 @@ def choose_planes(mask: Mask, planes: Collection[str] | None) -> list[str]:
     return sorted(planes, key=order.index, reverse=True)
 
 
-def draw_mask(axes: Any, mask: Mask, planes: Collection[str]) -> None:
+def draw_mask(axes: Any, mask: Mask, planes: Collection[str], *, over_image: bool = False) -> None:
     """Colour the pixels of some planes, and say which colour is which.
 
     Parameters
@@ -72,6 +75,8 @@ def draw_mask(axes: Any, mask: Mask, planes: Collection[str]) -> None:
         Mask.
     planes
         Planes to show, the last one on top; those without a pixel do not appear.
+    over_image
+        Whether they lie over an image, which shows by itself where there is NO_DATA; it is told how much.
     """
     from matplotlib.colors import to_rgba
     from matplotlib.patches import Patch
@@ -85,6 +90,11 @@ def draw_mask(axes: Any, mask: Mask, planes: Collection[str]) -> None:
         if where.any():
             layer[where] = to_rgba(color, alpha=0.25 if plane.startswith("DETECTED") else 0.5)
             entries.append(Patch(color=color, label=f"{plane}  {_percent(float(where.mean()))}"))
+    if over_image and "NO_DATA" in mask.planes and "NO_DATA" not in planes:
+        empty = float(mask.isSet("NO_DATA").mean())
+        if empty:
+            label = f"NO_DATA  {_percent(empty)}"
+            entries.insert(0, Patch(facecolor=NO_DATA_COLOR, edgecolor="gray", linewidth=0.5, label=label))
     axes.imshow(layer, origin="lower", interpolation="nearest")
     if entries:
         axes.legend(handles=entries[::-1], fontsize=7, loc="upper right", framealpha=0.85)

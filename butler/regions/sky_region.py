@@ -21,6 +21,8 @@ from lsst.sphgeom import (
 )
 from numpy.typing import ArrayLike, NDArray
 
+from .outlines import outline_of
+
 if TYPE_CHECKING:
     from ..images import Box2I, SkyWcs
 
@@ -205,6 +207,25 @@ class SkyRegion:
         return cls(corners if outside < 0.1 * pixel else _hull(places))
 
     @classmethod
+    def from_wcs_boxes(cls, wcs: SkyWcs, boxes: Sequence[Box2I]) -> list[SkyRegion]:
+        """Make the polygons of the corners of many pixel boxes of one WCS.
+
+        Raises
+        ------
+        ValueError
+            Raised if a corner has no sky position or if no hemisphere holds the four of a box.
+        """
+        if not boxes:
+            return []
+        x, y = np.array([box.corners for box in boxes]).reshape(-1, 2).T
+        ra, dec = (angles.reshape(-1, 4) for angles in wcs.pixelToSky(x, y))
+        bad = ~np.all(np.isfinite(ra) & np.isfinite(dec), axis=1)
+        if np.any(bad):
+            box = boxes[int(np.argmax(bad))]
+            raise ValueError(f"pixel box {box} has a corner without a sky position; use a smaller box")
+        return [cls(region) for region in _quadrilaterals(ra, dec)]
+
+    @classmethod
     def convex_hull_of(cls, regions: Iterable[SkyRegion]) -> SkyRegion:
         """Make the smallest convex polygon that contains polygons.
 
@@ -285,6 +306,23 @@ class SkyRegion:
         """
         return [_degrees(vertex) for vertex in self._vertices()]
 
+    def outline(self, step: float = 1.0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return right ascension and declination along the edge, degrees; the last is the first.
+
+        Parameters
+        ----------
+        step
+            Largest distance from one position to the next, degrees.
+
+        Raises
+        ------
+        ValueError
+            Raised if the region is empty, or neither a polygon nor a circle nor a box.
+        """
+        if self.is_empty:
+            raise ValueError("an empty region has no outline")
+        return outline_of(self._region, step)
+
     def bounding_vectors(self) -> tuple[float, float, float, float, float, float]:
         """Return ``(xmin, xmax, ymin, ymax, zmin, zmax)``, a box that holds all unit vectors of the region.
 
@@ -351,6 +389,25 @@ def _unit_vectors(ra: ArrayLike, dec: ArrayLike) -> list[UnitVector3d]:
         )
     pairs = zip(lon.tolist(), lat.tolist(), strict=True)
     return [UnitVector3d(LonLat.fromDegrees(a, b)) for a, b in pairs]
+
+
+def _quadrilaterals(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> list[Region]:
+    """Return the convex hulls of four points each, given in order around them, shape ``(n, 4)``, degrees."""
+    lon, lat = np.radians(ra), np.radians(dec)
+    corners = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
+    # An image of the sky is seen from inside; counter-clockwise from outside is the other way round.
+    corners = corners[:, [1, 0, 3, 2]]
+    turns = np.einsum(
+        "nki,nki->nk", corners, np.cross(np.roll(corners, -1, axis=1), np.roll(corners, -2, axis=1))
+    )
+    # The corners of a box are a hull already, but for mirrored images and the edges of strange projections.
+    simple = np.all(turns > 0, axis=1)
+    return [
+        ConvexPolygon.decode(b"p" + vectors.tobytes()) if is_simple else _hull(_unit_vectors(*angles))
+        for is_simple, vectors, angles in zip(
+            simple, corners.astype("<f8"), zip(ra, dec, strict=True), strict=True
+        )
+    ]
 
 
 def _hull(points: Sequence[UnitVector3d]) -> ConvexPolygon:

@@ -6,9 +6,9 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 from weakref import WeakSet
 
 import sqlalchemy as sa
@@ -27,9 +27,23 @@ from .prepared import Prepared
 __all__ = ["Database", "Transaction"]
 
 _LOG: Final = logging.getLogger(__name__)
+_Item = TypeVar("_Item")
 
 
-class Transaction:
+class Moment:
+    """While it lasts, nobody asks again what others have changed.
+
+    Attributes
+    ----------
+    has_looked
+        Whether it is known what others have changed before it began.
+    """
+
+    def __init__(self) -> None:
+        self.has_looked = False
+
+
+class Transaction(Moment):
     """Actions outside the database that follow the fate of a transaction.
 
     Parameters
@@ -41,20 +55,32 @@ class Transaction:
     ----------
     root
         The outermost transaction.
-    has_looked
-        Whether it is known, in the outermost one, what others have changed before it began.
     """
 
     def __init__(self, parent: Transaction | None = None) -> None:
+        super().__init__()
         self.parent = parent
         self.root: Transaction = self if parent is None else parent.root
-        self.has_looked = False
         self._undo: list[Callable[[], None]] = []
+        self._before: dict[Callable[[list[Any]], None], list[Any]] = {}
         self._finally: list[Callable[[], None]] = []
 
     def on_rollback(self, action: Callable[[], None]) -> None:
         """Have an action run if this transaction, or one around it, is rolled back."""
         self._undo.append(action)
+
+    def before_commit(self, action: Callable[[list[_Item]], None], items: Iterable[_Item]) -> None:
+        """Have an action run just before the outermost transaction is committed.
+
+        It runs once, for the items of all transactions that are kept; if it fails, nothing is.
+        """
+        self._before.setdefault(action, []).extend(items)
+
+    def prepare(self) -> None:
+        """Run the actions that come before the commit, in the outermost transaction."""
+        if self.parent is None:
+            for action, items in self._before.items():
+                action(items)
 
     def on_commit(self, action: Callable[[], None]) -> None:
         """Have an action run once the outermost transaction is committed."""
@@ -72,6 +98,8 @@ class Transaction:
     def commit(self) -> None:
         """Hand the actions to the enclosing transaction, or run those that wait for the commit."""
         if self.parent is not None:
+            for action, items in self._before.items():
+                self.parent.before_commit(action, items)
             self.parent._undo += self._undo
             self.parent._finally += self._finally
             return
@@ -101,6 +129,7 @@ class _Session(threading.local):
     driver: Any = None
     process: int = 0
     transaction: Transaction | None = None
+    moment: Moment | None = None
     depth: int = 0
     scratch: bool = False
 
@@ -176,6 +205,29 @@ class Database:
         transaction = self._session.transaction
         return None if transaction is None else transaction.root
 
+    @property
+    def moment(self) -> Moment | None:
+        """What is going on in this thread: the outermost transaction, or a block of `in_a_moment`."""
+        session = self._session
+        return session.moment if session.transaction is None else session.transaction.root
+
+    @contextmanager
+    def in_a_moment(self) -> Iterator[None]:
+        """Run a block that is so short that what others change meanwhile comes after it."""
+        session = self._session
+        outer, session.moment = session.moment, session.moment or Moment()
+        try:
+            yield
+        finally:
+            session.moment = outer
+
+    def joined(self) -> AbstractContextManager[object]:
+        """Return the transaction that is open, or one of its own, for a block that must be kept whole.
+
+        If the block fails in one that is open, that must not be kept.
+        """
+        return self.transaction() if self.root is None else nullcontext()
+
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Run a block that is kept whole or undone whole; an inner block is undone alone.
@@ -197,6 +249,7 @@ class Database:
         session.depth += 1
         try:
             yield transaction
+            transaction.prepare()
             self._say("COMMIT" if outer is None else f"RELEASE SAVEPOINT {level}", ending=transaction)
         except BaseException:
             # Who reads is not to remember what has never been.

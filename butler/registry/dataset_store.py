@@ -212,21 +212,31 @@ class DatasetStore:
         ConflictingDefinitionError
             Raised as by `check`.
         """
-        now, run_id = time.time_ns(), run.id
         try:
             # A transaction of its own: after an error a database may answer nothing until it is undone.
             with self._db.transaction():
-                for registered, members in self._by_registered_type(refs):
-                    number, tag = registered.id, self._statements.tag(registered.tags)
-                    self._db.run_many(
-                        self._statements.insert, [(ref.id.bytes, number, run_id, now) for ref in members]
-                    )
-                    self._db.run_many(
-                        tag, [(number, run_id, *ref.dataId.required_values, ref.id.bytes) for ref in members]
-                    )
+                self.add(run, refs)
         except (ConflictingDefinitionError, OrphanedRecordError):
             self.check(run, refs)
             raise
+
+    def add(self, run: CollectionInfo, refs: Sequence[DatasetRef]) -> None:
+        """Insert datasets into a run, inside a transaction that is undone if one is refused.
+
+        Raises
+        ------
+        ConflictingDefinitionError, OrphanedRecordError
+            Raised if one of them cannot be inserted; `check` says which one.
+        """
+        now, run_id = time.time_ns(), run.id
+        for registered, members in self._by_registered_type(refs):
+            number, tag = registered.id, self._statements.tag(registered.tags)
+            self._db.run_many(
+                self._statements.insert, [(ref.id.bytes, number, run_id, now) for ref in members]
+            )
+            self._db.run_many(
+                tag, [(number, run_id, *ref.dataId.required_values, ref.id.bytes) for ref in members]
+            )
 
     def check(self, run: CollectionInfo, refs: Sequence[DatasetRef]) -> None:
         """Refuse datasets that cannot be inserted into a run.

@@ -6,7 +6,15 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..dimensions import GOVERNORS, UNIVERSE, DataCoordinate, DataId, DimensionGroup, coerce_value
+from ..dimensions import (
+    GOVERNORS,
+    UNIVERSE,
+    DataCoordinate,
+    DataId,
+    DimensionGroup,
+    coerce_value,
+    plain_values,
+)
 from ..errors import (
     CollectionError,
     DataIdValueError,
@@ -139,7 +147,7 @@ class RegistryDefaults:
         for name in GOVERNORS:
             if filled and name not in given and name in dimensions.required:
                 defaults = self.governors()
-        plain = _plain_values(dimensions, given, defaults)
+        plain = plain_values(dimensions, given, defaults)
         if plain is not None:
             return DataCoordinate(dimensions, plain)
         if not isinstance(given, DataCoordinate) and not _is_plain(given, dimensions):
@@ -225,30 +233,6 @@ def _in_order(collections: str | Iterable[str]) -> list[str]:
                 f"{name!r} stands for collections in no order; name them, or query them and choose"
             )
     return names
-
-
-def _plain_values(
-    dimensions: DimensionGroup, given: DataId, defaults: DataId
-) -> tuple[int | str, ...] | None:
-    """Return the required values if these are all that is given, and there is no doubt about any of them.
-
-    This is the case that must be fast; None leaves the others to those who tell what is wrong.
-    """
-    values: list[int | str] = []
-    n_given = 0
-    for name, kind in dimensions.key_types:
-        value: Any = given[name] if name in given else defaults.get(name)
-        n_given += name in given
-        if kind is int and type(value) is int:
-            is_sound = -(2**63) <= value < 2**63
-        else:
-            is_sound = (
-                kind is str and type(value) is str and value != "" and value.isascii() and "\0" not in value
-            )
-        if not is_sound:
-            return None
-        values.append(value)
-    return tuple(values) if n_given == len(given) else None
 
 
 def _is_plain(given: DataId, dimensions: DimensionGroup) -> bool:

@@ -202,7 +202,23 @@ class DimensionRecordStore:
         DataIdValueError
             Raised if a dimension has no record for its value.
         """
-        return self.expand_many([data_id])[0]
+        group = data_id.dimensions
+        values: dict[str, Any] = dict(zip(group.required, data_id.required_values, strict=True))
+        records: dict[str, DimensionRecord | None] = dict.fromkeys(group.elements)
+        # Implied values come from records further down the canonical order: finest first.
+        for name in reversed(group.elements):
+            definition = UNIVERSE[name]
+            if not values.keys() >= set(definition.required):
+                continue
+            record = records[name] = self.fetch_one(name, values)
+            if record is None:
+                if definition.is_dimension:
+                    raise _lacking(data_id, name, values[name])
+                continue
+            for implied in definition.implies:
+                values[implied] = record[implied]
+                self._check_implied(data_id, implied, record)
+        return DataCoordinate(group, tuple(values[key] for key in group.data_coordinate_keys), records)
 
     def expand_many(self, data_ids: Sequence[DataCoordinate]) -> list[DataCoordinate]:
         """Do what `expand` does for many data IDs, with a few queries for all of them."""
@@ -233,10 +249,7 @@ class DimensionRecordStore:
             records[name] = list(map(held.get, keys))
             if definition.is_dimension and not held.keys() >= set(keys):
                 where = next(i for i, key in enumerate(keys) if key not in held)
-                raise DataIdValueError(
-                    f"no {name} record for {name}={columns[name][where]!r} of the data ID "
-                    f"{data_ids[where]}; ingest or register it first"
-                )
+                raise _lacking(data_ids[where], name, columns[name][where])
             for implied in definition.implies:
                 values = {key: record[implied] for key, record in held.items()}
                 columns[implied] = [values[key] for key in keys]
@@ -309,6 +322,12 @@ class DimensionRecordStore:
                     raise DataIdValueError(
                         f"{_describe(record)} refers to {name}={record[name]!r}, which has no record"
                     )
+
+
+def _lacking(data_id: DataCoordinate, name: str, value: Any) -> DataIdValueError:
+    return DataIdValueError(
+        f"no {name} record for {name}={value!r} of the data ID {data_id}; ingest or register it first"
+    )
 
 
 def pixel_record(definition: DimensionElement, pixel: int) -> DimensionRecord | None:

@@ -77,7 +77,7 @@ class FileRecordStore:
         )
 
     def insert(self, records: Mapping[uuid.UUID, FileRecord]) -> None:
-        """Insert the records of datasets.
+        """Insert the records of datasets; a transaction that is open is not to be kept if that fails.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class FileRecordStore:
         """
         if not records:
             return
-        with self._db.transaction():
+        with self._db.joined():
             formats = self._format_numbers({(r.formatter, r.layout) for r in records.values()})
             n_inserted = self._db.run_many(
                 self._insert,
@@ -203,7 +203,13 @@ def file_record(row: Sequence[Any]) -> FileRecord:
 
 
 def _path_key(path: str) -> int:
-    """Return 64 bits of a path: an index of these is a tenth of one of paths."""
+    """Return 64 bits of a path: an index of these is a tenth of one of paths.
+
+    A file outside the datastore is not the datastore's to remove, so that nobody asks who else has it; all
+    of these share one key, which takes no room.
+    """
+    if path.startswith("/") or "://" in path:
+        return 0
     digest = hashlib.blake2b(path.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 

@@ -25,7 +25,7 @@ class Memory:
 
     What does not exist is not to be remembered: new rows need no word to anybody then. Rows that are
     replaced or removed do, by `changed`, which every process sees in the database. Inside a transaction
-    what was true at its first question stays true.
+    what was true at its first question stays true, and so it does inside `Database.in_a_moment`.
 
     Parameters
     ----------
@@ -42,15 +42,15 @@ class Memory:
     def answers(self) -> dict[Any, Any]:
         """Return this thread's answers, true now."""
         answers = self._db.answers
-        root = self._db.root
-        if root is not None and root.has_looked:
+        moment = self._db.moment
+        if moment is not None and moment.has_looked:
             return answers
         mark = self._db.run(self._ask, (MARK,))
         if answers.get(MARK) != mark or len(answers) > _MOST:
             answers.clear()
             answers[MARK] = mark
-        if root is not None:
-            root.has_looked = True
+        if moment is not None:
+            moment.has_looked = True
         return answers
 
     def recall(self, key: Hashable, find: Callable[[], _Found | None]) -> _Found | None:

@@ -115,6 +115,10 @@ class Registry(LsstQueries):
         """Insert datasets into a run; see `DatasetStore.insert`."""
         self.datasets.insert(self._run(run), refs)
 
+    def add_datasets(self, run: str, refs: Sequence[DatasetRef]) -> None:
+        """Insert datasets into a run; see `DatasetStore.add`."""
+        self.datasets.add(self._run(run), refs)
+
     def check_datasets(self, run: str, refs: Sequence[DatasetRef]) -> None:
         """Refuse datasets that `insert_datasets` would refuse; see `DatasetStore.check`."""
         self.datasets.check(self._run(run), refs)

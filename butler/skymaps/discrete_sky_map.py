@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from ..images import Box2I, SkyWcs
 from ..regions import SkyRegion
 from .config import DiscreteSkyMapConfig
-from .sky_map import SkyMap, sky_positions
+from .positions import Coordinates, sky_positions
+from .sky_map import SkyMap
+from .tract_frame import vertices_of
 
 __all__ = ["DiscreteSkyMap", "discrete_sky_map_around"]
-
-_INNER_MARGIN = 0.001
 
 
 class DiscreteSkyMap(SkyMap):
@@ -38,24 +38,58 @@ class DiscreteSkyMap(SkyMap):
     def __len__(self) -> int:
         return len(self.config.raList)
 
-    def findTractIdArray(self, ra: ArrayLike, dec: ArrayLike) -> NDArray[np.int64]:
+    def findTractIdArray(
+        self, coord: Coordinates, dec: ArrayLike | None = None, *, degrees: bool = True
+    ) -> NDArray[np.int64]:
         """Return the number of the tract with the nearest centre, the lower number of two as near."""
         if not len(self):
             raise LookupError("this sky map has no tracts; give raList, decList and radiusList")
-        lon, lat = sky_positions(ra, dec)
+        lon, lat = sky_positions(coord, dec, degrees=degrees)
         centers = np.radians(self.config.raList), np.radians(self.config.decList)
         distances = angular_separation(lon[..., np.newaxis], lat[..., np.newaxis], *centers)
         return np.asarray(np.argmin(distances, axis=-1))
+
+    def with_tract_around(self, regions: Sequence[SkyRegion], border_deg: float = 0.0) -> DiscreteSkyMap:
+        """Return a sky map with one more tract, which contains all exposures.
+
+        Parameters
+        ----------
+        regions
+            Polygons of the exposures, as `SkyRegion.from_wcs` makes them.
+        border_deg
+            What to add around the exposures, degrees.
+
+        Returns
+        -------
+        sky_map
+            Its last tract holds the circle around the exposures' convex hull, grown by the border.
+
+        Raises
+        ------
+        ValueError
+            Raised if there are no regions, if one is not a polygon, or if they do not fit in one hemisphere.
+        """
+        if not regions:
+            raise ValueError("no exposures to make a sky map around; give at least one region")
+        ra, dec, radius = SkyRegion.convex_hull_of(regions).bounding_circle()
+        c = self.config
+        placement = {
+            "raList": (*c.raList, ra),
+            "decList": (*c.decList, dec),
+            "radiusList": (*c.radiusList, radius + border_deg),
+        }
+        return DiscreteSkyMap(DiscreteSkyMapConfig.model_validate({**c.model_dump(), **placement}))
 
     def _placement(self, tract_id: int) -> tuple[tuple[float, float], float]:
         c = self.config
         return (c.raList[tract_id], c.decList[tract_id]), c.radiusList[tract_id]
 
+    def tracts_near(self, ra: float, dec: float, radius: float) -> list[int]:
+        """Return the numbers of all tracts."""
+        return list(range(len(self)))
+
     def _inner_sky_region(self, tract_id: int, wcs: SkyWcs, bbox: Box2I) -> SkyRegion:
-        center = np.array(bbox.center)
-        corners = np.array(bbox.corners)
-        x, y = (corners - _INNER_MARGIN * np.sign(corners - center)).T
-        return SkyRegion.from_polygon(*wcs.pixelToSky(x, y))
+        return SkyRegion.from_polygon(*zip(*vertices_of(wcs, bbox), strict=True))
 
     def _packed_placement(self) -> bytes:
         c = self.config
@@ -99,18 +133,11 @@ def discrete_sky_map_around(
         Raised if there are no regions, if one is not a polygon, if they do not fit in one hemisphere, or if a
         number is impossible.
     """
-    if not regions:
-        raise ValueError("no exposures to make a sky map around; give at least one region")
-    ra, dec, radius = SkyRegion.convex_hull_of(regions).bounding_circle()
-    return DiscreteSkyMap(
-        DiscreteSkyMapConfig(
-            raList=(ra,),
-            decList=(dec,),
-            radiusList=(radius + border_deg,),
-            tractOverlap=0.0,
-            pixelScale=pixel_scale,
-            projection=projection,
-            patchInnerDimensions=patch_inner_dimensions,
-            patchBorder=patch_border,
-        )
+    base = DiscreteSkyMapConfig(
+        tractOverlap=0.0,
+        pixelScale=pixel_scale,
+        projection=projection,
+        patchInnerDimensions=patch_inner_dimensions,
+        patchBorder=patch_border,
     )
+    return DiscreteSkyMap(base).with_tract_around(regions, border_deg)

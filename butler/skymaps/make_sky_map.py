@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from ..errors import did_you_mean
 from .config import DiscreteSkyMapConfig, RingsSkyMapConfig
@@ -11,7 +12,9 @@ from .discrete_sky_map import DiscreteSkyMap
 from .rings_sky_map import RingsSkyMap
 from .sky_map import SkyMap
 
-__all__ = ["make_sky_map"]
+__all__ = ["make_sky_map", "read_definition"]
+
+_KIND_FIELD: Final = re.compile(r"""skyMap\[["']?(\w+)["']?\]\.(\w+)""")
 
 
 def make_sky_map(config: Mapping[str, Any]) -> SkyMap:
@@ -21,7 +24,7 @@ def make_sky_map(config: Mapping[str, Any]) -> SkyMap:
     ----------
     config
         ``name``, the kind of sky map ("discrete" or "rings"), and the fields of its configuration, as
-        `SkyMap.to_simple` gives them.
+        `SkyMap.to_simple` gives them; of a rings map the version too.
 
     Raises
     ------
@@ -33,7 +36,43 @@ def make_sky_map(config: Mapping[str, Any]) -> SkyMap:
         case DiscreteSkyMap.name:
             return DiscreteSkyMap(DiscreteSkyMapConfig.model_validate(fields))
         case RingsSkyMap.name:
-            return RingsSkyMap(RingsSkyMapConfig.model_validate(fields))
+            version = fields.pop("version", 1)
+            return RingsSkyMap(RingsSkyMapConfig.model_validate(fields), version)
         case unknown:
             hint = did_you_mean(str(unknown), (DiscreteSkyMap.name, RingsSkyMap.name))
             raise ValueError(f"no kind of sky map has the name {unknown!r}{hint}")
+
+
+def read_definition(fields: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
+    """Read what a user writes about a sky map, in LSST's way or ours.
+
+    Parameters
+    ----------
+    fields
+        Fields of its configuration, with ``skyMap``, its kind, and ``name``, its own name; a field may be
+        written ``skyMap["rings"].numRings``. Without ``skyMap``, ``name`` is the kind and ``skymap_name`` the
+        sky map's name, as in the files that a repository keeps.
+
+    Returns
+    -------
+    name, config
+        Its name, None if it is not said; and what `make_sky_map` takes.
+
+    Raises
+    ------
+    ValueError
+        Raised if a field is written for two kinds.
+    """
+    config = dict(fields)
+    stored = config.pop("skymap_name", None)
+    name = None if stored is None else str(stored)
+    for key in list(config):
+        if match := _KIND_FIELD.fullmatch(key):
+            config.setdefault("skyMap", match[1])
+            if config["skyMap"] != match[1]:
+                raise ValueError(f"{key} is a field of another kind of sky map than {config['skyMap']}")
+            config[match[2]] = config.pop(key)
+    if "skyMap" in config:
+        own, kind = config.pop("name", None), config.pop("skyMap")
+        return name if own is None else str(own), {**config, "name": kind}
+    return name, config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 from ..images import ORIGIN, Box2I, Extent2I, SkyWcs
 from .config import SkyMapConfig
 
-__all__ = ["enclosing_box", "tract_frame"]
+__all__ = ["enclosing_box", "tract_frame", "vertices_of"]
+
+_INNER_MARGIN: Final = 0.001
 
 
 def tract_frame(center: tuple[float, float], radius: float, config: SkyMapConfig) -> tuple[SkyWcs, Box2I]:
@@ -51,9 +54,9 @@ def tract_frame(center: tuple[float, float], radius: float, config: SkyMapConfig
             f"a tract of radius {radius} deg and overlap {config.tractOverlap} deg is too large for the "
             f"projection {config.projection}; make it smaller or choose another"
         )
-    box = enclosing_box(x, y)
-    x0, width = _whole_patches(box.minX, box.width, config.patchInnerDimensions[0])
-    y0, height = _whole_patches(box.minY, box.height, config.patchInnerDimensions[1])
+    box, inner = enclosing_box(x, y), config.layout.inner_dimensions
+    x0, width = _whole_patches(box.minX, box.width, inner.x)
+    y0, height = _whole_patches(box.minY, box.height, inner.y)
     return _tangent_wcs(center, (-x0, -y0), config), Box2I(ORIGIN, Extent2I(width, height))
 
 
@@ -63,6 +66,14 @@ def enclosing_box(x: NDArray[np.float64], y: NDArray[np.float64]) -> Box2I:
         (math.ceil(x.min() - 0.5), math.ceil(y.min() - 0.5)),
         (math.floor(x.max() + 0.5), math.floor(y.max() + 0.5)),
     )
+
+
+def vertices_of(wcs: SkyWcs, bbox: Box2I) -> list[tuple[float, float]]:
+    """Return right ascension and declination of a box's corners, a thousandth of a pixel inside."""
+    corners = np.array(bbox.corners)
+    x, y = (corners - _INNER_MARGIN * np.sign(corners - np.array(bbox.center))).T
+    ra, dec = wcs.pixelToSky(x, y)
+    return list(zip(ra.tolist(), dec.tolist(), strict=True))
 
 
 def _tangent_wcs(center: tuple[float, float], crpix: tuple[int, int], config: SkyMapConfig) -> SkyWcs:

@@ -124,6 +124,7 @@ def _staged(
     staged: list[tuple[DatasetRef, StagedFile]] = []
     # Datasets that share a file here share one there.
     by_path: dict[str, StagedFile] = {}
+    folders: dict[str, str] = {}
     try:
         if transfer is None:
             writer.registry.database.lock("files in place")
@@ -137,7 +138,7 @@ def _staged(
                 file = stage_own_file(writer.datastore, arrival.path, arrival.formatter)
             else:
                 incoming = IncomingFile(arrival.path, ref, arrival.formatter)
-                file = stage_file(writer.datastore, incoming, transfer)
+                file = stage_file(writer.datastore, incoming, transfer, folders)
             by_path[arrival.path] = file
             staged.append((ref, file))
     except BaseException:

@@ -1,42 +1,71 @@
 """Coadd assembly: warps of many visits in, one deep image out."""
 
+from .artifact_filter import ArtifactRule, ArtifactTest, EpochLimits, judge_candidate
 from .assemble_coadd import AssembleCoaddTask
 from .assemble_coadd_config import AssembleCoaddConfig, AssembleCoaddConnections
+from .clip_aware_psf import ClipAwareCoaddPsf, psf_without_clipped
 from .clip_decision import ClipDecision, ClipRule, ClipThresholds, decide_clip, overlap_fractions
-from .clip_record import ClipRow, clip_record_table, spans_of_row
+from .clip_record import ClipRow, clip_record_table, spans_of_row, spans_of_visit
 from .coadd_base import CoaddBaseTask
 from .coadd_mask_planes import COADD_MASK_PLANES
+from .coadd_psf_config import CoaddPsfConfig
+from .compare_warp import CompareWarpAssembleCoaddTask, WarpComparison
+from .compare_warp_config import CompareWarpAssembleCoaddConfig, CompareWarpAssembleCoaddConnections
+from .compare_warp_record import ArtifactRow, artifact_record_table
 from .input_map import CcdInputMap, HealSparseInputMapConfig, HealSparseInputMapTask
 from .interp_image import InterpImageConfig, InterpImageTask
+from .mask_streaks import Line, MaskStreaksConfig, MaskStreaksTask
+from .patch_ref import PatchRef
 from .safe_clip import SafeClipAssembleCoaddTask
 from .safe_clip_config import SafeClipAssembleCoaddConfig, SafeClipAssembleCoaddConnections
+from .scale_variance import ScaleVarianceConfig, ScaleVarianceTask
 from .scale_zero_point import ImageScaler, ScaleZeroPointConfig, ScaleZeroPointTask
 from .statistics_control import StatisticsControl
 
 __all__ = [
     "COADD_MASK_PLANES",
+    "ArtifactRow",
+    "ArtifactRule",
+    "ArtifactTest",
     "AssembleCoaddConfig",
     "AssembleCoaddConnections",
     "AssembleCoaddTask",
     "CcdInputMap",
+    "ClipAwareCoaddPsf",
     "ClipDecision",
     "ClipRow",
     "ClipRule",
     "ClipThresholds",
     "CoaddBaseTask",
+    "CoaddPsfConfig",
+    "CompareWarpAssembleCoaddConfig",
+    "CompareWarpAssembleCoaddConnections",
+    "CompareWarpAssembleCoaddTask",
+    "EpochLimits",
     "HealSparseInputMapConfig",
     "HealSparseInputMapTask",
     "ImageScaler",
     "InterpImageConfig",
     "InterpImageTask",
+    "Line",
+    "MaskStreaksConfig",
+    "MaskStreaksTask",
+    "PatchRef",
     "SafeClipAssembleCoaddConfig",
     "SafeClipAssembleCoaddConnections",
     "SafeClipAssembleCoaddTask",
+    "ScaleVarianceConfig",
+    "ScaleVarianceTask",
     "ScaleZeroPointConfig",
     "ScaleZeroPointTask",
     "StatisticsControl",
+    "WarpComparison",
+    "artifact_record_table",
     "clip_record_table",
     "decide_clip",
+    "judge_candidate",
     "overlap_fractions",
+    "psf_without_clipped",
     "spans_of_row",
+    "spans_of_visit",
 ]

@@ -3,47 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 
 import numpy as np
 
 from butler.images import (
     Box2I,
+    CoaddInputs,
     CoaddPsf,
     Exposure,
     Image,
     Mask,
     MaskedImage,
     PhotoCalib,
-    SpanSet,
+    Psf,
 )
 from connections.errors import NoWorkFound
 
 from ..config import Config
-from ..errors import TaskError, WarpWeightError
+from ..errors import TaskError, WarpInputsError, WarpWeightError
 from ..kernels.stacking import Statistic, statistics_stack
 from ..struct import Struct
 from ..task import Task
+from .ap_corr import mean_ap_corr_map
 from .assemble_coadd_config import AssembleCoaddConfig
 from .box_tiling import row_strips, subregions
-from .coadd_base import CoaddBaseTask
 from .coadd_inputs import gather_coadd_inputs
 from .coadd_mask_planes import COADD_MASK_PLANES, common_mask_planes, set_coadd_edge_bits
+from .coadd_masks import AltMaskSpans, CoaddMasksTask
 from .coadd_metadata import common_filter, input_cards
 from .input_map import CcdInputMap, HealSparseInputMapTask
-from .interp_image import InterpImageTask
+from .online_mean import OnlineMean
 from .scale_zero_point import ImageScaler, ScaleZeroPointTask
 from .statistics_control import StatisticsControl
+from .valid_polygons import shrunk_inputs
 from .warp_pixels import check_warp_geometry, check_warp_unit, describe_data_id, read_warp
 from .warp_weight import measure_weight
 
-__all__ = ["AltMaskSpans", "AssembleCoaddTask"]
-
-AltMaskSpans: TypeAlias = Mapping[str, Sequence[SpanSet]]
-"""Pixels to set in the mask of one warp, by plane."""
+__all__ = ["AssembleCoaddTask"]
 
 
-class AssembleCoaddTask(CoaddBaseTask):
+class AssembleCoaddTask(CoaddMasksTask):
     """Combines the warps of a patch, pixel by pixel, with one statistic.
 
     Warps are read through their handles in strips of rows, as many rows as fit into a fixed amount of
@@ -53,7 +53,6 @@ class AssembleCoaddTask(CoaddBaseTask):
     ConfigClass: ClassVar[type[Config]] = AssembleCoaddConfig
     _DefaultName: ClassVar[str] = "assembleCoadd"
 
-    interpImage: InterpImageTask
     scaleZeroPoint: ScaleZeroPointTask
     inputMapper: HealSparseInputMapTask
 
@@ -79,6 +78,8 @@ class AssembleCoaddTask(CoaddBaseTask):
             Raised if no warp can be used; the message says why.
         """
         inputs = butlerQC.get(inputRefs)
+        if self.config.doSelectVisits:
+            inputs["inputWarps"] = self._of_chosen_visits(inputs["inputWarps"], inputs["selectedVisits"])
         data_id = butlerQC.quantum.dataId
         skyInfo = self.getSkyInfo(inputs["skyMap"], data_id)
         prepared = self.prepareInputs(inputs["inputWarps"], skyInfo.bbox)
@@ -86,12 +87,49 @@ class AssembleCoaddTask(CoaddBaseTask):
         if not prepared.tempExpRefList:
             reasons = "; ".join(prepared.skipped) or "there are no warps"
             raise NoWorkFound(f"no warp of {describe_data_id(data_id)} can be used: {reasons}")
-        result = self.run(skyInfo, prepared.tempExpRefList, prepared.imageScalerList, prepared.weightList)
+        result = self.run(
+            skyInfo,
+            prepared.tempExpRefList,
+            prepared.imageScalerList,
+            prepared.weightList,
+            supplementaryData=self.makeSupplementaryDataGen3(butlerQC, inputs, outputRefs),
+        )
         coadd = result.coaddExposure
         coadd.metadata = {**coadd.metadata, "NGIVEN": len(inputs["inputWarps"])}
-        self.processResults(coadd, data_id)
+        bright = inputs.get("brightObjectMask")
+        self.processResults(coadd, self.readBrightObjectMasks(bright), data_id)
         if self.config.doWrite:
             butlerQC.put(result, outputRefs)
+
+    def makeSupplementaryDataGen3(
+        self, butlerQC: Any, inputs: Mapping[str, Any], outputRefs: Mapping[str, Any]
+    ) -> Struct:
+        """Make what `run` of a subclass needs besides the warps; here nothing.
+
+        Parameters
+        ----------
+        butlerQC
+            The quantum's butler.
+        inputs
+            What was read, by connection.
+        outputRefs
+            Refs of the outputs, by connection.
+        """
+        return self.makeSupplementaryData(inputs)
+
+    def makeSupplementaryData(
+        self, inputs: Mapping[str, Any], warpRefList: Sequence[Any] | None = None
+    ) -> Struct:
+        """Make what `run` of a subclass needs, from inputs in hand; here nothing.
+
+        Parameters
+        ----------
+        inputs
+            Inputs by connection.
+        warpRefList
+            Handles of the warps, if they are not all of ``inputs["inputWarps"]``.
+        """
+        return Struct()
 
     def prepareInputs(self, refList: Sequence[Any], bbox: Box2I | None = None) -> Struct:
         """Choose the warps that can be used, and find their weights and scales.
@@ -179,6 +217,7 @@ class AssembleCoaddTask(CoaddBaseTask):
         weightList: Sequence[float],
         altMaskList: Sequence[AltMaskSpans | None] | None = None,
         mask: int | None = None,
+        supplementaryData: Struct | None = None,
     ) -> Struct:
         """Assemble the coadd of a patch.
 
@@ -193,6 +232,8 @@ class AssembleCoaddTask(CoaddBaseTask):
         mask
             Bit mask of the planes whose pixels are left out, on the bits of `common_mask_planes`; that of
             the config if None.
+        supplementaryData
+            For subclasses; not used here.
 
         Returns
         -------
@@ -220,19 +261,12 @@ class AssembleCoaddTask(CoaddBaseTask):
             ccds = coadd.coaddInputs.ccds
             inputMap = self.inputMapper.build_ccd_input_map(bbox, skyInfo.wcs, ccds)
         with self.timer("stack"):
-            for block in subregions(bbox, self.config.subregionSize):
-                self.assembleSubregion(
-                    coadd,
-                    block,
-                    tempExpRefList,
-                    imageScalerList,
-                    weightList,
-                    altMaskList,
-                    stats.flags,
-                    stats.ctrl,
-                    nImage,
-                    inputMap,
-                )
+            warps = (tempExpRefList, imageScalerList, weightList, altMaskList)
+            if self.config.doOnlineForMean and stats.flags is Statistic.MEAN:
+                self.assembleOnlineMeanCoadd(coadd, *warps, stats.ctrl, nImage, inputMap)
+            else:
+                for block in subregions(bbox, self.config.subregionSize):
+                    self.assembleSubregion(coadd, block, *warps, stats.flags, stats.ctrl, nImage, inputMap)
         if inputMap is not None:
             inputMap.finalize_ccd_input_map_mask()
         self.setInexactPsf(coadd.mask)
@@ -267,6 +301,17 @@ class AssembleCoaddTask(CoaddBaseTask):
                 raise WarpWeightError(f"the weight of warp {where} is {weight}, not a positive number")
         check_warp_geometry(tempExpRefList, skyInfo.bbox, skyInfo.wcs)
 
+    def _of_chosen_visits(self, warps: Sequence[Any], choices: Sequence[Any]) -> list[Any]:
+        """Return the warps of chosen visits in the order of the choice, instrument by instrument."""
+        chosen = []
+        for choice in choices:
+            own = [warp for warp in warps if warp.dataId["instrument"] == choice.dataId["instrument"]]
+            chosen += self.filterWarps(own, choice.get())
+        left_out = [describe_data_id(warp.dataId) for warp in warps if warp not in chosen]
+        self.metadata["unselectedWarps"] = left_out
+        self.log.info("%d of %d warps are of chosen visits", len(chosen), len(warps))
+        return chosen
+
     def assembleMetadata(
         self, coaddExposure: Exposure, tempExpRefList: Sequence[Any], weightList: Sequence[float]
     ) -> None:
@@ -280,14 +325,23 @@ class AssembleCoaddTask(CoaddBaseTask):
         if coaddExposure.wcs is None:
             raise TaskError("a coadd needs a WCS")
         coaddExposure.filter = common_filter(tempExpRefList)
-        coaddExposure.coaddInputs = gather_coadd_inputs(tempExpRefList, weightList)
-        coaddExposure.psf = CoaddPsf(coaddExposure.coaddInputs.ccds, coaddExposure.wcs)
+        inputs = gather_coadd_inputs(tempExpRefList, weightList)
+        coaddExposure.coaddInputs = (
+            self.shrinkValidPolygons(inputs) if self.config.doUsePsfMatchedPolygons else inputs
+        )
+        coaddExposure.psf = self.makePsf(coaddExposure, tempExpRefList)
+        coaddExposure.apCorrMap = mean_ap_corr_map(
+            [handle.get(component="apCorrMap") for handle in tempExpRefList], weightList, coaddExposure.bbox
+        )
         cards: dict[str, Any] = {
             "COADTASK": type(self).__name__,
             "STATISTI": self.config.statistic,
             "SIGCLIP": self.config.sigmaClip,
             "CLIPITER": self.config.clipIter,
             "BADPLANE": ",".join(self.config.badMaskPlanes),
+            "RMPLANE": ",".join(self.config.removeMaskPlanes),
+            "ERRINPUT": self.config.calcErrorFromInputVariance,
+            "WARPTYPE": self.config.resolved_connections().inputWarps.name,
             "WEIGHTS": "inverse of clipped mean variance",
         }
         if self.config.doScaleZeroPoint:
@@ -298,6 +352,53 @@ class AssembleCoaddTask(CoaddBaseTask):
             coaddExposure.variance.unit = "nJy**2"
         cards |= input_cards(handle.get(component="visitInfo") for handle in tempExpRefList)
         coaddExposure.metadata = {**coaddExposure.metadata, **cards}
+
+    def makePsf(self, coaddExposure: Exposure, tempExpRefList: Sequence[Any]) -> Psf:
+        """Return the PSF of a coadd: of its inputs or, of PSF-matched warps, the widest of theirs."""
+        if self.config.warpType == "direct":
+            assert coaddExposure.coaddInputs is not None
+            assert coaddExposure.wcs is not None
+            return CoaddPsf(coaddExposure.coaddInputs.ccds, coaddExposure.wcs)
+        models: list[Psf | None] = [handle.get(component="psf") for handle in tempExpRefList]
+        for handle, model in zip(tempExpRefList, models, strict=True):
+            if model is None:
+                raise WarpInputsError(f"warp {describe_data_id(handle.dataId)} has no PSF; match it again")
+        x, y = coaddExposure.bbox.center
+        return max((m for m in models if m is not None), key=lambda m: m.computeKernelImage(x=x, y=y).size)
+
+    def shrinkValidPolygons(self, coaddInputs: CoaddInputs) -> CoaddInputs:
+        """Return coadd inputs whose detectors end half a matching kernel before their edges."""
+        return shrunk_inputs(coaddInputs, -(-self.config.matchingKernelSize // 2))
+
+    def assembleOnlineMeanCoadd(
+        self,
+        coaddExposure: Exposure,
+        tempExpRefList: Sequence[Any],
+        imageScalerList: Sequence[ImageScaler | None],
+        weightList: Sequence[float],
+        altMaskList: Sequence[AltMaskSpans | None] | None,
+        statsCtrl: StatisticsControl,
+        nImage: Image | None = None,
+        inputMap: CcdInputMap | None = None,
+    ) -> None:
+        """Take the mean as running sums, one warp after the other, in place.
+
+        Parameters are those of `assembleSubregion`; the result is the same up to rounding.
+        """
+        bbox = coaddExposure.bbox
+        sums = OnlineMean(bbox, statsCtrl, self.setRejectedMaskMapping(statsCtrl))
+        alternatives = altMaskList or [None] * len(tempExpRefList)
+        for handle, scaler, weight, spans in zip(
+            tempExpRefList, imageScalerList, weightList, alternatives, strict=True
+        ):
+            for strip in row_strips(bbox, 1):
+                [warp] = self.read_strip(strip, [handle], [scaler], [spans], statsCtrl.planes)
+                sums.add(warp, float(np.float32(weight)))
+                if inputMap is not None:
+                    inputMap.mask_warp_bbox(strip, handle.dataId["visit"], warp.mask, statsCtrl.and_mask)
+        sums.write_to(coaddExposure.maskedImage)
+        if nImage is not None:
+            nImage.array[:] = sums.n_image
 
     def assembleSubregion(
         self,
@@ -371,54 +472,3 @@ class AssembleCoaddTask(CoaddBaseTask):
             self.removeMaskPlanes(warp)
             warps.append(warp if scaler is None else scaler.scaled(warp))
         return warps
-
-    def applyAltMaskPlanes(self, mask: Mask, altMaskSpans: AltMaskSpans) -> Mask:
-        """Set planes of a mask at given pixels, in place; pixels outside the mask are left out.
-
-        Returns
-        -------
-        mask
-            The same mask.
-        """
-        for plane, span_sets in altMaskSpans.items():
-            mask.addMaskPlane(plane)
-            for spans in span_sets:
-                spans.clippedTo(mask.bbox).setMask(mask, mask.getPlaneBitMask(plane))
-        return mask
-
-    def removeMaskPlanes(self, maskedImage: MaskedImage) -> None:
-        """Clear the planes of ``removeMaskPlanes``; the masked image gets a new mask if there are any."""
-        mask = maskedImage.mask
-        present = [name for name in self.config.removeMaskPlanes if name in mask.planes]
-        if present:
-            maskedImage.mask = Mask(mask.array.copy(), mask.xy0, mask.planes)
-            maskedImage.mask.clear(present)
-
-    @staticmethod
-    def setRejectedMaskMapping(statsCtrl: StatisticsControl) -> list[tuple[int, int]]:
-        """Return which planes of pixels that were left out become which planes of the coadd.
-
-        What was left out for another reason than EDGE, NO_DATA or CLIPPED is REJECTED; EDGE becomes
-        SENSOR_EDGE, and CLIPPED stays.
-        """
-        edge, no_data, clipped = (statsCtrl.bits([name]) for name in ("EDGE", "NO_DATA", "CLIPPED"))
-        return [
-            (statsCtrl.and_mask & ~(edge | no_data | clipped), statsCtrl.bits(["REJECTED"])),
-            (edge, statsCtrl.bits(["SENSOR_EDGE"])),
-            (clipped, clipped),
-        ]
-
-    def setInexactPsf(self, mask: Mask) -> None:
-        """Set INEXACT_PSF, in place, where a warp is missing, so that the CoaddPsf is not quite right."""
-        mask.addMaskPlane("INEXACT_PSF")
-        mask.set_where(
-            "INEXACT_PSF", mask.any_of(mask.known_bit_mask(["SENSOR_EDGE", "CLIPPED", "REJECTED"]))
-        )
-
-    def processResults(self, coaddExposure: Exposure, dataId: Mapping[str, Any] | None = None) -> None:
-        """Fill pixels without data, and make every variance that is not positive infinite; in place."""
-        if self.config.doInterp:
-            n_filled = self.interpImage.run(coaddExposure.maskedImage, planeName="NO_DATA")
-            self.log.info("filled %d pixels of %s", n_filled, describe_data_id(dataId or {}) or "the coadd")
-        variance = coaddExposure.variance.array
-        variance[~(variance > 0)] = np.inf

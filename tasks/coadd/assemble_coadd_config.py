@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Self, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -10,6 +10,7 @@ from connections import Input, Output, PipelineTaskConnections, PrerequisiteInpu
 
 from ..config import ConfigurableField, PipelineTaskConfig
 from ..kernels.stacking import Statistic
+from .coadd_psf_config import CoaddPsfConfig
 from .input_map import HealSparseInputMapTask
 from .interp_image import InterpImageTask
 from .scale_zero_point import ScaleZeroPointTask
@@ -25,12 +26,14 @@ _Fraction: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
 
 class AssembleCoaddConnections(
-    PipelineTaskConnections, dimensions=_PATCH, defaultTemplates={"coaddName": "deep"}
+    PipelineTaskConnections,
+    dimensions=_PATCH,
+    defaultTemplates={"coaddName": "deep", "warpType": "direct", "warpTypeSuffix": "", "fakesType": ""},
 ):
     """What coadd assembly reads and writes."""
 
     inputWarps: Input = Input(
-        name="{coaddName}Coadd_directWarp",
+        name="{fakesType}{coaddName}Coadd_{warpType}Warp",
         storageClass="ExposureF",
         dimensions=("tract", "patch", "skymap", "instrument", "visit"),
         doc="Warps of single visits, in nJy.",
@@ -40,8 +43,27 @@ class AssembleCoaddConnections(
     skyMap: PrerequisiteInput = PrerequisiteInput(
         name="skyMap", storageClass="SkyMap", dimensions=("skymap",), doc="Geometry of tracts and patches."
     )
+    selectedVisits: Input | None = Input(
+        name="{coaddName}CoaddVisits",
+        storageClass="StructuredDataDict",
+        dimensions=("tract", "patch", "skymap", "band", "instrument"),
+        doc="Visits to use, in this order.",
+        multiple=True,
+        deferLoad=True,
+    )
+    brightObjectMask: PrerequisiteInput | None = PrerequisiteInput(
+        name="brightObjectMask",
+        storageClass="ObjectMaskCatalog",
+        dimensions=_PATCH,
+        doc="Circles and boxes to mask.",
+        minimum=0,
+        deferLoad=True,
+    )
     coaddExposure: Output = Output(
-        name="{coaddName}Coadd", storageClass="ExposureF", dimensions=_PATCH, doc="The coadd."
+        name="{fakesType}{coaddName}Coadd{warpTypeSuffix}",
+        storageClass="ExposureF",
+        dimensions=_PATCH,
+        doc="The coadd.",
     )
     nImage: Output | None = Output(
         name="{coaddName}Coadd_nImage",
@@ -58,15 +80,38 @@ class AssembleCoaddConnections(
 
     @classmethod
     def for_config(cls, config: Any) -> Self:
-        """Leave out the outputs that are not made."""
-        made = {"nImage": config.doNImage, "inputMap": config.doInputMap}
-        return cls().without(*(name for name, wanted in made.items() if not wanted))
+        """Name the kind of warps, and leave out what is not read, not made or not wanted."""
+        wanted = {
+            "selectedVisits": config.doSelectVisits,
+            "nImage": config.doNImage,
+            "inputMap": config.doInputMap,
+            "brightObjectMask": config.doMaskBrightObjects,
+        }
+        made = cls().without(*(name for name, on in wanted.items() if not on))
+        templates = {
+            "{warpType}": config.warpType,
+            "{warpTypeSuffix}": "" if config.warpType == "direct" else "PsfMatched",
+            "{fakesType}": "fakes_" if config.hasFakes else "",
+        }
+        names = {field: connection.name for field, connection in made.all()}
+        for template, value in templates.items():
+            names = {field: name.replace(template, value) for field, name in names.items()}
+        return made.model_copy(
+            update={field: c.model_copy(update={"name": names[field]}) for field, c in made.all()}
+        )
 
 
 class AssembleCoaddConfig(PipelineTaskConfig, pipelineConnections=AssembleCoaddConnections):
     """How warps are combined into a coadd."""
 
+    warpType: Literal["direct", "psfMatched"] = Field(
+        default="direct", description="kind of warps that are combined"
+    )
+    hasFakes: bool = Field(default=False, description="read warps with fake sources, and name the coadd so")
     statistic: str = Field(default="MEANCLIP", description="statistic of the pixels of the warps")
+    doOnlineForMean: bool = Field(
+        default=False, description="take a MEAN as running sums, warp by warp, instead of strip by strip"
+    )
     sigmaClip: float = Field(default=3.0, gt=0, description="clipping limit in standard deviations")
     clipIter: int = Field(default=2, gt=0, description="number of clipping passes")
     doSigmaClip: bool = Field(default=False, description="deprecated: the same as statistic=MEANCLIP")
@@ -93,10 +138,38 @@ class AssembleCoaddConfig(PipelineTaskConfig, pipelineConnections=AssembleCoaddC
         default=False, description="scale warps to one zero point; if not, they must be in nJy"
     )
     scaleZeroPoint: ConfigurableField = ScaleZeroPointTask.makeField("the zero point to scale to")
+    doMaskBrightObjects: bool = Field(
+        default=False, description="mark the shapes of the catalog brightObjectMask"
+    )
+    brightObjectMaskName: str = Field(
+        default="BRIGHT_OBJECT", min_length=1, description="mask plane of bright objects"
+    )
+    coaddPsf: CoaddPsfConfig = Field(
+        default_factory=CoaddPsfConfig, description="how the PSF of the coadd is made"
+    )
+    doUsePsfMatchedPolygons: bool = Field(
+        default=False, description="shrink the valid polygons of the detectors by half the matching kernel"
+    )
+    matchingKernelSize: int = Field(
+        default=21, gt=0, description="width in pixels of the kernel that PSF-matched warps were made with"
+    )
+    doAttachTransmissionCurve: bool = Field(
+        default=False, description="must be False: no warp can carry a transmission curve yet"
+    )
     doNImage: bool = Field(default=False, description="make an image of the number of warps used")
     doInputMap: bool = Field(default=False, description="make a map of the detectors used")
     inputMapper: ConfigurableField = HealSparseInputMapTask.makeField("how that map is made")
+    doSelectVisits: bool = Field(
+        default=False, description="use only warps of the visits that a selection task chose, in its order"
+    )
     doWrite: bool = Field(default=True, description="write the results")
+
+    @field_validator("doAttachTransmissionCurve")
+    @classmethod
+    def _check_transmission(cls, value: bool) -> bool:
+        if value:
+            raise ValueError("warps of this project carry no transmission curves, so a coadd cannot either")
+        return value
 
     @field_validator("statistic", "doInterp")
     @classmethod

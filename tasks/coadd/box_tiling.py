@@ -9,7 +9,7 @@ from butler.images import Box2I
 
 __all__ = ["MAX_STRIP_BYTES", "row_strips", "subregions"]
 
-MAX_STRIP_BYTES: Final = 128 * 2**20
+MAX_STRIP_BYTES: Final = 48 * 2**20
 """Bytes that the pixels of all warps of one strip may take, however many warps there are."""
 
 _BYTES_PER_PIXEL: Final = 12

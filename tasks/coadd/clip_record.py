@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from astropy.table import Table
 from numpy.typing import NDArray
 
 from butler.images import SpanSet
 
 from .clip_decision import ClipRule
 
-__all__ = ["ClipRow", "clip_record_table", "spans_of_row"]
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+__all__ = ["ClipRow", "add_span_columns", "clip_record_table", "spans_of_row", "spans_of_visit"]
 
 _COLUMNS = {
     "instrument": (str, "instrument of the visit"),
@@ -75,6 +77,8 @@ def clip_record_table(rows: Sequence[ClipRow], meta: Mapping[str, Any]) -> Table
         One row for each entry, with the pixels as three columns of arrays, ``span_y``, ``span_x0`` and
         ``span_x1`` (inclusive), which ECSV can hold; `spans_of_row` puts them together.
     """
+    from astropy.table import Table
+
     values: dict[str, Iterable[Any]] = {
         "instrument": [str(row.data_id.get("instrument", "")) for row in rows],
         "visit": [row.data_id["visit"] for row in rows],
@@ -89,11 +93,25 @@ def clip_record_table(rows: Sequence[ClipRow], meta: Mapping[str, Any]) -> Table
     for name, (dtype, description) in _COLUMNS.items():
         table[name] = np.array(values[name], dtype=dtype)
         table[name].description = description
-    arrays = [row.spans.to_arrays() for row in rows]
+    add_span_columns(table, [row.spans for row in rows])
+    return table
+
+
+def add_span_columns(table: Table, span_sets: Sequence[SpanSet]) -> None:
+    """Add the clipped pixels of each row to a table, in place."""
+    arrays = [spans.to_arrays() for spans in span_sets]
     for i, name in enumerate(("span_y", "span_x0", "span_x1")):
         table[name] = _array_column([spans[i] for spans in arrays])
         table[name].description = "runs of clipped pixels: row, first and last column (tract pixels)"
-    return table
+
+
+def spans_of_visit(table: Table, visit: int) -> SpanSet:
+    """Return all clipped pixels of a visit."""
+    own = [spans_of_row(row).to_arrays() for row in table if int(row["visit"]) == visit]
+    if not own:
+        return SpanSet()
+    y, x0, x1 = (np.concatenate(arrays) for arrays in zip(*own, strict=True))
+    return SpanSet.from_arrays(y, x0, x1)
 
 
 def spans_of_row(row: Any) -> SpanSet:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from butler import DatasetRef
 from butler.errors import did_you_mean
 from connections.errors import ConfigError
 
@@ -12,6 +13,7 @@ from ..sky_info import make_sky_info
 from ..struct import Struct
 from ..task import PipelineTask
 from .coadd_mask_planes import COADD_MASK_PLANES
+from .patch_ref import PatchRef
 
 __all__ = ["CoaddBaseTask"]
 
@@ -33,6 +35,44 @@ class CoaddBaseTask(PipelineTask):
         """Return the handles of the visits in ``goodVisits``, in its order; some may have none."""
         handles = list(inputs)
         return [h for visit in goodVisits for h in handles if h.dataId["visit"] == int(visit)]
+
+    def selectExposures(
+        self, patchRef: PatchRef, skyInfo: Struct | None = None, selectDataList: Sequence[Any] = ()
+    ) -> list[DatasetRef]:
+        """Return the calibrated detector images whose region meets a patch.
+
+        Parameters
+        ----------
+        patchRef
+            The patch, and where to look.
+        skyInfo
+            Not needed: the registry knows the regions of both.
+        selectDataList
+            Data IDs or refs; if there are any, only images that one of them names in full or in part.
+        """
+        found = patchRef.butler.query_datasets(
+            "calexp",
+            list(patchRef.collections),
+            data_id=dict(patchRef.dataId),
+            explain=False,
+        )
+        wanted = [dict(getattr(given, "dataId", given)) for given in selectDataList]
+        return [
+            ref
+            for ref in found
+            if not wanted or any(all(ref.dataId.get(k, v) == v for k, v in ids.items()) for ids in wanted)
+        ]
+
+    def getTempExpRefList(self, patchRef: PatchRef, calExpRefList: Sequence[DatasetRef]) -> list[DatasetRef]:
+        """Return the warps of a patch that were made of visits among some detector images."""
+        visits = {(ref.dataId["instrument"], ref.dataId["visit"]) for ref in calExpRefList}
+        warps = patchRef.butler.query_datasets(
+            self.getTempExpDatasetName(getattr(self.config, "warpType", "direct")),
+            list(patchRef.collections),
+            data_id=dict(patchRef.dataId),
+            explain=False,
+        )
+        return [ref for ref in warps if (ref.dataId["instrument"], ref.dataId["visit"]) in visits]
 
     def getCoaddDatasetName(self, warpType: str = "direct") -> str:
         """Return the dataset type of the coadd of ``direct`` or ``psfMatched`` warps."""

@@ -6,12 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
-import healsparse
-import hpgeom
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.spatial import ConvexHull
 
 from butler.images import Box2I, CcdInput, Mask, SkyWcs
 
@@ -78,6 +75,9 @@ class CcdInputMap:
     def __init__(
         self, config: HealSparseInputMapConfig, bbox: Box2I, wcs: SkyWcs, ccds: Sequence[CcdInput]
     ) -> None:
+        import healsparse
+        from scipy.spatial import ConvexHull
+
         self._config = config
         self._wcs = wcs
         self._bits: dict[int, list[int]] = {}
@@ -132,12 +132,16 @@ class CcdInputMap:
 
     def _pixels_inside(self, vertices: NDArray[np.float64], wcs: SkyWcs) -> NDArray[np.int64]:
         """Return the map pixels whose centres lie in a convex polygon of image positions ``(n, 2)``."""
+        import hpgeom
+
         ra, dec = wcs.pixelToSky(*vertices.T)
         pixels: NDArray[np.int64] = hpgeom.query_polygon(self._config.nside, ra, dec, inclusive=False)
         return pixels
 
     def _max_bad_pixels(self, bbox: Box2I) -> float:
         """Return how many bad image pixels a map pixel may have, from the pixel area at the box's centre."""
+        import hpgeom
+
         x, y = bbox.center
         ra, dec = self._wcs.pixelToSky([x, x + 1, x], [y, y, y + 1])
         dx, dy = (ra - ra[0] + 180) % 360 - 180, dec - dec[0]
@@ -152,6 +156,8 @@ class CcdInputMap:
         The visits of a coadd come one after the other with the same box, and bad pixels coincide; so each
         position is looked up once per box.
         """
+        import hpgeom
+
         if bbox != self._slot_box:
             self._slot_box, self._slots = bbox, np.full(bbox.shape, _UNKNOWN, dtype=np.int32)
         rows, columns = np.nonzero(bad & (self._slots == _UNKNOWN))

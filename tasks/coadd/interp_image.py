@@ -19,9 +19,9 @@ __all__ = ["InterpImageConfig", "InterpImageTask"]
 class InterpImageConfig(Config):
     """What takes the place of pixels that have no good neighbours."""
 
-    fallbackValueType: Literal["MEDIAN", "USER"] = Field(
+    fallbackValueType: Literal["MEAN", "MEDIAN", "MEANCLIP", "USER"] = Field(
         default="MEDIAN",
-        description="value far from good pixels at an edge: the image's median, or fallbackUserValue",
+        description="value far from good pixels at an edge: a statistic of the image, or fallbackUserValue",
     )
     fallbackUserValue: float = Field(default=0.0, description="that value for fallbackValueType USER")
     negativeFallbackAllowed: bool = Field(
@@ -77,5 +77,7 @@ class InterpImageTask(Task):
             value = float(self.config.fallbackUserValue)
             return value if self.config.negativeFallbackAllowed else max(value, 0.0)
         return fallback_value(
-            maskedImage.image.array, negative_fallback_allowed=self.config.negativeFallbackAllowed
+            maskedImage.image.array,
+            statistic=self.config.fallbackValueType,
+            negative_fallback_allowed=self.config.negativeFallbackAllowed,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -17,12 +18,14 @@ from ..struct import Struct
 from ..task import Task
 from .assemble_coadd import AssembleCoaddTask
 from .box_tiling import row_strips, subregions
+from .clip_aware_psf import psf_without_clipped
 from .clip_decision import ClipRule, decide_clip, overlap_fractions
 from .clip_record import ClipRow, clip_record_table
 from .coadd_inputs import gather_coadd_inputs
 from .coadd_mask_planes import common_mask_planes
 from .safe_clip_config import SafeClipAssembleCoaddConfig
 from .scale_zero_point import ImageScaler
+from .seeing_match import TemplateModel
 from .warp_detections import DETECTION_PLANES, WarpDetections, count_overlaps
 
 __all__ = ["SafeClipAssembleCoaddTask"]
@@ -43,12 +46,14 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
     _DefaultName: ClassVar[str] = "safeClipAssembleCoadd"
 
     clipDetection: SourceDetectionTask
+    differenceDetection: SourceDetectionTask
 
     def __init__(
         self, config: Any = None, *, name: str | None = None, parentTask: Task | None = None
     ) -> None:
         super().__init__(config, name=name, parentTask=parentTask)
         self.makeSubtask("clipDetection")
+        self.makeSubtask("differenceDetection")
 
     def _apply_do_sigma_clip(self) -> None:
         if self.config.doSigmaClip:
@@ -85,10 +90,17 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
             Raised as by `AssembleCoaddTask.run`.
         """
         bbox: Box2I = skyInfo.bbox
+        inputs = (tempExpRefList, imageScalerList, weightList)
         with self.timer("difference"):
-            difference = self.buildDifferenceImage(skyInfo, tempExpRefList, imageScalerList, weightList)
+            spans = None
+            if self.config.clipEvidence == "detections":
+                difference = self.buildDifferenceImage(skyInfo, *inputs)
+            else:
+                difference, template = self._compare(skyInfo, *inputs)
+                spans = self.detectDifferences(difference, template, *inputs)
+                del template
         with self.timer("detectClip"):
-            clip = self.detectClip(difference, tempExpRefList)
+            clip = self.detectClip(difference, tempExpRefList, spans)
             planes = difference.mask.planes
             self.detectClipBig(
                 clip.clipSpans,
@@ -106,6 +118,9 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         del difference
         result = super().run(skyInfo, tempExpRefList, imageScalerList, weightList, joined, bad)
         result.clipRecord = self._record(clip, tempExpRefList, bbox)
+        coadd = result.coaddExposure
+        if self.config.coaddPsf.leaveOutClipped and isinstance(coadd.psf, CoaddPsf):
+            coadd.psf = psf_without_clipped(coadd.psf, result.clipRecord)
         return result
 
     def buildDifferenceImage(
@@ -128,9 +143,22 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
             Exposure of the patch with the PSF of the coadd. Its variance is the sum of both variances,
             although the two are nearly the same; its mask is the OR of both. Pixels without data are NaN.
         """
+        return self._compare(skyInfo, tempExpRefList, imageScalerList, weightList)[0]
+
+    def _compare(
+        self,
+        skyInfo: Struct,
+        tempExpRefList: Sequence[Any],
+        imageScalerList: Sequence[ImageScaler | None],
+        weightList: Sequence[float],
+    ) -> tuple[Exposure, MaskedImage | None]:
+        """Return the difference of mean and clipped mean and, if it is evidence, the clipped mean itself."""
         self.check_inputs(skyInfo, tempExpRefList, weightList)
         bbox: Box2I = skyInfo.bbox
         ctrl = self.prepareStats(planes=common_mask_planes(tempExpRefList, bbox)).ctrl
+        template = (
+            MaskedImage.from_bbox(bbox, ctrl.planes) if self.config.clipEvidence == "differences" else None
+        )
         difference = MaskedImage.from_bbox(bbox, ctrl.planes)
         options = {**ctrl.stack_options(), "mask_map": self.setRejectedMaskMapping(ctrl)}
         for block in subregions(bbox, self.config.subregionSize):
@@ -147,10 +175,61 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
                 np.subtract(mean.image, clipped.image, out=target.image.array)
                 np.add(mean.variance, clipped.variance, out=target.variance.array)
                 np.bitwise_or(mean.mask, clipped.mask, out=target.mask.array)
-        psf = CoaddPsf(gather_coadd_inputs(tempExpRefList, weightList).ccds, skyInfo.wcs)
-        return Exposure(difference, wcs=skyInfo.wcs, psf=psf)
+                if template is not None:
+                    template.image[strip].array[:] = clipped.image
+                    template.variance[strip].array[:] = clipped.variance
+        exposure = Exposure(difference, wcs=skyInfo.wcs)
+        exposure.coaddInputs = gather_coadd_inputs(tempExpRefList, weightList)
+        exposure.psf = self.makePsf(exposure, tempExpRefList)
+        return exposure, template
 
-    def detectClip(self, exp: Exposure, tempExpRefList: Sequence[Any]) -> Struct:
+    def detectDifferences(
+        self,
+        difference: Exposure,
+        template: MaskedImage | None,
+        tempExpRefList: Sequence[Any],
+        imageScalerList: Sequence[ImageScaler | None],
+        weightList: Sequence[float],
+    ) -> list[SpanSet]:
+        """Return for each warp the pixels that differ from the template by more than seeing explains.
+
+        Parameters
+        ----------
+        difference
+            Difference of mean and clipped mean. Its variance grows, in place, by what unlike seeing may do to
+            the mean: without that, every star would be a footprint.
+        template
+            The clipped mean.
+        tempExpRefList, imageScalerList, weightList
+            The warps, as for `run`.
+        """
+        assert template is not None
+        bbox, planes = difference.bbox, difference.mask.planes
+        sigma = self.differenceDetection.psf_sigma(difference)
+        # A smoothed variance takes errors for independent; those of a model are alike over the whole PSF.
+        alike = np.float32(4 * math.pi * sigma**2)
+        model = TemplateModel(template.image.array, template.variance.array)
+        bad_bits = self.getBadPixelMask(planes)
+        spread = np.zeros(bbox.shape, np.float32)
+        spans = []
+        for handle, scaler, weight in zip(tempExpRefList, imageScalerList, weightList, strict=True):
+            [warp] = self.read_strip(bbox, [handle], [scaler], None, planes)
+            image, variance = (np.asarray(p.array, np.float32) for p in (warp.image, warp.variance))
+            good = ~warp.mask.any_of(bad_bits) & np.isfinite(image) & np.isfinite(variance)
+            match = model.match(image, variance, good)
+            spread += np.float32((weight / sum(weightList)) ** 2) * (match.model**2 + match.scatter**2)
+            beyond = np.where(good & model.known, image - model.image - match.model, np.float32(0))
+            # Where nothing is known, nothing is found; a NaN would reach as far as the smoothing kernel.
+            error = np.where(good, variance + model.variance + alike * match.scatter**2, np.float32(1))
+            own = MaskedImage(Image(beyond, bbox.minimum), Mask.from_bbox(bbox), Image(error, bbox.minimum))
+            found = self.differenceDetection.detectFootprints(Exposure(own), sigma=sigma).merged
+            spans.append(_union([footprint.spans for footprint in found]))
+        difference.variance.array += alike * spread
+        return spans
+
+    def detectClip(
+        self, exp: Exposure, tempExpRefList: Sequence[Any], spans: Sequence[SpanSet] | None = None
+    ) -> Struct:
         """Find footprints in the difference, and the one or two visits whose artifacts they are.
 
         Parameters
@@ -159,6 +238,8 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
             The difference of mean and clipped mean; detections are marked in its mask.
         tempExpRefList
             Handles of the warps; of each one the mask inside the footprints is read.
+        spans
+            For each warp what counts as detected on it; the detections in its mask if None.
 
         Returns
         -------
@@ -177,11 +258,16 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         labels = _label_image(footprints, exp.bbox)
         counts = [
             count_overlaps(
-                handle, labels, len(footprints), self.config.badMaskPlanes, self.config.subregionSize
+                handle,
+                labels,
+                len(footprints),
+                self.config.badMaskPlanes,
+                self.config.subregionSize,
+                None if spans is None else spans[i],
             )
-            for handle in tempExpRefList
+            for i, handle in enumerate(tempExpRefList)
         ]
-        if footprints and not any(n_detected.any() for _, n_detected in counts):
+        if spans is None and footprints and not any(n_detected.any() for _, n_detected in counts):
             self.log.warning("no warp has anything in %s; nothing can be clipped", DETECTION_PLANES)
         overlaps = [
             overlap_fractions(
@@ -202,7 +288,7 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
                 {_CLIPPED: [footprint.spans for footprint, decision in clipped if i in decision.chosen]}
                 for i in range(len(tempExpRefList))
             ],
-            detectionFootprints=WarpDetections(tempExpRefList, exp.bbox),
+            detectionFootprints=WarpDetections(tempExpRefList, exp.bbox, spans),
             footprints=footprints,
             overlaps=overlaps,
             decisions=decisions,

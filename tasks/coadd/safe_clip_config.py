@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, field_validator
 
@@ -60,8 +60,22 @@ class SafeClipAssembleCoaddConfig(AssembleCoaddConfig, pipelineConnections=SafeC
         "how footprints are found in the difference of mean and clipped mean"
     )
 
+    clipEvidence: Literal["detections", "differences"] = Field(
+        default="detections",
+        description="what shows a footprint on a visit: the detections of its warp (LSST), or what its warp "
+        "has beyond the template once seeing, position, scale and sky are fitted; the latter serves where "
+        "sources are so crowded that everything is detected on every visit",
+    )
+    differenceDetection: ConfigurableField = SourceDetectionTask.makeField(
+        "how a visit's own artifacts are found with clipEvidence=differences"
+    )
+
     def setDefaults(self) -> None:
-        """Look for faint footprints of both signs."""
+        """Look for faint footprints of both signs, and for clear differences of a visit."""
+        difference = self.differenceDetection.value
+        difference.thresholdType = "pixel_stdev"
+        difference.thresholdPolarity = "both"
+        difference.minPixels = 4
         detection = self.clipDetection.value
         detection.thresholdValue = 2
         detection.thresholdType = "pixel_stdev"

@@ -32,7 +32,7 @@ def describe_data_id(data_id: Mapping[str, Any]) -> str:
 
 
 def read_warp(handle: Any, bbox: Box2I) -> MaskedImage:
-    """Read a box of a warp.
+    """Read a box of a warp; the pixels are not to be changed, and may be a file mapped into memory.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def read_warp(handle: Any, bbox: Box2I) -> MaskedImage:
 
 
 def read_warp_mask(handle: Any, bbox: Box2I) -> Mask:
-    """Read a box of a warp's mask.
+    """Read a box of a warp's mask; as for `read_warp`, its pixels are not to be changed.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def check_warp_unit(handle: Any, image: Image) -> None:
 
 def _read_box(handle: Any, component: str, bbox: Box2I) -> Any:
     try:
-        return handle.get(component=component, parameters={"bbox": bbox})
+        return handle.get(component=component, parameters={"bbox": bbox, "inPlace": True})
     except BoxError as error:
         raise _outside(handle, str(error), bbox) from error
 

@@ -36,7 +36,7 @@ def measure_weight(warp: MaskedImage, bad_planes: Iterable[str], **clipping: Any
     **clipping
         ``num_sigma`` and ``num_iter`` of the clipping.
     """
-    if not np.isfinite(warp.image.array).any():
+    if not any(np.isfinite(row).any() for row in warp.image.array):
         return WarpWeight(0.0, "has no finite pixel in the patch")
     and_mask = warp.mask.known_bit_mask(bad_planes)
     mean = float(clipped_mean(warp.variance.array, warp.mask.array, and_mask=and_mask, **clipping))

@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
 
-from butler import Butler, DatasetRef, DatasetType
+from butler import Butler, DatasetRef
 from butler.errors import ConflictingDefinitionError
 from butler.registry import FileRecord
 from connections import GraphWalker, PipelineTaskNode, Quantum, QuantumGraph
@@ -105,24 +105,14 @@ def prepare_run(graph: QuantumGraph, butler: Butler) -> None:
     with butler.transaction():
         butler.registry.registerRun(graph.run)
         for node in graph.pipeline.nodes:
-            for kind in (*node.outputs.values(), metadata_type(node), config_type(node)):
+            for kind in (*node.outputs.values(), node.metadata_type, node.config_type):
                 butler.registry.registerDatasetType(kind)
             _keep_config(node, graph.run, butler)
 
 
-def metadata_type(node: PipelineTaskNode) -> DatasetType:
-    """Return the dataset type of a task's metadata."""
-    return DatasetType(f"{node.label}_metadata", node.connections.dimensions, "TaskMetadata")
-
-
-def config_type(node: PipelineTaskNode) -> DatasetType:
-    """Return the dataset type of a task's config."""
-    return DatasetType(f"{node.label}_config", (), "Config")
-
-
 def _keep_config(node: PipelineTaskNode, run: str, butler: Butler) -> None:
     """Write the config of a task, or compare it with the one that the run has."""
-    kind, values = config_type(node), node.config.to_simple()
+    kind, values = node.config_type, node.config.to_simple()
     if not butler.exists(kind, collections=run):
         butler.put({"task": node.task_class_name, "config": values}, kind, run=run)
         return
@@ -175,9 +165,12 @@ class _Run:
             return failed
 
     def _job(self, quantum: Quantum) -> QuantumJob:
+        """Return what a worker needs for a quantum, out of whose way everything has been removed."""
+        if old := self._graph.replaced.get(quantum.id):
+            self._butler.pruneDatasets(old, disassociate=True, unstore=True, purge=True)
         node = self._nodes[quantum.label]
         records = {ref.id: self._records[ref.id] for ref in quantum.input_refs() if ref.id in self._records}
-        metadata_ref = DatasetRef(metadata_type(node), quantum.dataId, self._graph.run)
+        metadata_ref = DatasetRef(node.metadata_type, quantum.dataId, self._graph.run)
         return QuantumJob(node, quantum, records, metadata_ref)
 
     def _ended(self, report: QuantumReport) -> Iterator[QuantumReport]:

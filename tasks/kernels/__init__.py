@@ -1,9 +1,12 @@
 """Arrays in, arrays out: the numerical loops, which know nothing of datasets or exposures."""
 
+from .convolve_varying import convolve_varying, spread_bits
 from .detect import DetectedSet, Detections, Polarity, ThresholdType, detect_footprints
 from .interpolate import fallback_value, interpolate_rows, kriging_weights
 from .label import component_areas, label_components, spans_of_labels
-from .resample import MaskedPlanes, lanczos_taps, map_nodes, resample, resample_image
+from .match_psf import MatchingKernel, match_residual, matching_kernel
+from .resample import MaskedPlanes, map_nodes, resample, resample_image
+from .resampling_kernel import RESAMPLING_KERNELS, ResamplingKernel, lanczos_taps, resampling_kernel
 from .smooth import gaussian_kernel, kernel_width, smooth_gaussian
 from .stacking import (
     StackResult,
@@ -14,15 +17,19 @@ from .stacking import (
 )
 
 __all__ = [
+    "RESAMPLING_KERNELS",
     "DetectedSet",
     "Detections",
     "MaskedPlanes",
+    "MatchingKernel",
     "Polarity",
+    "ResamplingKernel",
     "StackResult",
     "Statistic",
     "ThresholdType",
     "clipped_mean",
     "component_areas",
+    "convolve_varying",
     "detect_footprints",
     "fallback_value",
     "gaussian_kernel",
@@ -32,10 +39,14 @@ __all__ = [
     "label_components",
     "lanczos_taps",
     "map_nodes",
+    "match_residual",
+    "matching_kernel",
     "mean_and_meanclip_stack",
     "resample",
     "resample_image",
+    "resampling_kernel",
     "smooth_gaussian",
     "spans_of_labels",
+    "spread_bits",
     "statistics_stack",
 ]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Final, Literal, get_args
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from .label import component_areas, label_components
 from .smooth import kernel_width, smooth_gaussian
@@ -25,7 +25,7 @@ ThresholdType = Literal["stdev", "pixel_stdev", "value", "variance"]
 _CLIP_SIGMA: Final = 3.0
 _CLIP_PASSES: Final = 3
 
-_IQR_TO_SIGMA: Final = 0.5 / float(ndtri(0.75))
+_IQR_TO_SIGMA: Final = 0.5 / NormalDist().inv_cdf(0.75)
 """Standard deviation of a normal distribution over its interquartile range."""
 
 

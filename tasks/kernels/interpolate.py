@@ -15,6 +15,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from .stacking import clipped_mean
+
 __all__ = ["fallback_value", "interpolate_rows", "kriging_weights"]
 
 _REACH: Final = 6
@@ -29,13 +31,17 @@ _SLOTS: Final = 2 * _REACH + 1
 _MIN_FLOAT32: Final = float(np.finfo(np.float32).min)
 
 
-def fallback_value(image: NDArray[np.float32], *, negative_fallback_allowed: bool = False) -> float:
-    """Return the value for pixels far from any good one: the median of the finite pixels.
+def fallback_value(
+    image: NDArray[np.float32], *, statistic: str = "MEDIAN", negative_fallback_allowed: bool = False
+) -> float:
+    """Return the value for pixels far from any good one: a statistic of the finite pixels.
 
     Parameters
     ----------
     image
         Pixels ``(n_y, n_x)``.
+    statistic
+        MEDIAN, MEAN, or MEANCLIP: the mean after 3 passes of clipping at 3 sigma.
     negative_fallback_allowed
         Whether the value may be negative; if not, 0 takes its place.
 
@@ -43,12 +49,28 @@ def fallback_value(image: NDArray[np.float32], *, negative_fallback_allowed: boo
     -------
     value
         The value; NaN if no pixel is finite.
+
+    Raises
+    ------
+    ValueError
+        Raised for another statistic.
     """
     finite = image[np.isfinite(image)]
     if not finite.size:
         return float("nan")
-    median = float(np.median(finite))
-    return median if negative_fallback_allowed else max(median, 0.0)
+    match statistic:
+        case "MEDIAN":
+            value = float(np.median(finite))
+        case "MEAN":
+            value = float(finite.mean(dtype=np.float64))
+        case "MEANCLIP":
+            value = clipped_mean(
+                image.astype(np.float32, copy=False), np.zeros(image.shape, np.int32),
+                num_sigma=3.0, num_iter=3, and_mask=0,
+            )  # fmt: skip
+        case _:
+            raise ValueError(f"statistic {statistic!r} is not one of MEDIAN, MEAN, MEANCLIP")
+    return value if negative_fallback_allowed else max(value, 0.0)
 
 
 def interpolate_rows(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 __all__ = ["component_areas", "label_components", "spans_of_labels"]
 
@@ -27,6 +26,8 @@ def label_components(binary: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]
     n
         Number of components.
     """
+    from scipy import ndimage
+
     labels, n = ndimage.label(binary, _EIGHT_NEIGHBOURS, output=np.int32)
     return labels, int(n)
 

@@ -1,10 +1,11 @@
 """Resampling of images, variances and masks through a coordinate map, as in warping a visit to a patch."""
 
+import math
 import operator
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from .resample_loops import (
     Float64Array,
@@ -14,10 +15,10 @@ from .resample_loops import (
     resample_planes,
     spread_mask,
 )
+from .resampling_kernel import ResamplingKernel
 
-__all__ = ["MaskedPlanes", "lanczos_taps", "map_nodes", "resample", "resample_image"]
+__all__ = ["MaskedPlanes", "map_nodes", "resample", "resample_image"]
 
-_HALF_LENGTHS = {"bilinear": 1, "lanczos2": 2, "lanczos3": 3, "lanczos4": 4, "lanczos5": 5}
 _MASK_KERNELS = ("bilinear", "")
 _ALL_BITS = -1
 
@@ -51,41 +52,6 @@ def map_nodes(n: int, step: int) -> Float64Array:
     return step * np.arange(-1.0, n_cells + 2.0)
 
 
-def lanczos_taps(order: int, fraction: ArrayLike, *, normalized: bool = True) -> Float64Array:
-    """Return the taps of a Lanczos kernel, L(u) = sinc(u) sinc(u / order) with u = offset - fraction.
-
-    Parameters
-    ----------
-    order
-        Order m of the kernel, at least 1.
-    fraction
-        Sub-pixel part of the position, in [0, 1); any shape.
-    normalized
-        Whether to divide by the sum of the taps, so that a constant stays constant.
-
-    Returns
-    -------
-    taps
-        Taps at the offsets ``-m + 1`` to ``m``, shape ``(*fraction.shape, 2 m)``. For fraction 0 they are
-        exactly 0 but for the one at offset 0.
-
-    Raises
-    ------
-    ValueError
-        Raised if the order is below 1 or a fraction lies outside [0, 1).
-    """
-    f = np.asarray(fraction, dtype=np.float64)
-    if order < 1:
-        raise ValueError(f"the order of a Lanczos kernel is at least 1, not {order}")
-    if not np.all((f >= 0.0) & (f < 1.0)):
-        raise ValueError(f"fractions lie in [0, 1); split whole pixels off {fraction!r}")
-    u = np.arange(1 - order, order + 1) - f[..., np.newaxis]
-    taps = np.where(u == np.rint(u), u == 0.0, np.sinc(u) * np.sinc(u / order))
-    if normalized:
-        taps /= taps.sum(axis=-1, keepdims=True)
-    return taps
-
-
 def resample(
     image: NDArray[np.floating],
     variance: NDArray[np.floating],
@@ -95,21 +61,21 @@ def resample(
     *,
     step: int,
     out_shape: tuple[int, int],
+    kernel: ResamplingKernel,
     no_data_bit: int,
     grow_full_mask: int,
-    kernel: str = "lanczos3",
     mask_kernel: str = "bilinear",
 ) -> MaskedPlanes:
     """Resample a masked image, conserving flux.
 
-    With w the separable kernel taps divided by their sum and A the source pixels that one output pixel
+    With w the taps of the separable kernel and A the source pixels that one output pixel
     covers, the image is ``A sum(w v)`` and the variance ``A^2 sum(w^2 var)``; covariances are dropped. The
     map and A come from bicubic interpolation between the nodes. Where a position lies within 1e-9 of a
     pixel centre in x or in y, the other columns or rows have no weight and may hold anything.
 
     Output pixels are NaN, +inf and ``no_data_bit`` where the kernel does not lie wholly inside the source,
     or where the map is NaN within its 4 x 4 nodes. The same holds where the resampled value or variance is
-    not finite, but there the mask keeps the bits of the source as well.
+    not finite, or the variance is negative, but there the mask keeps the bits of the source as well.
 
     Parameters
     ----------
@@ -127,15 +93,16 @@ def resample(
         ``3/128 step^4`` times the fourth derivative of the map, per axis.
     out_shape
         Shape ``(n_y, n_x)`` of the output.
+    kernel
+        Kernel for image and variance.
     no_data_bit
         Value, not number, of the mask bit for output pixels without data.
     grow_full_mask
         Mask bits that reach every output pixel whose kernel touches them, whatever the mask kernel.
-    kernel
-        ``bilinear`` or ``lanczos2`` to ``lanczos5``.
     mask_kernel
         ``bilinear``: an output mask is the OR of the 1, 2 or 4 source pixels that have a weight in a
-        bilinear interpolation. Empty: the OR of all pixels under the image kernel.
+        bilinear interpolation, and of as many more on each side as the kernel is stretched. Empty: the OR of
+        all pixels under the image kernel.
 
     Returns
     -------
@@ -145,12 +112,11 @@ def resample(
     Raises
     ------
     ValueError
-        Raised for an unknown kernel, planes of different shapes, nodes that do not match ``out_shape`` and
-        ``step``, or mask values that do not fit.
+        Raised for an unknown mask kernel, planes of different shapes, nodes that do not match ``out_shape``
+        and ``step``, or mask values that do not fit.
     TypeError
         Raised for an image or variance that is not real, or a mask that is not of integers.
     """
-    support = _support(kernel)
     if mask_kernel not in _MASK_KERNELS:
         raise ValueError(f"unknown mask kernel {mask_kernel!r}; allowed are {_MASK_KERNELS}")
     if not (0 < no_data_bit < 2**31 and no_data_bit.bit_count() == 1):
@@ -162,14 +128,17 @@ def resample(
     if len(shapes) != 1 or source.image.ndim != 2:
         raise ValueError(f"image, variance and mask need one shape (n_y, n_x); got {sorted(shapes)}")
     nodes = _checked_nodes(map_x, map_y, step, out_shape)
-    wide_bits = grow_full_mask if mask_kernel else _ALL_BITS
-    wide_mask = spread_mask(source.mask, wide_bits, len(support) // 2)
+    wide_mask = spread_mask(source.mask, grow_full_mask if mask_kernel else _ALL_BITS, kernel.half)
+    if kernel.stretch > 1.0:
+        wide_mask |= spread_mask(source.mask, _ALL_BITS, math.ceil(kernel.stretch))
     out = MaskedPlanes(
         np.empty(out_shape, dtype=np.float32),
         np.empty(out_shape, dtype=np.float32),
         np.empty(out_shape, dtype=np.int32),
     )
-    resample_planes(source, wide_mask, nodes, support, no_data_bit, out)
+    # There are few kernels that are not stretched: they are worth loops of their own.
+    support = (0,) * (2 * kernel.half) if kernel.stretch == 1.0 else ()
+    resample_planes(source, wide_mask, nodes, kernel.taps, support, no_data_bit, out)
     return out
 
 
@@ -180,7 +149,7 @@ def resample_image(
     *,
     step: int,
     out_shape: tuple[int, int],
-    kernel: str = "lanczos3",
+    kernel: ResamplingKernel,
     scale_by_area: bool = True,
 ) -> NDArray[np.floating]:
     """Resample one plane that is 0 outside its array, such as the image of a PSF.
@@ -203,27 +172,18 @@ def resample_image(
     Raises
     ------
     ValueError
-        Raised for an unknown kernel, an image without two axes, or nodes that do not match ``out_shape`` and
-        ``step``.
+        Raised for an image without two axes, or nodes that do not match ``out_shape`` and ``step``.
     TypeError
         Raised for an image that is not real.
     """
-    support = _support(kernel)
     source = np.asarray(image)
     dtype = np.float32 if np.can_cast(source.dtype, np.float32) else np.float64
     source = _native(source, dtype)
     if source.ndim != 2:
         raise ValueError(f"an image to resample has shape (n_y, n_x), not {source.shape}")
     out: NDArray[np.floating] = np.empty(out_shape, dtype=dtype)
-    resample_plane(source, _checked_nodes(map_x, map_y, step, out_shape), support, scale_by_area, out)
+    resample_plane(source, _checked_nodes(map_x, map_y, step, out_shape), kernel.taps, scale_by_area, out)
     return out
-
-
-def _support(kernel: str) -> tuple[int, ...]:
-    """Return a tuple of the length of a kernel, the form in which the compiled loops know that length."""
-    if kernel not in _HALF_LENGTHS:
-        raise ValueError(f"unknown resampling kernel {kernel!r}; allowed are {', '.join(_HALF_LENGTHS)}")
-    return (0,) * (2 * _HALF_LENGTHS[kernel])
 
 
 def _native(plane: NDArray[Any], dtype: type[np.floating]) -> NDArray[np.floating]:

@@ -17,11 +17,13 @@ Int32Array = NDArray[np.int32]
 INTEGRAL_TOLERANCE = 1e-9
 """Source positions this close to a pixel centre, in pixels, are taken to be that pixel centre."""
 
-_BLOCK = 128  # output pixels whose taps are computed together; the scratch arrays stay in the L1 cache
-
 # Without numba's Python error model no division is tested for zero, so that loops with divisions vectorise.
 _compiled = njit(cache=True, error_model="numpy")
 _compiled_parallel = njit(cache=True, error_model="numpy", parallel=True)
+# A sum that may be taken in any order vectorises; NaN and infinity keep their meaning.
+_ANY_ORDER = {"reassoc", "contract", "nsz"}
+_compiled_sum = njit(cache=True, error_model="numpy", fastmath=_ANY_ORDER)
+_inlined_sum = njit(cache=True, error_model="numpy", fastmath=_ANY_ORDER, inline="always")
 
 
 class MaskedPlanes(NamedTuple):
@@ -117,144 +119,76 @@ def map_row(
 
 
 @_compiled
-def _sine_cosine(angle: float) -> tuple[float, float]:
-    """Sine and cosine for ``|angle| <= pi / 4`` to 1e-16; unlike the library calls, loops of it vectorise."""
-    q = angle * angle
-    sine = -1.0 / 39916800.0 + q * (1.0 / 6227020800.0 - q / 1307674368000.0)
-    sine = 1.0 / 120.0 + q * (-1.0 / 5040.0 + q * (1.0 / 362880.0 + q * sine))
-    sine = angle * (1.0 + q * (-1.0 / 6.0 + q * sine))
-    cosine = 1.0 / 479001600.0 + q * (-1.0 / 87178291200.0 + q / 20922789888000.0)
-    cosine = -1.0 / 720.0 + q * (1.0 / 40320.0 + q * (-1.0 / 3628800.0 + q * cosine))
-    cosine = 1.0 + q * (-1.0 / 2.0 + q * (1.0 / 24.0 + q * cosine))
-    return sine, cosine
+def _split(position: float) -> tuple[float, float]:
+    """Split a position into the pixel at or below it and the rest in [0, 1), exactly 0 close to a pixel.
 
-
-@_compiled
-def _fill_lanczos(fraction: Float64Array, support: tuple[int, ...], taps: Float64Array) -> None:
-    """Lanczos taps up to a common factor, shape ``(2 m, n)``, and their sums as an extra last row.
-
-    With u = o - f, sin(pi u) is +-sin(pi f) for all offsets o, so it cancels against the sum, and
-    sin(pi u / m) follows from one sine and cosine by the addition theorem.
+    The pixel is a float too: a position may be NaN or beyond the integers.
     """
-    half = len(support) // 2
-    n = fraction.size
-    sines = np.empty(n)
-    cosines = np.empty(n)
-    for p in range(n):
-        sines[p], cosines[p] = _sine_cosine(math.pi / half * (fraction[p] - 0.5))
-        taps[2 * half, p] = 0.0
-    for k in range(2 * half):
-        offset = k - half + 1.0
-        sign = -1.0 if k % 2 else 1.0
-        sine = sign * math.sin(math.pi * (offset - 0.5) / half)
-        cosine = sign * math.cos(math.pi * (offset - 0.5) / half)
-        for p in range(n):
-            u = offset - fraction[p]
-            tap = (sine * cosines[p] - cosine * sines[p]) / (u * u)
-            taps[k, p] = tap
-            taps[2 * half, p] += tap
+    whole = math.floor(position + INTEGRAL_TOLERANCE)
+    rest = position - whole
+    return whole, 0.0 if rest <= INTEGRAL_TOLERANCE else rest
 
 
-@_compiled
-def _fill_taps(
-    positions: Float64Array,
-    support: tuple[int, ...],
-    whole: Float64Array,
-    fraction: Float64Array,
-    taps: Float64Array,
-) -> None:
-    """Split positions along one axis into pixel and fraction, and compute the taps around them.
-
-    Parameters
-    ----------
-    positions
-        Source coordinates, shape ``(n,)``; n may be less than the length of the arrays that follow.
-    support
-        Tuple as long as the kernel, 2 m; its length is a constant to the compiler. 2 means linear.
-    whole, fraction
-        Receive the index of the pixel at or below each position and the rest in [0, 1); a rest within
-        `INTEGRAL_TOLERANCE` of 0 or 1 becomes exactly 0.
-    taps
-        Receives the taps of the pixels ``whole - m + 1`` to ``whole + m``, then their sum, shape ``(2 m + 1,
-        ...)``. Where the fraction is 0, one tap is 1 and the others are exactly 0.
-    """
-    half = len(support) // 2
-    n = positions.size
-    for p in range(n):
-        whole[p] = math.floor(positions[p] + INTEGRAL_TOLERANCE)
-        rest = positions[p] - whole[p]
-        fraction[p] = 0.0 if rest <= INTEGRAL_TOLERANCE else rest
-    if half == 1:
-        for p in range(n):
-            taps[0, p] = 1.0 - fraction[p]
-            taps[1, p] = fraction[p]
-            taps[2, p] = 1.0
-        return
-    _fill_lanczos(fraction[:n], support, taps)
-    for p in range(n):
-        if fraction[p] == 0.0:
-            taps[:, p] = 0.0
-            taps[half - 1, p] = 1.0
-            taps[2 * half, p] = 1.0
+@_inlined_sum
+def _fill_taps(table: NDArray[np.float32], n: int, fraction: float, taps: NDArray[np.float32]) -> None:
+    """Interpolate the ``n`` taps of one phase from those of `ResamplingKernel.taps`."""
+    scaled = fraction * (table.shape[0] - 1)
+    phase = int(scaled)
+    rest = np.float32(scaled - phase)
+    for k in range(n):
+        taps[k] = table[phase, k] + rest * (table[phase + 1, k] - table[phase, k])
 
 
-@_compiled
+@_inlined_sum
 def _sum_support(
     image: NDArray[np.float32],
     variance: NDArray[np.float32],
     corner: tuple[int, int],
-    support: tuple[int, ...],
-    taps: Float64Array,
-    p: int,
+    n: int,
+    taps: NDArray[np.float32],
 ) -> tuple[float, float]:
-    """Return the sums of w v and w^2 var over the whole support, whose first pixel is ``corner`` (y, x)."""
-    n = len(support)
+    """Return the sums of w v and w^2 var over n x n pixels that begin at ``corner`` (y, x).
+
+    Rows of ``taps`` are the taps in x and in y, and the squares of those in x.
+    """
     # Unsigned indices spare the test for negative ones at every tap.
     y, x = np.uintp(corner[0]), np.uintp(corner[1])
-    image_sum = 0.0
-    variance_sum = 0.0
+    image_sum = np.float32(0.0)
+    variance_sum = np.float32(0.0)
     for j in range(n):
-        image_line = 0.0
-        variance_line = 0.0
+        image_line = np.float32(0.0)
         for k in range(n):
-            tap = taps[0, k, p]
-            image_line += tap * image[y + np.uintp(j), x + np.uintp(k)]
-            variance_line += tap * tap * variance[y + np.uintp(j), x + np.uintp(k)]
-        tap = taps[1, j, p]
+            image_line += taps[0, k] * image[y + np.uintp(j), x + np.uintp(k)]
+        variance_line = np.float32(0.0)
+        for k in range(n):
+            variance_line += taps[2, k] * variance[y + np.uintp(j), x + np.uintp(k)]
+        tap = taps[1, j]
         image_sum += tap * image_line
         variance_sum += tap * tap * variance_line
-    return image_sum, variance_sum
+    return float(image_sum), float(variance_sum)
 
 
 @_compiled
 def _sum_inside(
-    plane: NDArray[np.floating], corner: tuple[int, int], taps: Float64Array, p: int, power: int
+    plane: NDArray[np.floating], corner: tuple[int, int], taps: NDArray[np.float32], power: int
 ) -> float:
     """Sum of w^power v over the pixels that exist and have a tap other than 0."""
-    n = taps.shape[1] - 1
+    n = taps.shape[1]
     total = 0.0
     for j in range(max(0, -corner[0]), min(n, plane.shape[0] - corner[0])):
         for k in range(max(0, -corner[1]), min(n, plane.shape[1] - corner[1])):
-            weight = taps[1, j, p] * taps[0, k, p]
+            weight = float(taps[1, j]) * float(taps[0, k])
             if weight != 0.0:
                 total += weight**power * plane[corner[0] + j, corner[1] + k]
     return total
 
 
-@_compiled
-def _reaches(positions: Float64Array, shape: tuple[int, int], half: int) -> bool:
-    """Whether any position may have its whole support inside a source of the given shape."""
-    for p in range(positions.shape[1]):
-        if half - 2 < positions[0, p] < shape[1] - half and half - 2 < positions[1, p] < shape[0] - half:
-            return True
-    return False
-
-
-@_compiled
+@_compiled_sum
 def _resample_row(
     source: MaskedPlanes,
     wide_mask: Int32Array,
     positions: Float64Array,
+    table: NDArray[np.float32],
     support: tuple[int, ...],
     no_data: int,
     out: MaskedPlanes,
@@ -265,39 +199,37 @@ def _resample_row(
     out_image[:] = np.nan
     out_variance[:] = np.inf
     out_mask[:] = no_data
-    length = len(support)
-    half = length // 2
+    n = len(support) or table.shape[1]
+    half = n // 2
     n_y, n_x = image.shape
-    whole = np.empty((2, _BLOCK))
-    fraction = np.empty((2, _BLOCK))
-    taps = np.empty((2, length + 1, _BLOCK))
-    for start in range(0, out_image.size, _BLOCK):
-        block = positions[:, start : start + _BLOCK]
-        if not _reaches(block, image.shape, half):
+    taps = np.empty((3, n), dtype=np.float32)
+    for i in range(out_image.size):
+        whole_x, rest_x = _split(positions[0, i])
+        whole_y, rest_y = _split(positions[1, i])
+        if not (half - 1 <= whole_x < n_x - half and half - 1 <= whole_y < n_y - half):
             continue
-        for axis in range(2):
-            _fill_taps(block[axis], support, whole[axis], fraction[axis], taps[axis])
-        for p in range(block.shape[1]):
-            # Compared as floats: positions may be NaN or beyond the integers.
-            if not (half - 1 <= whole[0, p] < n_x - half and half - 1 <= whole[1, p] < n_y - half):
-                continue
-            x, y = int(whole[0, p]), int(whole[1, p])
-            corner = (y - half + 1, x - half + 1)
-            next_x, next_y = x + int(fraction[0, p] > 0.0), y + int(fraction[1, p] > 0.0)
-            if next_x > x and next_y > y:
-                value_sum, variance_sum = _sum_support(image, variance, corner, support, taps, p)
-            else:
-                value_sum = _sum_inside(image, corner, taps, p, 1)
-                variance_sum = _sum_inside(variance, corner, taps, p, 2)
-            scale = block[2, p] / (taps[0, length, p] * taps[1, length, p])
-            new_value = np.float32(scale * value_sum)
-            new_variance = np.float32(scale * scale * variance_sum)
-            word = mask[y, x] | mask[y, next_x] | mask[next_y, x] | mask[next_y, next_x] | wide_mask[y, x]
-            finite = np.isfinite(new_value) and np.isfinite(new_variance)
-            i = start + p
-            out_image[i] = new_value if finite else np.float32(np.nan)
-            out_variance[i] = new_variance if finite else np.float32(np.inf)
-            out_mask[i] = word if finite else word | no_data
+        _fill_taps(table, n, rest_x, taps[0])
+        _fill_taps(table, n, rest_y, taps[1])
+        x, y = int(whole_x), int(whole_y)
+        corner = (y - half + 1, x - half + 1)
+        next_x, next_y = x + int(rest_x > 0.0), y + int(rest_y > 0.0)
+        if next_x > x and next_y > y:
+            for k in range(n):
+                taps[2, k] = taps[0, k] * taps[0, k]
+            value_sum, variance_sum = _sum_support(image, variance, corner, n, taps)
+        else:
+            value_sum = _sum_inside(image, corner, taps, 1)
+            variance_sum = _sum_inside(variance, corner, taps, 2)
+        scale = positions[2, i]
+        new_value = np.float32(scale * value_sum)
+        new_variance = np.float32(scale * scale * variance_sum)
+        word = mask[y, x] | mask[y, next_x] | mask[next_y, x] | mask[next_y, next_x] | wide_mask[y, x]
+        if np.isfinite(new_value) and 0.0 <= new_variance < np.inf:
+            out_image[i] = new_value
+            out_variance[i] = new_variance
+            out_mask[i] = word
+        else:
+            out_mask[i] = word | no_data
 
 
 @_compiled_parallel
@@ -305,6 +237,7 @@ def resample_planes(
     source: MaskedPlanes,
     wide_mask: Int32Array,
     node_map: tuple[Float64Array, Float64Array, int],
+    table: NDArray[np.float32],
     support: tuple[int, ...],
     no_data: int,
     out: MaskedPlanes,
@@ -319,10 +252,13 @@ def resample_planes(
         Bits that a pixel brings to every output pixel in whose support it lies, from `spread_mask`.
     node_map
         Source x and source y at the nodes, and the distance of the nodes in output pixels.
+    table
+        Taps of a `ResamplingKernel`.
     support
-        Tuple as long as the kernel; 2 means bilinear.
+        Tuple with as many members as a row of it has: a length that the compiler knows makes faster loops,
+        which it makes anew for each. An empty one leaves the length open.
     no_data
-        Mask bit for output pixels without a finite value and variance.
+        Mask bit for output pixels without a finite value and a finite variance of at least 0.
     out
         Receives the result.
     """
@@ -330,51 +266,48 @@ def resample_planes(
         positions = np.empty((3, out.image.shape[1]))
         map_row(node_map[0], node_map[1], node_map[2], row, positions)
         out_row = MaskedPlanes(out.image[row], out.variance[row], out.mask[row])
-        _resample_row(source, wide_mask, positions, support, no_data, out_row)
+        _resample_row(source, wide_mask, positions, table, support, no_data, out_row)
 
 
 @_compiled
 def _resample_padded_row(
     image: NDArray[np.floating],
     positions: Float64Array,
-    support: tuple[int, ...],
+    table: NDArray[np.float32],
     scale_by_area: bool,
     out: NDArray[np.floating],
 ) -> None:
     """Resample one output row of a plane that is 0 outside; ``out`` receives the row, shape ``(n_x,)``."""
-    length = len(support)
-    half = length // 2
+    n = table.shape[1]
+    half = n // 2
     n_y, n_x = image.shape
     out[:] = 0.0
-    whole = np.empty((2, _BLOCK))
-    fraction = np.empty((2, _BLOCK))
-    taps = np.empty((2, length + 1, _BLOCK))
-    for start in range(0, out.size, _BLOCK):
-        block = positions[:, start : start + _BLOCK]
-        for axis in range(2):
-            _fill_taps(block[axis], support, whole[axis], fraction[axis], taps[axis])
-        for p in range(block.shape[1]):
-            if not (-half <= whole[0, p] < n_x + half and -half <= whole[1, p] < n_y + half):
-                continue
-            corner = (int(whole[1, p]) - half + 1, int(whole[0, p]) - half + 1)
-            scale = block[2, p] if scale_by_area else 1.0
-            scale /= taps[0, length, p] * taps[1, length, p]
-            out[start + p] = scale * _sum_inside(image, corner, taps, p, 1)
+    taps = np.empty((2, n), dtype=np.float32)
+    for i in range(out.size):
+        whole_x, rest_x = _split(positions[0, i])
+        whole_y, rest_y = _split(positions[1, i])
+        if not (-half <= whole_x < n_x + half and -half <= whole_y < n_y + half):
+            continue
+        _fill_taps(table, n, rest_x, taps[0])
+        _fill_taps(table, n, rest_y, taps[1])
+        corner = (int(whole_y) - half + 1, int(whole_x) - half + 1)
+        scale = positions[2, i] if scale_by_area else 1.0
+        out[i] = scale * _sum_inside(image, corner, taps, 1)
 
 
 @_compiled_parallel
 def resample_plane(
     image: NDArray[np.floating],
     node_map: tuple[Float64Array, Float64Array, int],
-    support: tuple[int, ...],
+    table: NDArray[np.float32],
     scale_by_area: bool,
     out: NDArray[np.floating],
 ) -> None:
-    """Resample one plane that is 0 outside; arguments as in `resample_planes`."""
+    """Resample one plane that is 0 outside; ``table`` has the taps of a `ResamplingKernel`."""
     for row in prange(out.shape[0]):
         positions = np.empty((3, out.shape[1]))
         map_row(node_map[0], node_map[1], node_map[2], row, positions)
-        _resample_padded_row(image, positions, support, scale_by_area, out[row])
+        _resample_padded_row(image, positions, table, scale_by_area, out[row])
 
 
 @_compiled_parallel

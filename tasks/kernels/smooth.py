@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 __all__ = ["gaussian_kernel", "kernel_width", "smooth_gaussian"]
 
@@ -90,6 +89,8 @@ def smooth_gaussian(
 
 def _smooth_plane(plane: NDArray[np.float32], kernel: NDArray[np.float64]) -> NDArray[np.float32]:
     """Correlate one plane with the same symmetric kernel along both axes."""
+    from scipy import ndimage
+
     result = np.asarray(plane, dtype=np.float32)
     for axis in (1, 0):
         result = ndimage.correlate1d(result, kernel, axis=axis, mode="constant", cval=np.nan)

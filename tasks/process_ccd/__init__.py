@@ -1,6 +1,11 @@
 """From flattened detector images to calibrated exposures."""
 
 from .background import SubtractBackgroundConfig, SubtractBackgroundTask
+from .consolidate_visit_summary import (
+    ConsolidateVisitSummaryConfig,
+    ConsolidateVisitSummaryConnections,
+    ConsolidateVisitSummaryTask,
+)
 from .cosmic_rays import FindCosmicRaysConfig, FindCosmicRaysTask
 from .defects import MaskDefectsConfig, MaskDefectsTask
 from .match_reference import MatchReferenceConfig, MatchReferenceTask, ReferenceMatch
@@ -23,6 +28,9 @@ from .variance import EstimateVarianceConfig, EstimateVarianceTask
 __all__ = [
     "ComputeExposureSummaryStatsConfig",
     "ComputeExposureSummaryStatsTask",
+    "ConsolidateVisitSummaryConfig",
+    "ConsolidateVisitSummaryConnections",
+    "ConsolidateVisitSummaryTask",
     "EstimateVarianceConfig",
     "EstimateVarianceTask",
     "FindCosmicRaysConfig",

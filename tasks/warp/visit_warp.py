@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from butler.images import Box2I, CcdInput, CoaddInputs, MaskedImage, VisitInput
+from butler.images import Box2I, CcdInput, CoaddInputs, Image, MaskedImage, VisitInput
 
 __all__ = ["VisitWarp"]
+
+_NOISE_STRIDE = 16
 
 
 class VisitWarp:
     """Collects the resampled detector images of a visit, in nJy.
 
-    Where two of them overlap, a pixel is that of the lower variance, or of the first if both are equal: each
-    comes from one detector, whatever is added later.
+    Where two of them overlap, a pixel comes from one of them: from that which has no bad plane there, or
+    else from the detector of less noise, or of two equals from the first. The noise is a number of the
+    detector, the median of its variances: to choose pixel by pixel would prefer pixels whose noise, and with
+    it their estimated variance, happens to be low.
 
     Parameters
     ----------
@@ -24,18 +30,40 @@ class VisitWarp:
         Visit number.
     bbox
         Box of the warp.
+    badMaskPlanes
+        Planes of pixels that give way to others.
+    accompanying
+        Names of images that come with each detector's, such as realisations of noise.
     """
 
-    def __init__(self, visit: int, bbox: Box2I) -> None:
+    def __init__(
+        self,
+        visit: int,
+        bbox: Box2I,
+        badMaskPlanes: Collection[str] = (),
+        accompanying: Collection[str] = (),
+    ) -> None:
         self.visit = visit
         self.masked_image = MaskedImage.without_data(bbox)
         self.masked_image.image.unit = "nJy"
         self.masked_image.variance.unit = "nJy**2"
+        self.accompanying = {name: Image.from_bbox(bbox, fill=np.nan) for name in accompanying}
+        self._bad_planes = badMaskPlanes
         self._owner = np.full(bbox.shape, -1, dtype=np.int16)
         self._ccds: list[CcdInput] = []
+        self._noise: list[float] = []
+        self._counts: list[int] = []
+        self._factors: list[float] = []
 
-    def add(self, warped: MaskedImage, ccd: CcdInput) -> None:
-        """Add what one detector has for pixels that have no data yet, or a larger variance.
+    def add(
+        self,
+        warped: MaskedImage,
+        ccd: CcdInput,
+        *,
+        noise_factor: float = 1.0,
+        accompanying: Mapping[str, Image] | None = None,
+    ) -> None:
+        """Add what one detector has for pixels that have no data yet, or worse ones.
 
         Parameters
         ----------
@@ -43,18 +71,51 @@ class VisitWarp:
             Its resampled image, inside the box of the warp; mask planes are brought together by name.
         ccd
             Its record; the number of good pixels is found here.
+        noise_factor
+            Its `aperture_noise_factor`.
+        accompanying
+            Its other images, of the same box, by their names.
         """
         whole = self.masked_image
         mask = warped.mask.conformed(whole.mask.planes)
         part = whole[warped.bbox]
-        # Without data, the variance is infinite.
-        taken = ~mask.isSet("NO_DATA") & (warped.variance.array < part.variance.array)
-        part.image.array[taken] = warped.image.array[taken]
-        part.variance.array[taken] = warped.variance.array[taken]
-        part.mask.array[taken] = mask.array[taken]
+        owner = self._owner[warped.bbox.slices_in(whole.bbox)]
         whole.mask.planes.update(mask.planes)
-        self._owner[warped.bbox.slices_in(whole.bbox)][taken] = len(self._ccds)
+        taken = ~mask.isSet("NO_DATA")
+        sample = warped.variance.array[::_NOISE_STRIDE, ::_NOISE_STRIDE]
+        self._noise.append(float(np.median(sample[np.isfinite(sample)])) if np.isfinite(sample).any() else 0)
+        overlap = taken & (owner >= 0)
+        if overlap.any():
+            bad = whole.mask.known_bit_mask(self._bad_planes)
+            is_bad = (mask.array[overlap] & bad != 0, part.mask.array[overlap] & bad != 0)
+            taken[overlap] = self._is_better(is_bad, owner[overlap])
+            self._counts = list(np.subtract(self._counts, self._owned(owner[overlap & taken])))
+        np.copyto(part.image.array, warped.image.array, where=taken)
+        np.copyto(part.variance.array, warped.variance.array, where=taken)
+        np.copyto(part.mask.array, mask.array, where=taken)
+        for name, image in (accompanying or {}).items():
+            np.copyto(self.accompanying[name][warped.bbox].array, image.array, where=taken)
+        owner[taken] = len(self._ccds)
+        self._counts.append(int(np.count_nonzero(taken)))
+        self._factors.append(noise_factor)
         self._ccds.append(ccd)
+
+    def _is_better(
+        self, is_bad: tuple[NDArray[np.bool_], NDArray[np.bool_]], owner: NDArray[np.int16]
+    ) -> NDArray[np.bool_]:
+        """Tell where pixels of the last detector replace those of their owners, shape ``(n,)``."""
+        new, old = is_bad
+        less_noise = self._noise[-1] < np.array(self._noise)[owner]
+        return np.where(new == old, less_noise, old)
+
+    def _owned(self, owner: NDArray[np.int16]) -> NDArray[np.intp]:
+        """Return how many of some pixels each detector has."""
+        return np.bincount(owner, minlength=len(self._ccds))
+
+    @property
+    def noise_factor(self) -> float:
+        """Mean of the `aperture_noise_factor` over the pixels; 1 if there are none."""
+        return float(np.average(self._factors, weights=self._counts)) if any(self._counts) else 1.0
 
     @property
     def coadd_inputs(self) -> CoaddInputs:
@@ -62,9 +123,10 @@ class VisitWarp:
 
         Both tables are empty if there are no pixels.
         """
-        counts = np.bincount(self._owner[self._owner >= 0], minlength=len(self._ccds))
         ccds = tuple(
-            replace(ccd, goodpix=int(count)) for ccd, count in zip(self._ccds, counts, strict=True) if count
+            replace(ccd, goodpix=int(count))
+            for ccd, count in zip(self._ccds, self._counts, strict=True)
+            if count
         )
         if not ccds:
             return CoaddInputs()

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+import math
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from butler.images import Box2I, Image, Mask, MaskedImage, SkyWcs
 
 from ..config import Config
-from ..kernels import map_nodes, resample
+from ..kernels import ResamplingKernel, map_nodes, resample, resample_image, resampling_kernel
 
 __all__ = ["Warper", "WarperConfig"]
-
-_REACH: Final = {"bilinear": 1, "lanczos2": 2, "lanczos3": 3, "lanczos4": 4, "lanczos5": 5}
 
 
 class WarperConfig(Config):
@@ -22,6 +22,17 @@ class WarperConfig(Config):
 
     warpingKernelName: Literal["bilinear", "lanczos2", "lanczos3", "lanczos4", "lanczos5"] = Field(
         default="lanczos3", description="kernel for image and variance"
+    )
+    doCorrectKernel: bool = Field(
+        default=True,
+        description="fit the taps of Lanczos kernels to images of stars, whose fluxes and places they keep "
+        "then several times better; False for the plain taps that other programs use",
+    )
+    stretchAbove: float | None = Field(
+        default=4 / 3,
+        ge=1,
+        description="output pixels larger than those of the source by more than this factor are made with a "
+        "kernel wider by their ratio, which keeps noise from being aliased; None to never widen it",
     )
     maskWarpingKernelName: Literal["bilinear", ""] = Field(
         default="bilinear", description="kernel for the mask; empty for the reach of the image's"
@@ -48,10 +59,24 @@ class Warper:
     def __init__(self, config: WarperConfig) -> None:
         self._config = config
 
-    @property
-    def reach(self) -> int:
-        """Pixels of the source on each side that a pixel is made of."""
-        return _REACH[self._config.warpingKernelName]
+    def kernel_for(self, wcs: SkyWcs, target_wcs: SkyWcs, target_bbox: Box2I) -> ResamplingKernel:
+        """Return the kernel for image and variance.
+
+        Parameters
+        ----------
+        wcs, target_wcs, target_bbox
+            As in `warp`. The sizes of the pixels of both are compared in the middle of the box.
+        """
+        x, y = target_bbox.center
+        ra, dec = target_wcs.pixelToSky([x - 0.5, x + 0.5, x, x], [y, y, y - 0.5, y + 0.5])
+        (x0, x1, x2, x3), (y0, y1, y2, y3) = (v.tolist() for v in wcs.skyToPixel(ra, dec))
+        ratio = math.sqrt(abs((x1 - x0) * (y3 - y2) - (x3 - x2) * (y1 - y0)))
+        limit = self._config.stretchAbove
+        # In steps, so that the kernels of a visit are the same. A ratio that is not known is NaN.
+        stretch = round(32 * ratio) / 32 if limit is not None and ratio > limit else 1.0
+        return resampling_kernel(
+            self._config.warpingKernelName, corrected=self._config.doCorrectKernel, stretch=stretch
+        )
 
     def warp(self, source: MaskedImage, wcs: SkyWcs, target_wcs: SkyWcs, target_bbox: Box2I) -> MaskedImage:
         """Resample an image onto a box of another frame.
@@ -69,25 +94,18 @@ class Warper:
             Image of ``target_bbox`` with the mask planes of the source, in the units of the source per
             target pixel. Where the source has nothing to say it is NaN, NO_DATA and infinite variance.
         """
-        step = self._config.interpLength
-        x, y = np.meshgrid(
-            target_bbox.minX + map_nodes(target_bbox.width, step),
-            target_bbox.minY + map_nodes(target_bbox.height, step),
-        )
-        source_x, source_y = wcs.skyToPixel(*target_wcs.pixelToSky(x, y))
         mask = Mask(source.mask.array, source.mask.xy0, source.mask.planes)
         mask.addMaskPlane("NO_DATA")
         planes = resample(
             source.image.array,
             source.variance.array,
             mask.array,
-            source_x - source.bbox.minX,
-            source_y - source.bbox.minY,
-            step=step,
+            *self._map(source.bbox, wcs, target_wcs, target_bbox),
+            step=self._config.interpLength,
             out_shape=target_bbox.shape,
+            kernel=self.kernel_for(wcs, target_wcs, target_bbox),
             no_data_bit=mask.getPlaneBitMask("NO_DATA"),
             grow_full_mask=mask.known_bit_mask(self._config.growFullMask),
-            kernel=self._config.warpingKernelName,
             mask_kernel=self._config.maskWarpingKernelName,
         )
         return MaskedImage(
@@ -95,3 +113,38 @@ class Warper:
             Mask(planes.mask, target_bbox.minimum, mask.planes),
             Image(planes.variance, target_bbox.minimum, source.variance.unit),
         )
+
+    def warp_level(self, source: Image, wcs: SkyWcs, target_wcs: SkyWcs, target_bbox: Box2I) -> Image:
+        """Resample an image of levels, such as fractions, which do not depend on the size of pixels.
+
+        Parameters
+        ----------
+        source, wcs, target_wcs, target_bbox
+            As in `warp`.
+
+        Returns
+        -------
+        warped
+            Image of ``target_bbox``; the source counts as 0 outside its box.
+        """
+        levels = resample_image(
+            source.array,
+            *self._map(source.bbox, wcs, target_wcs, target_bbox),
+            step=self._config.interpLength,
+            out_shape=target_bbox.shape,
+            kernel=self.kernel_for(wcs, target_wcs, target_bbox),
+            scale_by_area=False,
+        )
+        return Image(levels, target_bbox.minimum, source.unit)
+
+    def _map(
+        self, bbox: Box2I, wcs: SkyWcs, target_wcs: SkyWcs, target_bbox: Box2I
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return source columns and rows, counted from the box of the source, at the nodes of a target."""
+        step = self._config.interpLength
+        x, y = np.meshgrid(
+            target_bbox.minX + map_nodes(target_bbox.width, step),
+            target_bbox.minY + map_nodes(target_bbox.height, step),
+        )
+        source_x, source_y = wcs.skyToPixel(*target_wcs.pixelToSky(x, y))
+        return source_x - bbox.minX, source_y - bbox.minY

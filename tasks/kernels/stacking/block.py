@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .jit import part
-from .planes import PlaneTable, read_words
+from .planes import PlaneTable, fetch_ahead, read_words
 from .rules import StackRules
 
 
@@ -86,6 +86,8 @@ def load(block: Block, planes: PlaneTable, rules: StackRules, y: int, x: int) ->
     for i in range(block.value.shape[0]):
         for kind in range(3):
             read_words(planes, kind, i, y, x, block.words[kind, i])
+        if i + 1 < block.value.shape[0]:
+            fetch_ahead(planes, i + 1, y, x, block.n_good.size)
         if rules.inverse_variance:
             for p in range(block.n_good.size):
                 block.weight[i, p] = 1.0 / np.float64(block.variance[i, p])

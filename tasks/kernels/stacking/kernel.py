@@ -1,7 +1,6 @@
 """The stack itself, block by block along each row."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,26 +13,11 @@ from .jit import part, source_digest
 from .moments import Moments, add_up, add_up_errors, choose_good, new_moments
 from .order import Order, new_order, sort_good
 from .output_mask import combine_masks
+from .outputs import Outputs
 from .planes import PlaneTable
 from .rules import StackRules
 
 _MAX_BLOCK = 512  # pixels: long enough to hide the cost of a loop, short enough to stay in the cache
-
-
-class Outputs(NamedTuple):
-    """The results, in arrays that the caller owns."""
-
-    image: npt.NDArray[np.float32]
-    """Values, shape ``(n_statistics, n_y, n_x)``."""
-
-    variance: npt.NDArray[np.float32]
-    """Variances, shape ``(n_statistics, n_y, n_x)``."""
-
-    mask: npt.NDArray[np.int32]
-    """Masks, shape ``(n_statistics, n_y, n_x)``."""
-
-    n_image: npt.NDArray[np.int32]
-    """Number of inputs that the mask lets through, shape ``(n_y, n_x)``."""
 
 
 def _compile_stack_rows(digest: str) -> Callable[..., str]:

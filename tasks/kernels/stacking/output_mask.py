@@ -1,16 +1,41 @@
 """The mask of the stacked pixels."""
 
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 
-from .block import Block
 from .jit import part
 from .rules import StackRules
 
 
+class Tally(Protocol):
+    """What screening the inputs of some pixels told; a block of either kind."""
+
+    @property
+    def n_good(self) -> npt.NDArray[np.int32]:
+        """Number of good inputs, shape ``(width,)``."""
+
+    @property
+    def good_bits(self) -> npt.NDArray[np.int32]:
+        """OR of the masks of the good inputs, shape ``(width,)``."""
+
+    @property
+    def any_bits(self) -> npt.NDArray[np.int32]:
+        """OR of the masks of all inputs, shape ``(width,)``."""
+
+    @property
+    def good_weight(self) -> npt.NDArray[np.float64]:
+        """Sum of the weights of the good inputs, shape ``(width,)``."""
+
+    @property
+    def lost_weight(self) -> npt.NDArray[np.float64]:
+        """Sum of the weights rejected with each threshold bit, shape ``(n_thresholds, width)``."""
+
+
 @part
 def combine_masks(
-    block: Block, n_kept: npt.NDArray[np.int32], rules: StackRules, mask: npt.NDArray[np.int32]
+    block: Tally, n_kept: npt.NDArray[np.int32], rules: StackRules, mask: npt.NDArray[np.int32]
 ) -> None:
     """Make the output mask of a block.
 
@@ -29,7 +54,7 @@ def combine_masks(
     mask
         Result, of shape ``(width,)``.
     """
-    n, n_good, good_bits, any_bits = block.good.shape[0], block.n_good, block.good_bits, block.any_bits
+    n, n_good, good_bits, any_bits = rules.weights.size, block.n_good, block.good_bits, block.any_bits
     for p in range(mask.size):
         mask[p] = good_bits[p]
     for j in range(rules.thresholds.size):

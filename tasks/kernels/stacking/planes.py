@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 from numba.np.numpy_support import carray
@@ -15,6 +16,7 @@ PlanesLike = npt.NDArray[Any] | Sequence[npt.NDArray[Any]]
 """An array of shape ``(n, n_y, n_x)``, or ``n`` arrays of shape ``(n_y, n_x)``."""
 
 _WORD = 4  # bytes of a pixel
+_LINE = 64  # bytes that come from memory at once
 
 
 class PlaneTable(NamedTuple):
@@ -87,6 +89,23 @@ def _cast_to_pointer(typing_context: Any, address: Any) -> Any:
 _pointer: Any = intrinsic(_cast_to_pointer)
 
 
+def _prefetch_address(typing_context: Any, address: Any) -> Any:
+    """Define how numba asks for a line of memory ahead of its use."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+        # To be read; into the second cache; data, not code.
+        builder.call(function, [builder.inttoptr(arguments[0], byte), flag(0), flag(2), flag(1)])
+        return context.get_dummy_value()
+
+    return types.void(address), generate
+
+
+_prefetch: Any = intrinsic(_prefetch_address)
+
+
 @part
 def read_words(table: PlaneTable, kind: int, i: int, y: int, x: int, words: npt.NDArray[np.uint32]) -> None:
     """Copy pixels of row ``y`` of a plane, from column ``x`` on, in this machine's byte order."""
@@ -99,3 +118,12 @@ def read_words(table: PlaneTable, kind: int, i: int, y: int, x: int, words: npt.
     else:
         for p in range(words.size):
             words[p] = source[p]
+
+
+@part
+def fetch_ahead(table: PlaneTable, i: int, y: int, x: int, width: int) -> None:
+    """Ask for the pixels of all kinds of an image that will be read next, while others are worked on."""
+    for kind in range(table.address.shape[0]):
+        address = table.address[kind, i] + y * table.row_stride[kind, i] + x * _WORD
+        for offset in range(0, width * _WORD, _LINE):
+            _prefetch(address + offset)

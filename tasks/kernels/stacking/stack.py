@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .evaluate import STATISTIC_CODE
-from .kernel import Outputs, stack_rows
+from .kernel import stack_rows
+from .mean_rows import mean_rows, suits_mean_rows
+from .outputs import Outputs
 from .planes import PlanesLike, PlaneTable, readable_planes
 from .rules import StackRules, make_rules
 from .statistic import Statistic
@@ -209,9 +211,14 @@ def _stack(
     )
     table = PlaneTable.from_planes(planes)
     codes = np.array([STATISTIC_CODE[statistic] for statistic in statistics], np.int64)
+    plain_mean = suits_mean_rows([*statistics], rules)
 
     def stack_strip(y_begin: int) -> None:
-        stack_rows(table, rules, codes, outputs, y_begin, min(y_begin + _STRIP_ROWS, n_y))
+        y_end = min(y_begin + _STRIP_ROWS, n_y)
+        if plain_mean:
+            mean_rows(table, rules, outputs, y_begin, y_end)
+        else:
+            stack_rows(table, rules, codes, outputs, y_begin, y_end)
 
     strips = range(0, n_y, _STRIP_ROWS)
     with ThreadPoolExecutor(min(numba.get_num_threads(), len(strips))) as pool:

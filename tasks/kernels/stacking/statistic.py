@@ -52,6 +52,11 @@ class Statistic(StrEnum):
     NPOINT = "NPOINT"
     """Number of good inputs; variance: 0, meaning no estimate."""
 
+    @property
+    def is_clipped(self) -> bool:
+        """Whether the statistic is taken after clipping."""
+        return self in (Statistic.MEANCLIP, Statistic.VARIANCECLIP, Statistic.STDEVCLIP)
+
     @classmethod
     def from_name(cls, name: str) -> "Statistic":
         """Find the statistic of a name.

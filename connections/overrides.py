@@ -1,0 +1,113 @@
+"""Override: one setting of a task, and who made it; files of such settings."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from butler.errors import FileFormatError
+from butler.safe_yaml import load_yaml
+
+from .errors import ConfigError
+
+__all__ = ["Override", "flattened", "read_overrides"]
+
+
+@dataclass(frozen=True)
+class Override:
+    """A value for a field of a task's config.
+
+    Parameters
+    ----------
+    field
+        Path of the field, ``clipDetection.thresholdValue``; ``clipDetection.target`` retargets a subtask.
+    value
+        Plain value.
+    source
+        Who sets it: a file and line, or the command line.
+    """
+
+    field: str
+    value: Any
+    source: str
+
+
+def flattened(values: Mapping[str, Any], source: str) -> list[Override]:
+    """Return the settings of a mapping by field path, in its order."""
+    return [Override(str(field), value, source) for field, value in values.items()]
+
+
+def read_overrides(path: Path) -> list[Override]:
+    """Read settings from a file: a YAML mapping, or plain assignments.
+
+    A file whose name ends in ``.py`` holds lines as LSST's override files do, with literal values alone::
+
+        config.doNImage = True
+        config.badMaskPlanes = ["NO_DATA", "SAT"]
+        config.background.retarget("my_package.sky:FlatSkyTask")
+
+    It is parsed and never executed.
+
+    Raises
+    ------
+    ConfigError
+        Raised if the file cannot be read, or holds anything else.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read the config file {path}: {error.strerror}") from error
+    if path.suffix == ".py":
+        return list(_assignments(content, path))
+    try:
+        values = load_yaml(content, str(path))
+    except FileFormatError as error:
+        raise ConfigError(str(error)) from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must map fields to values, not be {values!r:.60}")
+    return flattened(values, str(path))
+
+
+def _assignments(content: bytes, path: Path) -> Iterator[Override]:
+    """Yield the settings of lines ``config.field = literal``."""
+    try:
+        module = ast.parse(content, filename=str(path))
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ConfigError(f"cannot read the config file {path}: {error}") from error
+    for statement in module.body:
+        source = f"{path}:{statement.lineno}"
+        try:
+            match statement:
+                case ast.Assign(targets=[ast.Attribute() as target], value=value):
+                    yield Override(_field(target), ast.literal_eval(value), source)
+                case ast.Expr(
+                    value=ast.Call(
+                        func=ast.Attribute(value=ast.Attribute() as subtask, attr="retarget"),
+                        args=[ast.Constant(value=str() as name)],
+                        keywords=[],
+                    )
+                ):
+                    yield Override(f"{_field(subtask)}.target", name, source)
+                case ast.Expr(value=ast.Constant(value=str())):
+                    continue
+                case _:
+                    raise ValueError
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
+            raise ConfigError(
+                f"{source}: {ast.unparse(statement)[:80]!r} is not run; write config.FIELD = literal, "
+                "or config.SUBTASK.retarget('package.module:Class')"
+            ) from error
+
+
+def _field(target: ast.expr) -> str:
+    """Return the path of ``config.a.b``, without ``config``."""
+    names: list[str] = []
+    while isinstance(target, ast.Attribute):
+        names.append(target.attr)
+        target = target.value
+    if not (isinstance(target, ast.Name) and target.id == "config"):
+        raise ValueError
+    return ".".join(reversed(names))

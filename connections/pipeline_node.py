@@ -1,0 +1,101 @@
+"""PipelineTaskNode: a task of a pipeline, configured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from butler import DatasetType
+
+from .connections import BaseConnection, PipelineTaskConnections
+from .errors import ConfigError
+from .overrides import Override, flattened
+from .task_class import TaskConfig, load_task
+
+__all__ = ["PipelineTaskNode", "configured_node", "dataset_type", "make_node", "parent_name"]
+
+
+@dataclass(frozen=True)
+class PipelineTaskNode:
+    """A task of a pipeline, configured.
+
+    Parameters
+    ----------
+    label
+        Name within the pipeline.
+    task_class_name
+        The class, ``package.module:Class``.
+    config
+        Its settings.
+    connections
+        What it reads and writes, named and switched by the config.
+    history
+        The settings that made the config of the defaults, in the order in which they were applied.
+    """
+
+    label: str
+    task_class_name: str
+    config: TaskConfig
+    connections: PipelineTaskConnections
+    history: tuple[Override, ...] = ()
+
+    @property
+    def outputs(self) -> dict[str, DatasetType]:
+        """Dataset types of the outputs by connection."""
+        return {field: dataset_type(c) for field, c in self.connections.outputs.items()}
+
+    @property
+    def metadata_type(self) -> DatasetType:
+        """Dataset type of the task's metadata; a quantum that has it has succeeded."""
+        return DatasetType(f"{self.label}_metadata", self.connections.dimensions, "TaskMetadata")
+
+    @property
+    def config_type(self) -> DatasetType:
+        """Dataset type of the task's config, one in each run."""
+        return DatasetType(f"{self.label}_config", (), "Config")
+
+
+def make_node(label: str, task_class_name: str, config: Mapping[str, Any]) -> PipelineTaskNode:
+    """Return a configured task.
+
+    Raises
+    ------
+    ConfigError
+        Raised if the class or a config value does not exist.
+    """
+    faults: list[ConfigError] = []
+    node = configured_node(label, task_class_name, flattened(config, "the call"), faults)
+    if faults:
+        raise faults[0]
+    return node
+
+
+def configured_node(
+    label: str, task_class_name: str, overrides: Sequence[Override], faults: list[ConfigError]
+) -> PipelineTaskNode:
+    """Return a configured task; what is wrong with single settings is added to the faults.
+
+    Raises
+    ------
+    ConfigError
+        Raised if the class does not exist.
+    """
+    settings = load_task(task_class_name).ConfigClass()
+    for override in overrides:
+        try:
+            settings = settings.updated({override.field: override.value})
+        except ConfigError as error:
+            faults.append(ConfigError(f"{label}: {error} (set by {override.source})"))
+    connections = settings.resolved_connections()
+    return PipelineTaskNode(label, task_class_name, settings, connections, tuple(overrides))
+
+
+def parent_name(connection: BaseConnection) -> str:
+    """Return the dataset type of a connection, without component."""
+    return connection.name.partition(".")[0]
+
+
+def dataset_type(connection: BaseConnection) -> DatasetType:
+    """Return the dataset type that a connection declares."""
+    return DatasetType(parent_name(connection), connection.dimensions, connection.storageClass)

@@ -1,0 +1,33 @@
+"""The ``pipetask`` command: plan and run a pipeline."""
+
+from __future__ import annotations
+
+import click
+
+from butler.cli import ErrorsInOneLine
+from butler.safe_yaml import load_yaml
+
+from ..ready_pipelines import ready_pipelines
+from .build import build
+from .demo import demo
+from .run import qgraph, run
+
+__all__ = ["main"]
+
+
+@click.group(cls=ErrorsInOneLine, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="coadd-butler")
+def main() -> None:
+    """Plan and run pipelines of tasks."""
+
+
+@main.command("pipelines")
+def list_pipelines() -> None:
+    """List the ready pipelines."""
+    for name, path in ready_pipelines().items():
+        description = load_yaml(path.read_bytes(), name)["description"]
+        click.echo(f"{name}: {' '.join(description.split())}")
+
+
+for command in (build, qgraph, run, demo):
+    main.add_command(command)

@@ -1,0 +1,116 @@
+"""Artifact filter: which candidates in the differences of visits and static sky are artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from butler.images import Footprint, Image, SpanSet
+
+__all__ = ["ArtifactRule", "ArtifactTest", "EpochLimits", "contained_in_source", "judge_candidate"]
+
+
+class ArtifactRule(StrEnum):
+    """Why a candidate was clipped."""
+
+    TEMPORAL = "temporal"
+    """Few visits have candidates there."""
+
+    PAIR = "pair"
+    """Of just two visits, this one is brighter."""
+
+    STREAK = "streak"
+    """It is a straight line."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochLimits:
+    """Up to how many visits an artifact may be on: ``min(low N, number + high N)`` of N visits."""
+
+    number: int
+    """Visits in any case."""
+
+    low: float
+    """Largest fraction of few visits."""
+
+    high: float
+    """Fraction of many visits on top."""
+
+    def limit(self, n: float | NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the limit for a number of visits, not a whole number yet."""
+        return np.minimum(self.low * np.asarray(n), self.number + self.high * np.asarray(n))
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactTest:
+    """What was found about a candidate.
+
+    Parameters
+    ----------
+    rule
+        The rule by which it is an artifact; None if it is not.
+    rare_fraction
+        Fraction of its pixels that few enough visits have candidates on.
+    n_epochs
+        Mean number of visits with good pixels.
+    max_epochs
+        Largest number of visits that was few enough (of any of its pixels).
+    """
+
+    rule: ArtifactRule | None
+    rare_fraction: float
+    n_epochs: float
+    max_epochs: int
+
+
+def judge_candidate(
+    spans: SpanSet,
+    epochCountImage: Image,
+    nImage: Image,
+    limits: EpochLimits,
+    spatial_threshold: float,
+    *,
+    per_pixel: bool = False,
+    brighter: bool = False,
+) -> ArtifactTest:
+    """Tell whether a candidate is an artifact.
+
+    Parameters
+    ----------
+    spans
+        Its pixels.
+    epochCountImage
+        Number of visits that have a candidate on each pixel.
+    nImage
+        Number of visits with a good pixel.
+    limits
+        Which number of visits is few.
+    spatial_threshold
+        Fraction of the pixels that must have few visits; it must be exceeded.
+    per_pixel
+        Whether the limit is that of each pixel, rounded, instead of that of the mean number of visits, cut to
+        a whole number.
+    brighter
+        Whether the visit is brighter than the static sky there, if such a candidate is to be an artifact
+        where there are just two visits: the static sky is their mean, and both differ from it by as much.
+    """
+    where = spans.indices(epochCountImage.xy0)
+    count = epochCountImage.array[where]
+    n = nImage.array[where].astype(np.float64)
+    mean = float(n.mean())
+    limit = np.rint(limits.limit(n)) if per_pixel else np.trunc(limits.limit(mean))
+    rare = float(np.mean((count > 0) & (count <= limit)))
+    rule = ArtifactRule.TEMPORAL if rare > spatial_threshold else None
+    if rule is None and brighter and round(mean) == 2:
+        rule = ArtifactRule.PAIR
+    return ArtifactTest(rule, rare, mean, int(np.max(limit)))
+
+
+def contained_in_source(spans: SpanSet, sources: Sequence[Footprint]) -> bool:
+    """Tell whether a candidate lies wholly inside one source."""
+    box = spans.bbox
+    return any(source.bbox.contains(box) and source.spans.contains(spans) for source in sources)

@@ -1,0 +1,59 @@
+"""The pipelines that come with the package."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from butler.errors import did_you_mean
+from connections import Overrides, Pipeline, PipelineError
+
+__all__ = ["find_pipeline", "load_pipeline", "ready_pipelines"]
+
+
+def ready_pipelines() -> dict[str, Path]:
+    """Return the files of the ready pipelines by name."""
+    folder = Path(str(resources.files(__package__) / "pipelines"))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def find_pipeline(name: str) -> Path:
+    """Return the file of a pipeline: a ready one's name, or a path.
+
+    Raises
+    ------
+    PipelineError
+        Raised if there is none.
+    """
+    ready = ready_pipelines()
+    if name not in ready and not Path(name).exists():
+        raise PipelineError(f"no pipeline {name!r}{did_you_mean(name, ready)}")
+    return ready.get(name, Path(name))
+
+
+def load_pipeline(
+    name: str, overrides: Overrides | None = None, *, instrument: str | None = None
+) -> Pipeline:
+    """Read a pipeline.
+
+    Parameters
+    ----------
+    name
+        YAML file, or name of a ready pipeline; labels, subsets and ranges after ``#`` select tasks, as in
+        ``from-exposures#makeWarp..assembleCoadd``.
+    overrides
+        Settings by label, applied after those of the file.
+    instrument
+        Instrument that it will run for, whose settings of the file then apply.
+
+    Raises
+    ------
+    PipelineError
+        Raised if there is no such pipeline or label, or its tasks do not fit together.
+    ConfigError
+        Raised if a class or a config value cannot be.
+    """
+    stem, _, selection = name.partition("#")
+    path = find_pipeline(stem)
+    pipeline = Pipeline.from_file(path, overrides, instrument=instrument, ready=ready_pipelines())
+    return pipeline.only(selection) if selection else pipeline

@@ -1,0 +1,247 @@
+"""Several patches and bands in one repository, and what `explain_pixel` says of their coadds."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from coadd_warps import make_warp
+
+from butler import Butler, DatasetType
+from butler.dimensions import Timespan
+from butler.errors import DatasetNotFoundError
+from butler.images import Box2I, FilterLabel
+from butler.ingest import register_sky_map
+from butler.regions import SkyRegion
+from butler.skymaps import DiscreteSkyMap, DiscreteSkyMapConfig
+from connections import build_graph
+from tasks.cli import load_pipeline
+from tasks.cli.explain import explain
+from tasks.coadd import AssembleCoaddTask, PatchRef
+from tasks.errors import ExplainError
+from tasks.execution import run_graph
+from tasks.explain_pixel import explain_pixel
+
+CAMERA = {"instrument": "Cam"}
+BANDS = {"i": range(1, 7), "r": range(11, 14)}
+TRAIL_VISIT = 3
+SKY_MAP = DiscreteSkyMap(
+    DiscreteSkyMapConfig(
+        raList=[150.0], decList=[2.0], radiusList=[0.0035], pixelScale=0.2, tractOverlap=0.0,
+        patchInnerDimensions=(60, 60), patchBorder=8,
+    )
+)  # fmt: skip
+WARP = DatasetType("deepCoadd_directWarp", ("tract", "patch", "skymap", "instrument", "visit"), "ExposureF")
+CALEXP = DatasetType("calexp", ("instrument", "visit", "detector"), "ExposureF")
+PATCHES = (0, 1)
+
+
+def visit_image(visit, box):
+    """Draw a visit on a box: stars in its seeing, its own noise, and a trail on one visit."""
+    rng = np.random.default_rng(visit)
+    whole = Box2I.from_corners((-50, -50), (249, 249))
+    image = rng.normal(size=whole.shape)
+    y, x = np.mgrid[whole.minY : whole.maxY + 1, whole.minX : whole.maxX + 1]
+    sigma = 1.5 + 0.1 * (visit % 10)
+    for star_x, star_y in ((20, 20), (55, 30), (70, 45)):
+        image += 500 / sigma**2 * np.exp(-((x - star_x) ** 2 + (y - star_y) ** 2) / (2 * sigma**2))
+    distance = np.abs(y - 50 - 0.1 * x)
+    detected = image > 5
+    if visit == TRAIL_VISIT:
+        image[distance < 2] += 30
+        detected |= distance < 7
+    where = box.slices_in(whole)
+    return image[where], detected[where]
+
+
+def fill(butler):
+    """Insert records, and warps of every visit on two neighbouring patches."""
+    insert = butler.registry.insertDimensionData
+    tract = SKY_MAP[0]
+    insert("instrument", {"name": "Cam", "detector_max": 2})
+    insert("detector", {**CAMERA, "id": 1, "full_name": "S1"})
+    insert("day_obs", {**CAMERA, "id": 20240101, "timespan": Timespan.from_day_obs(20240101)})
+    region = SkyRegion.from_wcs(tract.getWcs(), tract.getBBox())
+    register_sky_map(butler, "sky", SKY_MAP)
+    butler.registry.registerRun("calexps")
+    for kind in (WARP, CALEXP):
+        butler.registry.registerDatasetType(kind)
+    for band, visits in BANDS.items():
+        name = f"Cam-{band}"
+        insert("physical_filter", {**CAMERA, "name": name, "band": band})
+        for visit in visits:
+            values = {"id": visit, "name": str(visit), "physical_filter": name, "day_obs": 20240101}
+            insert("visit", {**CAMERA, **values, "region": region})
+            key = {**CAMERA, "visit": visit, "detector": 1}
+            insert("visit_detector_region", {**key, "region": region})
+            small = make_warp(visit, bbox=Box2I.from_corners((0, 0), (3, 3)), wcs=tract.getWcs())
+            butler.put(small, CALEXP, key, run="calexps")
+            for patch in PATCHES:
+                box = tract.getPatchInfo(patch).getOuterBBox()
+                image, detected = visit_image(visit, box)
+                warp = make_warp(visit, image, bbox=box, wcs=tract.getWcs(), variance=1 + visit % 2)
+                warp.filter = FilterLabel(band, name)
+                warp.mask.set_where("DETECTED", detected)
+                if visit == 2 and patch == 0:
+                    warp.mask.array[30, 10:20] |= warp.mask.getPlaneBitMask("SAT")
+                    warp.image.array[31, 10] = np.nan
+                warp.mask.array[40, 40] |= warp.mask.getPlaneBitMask("NO_DATA")
+                where = {"skymap": "sky", "tract": 0, "patch": patch, "visit": visit, **CAMERA}
+                butler.put(warp, WARP, where)
+
+
+def assemble(butler, pipeline, run, **config):
+    """Run the coadd task of a ready pipeline on everything there is."""
+    plan = load_pipeline(f"{pipeline}#assembleCoadd", {"assembleCoadd": config})
+    graph = build_graph(plan, butler, collections=["warps", "skymaps"], run=run)
+    report = run_graph(graph, butler)
+    assert report.succeeded, report.failures
+    return graph
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    """Make coadds of all bands and patches: safe-clipped, sigma-clipped, and scaled means."""
+    root = tmp_path_factory.mktemp("explain") / "repo"
+    Butler.makeRepo(root)
+    with Butler(root, run="warps") as butler:
+        fill(butler)
+        graph = assemble(butler, "coadd-safeclip", "safe")
+        assemble(butler, "coadd-direct", "sigma", statistic="MEANCLIP", sigmaClip=1.6)
+        assemble(butler, "coadd-direct", "scaled", doScaleZeroPoint=True, doOnlineForMean=True)
+        yield SimpleNamespace(root=root, butler=butler, graph=graph)
+
+
+def key(patch=0, band="i"):
+    """Return the data ID of a coadd."""
+    return {"skymap": "sky", "tract": 0, "patch": patch, "band": band}
+
+
+def pixel_of(scene, x, y, **change):
+    """Explain a pixel given from the first one of patch 0, band i."""
+    corner = SKY_MAP[0].getPatchInfo(0).getOuterBBox().minimum
+    values = {"tract": 0, "patch": 0, "band": "i", "collections": ["safe", "warps"], **change}
+    return explain_pixel(scene.butler, x=corner.x + x, y=corner.y + y, **values)
+
+
+def test_bands_and_patches_in_one_run(scene):
+    """Each band of each patch with warps is one quantum and one coadd; a patch without warps is none."""
+    assert len(scene.graph.quanta) == 4
+    assert len(SKY_MAP[0]) > len(PATCHES)
+    refs = scene.butler.query_datasets("deepCoadd", "safe")
+    assert {(ref.dataId["patch"], ref.dataId["band"]) for ref in refs} == {
+        (p, b) for p in PATCHES for b in BANDS
+    }
+    for ref in refs:
+        visits = [row.visit for row in scene.butler.get(ref.makeComponentRef("coaddInputs")).visits]
+        assert visits == list(BANDS[ref.dataId["band"]])
+
+
+def test_neighbouring_patches_agree_in_their_overlap(scene):
+    """With the same weights, neighbours have the same pixels in a mean, bit for bit."""
+    coadds = [scene.butler.get("deepCoadd", key(patch), collections="scaled") for patch in PATCHES]
+    overlap = coadds[0].bbox.clippedTo(coadds[1].bbox)
+    assert overlap.width == 16
+    parts = [coadd.maskedImage[overlap] for coadd in coadds]
+    common = ~(parts[0].mask.isSet("NO_DATA") | parts[1].mask.isSet("NO_DATA"))
+    common &= ~(parts[0].mask.isSet("REJECTED") | parts[1].mask.isSet("REJECTED"))
+    assert common.mean() > 0.9
+    for plane in ("image", "variance"):
+        one, two = (getattr(part, plane).array for part in parts)
+        np.testing.assert_array_equal(one[common], two[common])
+
+
+@pytest.mark.parametrize("run", ["safe", "sigma", "scaled"])
+@pytest.mark.parametrize("band", sorted(BANDS))
+def test_recomputed_values_match(scene, run, band):
+    """Of pixels drawn at random, every coadd's value and variance follow from the rows."""
+    rng = np.random.default_rng(5)
+    for x, y in rng.integers(0, 68, (8, 2)):
+        table = pixel_of(scene, int(x), int(y), band=band, collections=[run, "warps"])
+        assert table["visit"].tolist() == list(BANDS[band])
+        assert table.meta["match"], table.meta
+        used = table["state"] == "used"
+        mean = np.average(table["scaled_value"][used], weights=table["weight"][used])
+        assert table.meta["value"] == pytest.approx(mean, rel=1e-5)
+
+
+def test_states_of_a_pixel(scene):
+    """Clipped, masked and non-finite inputs are told apart, with the rule and the artifact."""
+    record = scene.butler.get("deepCoadd_clipped", key(), collections="safe")
+    row = max((r for r in record if r["visit"] == TRAIL_VISIT), key=lambda r: r["area"])
+    corner = SKY_MAP[0].getPatchInfo(0).getOuterBBox().minimum
+    middle = len(row["span_y"]) // 2
+    place = (int(row["span_x0"][middle]) - corner.x, int(row["span_y"][middle]) - corner.y)
+    clipped = pixel_of(scene, *place)
+    [own] = [r for r in clipped if r["visit"] == TRAIL_VISIT]
+    assert (own["state"], own["rule"], own["area"]) == ("clipped", row["rule"], row["area"])
+    assert own["footprint"] == row["footprint"]
+    masked = pixel_of(scene, 15, 30)
+    assert [(r["state"], r["rule"], r["planes"]) for r in masked if r["visit"] == 2] == [
+        ("masked", "SAT", "SAT")
+    ]
+    broken = pixel_of(scene, 10, 31)
+    assert [r["state"] for r in broken if r["visit"] == 2] == ["not finite"]
+    empty = pixel_of(scene, 40, 40)
+    assert set(empty["state"]) == {"masked"}
+    assert empty.meta["interpolated"]
+    assert empty.meta["match"]
+
+
+def test_sigma_clipped_inputs_are_named(scene):
+    """Some inputs of a clipped mean are sigma-clipped; the mean of the others is the coadd's."""
+    tables = [pixel_of(scene, x, 50, collections=["sigma", "warps"]) for x in range(12)]
+    clipped = [table for table in tables if "sigma-clipped" in table["state"]]
+    assert clipped
+    for table in clipped:
+        assert set(table["rule"][table["state"] == "sigma-clipped"]) == {"1.6 sigma"}
+
+
+def test_a_position_finds_patch_and_pixel(scene):
+    """A position on the sky means the patch that it is deepest in, and the nearest pixel."""
+    corner = SKY_MAP[0].getPatchInfo(0).getOuterBBox().minimum
+    ra, dec = SKY_MAP[0].getWcs().pixelToSky(corner.x + 20.3, corner.y + 21.8)
+    table = explain_pixel(scene.butler, ra=float(ra), dec=float(dec), band="r", collections=["safe", "warps"])
+    assert (table.meta["x"] - corner.x, table.meta["y"] - corner.y) == (20, 22)
+    assert "patch: 0" in table.meta["coadd"]
+
+
+@pytest.mark.parametrize(
+    ("place", "error", "message"),
+    [
+        ({"ra": 150.0}, ExplainError, "either ra and dec, or tract"),
+        ({"tract": 0, "patch": 0, "x": 1}, ExplainError, "either ra and dec, or tract"),
+        ({"ra": 10.0, "dec": 2.0}, DatasetNotFoundError, "no deepCoadd covers ra=10.0"),
+        ({"tract": 0, "patch": 0, "x": 9999, "y": 1, "band": "i"}, ExplainError, "x=9999, y=1 is not in"),
+        ({"tract": 0, "patch": 0, "x": 20, "y": 20}, ExplainError, "bands i, r; give one band"),
+    ],
+)
+def test_places_that_cannot_be_explained(scene, place, error, message):
+    """An incomplete place, one outside or one that means several coadds is refused with what to do."""
+    with pytest.raises(error, match=message):
+        explain_pixel(scene.butler, collections=["safe", "warps"], **place)
+
+
+def test_command(scene):
+    """The command prints the rows as JSON and says that the value is the same."""
+    corner = SKY_MAP[0].getPatchInfo(0).getOuterBBox().minimum
+    place = ["--tract", "0", "--patch", "0", "--pixel", str(corner.x + 15), str(corner.y + 30), "--band", "i"]
+    done = CliRunner().invoke(explain, [str(scene.root), *place, "--collections", "safe,warps"])
+    assert done.exit_code == 0, done.output
+    assert "masked" in done.stdout
+    assert "recomputed from the visits: the same" in done.stderr
+    done = CliRunner().invoke(explain, [str(scene.root), *place, "--format", "json", "--collections", "safe"])
+    assert '"state": "masked"' in done.stdout
+
+
+def test_select_exposures_and_their_warps(scene):
+    """Detector images over a patch come from the registry, and so do the warps of their visits."""
+    patch = PatchRef(scene.butler, key(), ["calexps", "warps"])
+    task = AssembleCoaddTask()
+    exposures = task.selectExposures(patch)
+    assert {ref.dataId["visit"] for ref in exposures} == set(BANDS["i"])
+    some = task.selectExposures(patch, selectDataList=[{"visit": 2}, exposures[3]])
+    assert [ref.dataId["visit"] for ref in some] == [2, exposures[3].dataId["visit"]]
+    warps = task.getTempExpRefList(patch, some)
+    assert [ref.dataId["visit"] for ref in warps] == [ref.dataId["visit"] for ref in some]
+    assert {ref.datasetType.name for ref in warps} == {"deepCoadd_directWarp"}
