@@ -11,7 +11,7 @@ import pytest
 from astropy.io import fits
 from click.testing import CliRunner
 from small_repository import SKY_MAP
-from toy_camera import CAMERA, SHAPE, make_cards, snapshot, write_camera, write_frame
+from toy_camera import CAMERA, SHAPE, make_cards, snapshot, write_camera, write_frame, write_pixels
 
 import butler.cli
 from butler import Butler
@@ -112,6 +112,19 @@ def test_two_files_of_one_visit_that_disagree(empty: Butler, folder: Path) -> No
     assert visits(report) == [1]
     assert "it contradicts other files of exposure exposure=1: physical_filter is '7'" in report.failed[0][1]
     assert ingest(empty, [second]).failed == report.failed
+
+
+def test_a_refused_detector_gets_no_bad_pixels(empty: Butler, folder: Path) -> None:
+    """The mask is that of the detectors that came in; bad files are listed in the order of the files."""
+    paths = [
+        write_frame(folder / "a.fits", 1, 0),
+        write_frame(folder / "b.fits", 1, 7, {"EXPTIME": 99.0}),
+        write_frame(folder / "c.fits", 2, 0, {"GAIN": None}),
+    ]
+    report = ingest(empty, paths, bad_pixel_mask=write_pixels(folder / "bpm.fits"))
+    assert [path.name for path, _ in report.failed] == ["b.fits", "c.fits"]
+    masks = [ref for ref in report.ingested if ref.datasetType.name == "defects"]
+    assert [ref.dataId["detector"] for ref in masks] == [0]
 
 
 def test_batches_and_single_files_give_the_same(

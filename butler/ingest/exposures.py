@@ -136,9 +136,13 @@ def ingest_exposures(
         work.add(file)
     work.flush()
     defects = ingest_defects(butler, mapping, bad_pixel_mask, sorted(work.detectors), run, transfer)
-    report = work.report
-    n_outside = count_outside_tracts(butler, work.regions)
-    return IngestReport([*catalog, *report.ingested, *defects], report.skipped, report.failed, n_outside)
+    place = {path: i for i, path in enumerate(exposures)}
+    return IngestReport(
+        ingested=[*catalog, *work.report.ingested, *defects],
+        skipped=work.report.skipped,
+        failed=sorted(work.report.failed, key=lambda failure: place[failure[0]]),
+        n_outside=count_outside_tracts(butler, work.regions),
+    )
 
 
 class _Ingest:
@@ -173,7 +177,8 @@ class _Ingest:
         """Ingest what was taken; if one file spoils the batch, each by itself."""
         batch, self._batch, self._bytes = self._batch, [], 0
         try:
-            self._ingest(batch)
+            if batch:
+                self._ingest(batch)
         except (ButlerUserError, OSError) as error:
             if len(batch) == 1:
                 self.report.failed.append((batch[0].path, told_reason(error, batch[0].path)))
@@ -220,7 +225,9 @@ class _Ingest:
         self.report.ingested.extend(refs)
         self.report.skipped.extend(skipped)
         self.report.failed.extend(failed)
-        self.detectors |= {frame.data_id["detector"] for file in batch for frame in file.frames}
+        refused = {path for path, _ in failed}
+        there = [frame for file in batch if file.path not in refused for frame in file.frames]
+        self.detectors |= {frame.data_id["detector"] for frame in there}
         self.regions += [frame.region for frame in accepted]
 
     def _without_known(self, batch: Sequence[FrameFile]) -> list[tuple[FrameFile, list[Frame]]]:

@@ -22,7 +22,7 @@ def count_outside_tracts(butler: Butler, regions: Sequence[SkyRegion]) -> int:
     regions
         Regions of detector images.
     """
-    found = [record.region for record in butler.registry.records.fetch_all("tract")]
+    found = [record.region for record in butler.registry.records.fetch_all("tract")] if regions else []
     tracts = [region for region in found if region is not None]
     if not tracts:
         return 0
