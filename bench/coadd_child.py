@@ -13,8 +13,8 @@ import numpy as np
 def start(_: Sequence[str]) -> None:
     """Import what assembling a coadd imports, and nothing more."""
     from butler import Butler
-    from tasks.cli import load_pipeline
     from tasks.coadd import SafeClipAssembleCoaddTask
+    from tasks.ready_pipelines import load_pipeline
 
     load_pipeline("coadd-safeclip#assembleCoadd")
     SafeClipAssembleCoaddTask()

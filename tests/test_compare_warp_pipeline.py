@@ -11,10 +11,11 @@ from click.testing import CliRunner
 
 from butler import Butler
 from butler.images import Exposure, Image, SkyWcs
-from tasks.cli import load_pipeline, main
+from tasks.cli import main
 from tasks.coadd import psf_without_clipped
 from tasks.demo import SimulatedSurvey, SurveyConfig, first_light, simulate_survey, write_survey
 from tasks.demo.measures import clipped_mask, expected_n_image, mapped_mask
+from tasks.ready_pipelines import load_pipeline
 
 KEY = {"tract": 0, "patch": 0, "band": "i"}
 

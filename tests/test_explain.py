@@ -15,12 +15,12 @@ from butler.ingest import register_sky_map
 from butler.regions import SkyRegion
 from butler.skymaps import DiscreteSkyMap, DiscreteSkyMapConfig
 from connections import build_graph
-from tasks.cli import load_pipeline
 from tasks.cli.explain import explain
 from tasks.coadd import AssembleCoaddTask, PatchRef
 from tasks.errors import ExplainError
 from tasks.execution import run_graph
 from tasks.explain_pixel import explain_pixel
+from tasks.ready_pipelines import load_pipeline
 
 CAMERA = {"instrument": "Cam"}
 BANDS = {"i": range(1, 7), "r": range(11, 14)}
