@@ -88,14 +88,16 @@ def _version(name: str) -> str:
 
 
 _LIMITS = """\
-- `put`, one by one or many: a file is on disk before its rows are. That is three flushes of a file and its
-  directories for each dataset (0.3 to 0.5 ms of system time, and waiting), which the peer does not do; the
-  rest is the Python of a temporary name, a link, a checksum and a path from a template, not the registry.
-- Ingest in place: each file is looked at and its checksum computed.
+- `put`, one by one: a file is on disk before its rows are. That is up to three flushes (of the file, its
+  directory, and the directory that is new) and their waiting, which the peer does not do; making the file and
+  a directory takes the system as long again. In memory (`--directory /dev/shm`) neither counts.
+- `put_many`, and puts in a transaction, flush all their files at once. What is left are ten calls of the
+  system for each file (a directory, the file, its second name), a path, a checksum, and three rows.
 - `from butler import Butler`, and every command that opens a repository: mostly the import of SQLAlchemy,
   numpy, pydantic and lsst.sphgeom, which the peer imports, too. `import butler` and `--help` need none.
 - Lists and joins: one object for each ref and data ID; at 10,000 rows the fixed costs of both sides count.
 - Region reads beside astropy's memory map: the copy into native byte order is the same for both; a read of
   a large box is that copy and little else, so they come together there.
 - A query without the leading keys of a data ID (a patch without its tract) reads all rows of its run.
-- The path is most of the bytes of a file record: it is stored whole, indexed by a hash of 64 bits."""
+- The path is most of the bytes of a file record: it is stored whole. That of a file of the datastore is
+  indexed by a hash of 64 bits, which adds to it; that of a file elsewhere, as in these tables, is not."""
