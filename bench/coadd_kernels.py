@@ -23,8 +23,8 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-def kernel_lines(directory: Path, repeats: int = 5) -> list[str]:
-    """Return the table of the kernels, in one thread, each run on all warps."""
+def kernel_lines(directory: Path, repeats: int) -> list[str]:
+    """Return the table of the kernels, in one thread, the fastest of some runs on all warps."""
     numba.set_num_threads(1)
     with Butler(directory / "repo") as butler:
         refs = butler.query_datasets("deepCoadd_directWarp", "warps")

@@ -92,8 +92,11 @@ DOORS = {
     "sqlite3": [],
     "pickle": [],
 }
-# The two rooms at the bottom know nothing of ours; errors are the floor of the house.
-BOTTOM = {"butler/images": {"butler.errors", "butler.images"}, "tasks/kernels": {"tasks.kernels"}}
+# The two rooms at the bottom know nothing of ours; errors and late names are the floor of the house.
+BOTTOM = {
+    "butler/images": {"butler.errors", "butler.images", "butler.late"},
+    "tasks/kernels": {"tasks.kernels"},
+}
 
 
 def imports_of(path: Path) -> set[str]:

@@ -14,6 +14,7 @@ from lsst.sphgeom import (
     CompoundRegion,
     ConvexPolygon,
     Ellipse,
+    IntersectionRegion,
     LonLat,
     Region,
     UnitVector3d,
@@ -266,6 +267,10 @@ class SkyRegion:
         """
         return self._region.overlaps(other._region) is not False
 
+    def intersection(self, other: SkyRegion) -> SkyRegion:
+        """Return the region that both have in common; it may be empty, and not tell."""
+        return SkyRegion(IntersectionRegion(self._region, other._region))
+
     def contains(self, ra: ArrayLike, dec: ArrayLike) -> NDArray[np.bool_]:
         """Tell of each position (degrees) whether it lies inside; NaN is nowhere.
 
@@ -292,6 +297,8 @@ class SkyRegion:
     def outline(self, step: float = 1.0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return right ascension and declination along the edge, degrees; the last is the first.
 
+        Of a region that is neither polygon nor circle nor box, it is the edge of the circle around it.
+
         Parameters
         ----------
         step
@@ -300,7 +307,7 @@ class SkyRegion:
         Raises
         ------
         ValueError
-            Raised if the region is empty, or neither a polygon nor a circle nor a box.
+            Raised if the region is empty.
         """
         if self.is_empty:
             raise ValueError("an empty region has no outline")

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Backend", "PostgresBackend", "SqliteBackend", "check_postgres_url"]
 
 _BUSY_TIMEOUT_S: Final = 60
+_CACHE_KIB: Final = 32768
+"""Most memory for pages of a SQLite file: what a listing jumps to and fro in is read once, if it fits."""
 _Fault = tuple[tuple[str, ...], type[ButlerError], str]
 _BUSY: Final = f"the registry is busy: another process has held it for {_BUSY_TIMEOUT_S} s; try again"
 _TAKEN: Final = "the same exists already: {}"
@@ -337,4 +339,5 @@ def _configure_sqlite(connection: Any, record: Any) -> None:
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
     cursor.close()

@@ -161,7 +161,7 @@ class ProcessCcdTask(PipelineTask):
             self.repair.run(exposure.maskedImage)
         if self.config.doDetection:
             self.detection.detectFootprints(exposure)
-        given = detector.zero_point if zeroPoint is None else zeroPoint["zero_point"]
+        given = detector.zero_point if zeroPoint is None else _zero_point_of(zeroPoint)
         cards["MAGZP"] = self._calibrate(exposure, given, referenceCatalog, sky, measured.n_stars)
         self.metadata.update(cards)
         exposure.metadata = {**inputExposure.metadata, **cards}
@@ -184,7 +184,9 @@ class ProcessCcdTask(PipelineTask):
             weight=_cropped(weight, bbox, "weight map"),
         )
         if masked_image.mask.isSet(["BAD", "SAT", "NO_DATA"]).all():
-            raise NoWorkFound("no pixel of the detector image is good")
+            counts = {name: int(masked_image.mask.isSet(name).sum()) for name in ("NO_DATA", "SAT", "BAD")}
+            told = ", ".join(f"{count} are {name}" for name, count in counts.items())
+            raise NoWorkFound(f"no pixel of the detector image {bbox} is good: {told}")
 
     def _calibrate(
         self, exposure: Exposure, given: float | None, catalog: Any, sky: Struct | None, n_psf_stars: int
@@ -208,6 +210,14 @@ def _copied(exposure: Exposure) -> Exposure:
     image.unit = exposure.image.unit
     mask = replace(exposure.mask, array=exposure.mask.array.copy())
     return replace(exposure, maskedImage=MaskedImage(image, mask, Image.from_bbox(image.bbox)))
+
+
+def _zero_point_of(values: Mapping[str, Any]) -> float:
+    """Return the number in a dataset of a zero point."""
+    zero_point = values.get("zero_point")
+    if isinstance(zero_point, bool) or not isinstance(zero_point, int | float):
+        raise TaskError(f"the dataset zeroPoint holds {dict(values)}; it must have zero_point, a number")
+    return zero_point
 
 
 def _cropped(plane: Image | None, bbox: Box2I, what: str) -> Image | None:

@@ -77,7 +77,8 @@ class MakePsfMatchedWarpTask(PipelineTask):
             overlap, the one of the lower number is used. Its inputs are the detectors that have pixels, their
             valid polygons shrunk by the reach of the kernel. Header cards: ``MATCHRES``, the largest
             difference of matched PSF and model as a fraction of the model's peak; ``MATCHFWH``, the model's
-            FWHM in pixels; ``KERNSIZE``, the width of the largest kernel.
+            FWHM in pixels; ``KERNSIZE``, the width of the largest kernel. The card ``NOISECOR`` of the direct
+            warp has gone into the variance.
 
         Raises
         ------
@@ -167,6 +168,11 @@ class MakePsfMatchedWarpTask(PipelineTask):
     ) -> Exposure:
         """Return the output with everything that is known about it."""
         inputs = direct_warp.coaddInputs or CoaddInputs()
+        cards = dict(direct_warp.metadata)
+        correlation = float(cards.pop("NOISECOR", 1.0))
+        if self.config.doCorrectNoise and correlation > 0:
+            # Resampled noise is smooth over few pixels, and so passes the broader matching kernel.
+            output.variance.array *= np.float32(correlation)
         goodpix = sum(ccd.goodpix for ccd, _ in used)
         visits = tuple(replace(row, bbox=output.bbox, goodpix=goodpix) for row in inputs.visits)
         return replace(
@@ -175,7 +181,7 @@ class MakePsfMatchedWarpTask(PipelineTask):
             psf=self.config.modelPsf.apply(),
             coaddInputs=CoaddInputs(visits, tuple(ccd for ccd, _ in used)),
             metadata={
-                **direct_warp.metadata,
+                **cards,
                 "MATCHRES": max(grid.residual for _, grid in used),
                 "MATCHFWH": self.config.modelPsf.defaultFwhm,
                 "KERNSIZE": max(grid.size for _, grid in used),

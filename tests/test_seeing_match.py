@@ -1,0 +1,113 @@
+"""Differences as evidence: the fit of a template to a warp, and SafeClip in a field where all is detected."""
+
+import numpy as np
+import pytest
+from coadd_warps import BBOX, SKY_INFO, make_handles, make_warp
+from scipy import ndimage
+
+from tasks.coadd import SafeClipAssembleCoaddConfig, SafeClipAssembleCoaddTask
+from tasks.coadd.seeing_match import TemplateModel
+
+SEEING = (1.7, 1.8, 1.9, 2.0, 2.1, 2.3, 2.5)
+TRAIL_VISIT = 4
+
+
+def crowded(sigma, shape=BBOX.shape, shift=0.0):
+    """Draw 400 stars that overlap everywhere, in some seeing."""
+    rng = np.random.default_rng(8)
+    n_y, n_x = shape
+    image = np.zeros(shape)
+    rows, columns = np.mgrid[:n_y, :n_x]
+    stars = zip(rng.uniform(0, n_x, 400), rng.uniform(0, n_y, 400), rng.pareto(1.2, 400) + 0.2, strict=True)
+    for x, y, flux in stars:
+        squared = (columns - x - shift) ** 2 + (rows - y - shift / 2) ** 2
+        image += min(flux, 60) * 2000 / sigma**2 * np.exp(-squared / (2 * sigma**2))
+    return image
+
+
+def trail():
+    """Choose the pixels of a trail."""
+    y, x = np.mgrid[: BBOX.height, : BBOX.width]
+    return np.abs(y - 40 - 0.25 * x) < 2
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.15])
+def test_seeing_shift_scale_and_sky_are_fitted(shift):
+    """Of the difference of two images of one field in unlike seeing, the fit leaves a small part."""
+    template = crowded(2.0).astype(np.float32)
+    y, x = np.mgrid[: BBOX.height, : BBOX.width]
+    warp = (1.03 * crowded(2.15, shift=shift) + 50 + 0.4 * x - 0.2 * y).astype(np.float32)
+    one = np.ones(BBOX.shape, np.float32)
+    match = TemplateModel(template, one).match(warp, one, np.ones(BBOX.shape, bool))
+    inner = np.s_[3:-3, 3:-3]
+    before, left = (np.std((warp - template - m)[inner]) for m in (0, match.model))
+    assert left < 0.1 * before
+
+
+def test_an_artifact_is_no_part_of_the_fit():
+    """A bright trail changes the fitted model by a small part of its own brightness."""
+    template, one = crowded(2.0).astype(np.float32), np.ones(BBOX.shape, np.float32)
+    model, good = TemplateModel(template, one), np.ones(BBOX.shape, bool)
+    warp = crowded(2.1).astype(np.float32)
+    clean = model.match(warp, one, good)
+    struck = model.match(warp + np.float32(3000) * trail(), one, good)
+    assert np.std(struck.model - clean.model) < 0.01 * 3000
+
+
+def test_without_pixels_nothing_is_expected():
+    """A warp without good pixels, and a template without any, give empty planes and no error."""
+    one = np.ones(BBOX.shape, np.float32)
+    for template in (crowded(2.0).astype(np.float32), np.full(BBOX.shape, np.nan, np.float32)):
+        match = TemplateModel(template, one).match(one, one, np.zeros(BBOX.shape, bool))
+        assert not match.model.any()
+        assert not match.scatter.any()
+
+
+@pytest.fixture(scope="module")
+def crowded_warps():
+    """Make warps of a crowded field that are detected everywhere, one with a trail."""
+    rng = np.random.default_rng(2)
+    warps = []
+    for visit, sigma in enumerate(SEEING, start=1):
+        image = crowded(sigma) + rng.normal(scale=10, size=BBOX.shape)
+        image[trail() & (visit == TRAIL_VISIT)] += 400
+        warp = make_warp(visit, image, variance=100.0, sigma=sigma)
+        warp.mask.array[:] |= warp.mask.getPlaneBitMask("DETECTED")
+        warps.append(warp)
+    return warps
+
+
+def safe_clip(warps, evidence):
+    """Run SafeClip."""
+    config = SafeClipAssembleCoaddConfig(doNImage=True, clipEvidence=evidence)
+    task = SafeClipAssembleCoaddTask(config)
+    return task.run(SKY_INFO, make_handles(warps), [None] * len(warps), [0.01] * len(warps))
+
+
+def test_a_crowded_field_needs_differences(crowded_warps):
+    """Detections everywhere clip nothing; differences clip the trail, and stars stay as in the mean."""
+    assert len(safe_clip(crowded_warps, "detections").clipRecord) == 0
+    result = safe_clip(crowded_warps, "differences")
+    used = result.nImage.array
+    inner = np.zeros(BBOX.shape, bool)
+    inner[8:-8, 8:-8] = True
+    assert (used[trail() & inner] < len(SEEING)).mean() > 0.9
+    assert set(result.clipRecord["visit"]) == {TRAIL_VISIT}
+    mean = np.mean([warp.image.array for warp in crowded_warps], axis=0, dtype=float)
+    near = ndimage.binary_dilation(trail(), iterations=10)
+    np.testing.assert_allclose(result.coaddExposure.image.array[~near], mean[~near], rtol=1e-5)
+    clean = np.mean([w.image.array for i, w in enumerate(crowded_warps, 1) if i != TRAIL_VISIT], axis=0)
+    clipped = trail() & inner & (used < len(SEEING))
+    np.testing.assert_allclose(result.coaddExposure.image.array[clipped], clean[clipped], rtol=1e-5)
+
+
+def test_differences_survive_missing_pixels(crowded_warps):
+    """NaN and bad pixels, on one warp or on all, are neither evidence nor the end of it."""
+    warps = [make_warp(i, w.image.array, variance=100.0) for i, w in enumerate(crowded_warps, start=1)]
+    warps[0].image.array[20:25, 20:60] = np.nan
+    warps[1].mask.array[60:64, :] |= warps[1].mask.getPlaneBitMask("SAT")
+    for warp in warps:
+        warp.image.array[:, -4:] = np.nan
+        warp.mask.array[:, -4:] |= warp.mask.getPlaneBitMask("NO_DATA")
+    record = safe_clip(warps, "differences").clipRecord
+    assert set(record["visit"]) == {TRAIL_VISIT}
