@@ -84,7 +84,7 @@ def test_the_step_of_the_documentation_runs(done: Butler) -> None:
     noise = np.sqrt(np.median(calexp.variance.array))
     rows = np.abs(np.nanmedian(good, axis=1))
     # Pixels that were found to be bad later on were good then.
-    assert np.mean(rows < 1e-4 * noise) > 0.8
+    assert np.median(rows) < 1e-4 * noise
     assert rows.max() < 0.3 * noise
     told = str(done.get("processCcd_config"))
     assert "'target': 'row_background:RowBackgroundTask'" in told
