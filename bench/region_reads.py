@@ -59,7 +59,62 @@ def region_rows(directory: Path, repeats: int) -> list[Row]:
             Row(f"{n}², pixels of three planes, peer fitsio", planes, cfitsio, goal),
             Row(f"{n}², whole Exposure, peer astropy's pixels", exposure, astropy, goal),
         ]
+    rows += tile_rows(butler, repeats)
     butler.close()
+    return rows
+
+
+def tile_rows(butler: Any, repeats: int) -> list[Row]:
+    """Time what it takes to open the file, and reads from one with compressed tiles."""
+    import fitsio
+    from astropy.io import fits
+
+    from butler.images import Box2I, Extent2I, Point2I
+
+    plain = butler.find_dataset("warp")
+    path = str(butler.getURI(plain))
+
+    def size() -> object:
+        with fitsio.FITS(path) as hdus:
+            return hdus[1].get_dims()
+
+    opened = in_turn(
+        [
+            lambda: butler.getDeferred(plain).get(component="bbox"),
+            lambda: fits.open(path)[1].header["NAXIS1"],
+            size,
+        ],
+        repeats,
+        20,
+    )
+    rows = [
+        Row("opening, and the size of the image, peer astropy", opened[0], opened[1], "-"),
+        Row("opening, and the size of the image, peer fitsio", opened[0], opened[2], "-"),
+    ]
+    tiled = butler.find_dataset("tiled")
+    path = str(butler.getURI(tiled))
+    origin = butler.getDeferred(tiled).get(component="bbox").minimum
+    for n in (256, 1000):
+        low = (N_PIXELS - n) // 3
+        box = Box2I(Point2I(origin[0] + low, origin[1] + low), Extent2I(n, n))
+        window = slice(low, low + n)
+
+        def ours(box: Box2I = box) -> object:
+            return butler.getDeferred(tiled).get(component="maskedImage", parameters={"bbox": box})
+
+        def with_fitsio(window: slice = window) -> object:
+            with fitsio.FITS(path) as hdus:
+                return [hdus[name][window, window] for name in PLANES]
+
+        def with_astropy(window: slice = window) -> object:
+            with fits.open(path) as hdus:
+                return [hdus[name].section[window, window] for name in PLANES]
+
+        mine, cfitsio, astropy = in_turn([ours, with_fitsio, with_astropy], repeats, 3)
+        rows += [
+            Row(f"{n}² of lossless tiles, three planes, peer astropy (section)", mine, astropy, "-"),
+            Row(f"{n}² of lossless tiles, three planes, peer fitsio", mine, cfitsio, "-"),
+        ]
     return rows
 
 
@@ -81,8 +136,8 @@ def in_turn(calls: list[Callable[[], object]], repeats: int, n: int) -> list[tup
 
 
 def stored_warp(directory: Path) -> tuple[Any, Any, Path]:
-    """Put a warp of 4200² with all components; return the butler, its ref and its file."""
-    from butler import Butler, DatasetType
+    """Put a warp of 4200², plain and compressed; return the butler, and the plain one's ref and file."""
+    from butler import Butler, DatasetType, RepositoryConfig
     from butler.images import (
         Box2I,
         CcdInput,
@@ -123,9 +178,11 @@ def stored_warp(directory: Path) -> tuple[Any, Any, Path]:
         coaddInputs=CoaddInputs((VisitInput(7, box, box.area, 1.0, "HSC-R2"),), ccds),
     )
     root = directory / "region_reads"
-    Butler.makeRepo(root)
+    Butler.makeRepo(root, RepositoryConfig(compression={"tiled": "lossless"}))
     butler = Butler(root, run="run")
-    warp = DatasetType("warp", (), "ExposureF")
-    butler.registry.registerDatasetType(warp)
+    warp, tiled = (DatasetType(name, (), "ExposureF") for name in ("warp", "tiled"))
+    for kind in (warp, tiled):
+        butler.registry.registerDatasetType(kind)
     ref = butler.put(exposure, warp)
+    butler.put(exposure, tiled)
     return butler, ref, Path(str(butler.getURI(ref)))

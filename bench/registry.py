@@ -1,8 +1,8 @@
 """Time the registry against LSST's butler, and region reads against astropy and fitsio, side by side.
 
-``python bench/registry.py --quick`` takes about a minute. The table in ``docs/registry_benchmark.md`` is that
-of ``python bench/registry.py --warps 10000 100000 --grow 1000000 10000000 --output FILE``. It needs the
-extras ``peer`` and ``bench``.
+``python bench/registry.py --quick`` takes about a minute. The whole of ``docs/registry_benchmark.md`` is that
+of ``python bench/registry.py --warps 10000 100000 --grow 1000000 10000000 --output FILE``; its last section
+is kept in ``bench/registry_limits.md``. It needs the extras ``peer`` and ``bench``.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from registry_report import Row, write_report
 from registry_sides import N_PATCHES, WARP, Ours, Peer, Side, registry_bytes, side_of
 
 ROOT = Path(__file__).parents[1]
+CACHE = Path(tempfile.gettempdir()) / f"registry_bench_{os.getuid()}"
+"""Where compiled modules of both sides are, as neither may be able to write beside its sources."""
 
 
 @dataclass
@@ -78,13 +80,19 @@ def median(turns: Iterable[tuple[float, float]]) -> tuple[float, float]:
     return statistics.median(cpu), statistics.median(wall)
 
 
+def environment() -> dict[str, str]:
+    """Return the environment of processes that are timed: modules of both sides are compiled once."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(CACHE)}
+
+
 def process(*arguments: str) -> Callable[[], tuple[float, float]]:
     """Return what runs a command and tells its CPU and wall seconds."""
 
     def run() -> tuple[float, float]:
         before, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        subprocess.run([sys.executable, *arguments], check=True, capture_output=True, env=environment)
+        command = [sys.executable, *arguments]
+        subprocess.run(command, check=True, capture_output=True, env=environment())
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         return cpu, time.perf_counter() - wall
@@ -296,8 +304,7 @@ def listing_rows(bench: Bench, ours: Ours, peer: Peer, n_warps: int) -> None:
 def listing(side: Side, kind: str) -> tuple[float, float, float]:
     """Return CPU and wall seconds and megabytes of a listing in a new process."""
     command = [sys.executable, __file__, "--listing", side.name, str(side.root), kind]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment())
     cpu, wall, megabytes = map(float, done.stdout.split()[-3:])
     return cpu, wall, megabytes
 
@@ -377,6 +384,7 @@ def main() -> None:
     parser.add_argument("--warps", type=int, nargs="+", default=[10_000], help="sizes of both repositories")
     parser.add_argument("--grow", type=int, nargs="*", default=[], help="sizes of a repository of ours alone")
     parser.add_argument("--repeats", type=int, default=5, help="turns of each side")
+    parser.add_argument("--directory", type=Path, help="where repositories are made, for example /dev/shm")
     parser.add_argument("--quick", action="store_true", help="small sizes, few turns")
     parser.add_argument(
         "--output", type=Path, help="Markdown file to write, for example docs/registry_benchmark.md"
@@ -389,7 +397,7 @@ def main() -> None:
     if given.quick:
         given.warps, given.repeats = [2000], 3
     tables: list[tuple[str, list[Row]]] = []
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory(dir=given.directory) as temporary:
         for n_warps in given.warps:
             rows = peer_rows(Path(temporary) / str(n_warps), n_warps, given.repeats)
             tables.append((f"Against lsst-daf-butler, {n_warps} warps", rows))

@@ -7,9 +7,12 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 __all__ = ["Row", "write_report"]
 
+_LIMITS = Path(__file__).parent / "registry_limits.md"
+"""The section of the report that a person writes."""
 _HEAD = """\
 | what | ours, CPU (wall) | peer, CPU (wall) | ratio CPU | ratio wall | goal |
 |---|---|---|---|---|---|"""
@@ -58,8 +61,9 @@ def write_report(
     versions = ", ".join(f"{name} {_version(name)}" for name in names)
     parts = [
         "# Registry and region reads, measured",
-        "Written by `bench/registry.py`; do not edit. Both sides hold the same data and take turns in one "
-        f"process; each figure is the median of its turns. Python {platform.python_version()}, "
+        "Written by `bench/registry.py`, but for the last section, which is `bench/registry_limits.md`. Both "
+        "sides hold the same data and take turns in one process; "
+        f"each figure is the median of its turns. Python {platform.python_version()}, "
         f"{os.cpu_count()} processors; {versions}. The machine was shared with other work, so the ratio of "
         "CPU seconds is the figure to trust.",
     ]
@@ -76,7 +80,7 @@ def write_report(
         ]
         lines += [f"| {n:.0e} | {a:.3f} | {b:.3f} | {c:.2f} | {rate:.0f} |" for n, a, b, c, rate in grown]
         parts += ["## Ours alone, growing", "\n".join(lines)]
-    parts += ["## What limits the rest", _LIMITS]
+    parts.append(_LIMITS.read_text(encoding="utf-8").strip())
     return "\n\n".join(parts) + "\n"
 
 
@@ -85,17 +89,3 @@ def _version(name: str) -> str:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return "absent"
-
-
-_LIMITS = """\
-- `put`, one by one or many: a file is on disk before its rows are. That is three flushes of a file and its
-  directories for each dataset (0.3 to 0.5 ms of system time, and waiting), which the peer does not do; the
-  rest is the Python of a temporary name, a link, a checksum and a path from a template, not the registry.
-- Ingest in place: each file is looked at and its checksum computed.
-- `from butler import Butler`, and every command that opens a repository: mostly the import of SQLAlchemy,
-  numpy, pydantic and lsst.sphgeom, which the peer imports, too. `import butler` and `--help` need none.
-- Lists and joins: one object for each ref and data ID; at 10,000 rows the fixed costs of both sides count.
-- Region reads beside astropy's memory map: the copy into native byte order is the same for both; a read of
-  a large box is that copy and little else, so they come together there.
-- A query without the leading keys of a data ID (a patch without its tract) reads all rows of its run.
-- The path is most of the bytes of a file record: it is stored whole, indexed by a hash of 64 bits."""

@@ -29,9 +29,11 @@ SHAPE = (4096, 2048)
 SOURCE_SCALE, ROTATION = 0.263, 0.09
 FWHM, SPACING = 3.6, 60
 SIDES = Path(__file__).with_name("warp_sides.py")
+METHODS = ("interp", "adaptive", "exact")
 APERTURE = 16
 OURS = "ours, Lanczos-3, three planes"
 SWARP = "SWarp, Lanczos-3, image and weight"
+SWARP_PARTS = "SWarp, the same, not laid into 4200²"
 
 
 @dataclass
@@ -50,14 +52,17 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--report", type=Path)
     parser.add_argument("--reproject-python", default=sys.executable, help="interpreter that has reproject")
-    parser.add_argument("--without-slow", action="store_true", help="leave out reproject's exact method")
+    parser.add_argument(
+        "--reproject", nargs="*", default=METHODS, choices=METHODS, help="its methods to time"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         directory = Path(place)
         places = make_exposure(directory)
-        commands = sides(directory, arguments.reproject_python)
-        if arguments.without_slow:
-            commands.pop("reproject exact, image")
+        commands = sides(directory)
+        for method in arguments.reproject:
+            side = [arguments.reproject_python, str(SIDES), f"reproject-{method}", str(directory)]
+            commands[f"reproject {method}, image"] = side
         report = measure(directory, commands, places, arguments.repeats)
     print(report)
     if arguments.report:
@@ -102,8 +107,8 @@ def make_exposure(directory: Path) -> np.ndarray:
     return np.stack(wcs.pixelToSky(*np.transpose(places)), axis=1)
 
 
-def sides(directory: Path, reproject_python: str) -> dict[str, list[str]]:
-    """Return the command of each side."""
+def sides(directory: Path) -> dict[str, list[str]]:
+    """Return the commands of our sides and SWarp's."""
     swarp = shutil.which("SWarp") or shutil.which("swarp")
     if swarp is None:
         raise SystemExit("SWarp is not installed: apt-get install swarp")
@@ -134,13 +139,14 @@ def sides(directory: Path, reproject_python: str) -> dict[str, list[str]]:
         "VERBOSE_TYPE": "QUIET",
     }
     options = [text for name, value in settings.items() for text in (f"-{name}", value)]
-    swarp_command = [swarp, "-c", os.devnull, str(directory / "image.fits"), *options]
-    commands[SWARP] = [*swarp_command, "-COMBINE", "Y"]
-    commands["SWarp, the same, not laid into 4200²"] = [*swarp_command, "-COMBINE", "N"]
-    for method in ("interp", "adaptive", "exact"):
-        commands[f"reproject {method}, image"] = [
-            reproject_python, str(SIDES), f"reproject-{method}", str(directory)
-        ]  # fmt: skip
+    command = [swarp, "-c", os.devnull, str(directory / "image.fits"), *options]
+    # Without combination it removes the output that it has announced.
+    for name, output_name, combine in ((SWARP, "swarp", "Y"), (SWARP_PARTS, "none", "N")):
+        files = [
+            *("-IMAGEOUT_NAME", str(directory / f"{output_name}.fits")),
+            *("-WEIGHTOUT_NAME", str(directory / f"{output_name}.weight.fits")),
+        ]
+        commands[name] = [*command, *files, "-COMBINE", combine]
     return commands
 
 

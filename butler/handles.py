@@ -9,7 +9,6 @@ from typing import Any, Protocol
 from .datasets import DatasetRef, StorageClass, get_storage_class
 from .dimensions import DataCoordinate
 from .errors import StorageClassError
-from .tables import is_table, table_part
 
 __all__ = [
     "DatasetReader",
@@ -188,6 +187,8 @@ def read_part(obj: Any, component: str | None, parameters: Mapping[str, Any]) ->
     """
     if component is None and not parameters:
         return obj
+    from .tables import is_table, table_part
+
     if is_table(obj):
         return table_part(obj, component, parameters)
     bbox = parameters.get("bbox")

@@ -15,10 +15,12 @@ package declares under such a name, and only once the name turns up.
 from __future__ import annotations
 
 from functools import cache
-from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import StorageClassError
+
+if TYPE_CHECKING:
+    from importlib import metadata
 
 __all__ = ["load_plugin", "plugin_names"]
 
@@ -26,6 +28,8 @@ __all__ = ["load_plugin", "plugin_names"]
 @cache
 def _declared(group: str) -> dict[str, list[metadata.EntryPoint]]:
     """Return what installed packages declare, by name, without an import."""
+    from importlib import metadata
+
     found: dict[str, list[metadata.EntryPoint]] = {}
     for point in metadata.entry_points(group=group):
         found.setdefault(point.name, []).append(point)

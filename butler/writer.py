@@ -120,7 +120,7 @@ class DatasetWriter:
             with transaction:
                 if stored := self.registry.files.get(sorted(registered)):
                     raise ConflictingDefinitionError(f"{len(stored)} of the datasets are stored already")
-                for run, refs in new.items():
+                for run, refs in sorted(new.items()):
                     self.registry.add_datasets(run, refs)
                 self.registry.files.insert({ref.id: staged.record for ref, staged in datasets})
         except (ConflictingDefinitionError, OrphanedRecordError):

@@ -14,7 +14,7 @@ __all__ = ["find_pipeline", "load_pipeline", "ready_pipelines"]
 def ready_pipelines() -> dict[str, Path]:
     """Return the files of the ready pipelines by name."""
     folder = Path(str(resources.files(__package__) / "pipelines"))
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"), key=lambda path: path.stem)}
 
 
 def find_pipeline(name: str) -> Path:

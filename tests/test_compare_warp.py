@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -406,6 +407,24 @@ def test_static_sky_is_needed() -> None:
     handles = make_handles([make_warp(1)])
     with pytest.raises(TaskError, match="makeStaticSkyModel"):
         task.run(SKY_INFO, handles, [None], [1.0])
+
+
+def test_unselected_visits_are_not_in_the_static_sky() -> None:
+    """In a quantum, the static sky is made of the visits that the coadd is made of, and no others."""
+    images = visits(4)
+    images[3] = images[3] + 1000.0
+    direct = make_handles([make_warp(i, image) for i, image in enumerate(images, 1)])
+    info = SimpleNamespace(getOuterBBox=lambda: BBOX)
+    tract = SimpleNamespace(getPatchInfo=lambda index: info, getWcs=lambda: SKY_INFO.wcs)
+    context = SimpleNamespace(quantum=SimpleNamespace(dataId={"tract": 0, "patch": 3}))
+    inputs = {
+        "skyMap": {0: tract},
+        "inputWarps": direct[:3],
+        "psfMatchedWarps": matched_handles(images),
+    }
+    made = CompareWarpAssembleCoaddTask().makeSupplementaryDataGen3(context, inputs, {})
+    assert [handle.dataId["visit"] for handle in made.warpRefList] == [1, 2, 3]
+    assert abs(np.mean(made.templateCoadd.image.array)) < 0.1
 
 
 def test_connections_have_the_published_names() -> None:

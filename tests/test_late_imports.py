@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -30,9 +31,28 @@ def test_naming_the_butler_imports_nothing_heavy(statements: str) -> None:
     assert not modules_after(statements).intersection(HEAVY)
 
 
-def test_a_butler_without_images_imports_no_astropy() -> None:
-    """The class itself, with its registry, needs neither FITS nor a parser of expressions."""
-    assert not modules_after("from butler import Butler").intersection({"astropy", "lark", "scipy"})
+UNNEEDED = ("astropy", "lark", "lsst", "numpy", "psycopg", "scipy")
+
+
+def test_the_butler_imports_neither_arrays_nor_regions() -> None:
+    """The class itself, with its registry, needs no FITS, no parser of expressions, no geometry."""
+    assert not modules_after("from butler import Butler").intersection(UNNEEDED)
+
+
+def test_a_list_of_collections_imports_neither_arrays_nor_regions(repository: Path) -> None:
+    """A command that opens a repository imports what it needs for that."""
+    command = f"main(['query-collections', {str(repository)!r}], standalone_mode=False)"
+    assert not modules_after(f"from butler.cli import main\n{command}").intersection(UNNEEDED)
+
+
+def test_finding_and_reading_imports_neither_arrays_nor_queries(repository: Path) -> None:
+    """A dataset is found by its data ID without the machinery of queries."""
+    script = (
+        f"from butler import Butler\nbutler = Butler({str(repository)!r}, collections='run')\n"
+        "print(butler.find_dataset('note', instrument='CAM', visit=1))"
+    )
+    loaded = modules_after(script)
+    assert not loaded.intersection({*UNNEEDED, "butler.registry.queries.runner"})
 
 
 def test_every_public_name_is_found() -> None:

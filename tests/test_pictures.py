@@ -15,7 +15,16 @@ from butler.cli import main
 from butler.cli.sky_boxes import SkyCutout, parse_position, parse_size
 from butler.errors import ButlerUserError
 from butler.images import Box2I, Exposure, Image, Mask, Point2I
-from butler.pictures import Picture, Scaling, draw_picture, rasterize_map
+from butler.pictures import (
+    Picture,
+    Scaling,
+    draw_image,
+    draw_picture,
+    new_figure_class,
+    rasterize_map,
+    sky_axes,
+)
+from butler.pictures.mask_overlay import NO_DATA_COLOR
 
 pytest.importorskip("matplotlib")
 
@@ -309,6 +318,64 @@ def test_mask_planes_have_their_colours(tmp_path: Path) -> None:
     assert seen["all"] >= (seen["usual"] & seen["all"])
     assert seen["all"] & seen["usual"]
     assert seen["all"] - seen["usual"]
+
+
+def test_what_no_input_reaches_has_a_colour_of_its_own(tmp_path: Path) -> None:
+    """Pixels with NO_DATA, and counts of 0, are neither dark nor light; the legend tells how many."""
+    from matplotlib.colors import to_rgb
+
+    empty = tuple(round(part * 15) for part in to_rgb(NO_DATA_COLOR))
+    image = Image(np.zeros((20, 30), dtype=np.float32), unit="nJy")
+    mask = Mask(np.zeros((20, 30), dtype=np.int32))
+    path = tmp_path / "picture.png"
+    draw_picture(Picture(image, mask), path, scaling=Scaling(limits=(0.0, 1.0)))
+    assert empty not in colors_at(path)
+    mask.array[:10] |= mask.getPlaneBitMask("NO_DATA")
+    draw_picture(Picture(image, mask), path, scaling=Scaling(limits=(0.0, 1.0)))
+    assert empty in colors_at(path)
+    counts = Image(np.ones((20, 30), dtype=np.uint16))
+    counts.array[:5] = 2
+    for lowest, expected in ((1, False), (0, True)):
+        counts.array[-5:] = lowest
+        figure, axes = draw_counts(counts)
+        shown = axes.images[0].to_rgba(counts.array)[-1, 0, :3]
+        assert np.allclose(shown, to_rgb(NO_DATA_COLOR)) is expected
+        figure.clear()
+
+
+def draw_counts(counts: Image) -> tuple[Any, Any]:
+    """Draw an image of counts; return figure and axes."""
+    figure = new_figure_class()()
+    axes = sky_axes(figure, (1, 1, 1), None, (0, 0))
+    draw_image(figure, axes, counts)
+    return figure, axes
+
+
+def test_the_legend_tells_how_much_is_empty() -> None:
+    """The part without data is in the legend of an image, and not where only the mask is drawn."""
+    mask = Mask(np.zeros((20, 30), dtype=np.int32))
+    mask.array[:5] |= mask.getPlaneBitMask("NO_DATA")
+    mask.array[7] |= mask.getPlaneBitMask("SAT")
+    image = Image(np.zeros((20, 30), dtype=np.float32))
+    figure = new_figure_class()()
+    axes = sky_axes(figure, (1, 1, 1), None, (0, 0))
+    draw_image(figure, axes, image, mask=mask)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["SAT  5 %", "NO_DATA  25 %"]
+
+
+@pytest.mark.parametrize("name", ["deepCoadd_directWarp", "deepCoadd_psfMatchedWarp"])
+def test_the_title_of_a_warp(butler: Butler, drawn: list[Picture], name: str) -> None:
+    """Visit, tract and patch are in it; the mask planes of a warp lie over it."""
+    warp = DatasetType(name, ("instrument", "visit", "skymap", "tract", "patch"), "ExposureF")
+    butler.registry.registerDatasetType(warp)
+    exposure = make_exposure()
+    for visit in (1, 2):
+        butler.put(exposure, warp, visit=visit, tract=0, patch=1)
+    call("show", butler.root, name, "visit=2")
+    (picture,) = drawn
+    assert picture.title == f"{name}: instrument CAM, skymap sky, tract 0, patch 1, visit 2\nrun"
+    assert picture.mask is not None
+    np.testing.assert_array_equal(picture.mask.array, exposure.mask.array)
 
 
 def test_a_picture_needs_something() -> None:

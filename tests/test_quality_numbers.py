@@ -218,6 +218,26 @@ def test_exposures_are_calibrated_to_a_catalog(frame: Frame, calexp: Exposure) -
     assert calexp.image.array[inside].sum() == pytest.approx(expected, rel=0.05)
 
 
+def test_another_visit_can_be_the_reference(frame: Frame) -> None:
+    """Stars of one exposure calibrate another one of the same sky, and tell how far it is off."""
+    first = ProcessCcdTask().run(observed(frame), make_camera()).outputExposure
+    reference = MeasureStarsTask().run(first).as_reference(first.wcs, first.photoCalib, "r")
+    assert (reference["coord_ra"].unit, reference.colnames[2]) == ("deg", "r_mag")
+    header = frame.wcs.to_header()
+    header["CRVAL2"] += 0.3 / 3600
+    other = replace(observed(frame), wcs=type(frame.wcs)(header))
+    other.image.array = other.image.array * np.float32(0.5)
+    config = ProcessCcdConfig()
+    config.photometricScale.retarget("tasks.process_ccd:ReferenceZeroPointTask")
+    stats = (
+        ProcessCcdTask(config)
+        .run(other, make_camera(), referenceCatalog=reference)
+        .outputExposure.summaryStats
+    )
+    assert stats.zeroPoint == pytest.approx(ZERO_POINT - 2.5 * math.log10(2.0), abs=0.002)
+    assert (stats.astromOffsetMean, stats.astromOffsetStd) == pytest.approx((0.3, 0.0), abs=0.01)
+
+
 def test_a_table_of_zero_points_counts_more_than_the_header(frame: Frame) -> None:
     """A given zero point is used; without one, the header's is."""
     task = ProcessCcdTask()
@@ -304,6 +324,13 @@ def test_what_is_not_known_is_nan() -> None:
     for name in ("effTime", "psfStarDeltaE1Median", "starEMedian", "maxDistToNearestPsf", "astromOffsetMean"):
         assert math.isnan(getattr(stats, name)), name
     assert stats.nPsfStar == 0
+
+
+@pytest.mark.parametrize("given", [{}, {"zero_point": "25"}, {"zero_point": math.nan}])
+def test_a_zero_point_that_is_no_number_is_refused(frame: Frame, given: dict[str, Any]) -> None:
+    """A dataset without a usable number is told with what it holds."""
+    with pytest.raises(TaskError, match=r"zero_point, a number|the zero point is nan"):
+        ProcessCcdTask().run(observed(frame), make_camera(), zeroPoint=given)
 
 
 def test_errors_of_a_quantum_name_its_data_id() -> None:

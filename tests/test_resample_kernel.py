@@ -265,6 +265,20 @@ def test_grown_bits_cover_the_whole_support() -> None:
         )
 
 
+def test_stretched_kernel_loses_no_masked_pixel() -> None:
+    """On pixels three times as large, a bad pixel marks those that its value goes into, wherever it lies."""
+    coarser = affine((3.0, 0.0, 0.0, 3.0), 30.2, 30.7)
+    for place in range(40, 49):
+        mask = np.zeros((120, 120), dtype=np.int32)
+        mask[place, 110 - place] = BAD
+        image = (mask == BAD).astype(np.float32)
+        out = warp(image, coarser, (20, 20), mask=mask, kernel="bilinear", stretch=3.0)
+        marked = (out.mask & BAD) != 0
+        assert marked.any()
+        assert marked[np.abs(out.image) > 0.3 * out.image.max()].all()
+        assert marked.sum() <= 9
+
+
 def test_unprojectable_sky_has_no_data() -> None:
     """NaN or infinite nodes leave pixels without data only in the cells that use them."""
     image = np.ones((200, 200), dtype=np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from butler.handles import InMemoryDatasetHandle
 from butler.images import Exposure, ExposureSummaryStats, FilterLabel, MaskedImage, VisitInfo
 from connections.errors import ConfigError, NoWorkFound
+from tasks.coadd import AssembleCoaddTask
 from tasks.errors import TaskError
 from tasks.process_ccd import ConsolidateVisitSummaryTask
 from tasks.select import (
@@ -284,6 +286,20 @@ def test_a_column_that_does_not_exist_is_refused() -> None:
     """A misspelt column is told with the nearest name."""
     with pytest.raises(TaskError, match="no column 'efTime'"):
         choose_visits({3: summary()}, {"visitSummaryMinValues": {"efTime": 1.0}})
+
+
+def test_visits_of_two_instruments_with_one_number_are_two() -> None:
+    """The coadd takes the warps of chosen visits in the order of the choice, each of its own instrument."""
+    keys = [("A", 1), ("B", 1), ("A", 2), ("B", 3), ("A", 4)]
+    warps = [SimpleNamespace(dataId={"instrument": i, "visit": v, "patch": 0}) for i, v in keys]
+    choices = [
+        InMemoryDatasetHandle(chosen, {"instrument": name}, "StructuredDataDict")
+        for name, chosen in (("A", {"4": True, "9": True, "2": True}), ("B", {"1": True}))
+    ]
+    task = AssembleCoaddTask()
+    chosen = task._of_chosen_visits(warps, choices)
+    assert [(w.dataId["instrument"], w.dataId["visit"]) for w in chosen] == [("A", 4), ("A", 2), ("B", 1)]
+    assert len(task.metadata["unselectedWarps"]) == 2
 
 
 # Visit summaries.

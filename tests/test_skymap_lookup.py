@@ -18,10 +18,23 @@ RINGS = RingsSkyMap(
         numRings=4, raStart=17, tractOverlap=1, pixelScale=900, patchInnerDimensions=(60, 80), patchBorder=5
     )
 )
+CELLS = RingsSkyMap(
+    RingsSkyMapConfig(
+        numRings=3,
+        tractOverlap=0,
+        pixelScale=1800,
+        projection="TAN",
+        tractBuilder="cells",
+        cellInnerDimensions=(10, 10),
+        cellBorder=2,
+        numCellsPerPatchInner=4,
+    )
+)
 DISCRETE = small_map()
+MAPS = (RINGS, CELLS, DISCRETE)
 EVERY_PATCH = {
     sky_map: [(tract.tract_id, patch.sequential_index, patch.region) for tract in sky_map for patch in tract]
-    for sky_map in (RINGS, DISCRETE)
+    for sky_map in MAPS
 }
 
 ras, decs = st.floats(0, 360), st.floats(-90, 90)
@@ -49,8 +62,8 @@ def slow_overlaps(sky_map, region):
 @given(st.lists(areas, min_size=1, max_size=3))
 @settings(deadline=None, max_examples=30)
 def test_areas_find_every_patch_that_they_overlap(regions):
-    """One by one and all together, in rings and in a discrete map, as trying every patch does."""
-    for sky_map in (RINGS, DISCRETE):
+    """One by one and all together, in rings, cells and a discrete map, as trying every patch does."""
+    for sky_map in MAPS:
         expected = [slow_overlaps(sky_map, region) for region in regions]
         for region, pairs in zip(regions, expected, strict=True):
             found = sky_map.findTractPatchList(region)
@@ -58,6 +71,16 @@ def test_areas_find_every_patch_that_they_overlap(regions):
         i, tracts, patches = sky_map.find_overlaps(regions)
         together = [(n, t, p) for n, pairs in enumerate(expected) for t, p in pairs]
         assert list(zip(i.tolist(), tracts.tolist(), patches.tolist(), strict=True)) == together
+
+
+def test_patches_that_reach_beyond_their_tract_are_found():
+    """The outermost pixel of a patch of cells lies off its tract, and is found all the same."""
+    for tract in CELLS:
+        box = tract.getPatchInfo(0).outer_bbox
+        assert not tract.bbox.contains(box.minimum)
+        corner = SkyRegion.from_point(*map(float, tract.wcs.pixelToSky(*box.minimum)))
+        _, tract_ids, patch_ids = CELLS.find_overlaps([corner])
+        assert (tract.tract_id, 0) in zip(tract_ids.tolist(), patch_ids.tolist(), strict=True)
 
 
 def test_a_wide_area_misses_no_tract():

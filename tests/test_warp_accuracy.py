@@ -161,6 +161,22 @@ def test_map_is_exact(kind: str) -> None:
         np.testing.assert_allclose(warp.image.array[j, i] / area, source[axis], atol=1e-4)
 
 
+def test_far_from_a_distorted_image_positions_are_right_or_unknown() -> None:
+    """Where SIP polynomials have no inverse, a position is NaN and not one inside the image."""
+    strong = {**SIP, "A_3_0": -4e-7, "A_1_2": -4e-7, "B_0_3": -4e-7, "B_2_1": -4e-7}
+    wcs = SkyWcs({**make_wcs().to_header(), "CRPIX1": 500.0, "CRPIX2": 500.0, **strong})
+    plane = make_wcs(crpix=(499.0, 499.0))
+    x, y = np.meshgrid(np.linspace(-3000, 4000, 41), np.linspace(-3000, 4000, 41))
+    sky = plane.pixelToSky(x, y)
+    found_x, found_y = wcs.skyToPixel(*sky)
+    known = np.isfinite(found_x)
+    assert known[20, 20]
+    assert 20 < known.sum() < known.size
+    back_x, back_y = plane.skyToPixel(*wcs.pixelToSky(found_x[known], found_y[known]))
+    np.testing.assert_allclose(back_x, x[known], atol=1e-3)
+    np.testing.assert_allclose(back_y, y[known], atol=1e-3)
+
+
 @pytest.mark.parametrize("kernel", ["bilinear", "lanczos2", "lanczos3", "lanczos4", "lanczos5"])
 def test_variance_is_that_of_many_realisations(kernel: str) -> None:
     """Over many realisations of noise, pooled over pixels, predicted and measured variances agree to 1 %."""

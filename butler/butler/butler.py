@@ -28,6 +28,8 @@ class Butler(LocatingButler, QueryingButler, WritingButler, MovingButler):
         Whether an instrument or sky map that is the only one is filled into data IDs.
     without_datastore
         Whether only the registry is opened: datasets are found then, but not read.
+    searchPaths
+        For LSST's callers: no other place has settings, so that it is told to have no effect.
     **data_id
         Default values for ``instrument`` and ``skymap``.
 

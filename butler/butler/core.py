@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,8 +47,11 @@ class ButlerCore:
         writeable: bool | None = None,
         inferDefaults: bool = True,
         without_datastore: bool = False,
+        searchPaths: object = None,
         **data_id: str,
     ) -> None:
+        if searchPaths:
+            warnings.warn("searchPaths has no effect: all settings are in butler.yaml", stacklevel=2)
         path = _located(config)
         self.root = (path.parent if path.name == CONFIG_NAME else path).absolute()
         settings = RepositoryConfig.load(self.root)

@@ -6,13 +6,15 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..datasets import DatasetRef, DatasetType
 from ..dimensions import DataCoordinate, DataId, DimensionGroup, DimensionRecord
 from ..errors import EmptyQueryResultError, InvalidQueryError, MissingDatasetTypeError, did_you_mean
-from ..registry import DatasetSearch, Query
 from .reading import ReadingButler
+
+if TYPE_CHECKING:
+    from ..registry import DatasetSearch, Query
 
 __all__ = ["QueryingButler"]
 
@@ -37,7 +39,7 @@ class QueryingButler(ReadingButler):
                 for ref in query.datasets("calexp", "run").order_by("visit", "-detector"):
                     ...
         """
-        yield Query.everything(self.registry)
+        yield self._query("", None)
 
     def query_datasets(
         self,
@@ -184,6 +186,8 @@ class QueryingButler(ReadingButler):
         return found
 
     def _query(self, where: str, bind: Mapping[str, Any] | None) -> Query:
+        from ..registry import Query
+
         return Query.everything(self.registry).where(where, bind=bind)
 
     def _fetch(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -281,6 +282,10 @@ class ReadingButler(ButlerCore):
         timespan: Timespan | None = None,
     ) -> FoundDataset:
         if isinstance(dataset, DatasetRef):
+            if collections is not None:
+                # Not an error: scripts that were written for LSST's butler do it.
+                told = f"{dataset} is one dataset, whatever the collections: {collections!r} is not looked at"
+                warnings.warn(told, stacklevel=4)
             known = dataset.datastore_records
             record = known if isinstance(known, FileRecord) else self.registry.files.get_one(dataset.id)
             return FoundDataset(dataset, record)

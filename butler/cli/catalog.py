@@ -28,6 +28,10 @@ class CommandEntry:
 SECTIONS: Final[Mapping[str, Mapping[str, CommandEntry]]] = {
     "Set up": {
         "create": CommandEntry("create:create", "Make an empty repository in the directory REPO."),
+        "register-instrument": CommandEntry(
+            "instruments:register_instrument",
+            "Register instruments: cameras that come with the program, or YAML files with a camera mapping.",
+        ),
         "register-dataset-type": CommandEntry(
             "dataset_types:register_dataset_type", "Register the dataset type NAME."
         ),
@@ -40,6 +44,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, CommandEntry]]] = {
         "config-dump": CommandEntry(
             "create:config_dump", "Print the configuration of a repository, with all defaults, as YAML."
         ),
+        "config-validate": CommandEntry(
+            "validation:config_validate",
+            "Look for mistakes in butler.yaml: settings, templates, names that mean nothing.",
+        ),
         "migrate": CommandEntry(
             "migrate:migrate",
             "Bring the registry to this program's schema version; while nobody else uses it.",
@@ -48,6 +56,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, CommandEntry]]] = {
     "Bring in and out": {
         "ingest-exposures": CommandEntry(
             "ingest:ingest_exposures", "Ingest flattened exposures: FITS files, or directories of them."
+        ),
+        "camera-template": CommandEntry(
+            "ingest:camera_template", "Print a camera mapping, to write one's own from."
         ),
         "ingest-files": CommandEntry(
             "ingest_files:ingest_files", "Ingest the files that a table lists, as datasets of one type."

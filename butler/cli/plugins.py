@@ -12,12 +12,14 @@ used, and for ``butler --help``: it should import what is heavy inside its funct
 from __future__ import annotations
 
 from functools import cache
-from importlib import metadata
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from .catalog import COMMANDS
+
+if TYPE_CHECKING:
+    from importlib import metadata
 
 __all__ = ["ENTRY_POINTS", "find_plugins", "load_plugin"]
 
@@ -28,6 +30,8 @@ ENTRY_POINTS: Final = "butler.cli"
 @cache
 def find_plugins() -> dict[str, metadata.EntryPoint]:
     """Return the declared commands by name, without an import; a name that is taken is left out."""
+    from importlib import metadata
+
     found: dict[str, metadata.EntryPoint] = {}
     for point in sorted(metadata.entry_points(group=ENTRY_POINTS), key=lambda p: (p.name, package_of(p))):
         if point.name in COMMANDS or point.name in found:

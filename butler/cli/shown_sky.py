@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 from ..butler import Butler
-from ..datasets import DatasetType
+from ..datasets import DatasetRef, DatasetType
 from ..errors import DatasetNotFoundError, EmptyQueryResultError, StorageClassError
 from ..ingest import find_sky_map, observed_outlines
 from ..pictures import SkyFrame, SkyOutline, SkyPicture, depth_map
@@ -85,13 +85,9 @@ class ShownSky:
         found = _sky_map(butler, sky_map) if with_sky_map else None
         if not outlines and not refs and found is None:
             raise EmptyQueryResultError("nothing was observed, and no sky map is registered")
-        drawn = found[0] if found else None
-        ids = [
-            ref.dataId for ref in refs if ref.dataId["skymap"] == drawn and "patch" in ref.dataId.dimensions
-        ]
-        patches = sorted({(int(data_id["tract"]), int(data_id["patch"])) for data_id in ids})
+        patches = [] if found is None else _patches_of(refs, *found)
         told = ", ".join(text for text in (*selection.types, *selection.data_id, selection.where) if text)
-        return cls(outlines, sorted(patches), of_patches, found, told)
+        return cls(outlines, patches, of_patches, found, told)
 
     def picture(
         self, cutout: SkyCutout | None, *, whole_sky: bool, depth: str, nside: int | None
@@ -163,6 +159,16 @@ def _sorted_types(butler: Butler, names: Sequence[str]) -> tuple[list[str], list
         else:
             raise StorageClassError(f"{name} lies nowhere on the sky: it has no visit and no tract")
     return observed, of_patches
+
+
+def _patches_of(refs: Sequence[DatasetRef], name: str, sky_map: SkyMap) -> list[tuple[int, int]]:
+    """Return the patches of a sky map that datasets are of; of one of a tract, all that the tract has."""
+    patches: set[tuple[int, int]] = set()
+    for data_id in (ref.dataId for ref in refs if ref.dataId["skymap"] == name):
+        tract = int(data_id["tract"])
+        numbers = [int(data_id["patch"])] if "patch" in data_id.dimensions else range(len(sky_map[tract]))
+        patches |= {(tract, number) for number in numbers}
+    return sorted(patches)
 
 
 def _outlines(butler: Butler, selection: Selection, types: Sequence[str]) -> list[SkyOutline]:

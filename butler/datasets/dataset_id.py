@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ..dimensions import DataCoordinate
 
-__all__ = ["DATASET_NAMESPACE", "DatasetIdGenEnum", "derive_dataset_id", "make_dataset_id"]
+__all__ = ["DATASET_NAMESPACE", "DatasetIdGenEnum", "derive_dataset_id", "id_from_bytes", "make_dataset_id"]
 
 
 class DatasetIdGenEnum(Enum):
@@ -57,4 +57,21 @@ def make_dataset_id() -> uuid.UUID:
     """
     milliseconds, rest = divmod(time.time_ns(), 1_000_000)
     value = (milliseconds & (2**48 - 1)) << 80 | 0x7 << 76 | (rest << 12) // 1_000_000 << 64
-    return uuid.UUID(int=value | 0b10 << 62 | int.from_bytes(os.urandom(8), "big") >> 2)
+    return _id_of(value | 0b10 << 62 | int.from_bytes(os.urandom(8), "big") >> 2)
+
+
+def id_from_bytes(encoded: bytes) -> uuid.UUID:
+    """Return the UUID of 16 bytes."""
+    return _id_of(int.from_bytes(encoded))
+
+
+def _id_of(number: int) -> uuid.UUID:
+    """Return the UUID of a number of 128 bits, without the checks that take most of the time of ``UUID``."""
+    made = object.__new__(uuid.UUID)
+    _set_integer(made, number)
+    _set_safety(made, uuid.SafeUUID.unknown)
+    return made
+
+
+# A UUID refuses to be changed; its slots are set past that, once.
+_set_integer, _set_safety = (vars(uuid.UUID)[name].__set__ for name in ("int", "is_safe"))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from ..dimensions import DataCoordinate, DataId, DimensionGroup, DimensionUniverse
+from ..dimensions import DataCoordinate, DataId, DimensionGroup, DimensionUniverse, RowDataIds
 from ..errors import DatasetNotFoundError, DatasetTypeError
-from .dataset_id import DatasetIdGenEnum, derive_dataset_id, make_dataset_id
+from .dataset_id import DatasetIdGenEnum, derive_dataset_id, id_from_bytes, make_dataset_id
 from .dataset_type import DatasetType, KnowsDatasetTypes
 from .storage_class import StorageClass
 
@@ -24,9 +23,17 @@ class KnowsDatasets(KnowsDatasetTypes, Protocol):
         """Return a dataset by UUID."""
 
 
-@dataclass(frozen=True, slots=True)
+class _Common(NamedTuple):
+    """What the refs of one answer have in common."""
+
+    type: DatasetType
+    run: str
+    records: Any = None
+    data_ids: RowDataIds | None = None
+
+
 class DatasetRef:
-    """One dataset: its type, data ID, run and identity.
+    """One dataset: its type, data ID, run and identity; immutable.
 
     Refs are equal if type, data ID and UUID are, and sort by type, data ID, run and UUID.
 
@@ -48,11 +55,12 @@ class DatasetRef:
         What a datastore knows of its file, if that was looked up already.
     """
 
-    datasetType: DatasetType
-    dataId: DataCoordinate
-    run: str = field(compare=False)
-    id: uuid.UUID
-    datastore_records: Any = field(compare=False, repr=False)
+    # Of many refs most are counted, sorted out or handed on: data ID and UUID are made when asked for.
+    __slots__ = ("_common", "_data_id", "_id")
+
+    _common: _Common
+    _data_id: DataCoordinate | tuple[Any, ...]
+    _id: uuid.UUID | bytes
 
     def __init__(
         self,
@@ -66,15 +74,17 @@ class DatasetRef:
     ) -> None:
         if not isinstance(dataId, DataCoordinate) or dataId.dimensions != datasetType.dimensions:
             dataId = DataCoordinate.standardize(dataId, dimensions=datasetType.dimensions)
-        object.__setattr__(self, "datasetType", datasetType)
-        object.__setattr__(self, "dataId", dataId)
-        object.__setattr__(self, "run", run)
-        object.__setattr__(self, "id", id or self._make_id(id_generation_mode))
-        object.__setattr__(self, "datastore_records", datastore_records)
+        self._common = _Common(datasetType, run, datastore_records)
+        self._data_id = dataId
+        self._id = id or self._make_id(id_generation_mode)
 
     @classmethod
     def from_rows(
-        cls, datasetType: DatasetType, rows: Iterable[tuple[Any, ...]], runs: Mapping[int, str]
+        cls,
+        datasetType: DatasetType,
+        rows: Iterable[tuple[Any, ...]],
+        data_ids: RowDataIds,
+        runs: str | Mapping[int, str],
     ) -> list[DatasetRef]:
         """Return the refs of a registry's rows, whose values are known to fit.
 
@@ -83,25 +93,66 @@ class DatasetRef:
         datasetType
             Their type.
         rows
-            Values of all its dimensions, the 16 bytes of the UUID, and the number of the run.
+            What `data_ids` needs; then, if `runs` is a mapping, the number of the run; at last the 16 bytes
+            of the UUID.
+        data_ids
+            What makes their data IDs.
         runs
-            Names of the runs.
+            Name of the run of all, or names of runs by number.
         """
-        dimensions, unknown = datasetType.dimensions, uuid.SafeUUID.unknown
         refs: list[DatasetRef] = []
-        # A hundred thousand times the way through two constructors and that of UUID takes half a second.
+        append, new = refs.append, cls.__new__
+        if isinstance(runs, str):
+            common = _Common(datasetType, runs, None, data_ids)
+            for row in rows:
+                ref = new(cls)
+                ref._common = common
+                ref._data_id = row
+                ref._id = row[-1]
+                append(ref)
+            return refs
+        of_run = {number: _Common(datasetType, name, None, data_ids) for number, name in runs.items()}
         for row in rows:
-            number = _new(uuid.UUID)
-            _set_integer(number, int.from_bytes(row[-2]))
-            _set_safety(number, unknown)
-            ref = _new(cls)
-            _set_type(ref, datasetType)
-            _set_data_id(ref, DataCoordinate(dimensions, row[:-2]))
-            _set_run(ref, runs[row[-1]])
-            _set_id(ref, number)
-            _set_records(ref, None)
-            refs.append(ref)
+            ref = new(cls)
+            ref._common = of_run[row[-2]]
+            ref._data_id = row
+            ref._id = row[-1]
+            append(ref)
         return refs
+
+    @property
+    def datasetType(self) -> DatasetType:
+        """Dataset type."""
+        return self._common.type
+
+    @property
+    def dataId(self) -> DataCoordinate:
+        """Data ID."""
+        data_id = self._data_id
+        if isinstance(data_id, DataCoordinate):
+            return data_id
+        assert self._common.data_ids is not None
+        self._data_id = made = self._common.data_ids.one(data_id)
+        return made
+
+    @property
+    def run(self) -> str:
+        """RUN collection."""
+        return self._common.run
+
+    @property
+    def id(self) -> uuid.UUID:
+        """UUID."""
+        known = self._id
+        if isinstance(known, uuid.UUID):
+            return known
+        self._id = made = id_from_bytes(known)
+        return made
+
+    @property
+    def datastore_records(self) -> Any:
+        """What a datastore knows of the file, if that was looked up."""
+        return self._common.records
 
     def _make_id(self, mode: DatasetIdGenEnum) -> uuid.UUID:
         if mode is DatasetIdGenEnum.UNIQUE:
@@ -280,6 +331,14 @@ class DatasetRef:
         """Read what `to_json` returned; arguments and errors as `from_simple`."""
         return cls.from_simple(json.loads(json_str), universe, registry)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, DatasetRef):
+            return NotImplemented
+        return self.id == other.id and self.dataId == other.dataId and self.datasetType == other.datasetType
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
     def __lt__(self, other: DatasetRef) -> bool:
         return self._order < other._order
 
@@ -293,10 +352,18 @@ class DatasetRef:
             f"(run={self.run} id={self.id})"
         )
 
+    def __repr__(self) -> str:
+        return (
+            f"DatasetRef(datasetType={self.datasetType!r}, dataId={self.dataId!r}, run={self.run!r}, "
+            f"id={self.id!r})"
+        )
 
-# Slots of values that do not change are set once, past the refusal to set them.
-_new = object.__new__
-_set_integer, _set_safety = (vars(uuid.UUID)[name].__set__ for name in ("int", "is_safe"))
-_set_type, _set_data_id, _set_run, _set_id, _set_records = (
-    vars(DatasetRef)[name].__set__ for name in ("datasetType", "dataId", "run", "id", "datastore_records")
-)
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restored, (self.datasetType, self.dataId, self.run, self.id, self.datastore_records)
+
+
+def _restored(
+    dataset_type: DatasetType, data_id: DataCoordinate, run: str, dataset_id: uuid.UUID, records: Any
+) -> DatasetRef:
+    """Return the ref that was pickled."""
+    return DatasetRef(dataset_type, data_id, run, dataset_id, datastore_records=records)

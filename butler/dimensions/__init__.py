@@ -3,6 +3,8 @@
 from .data_coordinate import DataCoordinate, DataId, plain_values
 from .elements import GOVERNORS, DimensionElement, Field
 from .records import DimensionRecord, record_columns
+from .row_data_ids import RowDataIds
+from .shared_records import SharedRecords, picker
 from .timespan import Timespan, ns_to_time, time_to_ns
 from .universe import (
     TEMPORAL_FAMILIES,
@@ -23,9 +25,12 @@ __all__ = [
     "DimensionRecord",
     "DimensionUniverse",
     "Field",
+    "RowDataIds",
+    "SharedRecords",
     "Timespan",
     "coerce_value",
     "ns_to_time",
+    "picker",
     "plain_values",
     "record_columns",
     "time_to_ns",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataIdValueError, DimensionNameError, did_you_mean
 from .records import DimensionRecord
+from .shared_records import SharedRecords
 from .timespan import Timespan
 from .universe import UNIVERSE, DataIdValue, DimensionGroup, DimensionUniverse, coerce_value
 
@@ -35,7 +37,7 @@ class DataCoordinate(Mapping[str, DataIdValue]):
         Dimension records by element, if known.
     """
 
-    __slots__ = ("_records", "_values", "dimensions")
+    __slots__ = ("_implied", "_records", "_values", "dimensions")
 
     def __init__(
         self,
@@ -43,9 +45,41 @@ class DataCoordinate(Mapping[str, DataIdValue]):
         values: tuple[DataIdValue, ...],
         records: Mapping[str, DimensionRecord | None] | None = None,
     ) -> None:
+        n_required = len(dimensions.required)
         self.dimensions = dimensions
-        self._values = values
-        self._records = records
+        self._values = values[:n_required]
+        self._implied = values[n_required:] if len(values) > n_required or not dimensions.implied else None
+        self._records: Mapping[str, DimensionRecord | None] | SharedRecords | None = records
+
+    @classmethod
+    def from_parts(
+        cls,
+        dimensions: DimensionGroup,
+        values: Iterable[tuple[DataIdValue, ...]],
+        implied: Iterable[tuple[DataIdValue, ...]],
+        records: SharedRecords | None,
+    ) -> list[DataCoordinate]:
+        """Make many data IDs of values that are known to fit.
+
+        Parameters
+        ----------
+        dimensions
+            The group of all.
+        values, implied
+            Required and implied values of each.
+        records
+            Dimension records; each data ID looks up its own when it is asked for them.
+        """
+        made: list[DataCoordinate] = []
+        append, new = made.append, cls.__new__
+        for own, more in zip(values, implied, strict=True):
+            data_id = new(cls)
+            data_id.dimensions = dimensions
+            data_id._values = own
+            data_id._implied = more
+            data_id._records = records
+            append(data_id)
+        return made
 
     @classmethod
     def from_required_values(
@@ -131,12 +165,12 @@ class DataCoordinate(Mapping[str, DataIdValue]):
     @property
     def required_values(self) -> tuple[DataIdValue, ...]:
         """Values of the required dimensions, in their order."""
-        return self._values[: len(self.dimensions.required)]
+        return self._values
 
     @property
     def required(self) -> dict[str, DataIdValue]:
         """Required values by name."""
-        return dict(zip(self.dimensions.required, self.required_values, strict=True))
+        return dict(zip(self.dimensions.required, self._values, strict=True))
 
     @property
     def full_values(self) -> tuple[DataIdValue, ...]:
@@ -147,11 +181,11 @@ class DataCoordinate(Mapping[str, DataIdValue]):
         DimensionNameError
             Raised if the implied ones are not known.
         """
-        if not self.hasFull():
+        if self._implied is None:
             raise DimensionNameError(
                 f"the data ID {self} lacks {', '.join(self.dimensions.implied)}; expand it first"
             )
-        return self._values
+        return self._values + self._implied
 
     @property
     def mapping(self) -> dict[str, DataIdValue]:
@@ -167,20 +201,19 @@ class DataCoordinate(Mapping[str, DataIdValue]):
     def region(self) -> SkyRegion | None:
         """Region on the sky of the finest element that has one; None if none has, or it is not known.
 
+        Where observations and sky map both have one, it is what these have in common.
+
         Raises
         ------
         AttributeError
             Raised if no records are attached.
-        DataIdValueError
-            Raised if observations and sky map both have one.
         """
-        if len(self.dimensions.spatial) > 1:
-            raise DataIdValueError(
-                f"the data ID {self} has several regions; take one of the records, as in "
-                "records['patch'].region"
-            )
-        record = self.records.get(self.dimensions.region_dimension or "")
-        return None if record is None else record.region
+        held = [self.records.get(element) for element in self.dimensions.region_elements.values()]
+        regions = [None if record is None else record.region for record in held]
+        known = [region for region in regions if region is not None]
+        if not known or len(known) < len(regions):
+            return None
+        return reduce(lambda common, region: common.intersection(region), known)
 
     @property
     def timespan(self) -> Timespan | None:
@@ -196,7 +229,7 @@ class DataCoordinate(Mapping[str, DataIdValue]):
 
     def hasFull(self) -> bool:
         """Tell whether the implied values are known."""
-        return len(self._values) == len(self.dimensions.data_coordinate_keys)
+        return self._implied is not None
 
     def hasRecords(self) -> bool:
         """Tell whether dimension records are attached."""
@@ -213,6 +246,8 @@ class DataCoordinate(Mapping[str, DataIdValue]):
         """
         if self._records is None:
             raise AttributeError(f"the data ID {self} has no dimension records; expand it first")
+        if isinstance(self._records, SharedRecords):
+            self._records = self._records.of(self.full_values)
         return self._records
 
     def expanded(self, records: Mapping[str, DimensionRecord | None]) -> DataCoordinate:
@@ -238,7 +273,10 @@ class DataCoordinate(Mapping[str, DataIdValue]):
         group = UNIVERSE.conform(dimensions)
         full = all(name in self for name in group.implied)
         keys = group.data_coordinate_keys if full else group.required
-        records = self._records and {e: self._records[e] for e in group.elements if e in self._records}
+        records = None
+        if self._records is not None:
+            held = self.records
+            records = {element: held[element] for element in group.elements if element in held}
         return DataCoordinate(group, tuple(self[key] for key in keys), records)
 
     def union(self, other: DataCoordinate) -> DataCoordinate:
@@ -264,8 +302,8 @@ class DataCoordinate(Mapping[str, DataIdValue]):
             Whether to leave out attached records.
         """
         simple: dict[str, Any] = {"dataId": dict(self)}
-        if self._records and not minimal:
-            simple["records"] = {e: r.to_simple() for e, r in self._records.items() if r is not None}
+        if self._records is not None and not minimal and self.records:
+            simple["records"] = {e: r.to_simple() for e, r in self.records.items() if r is not None}
         return simple
 
     @classmethod
@@ -287,32 +325,40 @@ class DataCoordinate(Mapping[str, DataIdValue]):
         return cls.from_simple(json.loads(json_str), universe)
 
     def __getitem__(self, key: str) -> DataIdValue:
-        try:
-            return self._values[self.dimensions.data_coordinate_keys.index(key)]
-        except (ValueError, IndexError):
-            raise KeyError(key) from None
+        dimensions = self.dimensions
+        if key in dimensions.required:
+            return self._values[dimensions.required.index(key)]
+        if self._implied is None or key not in dimensions.implied:
+            raise KeyError(key)
+        return self._implied[dimensions.implied.index(key)]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.dimensions.data_coordinate_keys[: len(self._values)])
+        return iter(self._known)
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self._known)
 
     def __contains__(self, key: object) -> bool:
-        return key in self.dimensions.data_coordinate_keys[: len(self._values)]
+        return key in self._known
+
+    @property
+    def _known(self) -> tuple[str, ...]:
+        """Names of the dimensions with a value."""
+        dimensions = self.dimensions
+        return dimensions.required if self._implied is None else dimensions.data_coordinate_keys
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, DataCoordinate):
-            return self.dimensions is other.dimensions and self.required_values == other.required_values
+            return self.dimensions is other.dimensions and self._values == other._values
         if isinstance(other, Mapping):
             return self.required == {k: v for k, v in other.items() if k in self.dimensions.required}
         return NotImplemented
 
     def __hash__(self) -> int:
-        return hash((self.dimensions.required, self.required_values))
+        return hash((self.dimensions.required, self._values))
 
     def __lt__(self, other: DataCoordinate) -> bool:
-        return self.required_values < other.required_values
+        return self._values < other._values
 
     def __str__(self) -> str:
         return "{" + ", ".join(f"{key}: {value!r}" for key, value in self.items()) + "}"
@@ -322,7 +368,7 @@ class DataCoordinate(Mapping[str, DataIdValue]):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Records stay behind: workers need values only.
-        return DataCoordinate, (self.dimensions, self._values)
+        return DataCoordinate, (self.dimensions, self._values + (self._implied or ()))
 
 
 def plain_values(dimensions: DimensionGroup, given: DataId, defaults: DataId) -> tuple[int | str, ...] | None:

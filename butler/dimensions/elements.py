@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import DataIdValueError
-from ..regions import SkyPixelization
+
+if TYPE_CHECKING:
+    from ..regions import SkyPixelization
 
 __all__ = ["ELEMENTS", "GOVERNORS", "SPATIAL_FAMILIES", "DimensionElement", "Field", "pixel_element"]
 
@@ -56,7 +57,7 @@ class Field:
         DataIdValueError
             Raised if the value is of another type, or cannot be stored.
         """
-        plain = value.item() if isinstance(value, np.generic) else value
+        plain = value.item() if _is_numpy_scalar(value) else value
         if plain is None or (isinstance(plain, float) and math.isnan(plain)):
             return None
         accepted = (int, float) if self.type is float else self.type
@@ -250,7 +251,15 @@ ELEMENTS: Final[tuple[DimensionElement, ...]] = (
 
 def pixel_element(name: str) -> DimensionElement | None:
     """Return the dimension of pixels of the sky that has a name such as ``htm7``, None if there is none."""
+    from ..regions import SkyPixelization
+
     pixelization = SkyPixelization.find(name)
     if pixelization is None:
         return None
     return DimensionElement(name, key=_ID, spatial=True, pixelization=pixelization)
+
+
+def _is_numpy_scalar(value: Any) -> bool:
+    """Tell whether a value is a number of numpy, which cannot be unless somebody has imported that."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.generic)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DataIdValueError, DimensionNameError, did_you_mean
-from ..regions import SkyRegion
 from .elements import DimensionElement
 from .timespan import Timespan
 from .universe import UNIVERSE, DimensionUniverse, coerce_value
+
+if TYPE_CHECKING:
+    from ..regions import SkyRegion
 
 __all__ = ["DimensionRecord", "record_columns"]
 
@@ -75,13 +77,20 @@ class DimensionRecord:
 
     def _checked_extent(self, name: str, value: Any) -> SkyRegion | Timespan | None:
         """Return a region or timespan; those of lsst.sphgeom become ours."""
-        extent = SkyRegion.of(value) if name == "region" else value
-        if value is not None and not isinstance(extent, SkyRegion if name == "region" else Timespan):
-            kind = "SkyRegion" if name == "region" else "Timespan"
-            raise DataIdValueError(f"{name} needs a {kind}, not {value!r}")
-        if isinstance(extent, Timespan) and extent.isEmpty():
+        if value is None:
+            return None
+        if name == "region":
+            from ..regions import SkyRegion
+
+            region = SkyRegion.of(value)
+            if region is None:
+                raise DataIdValueError(f"region needs a SkyRegion, not {value!r}")
+            return region
+        if not isinstance(value, Timespan):
+            raise DataIdValueError(f"timespan needs a Timespan, not {value!r}")
+        if value.isEmpty():
             raise DataIdValueError(f"the timespan of a {self.definition.name} record cannot be empty")
-        return extent
+        return value
 
     def columns(self) -> dict[str, Any]:
         """Return the values by column, the own key under the name of the dimension."""
@@ -119,6 +128,8 @@ class DimensionRecord:
         """
         values = dict(simple["record"])
         if values.get("region") is not None:
+            from ..regions import SkyRegion
+
             values["region"] = SkyRegion.decode(bytes.fromhex(values["region"]))
         if values.get("timespan") is not None:
             values["timespan"] = Timespan(*values["timespan"])

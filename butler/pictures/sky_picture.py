@@ -42,7 +42,7 @@ _LABEL_GRID: Final = 8
 """Every so-many-th pixel is looked at for the places of labels."""
 _FEW_DEPTHS: Final = 16
 _LABEL_PLACES: Final = (
-    *((a, b) for b in (0.46, -0.46) for a in (-0.42, 0.42)),
+    *((a, b) for b in (0.45, -0.45) for a in (-0.38, 0.38)),
     *((0.0, 0.4), (0.0, -0.4), (-0.25, 0.2), (0.25, 0.2), (-0.25, -0.2), (0.25, -0.2), (0.0, 0.0)),
 )
 """Where in an outline its label may be, in units of its size: in the corners first, where outlines differ."""
@@ -128,12 +128,14 @@ def _draw_depth(figure: Any, axes: Any, picture: SkyPicture) -> None:
     kind = picture.depth.metadata.get("KIND", "") if picture.depth.metadata else ""
     label = DEPTH_KINDS.get(kind, kind or "depth")
     highest = float(np.nanmax(values))
-    is_counted = picture.depth.dtype.kind in "iu" and highest <= _FEW_DEPTHS
+    is_counted = picture.depth.dtype.kind in "iu" and np.nanmin(values) >= 1 and highest <= _FEW_DEPTHS
     # Dark shades would hide what is drawn over them; few numbers need none.
     n_shades = round(highest) if is_counted else 256
     shades = colormaps[_DEPTH_COLORS](np.linspace(0.05, min(0.75, 0.05 + 0.12 * n_shades), n_shades))
     colors = ListedColormap(shades).with_extremes(bad="none")
-    norm = BoundaryNorm(np.arange(0.5, highest + 1), colors.N) if is_counted else Normalize(0.0, highest)
+    norm = (
+        BoundaryNorm(np.arange(0.5, highest + 1), colors.N) if is_counted else Normalize(0.0, highest or 1.0)
+    )
     drawn = axes.imshow(values, origin="lower", cmap=colors, norm=norm, interpolation="nearest", zorder=0)
     bar = figure.colorbar(drawn, ax=axes, shrink=0.75, pad=0.02, aspect=30, label=label)
     bar.ax.tick_params(labelsize=7)
@@ -160,6 +162,8 @@ def _draw_sky_map(axes: Any, picture: SkyPicture, sky_map: SkyMap) -> list[Any]:
 
     frame = picture.frame
     near = sky_map.tracts_near(*frame.center, frame.radius)
+    if not frame.is_whole_sky:
+        near = [number for number in near if sky_map.inner_sky_region(number).overlaps(frame.region)]
     entries: list[Any] = []
     with_patches = len(near) <= _MAX_TRACTS_WITH_PATCHES and not frame.is_whole_sky
     if with_patches:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from lsst.sphgeom import Box, Circle, ConvexPolygon, Region
+from lsst.sphgeom import Box, ConvexPolygon, Region
 from numpy.typing import NDArray
 
 __all__ = ["outline_of"]
@@ -17,26 +17,20 @@ def outline_of(region: Region, step: float) -> tuple[NDArray[np.float64], NDArra
     Parameters
     ----------
     region
-        Convex polygon, circle or box, not empty.
+        Convex polygon, circle or box, not empty; of another region it is that of the circle around it.
     step
         Largest distance from one position to the next, degrees.
-
-    Raises
-    ------
-    ValueError
-        Raised for a region of another kind.
     """
     match region:
         case ConvexPolygon():
             corners = np.array([(v.x(), v.y(), v.z()) for v in region.getVertices()])
             return _degrees(_along_great_circles(corners, step))
-        case Circle():
-            center = region.getCenter()
-            axis = np.array([center.x(), center.y(), center.z()])
-            return _degrees(_around(axis, region.getOpeningAngle().asRadians(), step))
         case Box():
             return _around_box(region, step)
-    raise ValueError(f"an outline is drawn of a polygon, circle or box, not of a {type(region).__name__}")
+    circle = region.getBoundingCircle()
+    center = circle.getCenter()
+    axis = np.array([center.x(), center.y(), center.z()])
+    return _degrees(_around(axis, circle.getOpeningAngle().asRadians(), step))
 
 
 def _along_great_circles(corners: NDArray[np.float64], step: float) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Final, Self
 
 import numpy as np
@@ -45,8 +45,9 @@ def overlapping(
     Notes
     -----
     Two convex polygons in one hemisphere are apart exactly if an edge of one has all vertices of the other
-    on its outside: the separating axis theorem of the plane, carried over by the gnomonic projection. Pairs
-    for which the sign of a triple product is not certain, and regions of other shapes, are tested singly.
+    on its outside: the separating axis theorem of the plane, carried over by the gnomonic projection. Most
+    pairs need no such test, as the centre of one lies within the other. Pairs for which the sign of a triple
+    product is not certain, and regions of other shapes, are tested singly.
     """
     one, two = _Polygons.read(first), _Polygons.read(second)
     chunks = [slice(start, start + _CHUNK) for start in range(0, len(i), _CHUNK)]
@@ -91,9 +92,45 @@ class _Polygons:
         following = np.roll(vertices, -1, axis=1)
         return cls(simple, vertices, np.cross(vertices, following))
 
+    def hold(self, which: NDArray[np.intp], points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell whether polygons certainly hold points, one each.
+
+        Parameters
+        ----------
+        which
+            Indexes of the polygons, shape ``(n,)``.
+        points
+            Unit vectors, shape ``(3, n)``.
+        """
+        held = self.simple[which]
+        for edge in range(self.normals.shape[1]):
+            x, y, z = self.normals[:, edge].T
+            height = x[which] * points[0] + y[which] * points[1] + z[which] * points[2]
+            # What follows the last vertex of a polygon with few of them is no edge.
+            is_edge = (x != 0) | (y != 0) | (z != 0)
+            held &= (height > _CERTAIN) | ~is_edge[which]
+        return held
+
+    @cached_property
+    def centres(self) -> NDArray[np.float64]:
+        """Unit vectors inside, shape ``(3, n)``."""
+        sums = self.vertices.sum(axis=1)
+        centres: NDArray[np.float64] = (sums / np.maximum(np.linalg.norm(sums, axis=1), 1e-300)[:, None]).T
+        return centres
+
 
 def _compare(one: _Polygons, two: _Polygons, i: NDArray[np.intp], j: NDArray[np.intp]) -> NDArray[np.int8]:
     """Return a verdict on each pair."""
+    verdict = np.full(len(i), _OVERLAP, dtype=np.int8)
+    simple = one.simple[i] & two.simple[j]
+    left = np.flatnonzero(~(simple & two.hold(j, one.centres[:, i])))
+    left = left[~(simple[left] & one.hold(i[left], two.centres[:, j[left]]))]
+    verdict[left] = _separated(one, two, i[left], j[left])
+    return verdict
+
+
+def _separated(one: _Polygons, two: _Polygons, i: NDArray[np.intp], j: NDArray[np.intp]) -> NDArray[np.int8]:
+    """Return a verdict on each pair, by all edges and vertices."""
     a, b = one.vertices[i], two.vertices[j]
     furthest = np.concatenate([_outermost(one.normals[i], b), _outermost(two.normals[j], a)], axis=1)
     apart = np.any(furthest < -_CERTAIN, axis=1)

@@ -1,16 +1,40 @@
 """What exists: collections, dataset types, dimension records, datasets, and queries over them."""
 
-from .attributes import has_registry
-from .collections import CollectionInfo, CollectionStore, CollectionType
-from .database import Database, Transaction
-from .dataset_store import FoundDataset
-from .defaults import RegistryDefaults
-from .engines import check_postgres_url
-from .file_store import FileRecord, FileRecordStore
-from .migrations import MigrationStep, migrate
-from .queries import DatasetSearch, Query, QuerySpec
-from .registry import Registry
-from .where import Where
+from typing import TYPE_CHECKING
+
+from ..late import late_names
+
+if TYPE_CHECKING:
+    from .attributes import has_registry
+    from .collections import CollectionInfo, CollectionStore, CollectionType
+    from .database import Database, Transaction
+    from .dataset_store import FoundDataset
+    from .defaults import RegistryDefaults
+    from .engines import check_postgres_url
+    from .file_store import FileRecord, FileRecordStore
+    from .migrations import MigrationStep, migrate
+    from .queries import DatasetSearch, Query, QuerySpec
+    from .registry import Registry
+    from .repeating import repeated
+    from .where import Where
+else:
+    __getattr__ = late_names(
+        __name__,
+        {
+            "attributes": ["has_registry"],
+            "collections": ["CollectionInfo", "CollectionStore", "CollectionType"],
+            "database": ["Database", "Transaction"],
+            "dataset_store": ["FoundDataset"],
+            "defaults": ["RegistryDefaults"],
+            "engines": ["check_postgres_url"],
+            "file_store": ["FileRecord", "FileRecordStore"],
+            "migrations": ["MigrationStep", "migrate"],
+            "queries": ["DatasetSearch", "Query", "QuerySpec"],
+            "registry": ["Registry"],
+            "repeating": ["repeated"],
+            "where": ["Where"],
+        },
+    )
 
 __all__ = [
     "CollectionInfo",
@@ -31,4 +55,5 @@ __all__ = [
     "check_postgres_url",
     "has_registry",
     "migrate",
+    "repeated",
 ]

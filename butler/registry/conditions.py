@@ -261,12 +261,23 @@ def parts_of(node: Any) -> Iterator[Any]:
     while pending:
         current = pending.pop()
         yield current
-        for each in fields(current):
-            value = getattr(current, each.name)
+        for name in _field_names(current):
+            value = getattr(current, name)
             if isinstance(value, tuple):
                 pending.extend(value)
             elif hasattr(value, "__dataclass_fields__"):
                 pending.append(value)
+
+
+_FIELD_NAMES: dict[type, tuple[str, ...]] = {}
+
+
+def _field_names(node: Any) -> tuple[str, ...]:
+    """Return the names of a node's fields; `dataclasses.fields` takes long."""
+    kind = type(node)
+    if kind not in _FIELD_NAMES:
+        _FIELD_NAMES[kind] = tuple(each.name for each in fields(kind))
+    return _FIELD_NAMES[kind]
 
 
 def columns_of(node: Any) -> Iterator[Column]:

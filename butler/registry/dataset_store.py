@@ -231,12 +231,13 @@ class DatasetStore:
         now, run_id = time.time_ns(), run.id
         for registered, members in self._by_registered_type(refs):
             number, tag = registered.id, self._statements.tag(registered.tags)
-            self._db.run_many(
-                self._statements.insert, [(ref.id.bytes, number, run_id, now) for ref in members]
-            )
-            self._db.run_many(
-                tag, [(number, run_id, *ref.dataId.required_values, ref.id.bytes) for ref in members]
-            )
+            # All writers in the same order, so that none waits for one that waits for it.
+            members.sort(key=lambda ref: ref.dataId.required_values)
+            ids = [ref.id.bytes for ref in members]
+            self._db.run_many(self._statements.insert, [(i, number, run_id, now) for i in ids])
+            keys = [ref.dataId.required_values for ref in members]
+            rows = [(number, run_id, *key, i) for key, i in zip(keys, ids, strict=True)]
+            self._db.run_many(tag, rows)
 
     def check(self, run: CollectionInfo, refs: Sequence[DatasetRef]) -> None:
         """Refuse datasets that cannot be inserted into a run.
@@ -399,20 +400,18 @@ class DatasetStore:
         return int(self._db.query(counted)[0][0])
 
     def governor_values(self, collections: Sequence[CollectionInfo], governor: str) -> list[str]:
-        """Return the values of instrument or skymap among the datasets of RUN and TAGGED collections."""
+        """Return the values of instrument or skymap among the datasets of collections, but no chains."""
         ids = [collection.id for collection in collections]
         found: set[str] = set()
         for name in {name for names in self._summaries.dataset_types(ids).values() for name in names}:
             registered = self.get_type(name)
             if governor in registered.type.dimensions.required:
-                column = registered.tags.c[governor]
-                rows = self._db.query(
-                    sa.select(column)
-                    .where(registered.tags.c.dataset_type_id == registered.id)
-                    .where(registered.tags.c.collection_id.in_(ids))
-                    .distinct()
-                )
-                found |= {str(row[0]) for row in rows}
+                for table in (registered.tags, registered.calibs):
+                    if table is None:
+                        continue
+                    held = sa.select(table.c[governor]).where(table.c.dataset_type_id == registered.id)
+                    rows = self._db.query(held.where(table.c.collection_id.in_(ids)).distinct())
+                    found |= {str(row[0]) for row in rows}
         return sorted(found)
 
 

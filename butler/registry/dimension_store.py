@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -13,16 +14,16 @@ from ..dimensions import (
     DimensionElement,
     DimensionGroup,
     DimensionRecord,
+    SharedRecords,
     Timespan,
     record_columns,
 )
 from ..errors import ButlerUserError, ConflictingDefinitionError, DataIdValueError, DimensionNameError
-from ..regions import SkyRegion
 from .database import Database
 from .memory import MARK, Memory
 from .prepared import Prepared
 from .schema import BOUND_COLUMNS, Schema
-from .sky_cells import cell_of
+from .sky_cell import cell_of
 
 __all__ = ["DimensionRecordStore"]
 
@@ -238,7 +239,7 @@ class DimensionRecordStore:
         rows = [data_id.required_values for data_id in data_ids]
         saying = [i for i, data_id in enumerate(data_ids) if data_id.hasFull()]
         columns: dict[str, Sequence[Any]] = dict(zip(group.required, zip(*rows, strict=True), strict=True))
-        records: dict[str, Sequence[DimensionRecord | None]] = {}
+        records: dict[str, Mapping[tuple[Any, ...], DimensionRecord]] = {n: {} for n in group.elements}
         # Implied values come from records further down the canonical order: finest first.
         for name in reversed(group.elements):
             definition = UNIVERSE[name]
@@ -246,24 +247,19 @@ class DimensionRecordStore:
                 continue
             keys = list(zip(*[columns[key] for key in definition.required], strict=True))
             held = self._fetch_many(definition, set(keys))
-            records[name] = list(map(held.get, keys))
+            records[name] = held
             if definition.is_dimension and not held.keys() >= set(keys):
                 where = next(i for i, key in enumerate(keys) if key not in held)
                 raise _lacking(data_ids[where], name, columns[name][where])
-            for implied in definition.implies:
-                values = {key: record[implied] for key, record in held.items()}
-                columns[implied] = [values[key] for key in keys]
+            for other in definition.implies:
+                values = {key: record[other] for key, record in held.items()}
+                columns[other] = [values[key] for key in keys]
                 for i in saying:
-                    self._check_implied(data_ids[i], implied, held[keys[i]])
-        nothing = [None] * len(data_ids)
-        full = zip(*[columns[key] for key in group.data_coordinate_keys], strict=True)
-        attached = zip(*[records.get(name, nothing) for name in group.elements], strict=True)
-        if not group.elements:
-            return [DataCoordinate(group, (), {}) for _ in data_ids]
-        return [
-            DataCoordinate(group, values, dict(zip(group.elements, found, strict=True)))
-            for values, found in zip(full, attached, strict=True)
-        ]
+                    self._check_implied(data_ids[i], other, held[keys[i]])
+        implied: Iterable[tuple[Any, ...]] = repeat((), len(rows))
+        if group.implied:
+            implied = zip(*[columns[key] for key in group.implied], strict=True)
+        return DataCoordinate.from_parts(group, rows, implied, SharedRecords(group, records))
 
     def _fetch_many(
         self, definition: DimensionElement, keys: set[tuple[Any, ...]]
@@ -353,7 +349,10 @@ def record_from_values(definition: DimensionElement, values: Sequence[Any]) -> D
             plain[field.name] = bool(plain[field.name])
     if definition.spatial:
         encoded = plain["region"]
-        plain["region"] = None if encoded is None else SkyRegion.decode(encoded)
+        if encoded is not None:
+            from ..regions import SkyRegion
+
+            plain["region"] = SkyRegion.decode(encoded)
     if definition.temporal:
         begin, end = values[-2:]
         plain["timespan"] = None if begin is None and end is None else Timespan(begin, end)

@@ -20,6 +20,7 @@ from ..errors import (
     OrphanedRecordError,
     ReadOnlyButlerError,
     RepositoryCorruptionError,
+    TransactionConflictError,
 )
 from .turnstile import Turnstile
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Backend", "PostgresBackend", "SqliteBackend", "check_postgres_url"]
 
 _BUSY_TIMEOUT_S: Final = 60
+_CACHE_KIB: Final = 32768
+"""Most memory for pages of a SQLite file: what a listing jumps to and fro in is read once, if it fits."""
 _Fault = tuple[tuple[str, ...], type[ButlerError], str]
 _BUSY: Final = f"the registry is busy: another process has held it for {_BUSY_TIMEOUT_S} s; try again"
 _TAKEN: Final = "the same exists already: {}"
@@ -57,7 +60,11 @@ _POSTGRES_FAULTS: Final[tuple[_Fault, ...]] = (
     (("23503",), OrphanedRecordError, _NEEDED),
     (("25P02",), ButlerUserError, "an earlier step of this transaction has failed: {}"),
     (("55P03",), ButlerUserError, _BUSY),
-    (("40",), ButlerUserError, "two writers waited for each other: {}; nothing was changed, try again"),
+    (
+        ("40",),
+        TransactionConflictError,
+        "two writers waited for each other: {}; nothing was changed, try again",
+    ),
     (("25006",), ReadOnlyButlerError, "the registry database can only be read: {}"),
     (("42501",), ButlerUserError, "the database refuses: {}; ask the repository's owner for the right"),
     (("42P01", "42703", "XX"), RepositoryCorruptionError, _DAMAGED),
@@ -332,4 +339,5 @@ def _configure_sqlite(connection: Any, record: Any) -> None:
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
     cursor.close()

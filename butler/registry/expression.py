@@ -237,10 +237,21 @@ Item: typing.TypeAlias = Literal | TimeLiteral | Range | Identifier | Bind | Cal
 """Everything that can stand in the list of `In`."""
 
 
+_FIELD_NAMES: dict[type, tuple[str, ...]] = {}
+
+
+def _field_names(node: typing.Any) -> tuple[str, ...]:
+    """Return the names of a node's fields; `dataclasses.fields` takes long."""
+    kind = type(node)
+    if kind not in _FIELD_NAMES:
+        _FIELD_NAMES[kind] = tuple(each.name for each in fields(kind))
+    return _FIELD_NAMES[kind]
+
+
 def children(node: Node) -> Iterator[Node]:
     """Yield the direct sub-nodes of a node, in the order of the text."""
-    for each in fields(node):
-        value = getattr(node, each.name)
+    for name in _field_names(node):
+        value = getattr(node, name)
         if isinstance(value, Node):
             yield value
         elif isinstance(value, tuple):

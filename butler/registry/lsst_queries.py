@@ -11,14 +11,14 @@ from ..datasets import DatasetRef, DatasetType
 from ..dimensions import DataId, DimensionElement, DimensionGroup
 from ..errors import NoDefaultCollectionError
 from .lsst_registry import LsstRegistry
-from .queries import (
-    DataCoordinateQueryResults,
-    DatasetRefQueryResults,
-    DimensionRecordQueryResults,
-    Query,
-)
 
 if TYPE_CHECKING:
+    from .queries import (
+        DataCoordinateQueryResults,
+        DatasetRefQueryResults,
+        DimensionRecordQueryResults,
+        Query,
+    )
     from .registry import Registry
 
 __all__ = ["DatasetQueryResults", "LsstQueries"]
@@ -132,6 +132,8 @@ class LsstQueries(LsstRegistry):
         return query.dimension_records(name).where(dataId or {}, **kwargs)
 
     def _query(self, where: str, bind: Mapping[str, Any] | None) -> Query:
+        from .queries import Query
+
         return Query.everything(cast("Registry", self)).where(where, bind=bind)
 
     def _joined(self, query: Query, datasets: _Types | None, collections: _Collections) -> Query:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedInput, UnexpectedToken
@@ -60,6 +60,9 @@ and alternation go deep.
 
 MAX_OPEN_PARENTHESES = 1000
 """Most parentheses that may be open at once, redundant ones included; keeps parsing time linear."""
+
+_REMEMBERED_LENGTH = 1000
+"""Longest expression whose tree is kept."""
 
 _SHOWN_COLUMNS = 100
 _SHOWN_BEFORE = 60
@@ -137,6 +140,10 @@ def parse_expression(text: str) -> Expression | None:
     -----
     Names, types, function names and the contents of time literals are not looked at.
     """
+    return _remembered(text) if len(text) <= _REMEMBERED_LENGTH else _parse(text)
+
+
+def _parse(text: str) -> Expression | None:
     _check_size(text)
     try:
         tree = typing.cast("Expression | None", _parser().parse(text))
@@ -147,6 +154,10 @@ def parse_expression(text: str) -> Expression | None:
     if tree is not None:
         _check_depth(text, tree)
     return tree
+
+
+# Scripts ask the same again and again, with other binds.
+_remembered = lru_cache(maxsize=256)(_parse)
 
 
 def syntax_error(text: str, position: int, message: str, hint: str = "") -> InvalidQueryError:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from ..datasets import DatasetRef
 from ..dimensions import UNIVERSE, DataCoordinate, Timespan
@@ -21,9 +22,11 @@ from .dimension_store import DimensionRecordStore
 from .file_store import FileRecordStore
 from .lsst_queries import LsstQueries
 from .memory import MARK, Memory
-from .queries import DatasetSearch, Output, QueryRunner, QuerySpec, why_empty
 from .schema import SCHEMA_VERSION, Schema
 from .tag_store import TagStore
+
+if TYPE_CHECKING:
+    from .queries import DatasetSearch, QueryRunner, QuerySpec
 
 __all__ = ["Registry"]
 
@@ -62,7 +65,6 @@ class Registry(LsstQueries):
         self.calibrations = CalibrationStore(database, self.schema, self.tags)
         self.records = DimensionRecordStore(database, self.schema, memory)
         self.files = FileRecordStore(database, self.schema, memory)
-        self.queries = QueryRunner(database, self.schema)
         self._defaults = RegistryDefaults(self)
 
     @classmethod
@@ -91,6 +93,13 @@ class Registry(LsstQueries):
             rows = [{"name": name, "value": str(value)} for name, value in attributes.items()]
             database.execute(schema.attributes.insert(), rows)
         return cls(database)
+
+    @cached_property
+    def queries(self) -> QueryRunner:
+        """What runs queries; a process that only finds and gets datasets needs none of it."""
+        from .queries import QueryRunner
+
+        return QueryRunner(self.database, self.schema)
 
     @property
     def defaults(self) -> RegistryDefaults:
@@ -190,12 +199,18 @@ class Registry(LsstQueries):
         self, dataset_type: str, collections: Sequence[str], *, find_first: bool = True
     ) -> DatasetSearch:
         """Return the search for a dataset type along a path of collections."""
+        from .queries import DatasetSearch
+
         runs = self.collections.flatten(collections)
         return DatasetSearch(self.datasets.get_type(dataset_type), runs, find_first)
 
     def why_empty(self, spec: QuerySpec, searches: tuple[DatasetSearch, ...] = ()) -> list[str]:
         """Say why a query finds nothing; see `queries.explain`."""
+        from .queries import why_empty
+
         return why_empty(self._find_any, spec, searches, self.records)
 
     def _find_any(self, spec: QuerySpec, searches: tuple[DatasetSearch, ...]) -> Sequence[Any]:
+        from .queries import Output
+
         return self.queries.rows(spec, Output(spec.dimensions.required), searches)

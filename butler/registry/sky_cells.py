@@ -1,43 +1,16 @@
-"""Cells of space that hold regions: the index behind searches on the sky.
-
-A region is known by its box of unit vectors (`SkyRegion.bounding_vectors`). Space is cut into cubes, in 19
-levels of halved edges, and a region belongs to the cube around its box's centre, of the finest level whose
-edge is not shorter than its box (a loose octree, T. Ulrich in Game Programming Gems 1, 2000). So each region
-has one cell, and the regions near a box lie in few.
-"""
+"""Cells of space that hold regions, for many boxes at once; see `sky_cell`."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["candidate_pairs", "cell_of", "cells_near"]
+from .sky_cell import BITS, LEVELS, SLACK
 
-_LEVELS: Final = 19
-_BITS: Final = 19
-# Boxes are padded, so that they reach a little over the cube of edge 2 around the sphere.
-_SLACK: Final = 1e-6
-
-
-def cell_of(bounds: Sequence[float]) -> int:
-    """Return the cell of a region.
-
-    Parameters
-    ----------
-    bounds
-        Its box: minimum and maximum of x, y and z.
-    """
-    extent = max(bounds[1] - bounds[0], bounds[3] - bounds[2], bounds[5] - bounds[4])
-    level = _LEVELS - 1
-    if extent > 0:
-        level = min(max(math.floor(1 - math.log2(extent)), 0), level)
-    edge = 2.0 ** (1 - level)
-    x, y, z = (math.floor(((bounds[k] + bounds[k + 1]) / 2 + 1 + _SLACK) / edge) for k in (0, 2, 4))
-    return ((level << _BITS | x) << _BITS | y) << _BITS | z
+__all__ = ["candidate_pairs", "cells_near"]
 
 
 def cells_near(bounds: NDArray[np.float64], *, limit: int) -> tuple[NDArray[np.int64], list[tuple[int, int]]]:
@@ -60,15 +33,15 @@ def cells_near(bounds: NDArray[np.float64], *, limit: int) -> tuple[NDArray[np.i
     cells: list[NDArray[np.int64]] = []
     ranges: list[tuple[int, int]] = []
     left = limit
-    for level in range(_LEVELS):
+    for level in range(LEVELS):
         low, high = _corners(bounds, level)
         counts = np.prod(high - low + 1, axis=1, dtype=np.float64)
         if counts.sum() > 30 * left:
-            ranges.append((level << 3 * _BITS, ((level + 1) << 3 * _BITS) - 1))
+            ranges.append((level << 3 * BITS, ((level + 1) << 3 * BITS) - 1))
             continue
         found = np.unique(np.concatenate([_shell(a, b, level) for a, b in zip(low, high, strict=True)]))
         if len(found) > left:
-            ranges.append((level << 3 * _BITS, ((level + 1) << 3 * _BITS) - 1))
+            ranges.append((level << 3 * BITS, ((level + 1) << 3 * BITS) - 1))
             continue
         left -= len(found)
         cells.append(found)
@@ -113,22 +86,22 @@ def candidate_pairs(
 def _levels(bounds: NDArray[np.float64]) -> NDArray[np.int64]:
     extent = np.max(bounds[:, 1::2] - bounds[:, ::2], axis=1)
     level = np.floor(1 - np.log2(np.maximum(extent, 1e-12)))
-    found: NDArray[np.int64] = np.clip(level, 0, _LEVELS - 1).astype(np.int64)
+    found: NDArray[np.int64] = np.clip(level, 0, LEVELS - 1).astype(np.int64)
     return found
 
 
 def _corners(bounds: NDArray[np.float64], level: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the lowest and highest coordinates of the cells near each box, both ``(n, 3)``."""
     edge = 2.0 ** (1 - level)
-    reach = edge / 2 + 2 * _SLACK
-    low = np.floor((bounds[:, ::2] - reach + 1 + _SLACK) / edge).astype(np.int64)
-    high = np.floor((bounds[:, 1::2] + reach + 1 + _SLACK) / edge).astype(np.int64)
+    reach = edge / 2 + 2 * SLACK
+    low = np.floor((bounds[:, ::2] - reach + 1 + SLACK) / edge).astype(np.int64)
+    high = np.floor((bounds[:, 1::2] + reach + 1 + SLACK) / edge).astype(np.int64)
     return np.clip(low, 0, 2**level), np.clip(high, 0, 2**level)
 
 
 def _pack(level: int, coordinates: NDArray[np.int64]) -> NDArray[np.int64]:
     x, y, z = coordinates[..., 0], coordinates[..., 1], coordinates[..., 2]
-    packed: NDArray[np.int64] = ((level << _BITS | x) << _BITS | y) << _BITS | z
+    packed: NDArray[np.int64] = ((level << BITS | x) << BITS | y) << BITS | z
     return packed
 
 
@@ -137,10 +110,10 @@ def _shell(low: NDArray[np.int64], high: NDArray[np.int64], level: int) -> NDArr
     axes = [np.arange(a, b + 1) for a, b in zip(low, high, strict=True)]
     cubes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     edge = 2.0 ** (1 - level)
-    corner = cubes * edge - 1 - _SLACK
+    corner = cubes * edge - 1 - SLACK
     nearest = np.linalg.norm(np.clip(0.0, corner, corner + edge), axis=1)
     furthest = np.linalg.norm(np.maximum(np.abs(corner), np.abs(corner + edge)), axis=1)
-    margin = math.sqrt(3) / 2 * edge + 3 * _SLACK
+    margin = math.sqrt(3) / 2 * edge + 3 * SLACK
     return _pack(level, cubes[(nearest <= 1 + margin) & (furthest >= 1 - margin)])
 
 
@@ -150,7 +123,7 @@ def _search(
     """Yield pairs of small boxes and those held in the cells of a level that are near them."""
     edge = 2.0 ** (1 - level)
     centres = (held[:, ::2] + held[:, 1::2]) / 2
-    cells = _pack(level, np.floor((centres + 1 + _SLACK) / edge).astype(np.int64))
+    cells = _pack(level, np.floor((centres + 1 + SLACK) / edge).astype(np.int64))
     order = np.argsort(cells, kind="stable")
     ordered = cells[order]
     low, high = _corners(boxes, level)

@@ -11,7 +11,7 @@ from ..errors import InvalidQueryError, did_you_mean
 from .conditions import Column, Span, ValueType, columns_of
 from .expression import And, Expression, Identifier, Node, walk
 
-__all__ = ["CONSTANTS", "DATASET_FIELDS", "TYPE_NAMES", "Scope", "Where", "element_fields"]
+__all__ = ["CONSTANTS", "DATASET_FIELDS", "TYPE_NAMES", "Scope", "Where", "element_fields", "validity"]
 
 CONSTANTS: Final[Mapping[str, bool | None]] = {"NULL": None, "TRUE": True, "FALSE": False}
 """Names that mean a value, in capitals."""
@@ -210,12 +210,20 @@ def _key(dimension: str) -> Column:
 
 
 def _dataset_columns(dataset_type: str) -> dict[str, Column | Span]:
-    """Return the fields of a dataset type; in a RUN or TAGGED collection its datasets are valid always."""
+    """Return the fields of a dataset type; its timespan is that in which a dataset is valid."""
     found: dict[str, Column | Span] = {
         name: Column(dataset_type, name, kind, of_dataset=True) for name, kind in DATASET_FIELDS.items()
     }
-    found["timespan"] = Span(None, None)
+    found["timespan"] = validity(dataset_type)
     return found
+
+
+def validity(dataset_type: str) -> Span:
+    """Return the timespan of datasets: always, but in a CALIBRATION collection."""
+    begin, end = (
+        Column(dataset_type, f"timespan_{bound}", "datetime", of_dataset=True) for bound in ("begin", "end")
+    )
+    return Span(begin, end)
 
 
 def _bounded(meant: Column | Span, bound: str) -> Column | Span | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal, TypeVar, cast
 
 from ..errors import did_you_mean
@@ -61,6 +62,10 @@ _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
 }
 MAX_ITEMS: Final = 1000
 """More items of one IN are kept as a list: databases limit the number of values in a statement."""
+_MAX_RANGES: Final = 20
+"""More ranges of one IN are kept as a list of all their members,"""
+_MAX_MEMBERS: Final = 1_000_000
+"""unless these are more than so many."""
 _FUNCTIONS: Final = ("GLOB", "REGION", "UUID", *SHAPES)
 _NEVER: Final = (2**63 - 1, -(2**63))
 """Bounds of a span that holds no time."""
@@ -231,11 +236,10 @@ class _Binder:
         operand = self._value(node.operand)
         parts: list[Condition] = []
         items: list[_Value] = []
+        ranges = [item for item in node.items if isinstance(item, ex.Range)]
+        parts += self._in_ranges(operand, ranges)
         for item in node.items:
-            if isinstance(item, ex.Range):
-                parts.append(self._steps(operand, item))
-                continue
-            for value in self._items(item):
+            for value in self._items(item) if not isinstance(item, ex.Range) else ():
                 if value.type == "null":
                     parts.append(IsNull(operand.meant))
                 elif value.type == "timespan" and operand.type == "datetime":
@@ -277,9 +281,22 @@ class _Binder:
             return [self._given(None, item)]
         return [self._value(item)]
 
+    def _in_ranges(self, operand: _Value, ranges: Sequence[ex.Range]) -> list[Condition]:
+        """Return what is true of the members of ranges; many short ones are taken as a list of numbers."""
+        for item in ranges:
+            if operand.type != "int":
+                raise self._where.error(item, "a range is compared with an integer")
+        n_members = sum((item.stop - item.start) // item.step + 1 for item in ranges)
+        if len(ranges) <= _MAX_RANGES or n_members > _MAX_MEMBERS:
+            return [self._steps(operand, item) for item in ranges]
+        for end in (end for item in ranges for end in (item.start, item.stop)):
+            self._checked(ranges[0], partial(plain_value, end))
+        # As conditions of their own, each of them would be asked of each row.
+        members = {n for item in ranges for n in range(item.start, item.stop + 1, item.step)}
+        assert not isinstance(operand.meant, Span)
+        return [Member(operand.meant, (), self._constant(sorted(members), "int"))]
+
     def _steps(self, operand: _Value, item: ex.Range) -> Condition:
-        if operand.type != "int":
-            raise self._where.error(item, "a range is compared with an integer")
         assert not isinstance(operand.meant, Span)
         ends = [self._given(number, item).meant for number in (item.start, item.stop, item.step)]
         first, last, step = (end for end in ends if isinstance(end, Constant))

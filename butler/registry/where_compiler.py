@@ -38,6 +38,7 @@ from .conditions import (
     Truth,
     ValueType,
 )
+from .schema import UNBOUNDED
 
 __all__ = ["ColumnSource", "all_of", "compile_condition", "sql_type"]
 
@@ -154,8 +155,10 @@ def _of_times(condition: SpansOverlap | SpansEqual | InSpan, source: ColumnSourc
             ]
             return _unless_unknown([span], sa.and_(time.is_not(None), *checks), source, time)
         case SpansEqual(first=first, second=second):
-            pairs = zip(_ends(first, source), _ends(second, source), strict=True)
-            same = [_same(a, b) for a, b in pairs]
+            one, two = _ends(first, source), _ends(second, source)
+            if _is_validity(first) or _is_validity(second):
+                one, two = _limited(one), _limited(two)
+            same = [_same(a, b) for a, b in zip(one, two, strict=True)]
             return _unless_unknown([first, second], sa.and_(*same), source)
 
 
@@ -166,7 +169,7 @@ def _unless_unknown(
     tests: list[_Predicate] = [scalar.is_(None) for scalar in scalars]
     for span in spans:
         columns = [e for e in (span.begin, span.end) if e is not None and not isinstance(e, Constant)]
-        if columns:
+        if columns and not _is_validity(span):
             tests.append(sa.and_(*[_scalar(column, source).is_(None) for column in columns]))
     if not tests:
         return condition
@@ -187,6 +190,18 @@ def _may_hold_nothing(span: Span) -> bool:
             stored = begin.name == "timespan_begin" and end.name == "timespan_end"
             return begin.owner != end.owner or not stored
     return True
+
+
+def _is_validity(span: Span) -> bool:
+    """Tell whether a span is that of datasets, whose columns are never null."""
+    return isinstance(span.begin, Column) and span.begin.of_dataset
+
+
+def _limited(ends: tuple[_Sql | None, _Sql | None]) -> tuple[_Sql, _Sql]:
+    """Return the ends of a span with the numbers that validities have in place of null."""
+    limits: list[_Sql] = [sa.literal_column(str(limit)) for limit in (-UNBOUNDED, UNBOUNDED)]
+    begin, end = (x if e is None else sa.func.coalesce(e, x) for e, x in zip(ends, limits, strict=True))
+    return begin, end
 
 
 def _before(begin: _Sql | None, end: _Sql | None) -> _Predicate:

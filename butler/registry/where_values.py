@@ -101,17 +101,18 @@ def plain_value(value: Any) -> tuple[Any, ValueType]:
         Raised if a column cannot have such a value, or it is NaN.
     """
     plain = value.item() if isinstance(value, np.generic | np.ndarray) and value.ndim == 0 else value
-    if isinstance(plain, uuid.UUID):
-        return plain.bytes, "uuid"
-    region = SkyRegion.from_value(plain)
-    if region is not None:
-        return region, "region"
-    if isinstance(plain, Timespan):
-        return plain, "timespan"
-    if hasattr(plain, "tai") or hasattr(plain, "timetuple"):
-        return instant(plain), "datetime"
-    if plain is None:
-        return None, "null"
+    if type(plain) not in (int, float, str):
+        if isinstance(plain, uuid.UUID):
+            return plain.bytes, "uuid"
+        region = SkyRegion.from_value(plain)
+        if region is not None:
+            return region, "region"
+        if isinstance(plain, Timespan):
+            return plain, "timespan"
+        if hasattr(plain, "tai") or hasattr(plain, "timetuple"):
+            return instant(plain), "datetime"
+        if plain is None:
+            return None, "null"
     if not isinstance(plain, bool | int | float | str):
         raise ValueError(f"cannot compare with {value!r}; bind a number, text, time, timespan or region")
     kind: Any = next(kind for kind in (bool, int, float, str) if isinstance(plain, kind))

@@ -166,9 +166,11 @@ class RingsSkyMap(SkyMap):
 
     @cached_property
     def _reach(self) -> float:
-        """Largest angle from a tract's centre to a corner, radians; the same for all tracts."""
+        """Largest angle from a tract's centre to a corner, of its patches too; the same for all tracts."""
         tract = self[0]
-        _, dec = tract.wcs.pixelToSky(*np.transpose(tract.bbox.corners))
+        # Patches of cells reach beyond their tract.
+        box = tract.bbox if tract.layout.cells is None else tract.bbox.dilatedBy(tract.patch_border)
+        _, dec = tract.wcs.pixelToSky(*np.transpose(box.corners))
         # Tract 0 lies on the south pole. A corner beyond the projection's horizon has no position.
         return math.radians(float(np.max(dec)) + 90.0) if np.all(np.isfinite(dec)) else math.pi
 

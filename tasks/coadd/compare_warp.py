@@ -115,9 +115,14 @@ class CompareWarpAssembleCoaddTask(AssembleCoaddTask):
     def makeSupplementaryDataGen3(
         self, butlerQC: Any, inputs: Mapping[str, Any], outputRefs: Mapping[str, Any]
     ) -> Struct:
-        """Make the static sky of a quantum, as `makeStaticSkyModel` does."""
+        """Make the static sky of a quantum, as `makeStaticSkyModel` does.
+
+        Only visits that may go into the coadd make the static sky.
+        """
         skyInfo = self.getSkyInfo(inputs["skyMap"], butlerQC.quantum.dataId)
-        return self.makeStaticSkyModel(skyInfo, inputs["psfMatchedWarps"])
+        wanted = {_identity(handle) for handle in inputs["inputWarps"]}
+        matched = [handle for handle in inputs["psfMatchedWarps"] if _identity(handle) in wanted]
+        return self.makeStaticSkyModel(skyInfo, matched)
 
     def makeStaticSkyModel(self, skyInfo: Struct, psfMatchedWarps: Sequence[Any]) -> Struct:
         """Combine PSF-matched warps to the static sky.

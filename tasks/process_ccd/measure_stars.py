@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from astropy.table import Table
 from numpy.typing import NDArray
 from pydantic import Field
 
-from butler.images import Exposure, Psf
+from butler.images import Exposure, PhotoCalib, Psf, SkyWcs
 
 from ..config import Config
 from ..task import Task
@@ -46,6 +47,28 @@ class StarCatalog:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def as_reference(self, wcs: SkyWcs, photo_calib: PhotoCalib, band: str) -> Table:
+        """Return the stars as a reference catalog, to compare other exposures with this one.
+
+        Parameters
+        ----------
+        wcs, photo_calib
+            Those of the exposure.
+        band
+            Its band.
+
+        Returns
+        -------
+        catalog
+            ``coord_ra``, ``coord_dec`` (ICRS degrees) and ``<band>_mag`` (AB; NaN where there is no flux).
+        """
+        ra, dec = wcs.pixelToSky(self.x, self.y)
+        flux = np.where(self.flux > 0, self.flux, np.nan)
+        magnitude = photo_calib.magnitude_zero_point - 2.5 * np.log10(flux)
+        return Table(
+            {"coord_ra": ra, "coord_dec": dec, f"{band}_mag": magnitude}, units=["deg", "deg", "mag"]
+        )
 
 
 class MeasureStarsConfig(Config):
@@ -116,9 +139,8 @@ def psf_fraction(psf: Psf, radius: float, *, x: float, y: float) -> float:
     import sep
 
     star = psf.computeImage(x=x, y=y)
-    # What lies beyond the model's image is no part of it.
-    padded = np.pad(star.array, math.ceil(max(0.0, radius - 0.5 * min(star.array.shape))) + 1)
-    margin = (padded.shape[0] - star.array.shape[0]) // 2
+    # Beyond the model's image there is nothing of the star, but a circle must lie within the array.
+    margin = math.ceil(max(0.0, radius - 0.5 * min(star.array.shape))) + 1
     column, row = x - star.xy0.x + margin, y - star.xy0.y + margin
-    flux, _, _ = sep.sum_circle(padded, [column], [row], radius, subpix=0)
+    flux, _, _ = sep.sum_circle(np.pad(star.array, margin), [column], [row], radius, subpix=0)
     return float(flux[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,8 @@ from .model_psf_match import KernelGrid, ModelPsfMatchTask
 
 __all__ = ["MakePsfMatchedWarpTask"]
 
-_BEYOND = 1_000_000
-"""Pixels by which a detector is taken to be larger than it is, to have its PSF next to it as well."""
+_BEYOND: Final = 128
+"""Pixels up to which a PSF model is believed beyond its detector; farther out, its PSF is that of there."""
 
 
 class MakePsfMatchedWarpTask(PipelineTask):
@@ -77,7 +77,8 @@ class MakePsfMatchedWarpTask(PipelineTask):
             overlap, the one of the lower number is used. Its inputs are the detectors that have pixels, their
             valid polygons shrunk by the reach of the kernel. Header cards: ``MATCHRES``, the largest
             difference of matched PSF and model as a fraction of the model's peak; ``MATCHFWH``, the model's
-            FWHM in pixels; ``KERNSIZE``, the width of the largest kernel.
+            FWHM in pixels; ``KERNSIZE``, the width of the largest kernel. The card ``NOISECOR`` of the direct
+            warp has gone into the variance.
 
         Raises
         ------
@@ -167,6 +168,11 @@ class MakePsfMatchedWarpTask(PipelineTask):
     ) -> Exposure:
         """Return the output with everything that is known about it."""
         inputs = direct_warp.coaddInputs or CoaddInputs()
+        cards = dict(direct_warp.metadata)
+        correlation = float(cards.pop("NOISECOR", 1.0))
+        if self.config.doCorrectNoise and correlation > 0:
+            # Resampled noise is smooth over few pixels, and so passes the broader matching kernel.
+            output.variance.array *= np.float32(correlation)
         goodpix = sum(ccd.goodpix for ccd, _ in used)
         visits = tuple(replace(row, bbox=output.bbox, goodpix=goodpix) for row in inputs.visits)
         return replace(
@@ -175,7 +181,7 @@ class MakePsfMatchedWarpTask(PipelineTask):
             psf=self.config.modelPsf.apply(),
             coaddInputs=CoaddInputs(visits, tuple(ccd for ccd, _ in used)),
             metadata={
-                **direct_warp.metadata,
+                **cards,
                 "MATCHRES": max(grid.residual for _, grid in used),
                 "MATCHFWH": self.config.modelPsf.defaultFwhm,
                 "KERNSIZE": max(grid.size for _, grid in used),
@@ -185,12 +191,15 @@ class MakePsfMatchedWarpTask(PipelineTask):
 
 def _psf_at(ccd: CcdInput, wcs: SkyWcs) -> Callable[[float, float], NDArray[np.float64]]:
     """Return what gives the PSF of a detector at a position of the warp, also next to the detector."""
-    unbounded = replace(ccd, bbox=ccd.bbox.dilatedBy(_BEYOND), validPolygon=(), weight=1.0)
-    psf = CoaddPsf((unbounded,), wcs)
+    detector_wcs, (first, _, last, _) = ccd.require_wcs(), ccd.bbox.dilatedBy(_BEYOND).corners
+    # The position is rounded to a pixel of the warp, and must not leave the box by that.
+    psf = CoaddPsf((replace(ccd, bbox=ccd.bbox.dilatedBy(2 * _BEYOND), validPolygon=(), weight=1.0),), wcs)
 
     def at(x: float, y: float) -> NDArray[np.float64]:
+        own = np.clip(detector_wcs.skyToPixel(*wcs.pixelToSky(x, y)), first, last)
+        near_x, near_y = (float(v) for v in wcs.skyToPixel(*detector_wcs.pixelToSky(*own)))
         try:
-            return psf.computeKernelImage(x=x, y=y)
+            return psf.computeKernelImage(x=near_x, y=near_y)
         except ValueError as error:
             raise PsfMatchError(f"its PSF at ({x:g}, {y:g}) cannot be computed: {error}") from error
 

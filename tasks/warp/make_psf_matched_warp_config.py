@@ -44,4 +44,8 @@ class MakePsfMatchedWarpConfig(PipelineTaskConfig, pipelineConnections=MakePsfMa
         default_factory=GaussianPsfFactory,
         description="model PSF; at least as broad as the PSFs of all visits",
     )
+    doCorrectNoise: bool = Field(
+        default=True,
+        description="multiply the variance by what correlated noise of the direct warp adds to an aperture",
+    )
     psfMatch: ConfigurableField = ModelPsfMatchTask.makeField("how images are matched to the model PSF")

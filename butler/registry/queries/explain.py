@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ...dimensions import UNIVERSE
 from ...errors import did_you_mean
-from ..conditions import Column
+from ..conditions import Column, columns_of
 from ..dimension_store import DimensionRecordStore
 from ..expression import Expression, Identifier, Literal, Node, walk
 from ..where import CONSTANTS, Scope, Where
@@ -111,9 +111,7 @@ def _columns(where: Where, term: Node, scope: Scope) -> Iterator[Column]:
     for node in walk(term):
         constant = isinstance(node, Identifier) and node.name.upper() in CONSTANTS
         if isinstance(node, Identifier) and node.name not in where.bind and not constant:
-            meant = where.resolve(node, scope)
-            if isinstance(meant, Column):
-                yield meant
+            yield from columns_of(where.resolve(node, scope))
 
 
 def _keys(term: Expression, columns: Iterable[Column]) -> list[tuple[str, Any]]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from ...dimensions import UNIVERSE
 from ...errors import InvalidQueryError
-from ..collections import CollectionType
+from ..collections import CollectionInfo, CollectionType
 from ..conditions import Column, Condition, Constant, RegionsOverlap, columns_of, parts_of
-from ..schema import Schema
+from ..schema import UNBOUNDED, Schema
 from ..where_compiler import all_of, compile_condition, sql_type
+from .held_values import held_values
 from .question import Output, Question
 from .spec import DatasetSearch
 from .uploads import Upload
@@ -22,6 +24,13 @@ __all__ = ["Plan"]
 _Sql = sa.ColumnElement[Any]
 _FEW: Final = ("instrument", "skymap", "detector", "physical_filter", "subfilter")
 """Dimensions with few values."""
+_MAX_JUMPS: Final = 20
+"""Most collections whose values are listed one after the other."""
+_ALWAYS: Final[Mapping[str, _Sql]] = {
+    "timespan_begin": sa.literal_column(str(-UNBOUNDED), sa.BigInteger),
+    "timespan_end": sa.literal_column(str(UNBOUNDED), sa.BigInteger),
+}
+"""The validity of what is in a RUN or TAGGED collection."""
 _LEAP_SECONDS_NS: Final = 37_000_000_000
 """TAI - UTC since 2017, before which nobody ingested anything with this program."""
 
@@ -94,7 +103,8 @@ class Plan:
             else (sql.desc() if down else sql.asc())
             for sql, (column, down) in zip(order, self._question.order, strict=True)
         ]
-        keys = [self._columns[name] for name in self._output.keys if name in self._question.result.required]
+        required = self._question.result.required
+        keys = [self._columns[name] for name in self._output.read_keys if name in required]
         statement = statement.order_by(*sorted_by, *keys)
         # One more row tells whether a limit cuts.
         limit = self._question.limit
@@ -108,7 +118,7 @@ class Plan:
         return sa.select(sa.func.count()).select_from(statement.subquery("counted"))
 
     def _asked(self) -> list[_Sql]:
-        keys = [self._columns[name].label(name) for name in self._output.keys]
+        keys = [self._columns[name].label(name) for name in self._output.read_keys]
         return [*keys, *(self.column(c).label(f"_{i}") for i, c in enumerate(self._output.fields))]
 
     def _select(
@@ -180,17 +190,17 @@ class Plan:
 
     def _join_search(self, search: DatasetSearch) -> None:
         """Join the datasets of a search: of several collections the first that has a data ID counts."""
-        tags = self._own(search.registered.tags)
         names = search.registered.type.dimensions.required
-        runs = [run.id for run in search.runs]
-        self._join(tags, names)
-        self._conditions += [
-            tags.c.dataset_type_id == sa.literal_column(str(search.registered.id)),
-            _among(tags.c.collection_id, runs),
-        ]
+        if search.calibrations:
+            tags: sa.FromClause = _members(search)
+            self._join(tags, names)
+        else:
+            tags = self._own(search.registered.tags)
+            self._join(tags, names)
+            self._conditions += _held_by(search, tags, search.runs)
+            if search.find_first and len(search.runs) > 1:
+                self._conditions.append(~self._in_earlier(search, tags))
         self._narrow(search, tags)
-        if search.find_first and len(runs) > 1:
-            self._conditions.append(~self._in_earlier(search, tags))
         self._tags.setdefault(search.name, tags)
         for name in names:
             self._columns.setdefault(name, tags.c[name])
@@ -205,6 +215,8 @@ class Plan:
         names = search.registered.type.dimensions.required
         given = [self._question.fixed_values(name) is not None for name in names]
         for position, name in enumerate(names):
+            if name == "tract" and all(given[:position]) and given[position : position + 2] == [False, True]:
+                self._narrow_to_held(search, tags, name)
             if name not in _FEW or given[position] or not any(given[position:]):
                 continue
             table = self._schema.elements[name]
@@ -214,6 +226,21 @@ class Plan:
             known = known.correlate(None)
             self._conditions.append(tags.c[name].in_(known))
             self._terms = [term for term in self._terms if not any(term is t for t in own)]
+
+    def _narrow_to_held(self, search: DatasetSearch, tags: sa.FromClause, name: str) -> None:
+        """List the values that a dimension has among the datasets: a run with many has few tracts."""
+        if search.calibrations or len(search.runs) > _MAX_JUMPS:
+            return
+        names = search.registered.type.dimensions.required
+        before = names[: names.index(name)]
+        own = [term for term in self._terms if any(_is_about(term, other) for other in before)]
+
+        def of_run(run: CollectionInfo, table: sa.FromClause) -> list[sa.ColumnElement[bool]]:
+            source = _Records(self, table)
+            return [*_held_by(search, table, [run]), *(compile_condition(term, source) for term in own)]
+
+        held = held_values(search.registered.tags, name, [partial(of_run, run) for run in search.runs])
+        self._conditions.append(tags.c[name].in_(held))
 
     def _in_earlier(self, search: DatasetSearch, tags: sa.FromClause) -> sa.ColumnElement[bool]:
         """Return whether an earlier collection of a path has the data ID of a row."""
@@ -295,6 +322,12 @@ class Plan:
         """Return a field of a dataset; its tables are joined when they are needed."""
         tags = self._tags[column.owner]
         match column.name:
+            case "timespan_begin" | "timespan_end":
+                if "valid_begin" not in tags.c:
+                    return _ALWAYS[column.name]
+                return tags.c[column.name.replace("timespan", "valid")]
+            case "collection_number":
+                return tags.c.collection_id
             case "dataset_id":
                 return self._dataset(column.owner).c.uuid
             case "ingest_date":
@@ -328,6 +361,36 @@ class Plan:
             self._source = self._source.join(table, table.c.id == number)
             self._owners[key] = table
         return self._owners[key].c.name
+
+
+def _members(search: DatasetSearch) -> sa.FromClause:
+    """Return what collections hold, those that know when it is valid and those that do not."""
+    calibs, tags = search.registered.calibs, search.registered.tags
+    assert calibs is not None
+    calibrations = search.calibrations
+    others = [run for run in search.runs if run not in calibrations]
+    known = sa.select(calibs).where(*_held_by(search, calibs, calibrations))
+    always = [
+        *(tags.c[c.name] for c in calibs.c if c.name in tags.c),
+        *(_ALWAYS[name].label(name.replace("timespan", "valid")) for name in _ALWAYS),
+    ]
+    named = {column.name: column for column in always}
+    tagged = sa.select(*[named[c.name] for c in calibs.c]).where(*_held_by(search, tags, others))
+    return (
+        sa.union_all(known, tagged).subquery(f"members_{search.registered.id}")
+        if others
+        else known.subquery()
+    )
+
+
+def _held_by(
+    search: DatasetSearch, table: sa.FromClause, collections: Sequence[CollectionInfo]
+) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions on the rows of some collections."""
+    return [
+        table.c.dataset_type_id == sa.literal_column(str(search.registered.id)),
+        _among(table.c.collection_id, [collection.id for collection in collections]),
+    ]
 
 
 def _among(column: _Sql, numbers: Sequence[int]) -> sa.ColumnElement[bool]:

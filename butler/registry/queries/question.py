@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -18,9 +18,10 @@ from ..conditions import (
     InSteps,
     Member,
     Span,
+    SpansOverlap,
     columns_of,
 )
-from ..where import Scope, Where
+from ..where import Scope, Where, element_fields, validity
 from ..where_binder import bind_where
 from .spec import DatasetSearch, KeyTable, QuerySpec
 
@@ -40,10 +41,18 @@ class Output:
         Dimensions.
     fields
         Further columns, of elements or datasets.
+    constant
+        Those of the keys that are left out, because they have one value in all rows.
     """
 
     keys: tuple[str, ...]
     fields: tuple[Column, ...] = ()
+    constant: tuple[str, ...] = ()
+
+    @property
+    def read_keys(self) -> tuple[str, ...]:
+        """Dimensions whose values are in the rows."""
+        return tuple(name for name in self.keys if name not in self.constant)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,10 +97,24 @@ class Question:
         found = (_fixed_values(term, dimension, self.values) for term in self.terms)
         return next((values for values in found if values is not None), None)
 
+    def constants(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return the only value that conditions leave to each of some dimensions that have but one."""
+        found = ((name, self.fixed_values(name)) for name in names)
+        return {
+            name: values[0]
+            for name, values in found
+            if values is not None and len(values) == 1 and type(values[0]) is _key_class(name)
+        }
+
     def without(self, dropped: Iterable[Condition]) -> Question:
         """Return the question without some of its terms."""
         gone = list(dropped)
         return replace(self, terms=tuple(t for t in self.terms if not any(t is d for d in gone)))
+
+
+def _key_class(dimension: str) -> type:
+    key = UNIVERSE[dimension].key
+    return str if key is None else key.type
 
 
 def _fixed_values(term: Condition, dimension: str, values: list[Any]) -> list[Any] | None:
@@ -165,9 +188,34 @@ def ask(
             dependent = [c.name for c in columns if c.is_key and governor in UNIVERSE[c.name].requires]
             if dependent:
                 check_governor(governor, dependent[0])
+    terms += _at_their_times(joined, group, terms)
     order = tuple(_order_column(name, spec, searches) for name in spec.order_by)
     limit = None if spec.limit is None else abs(spec.limit)
     return Question(spec.dimensions, group, tuple(terms), values, joined, spec.given, order, limit)
+
+
+def _at_their_times(
+    searches: Iterable[DatasetSearch], group: DimensionGroup, terms: Sequence[Condition]
+) -> list[Condition]:
+    """Return the conditions that calibrations are valid at the times of a row, if it has any."""
+    element = group.timespan_dimension
+    if element is None:
+        return []
+    time = element_fields(UNIVERSE[element])["timespan"]
+    assert isinstance(time, Span)
+    return [
+        SpansOverlap(validity(search.name), time)
+        for search in searches
+        if search.calibrations and not any(_connects(term, search.name) for term in terms)
+    ]
+
+
+def _connects(term: Condition, dataset_type: str) -> bool:
+    """Tell whether a condition says itself at which times of a row a calibration is to be valid."""
+    if not isinstance(term, SpansOverlap):
+        return False
+    owners = {(column.owner, column.of_dataset) for column in columns_of(term)}
+    return (dataset_type, True) in owners and len(owners) > 1
 
 
 def _equals(dimension: str, value: Any, values: list[Any]) -> Condition:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 from ...datasets import DatasetRef, DatasetType
 from ...dimensions import UNIVERSE, DataCoordinate, DataId, DimensionGroup, DimensionRecord, ns_to_time
+from ...errors import InvalidQueryError
 from ..conditions import Column
-from .collecting import without_collection
+from ..schema import UNBOUNDED
 from .columns import as_arrays
 from .question import Output
-from .runner import dataset_output, record_fields
+from .runner import record_fields
 from .spec import DatasetSearch, QuerySpec
 from .uploads import key_type
 
@@ -120,23 +120,6 @@ class _QueryResults(Generic[_Row]):
         """Columns beside the keys, with the names they have for a user."""
         return []
 
-    def _expanded(self, data_ids: Iterable[DataCoordinate]) -> list[DataCoordinate]:
-        """Return full data IDs with the records of all elements."""
-        dimensions = self.dimensions
-        values = [data_id.full_values for data_id in data_ids]
-        order = dimensions.data_coordinate_keys
-        plan = []
-        for name in dimensions.elements:
-            places = [order.index(key) for key in UNIVERSE[name].required]
-            # With one place it returns no tuple.
-            key_of = itemgetter(*places) if len(places) > 1 else itemgetter(slice(places[0], places[0] + 1))
-            records = self.query.registry.queries.records_of(name, map(key_of, values))
-            plan.append((name, key_of, records.get))
-        return [
-            DataCoordinate(dimensions, full, {name: find(key_of(full)) for name, key_of, find in plan})
-            for full in values
-        ]
-
 
 @dataclass(frozen=True, eq=False)
 class DataCoordinateQueryResults(_QueryResults[DataCoordinate]):
@@ -144,8 +127,8 @@ class DataCoordinateQueryResults(_QueryResults[DataCoordinate]):
 
     def fetch(self) -> list[DataCoordinate]:
         """Return the data IDs."""
-        found = self.query.registry.queries.data_ids(self.spec, self.searches)
-        return self._expanded(found) if self.has_dimension_records and found else found
+        queries = self.query.registry.queries
+        return queries.data_ids(self.spec, self.searches, with_records=self.has_dimension_records)
 
     def with_dimension_records(self) -> Self:
         """Return the data IDs with dimension records."""
@@ -162,12 +145,30 @@ class DatasetRefQueryResults(_QueryResults[DatasetRef]):
 
     def fetch(self) -> list[DatasetRef]:
         """Return the refs."""
-        refs = self.query.registry.queries.datasets(self.spec, self.searches[0])
-        if not self.has_dimension_records or not refs:
-            return refs
-        with without_collection():
-            data_ids = self._expanded([ref.dataId for ref in refs])
-            return [ref.expanded(data_id) for ref, data_id in zip(refs, data_ids, strict=True)]
+        queries = self.query.registry.queries
+        return queries.datasets(self.spec, self.searches[0], with_records=self.has_dimension_records)
+
+    def count(self, *, exact: bool = True, discard: bool = False) -> int:
+        """Return the number of datasets; it is always exact, and LSST's arguments make no difference."""
+        if self._are_decided_late:
+            return len(self.fetch())
+        return super().count()
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Return the datasets as arrays by column.
+
+        Raises
+        ------
+        InvalidQueryError
+            Raised for calibrations of which the first counts.
+        """
+        if self._are_decided_late:
+            _require_all(self.searches[0])
+        return super().columns()
+
+    @property
+    def _are_decided_late(self) -> bool:
+        return self.searches[0].find_first and bool(self.searches[0].calibrations)
 
     @property
     def dataset_type(self) -> DatasetType:
@@ -188,7 +189,7 @@ class DatasetRefQueryResults(_QueryResults[DatasetRef]):
     def _fields(self) -> list[tuple[str, Column]]:
         name = self.searches[0].name
         return [
-            ("dataset_id", dataset_output(self.searches[0]).fields[0]),
+            ("dataset_id", Column(name, "dataset_id", "uuid", of_dataset=True)),
             ("run", Column(name, "run", "str", of_dataset=True)),
         ]
 
@@ -231,6 +232,10 @@ class GeneralQueryResults(_QueryResults[dict[str, Any]]):
 
     def fetch(self) -> list[dict[str, Any]]:
         """Return the rows."""
+        for search in self.spec.joined:
+            about = {column.owner for _, column in self.columns_asked if column.of_dataset}
+            if search.calibrations and search.find_first and search.name in about:
+                _require_all(search)
         names = [*self._output.keys, *(name for name, _ in self._fields)]
         rows = self.query.registry.queries.rows(self.spec, self._output, self.searches)
         found = [dict(zip(names, row, strict=True)) for row in rows]
@@ -260,6 +265,14 @@ class GeneralQueryResults(_QueryResults[dict[str, Any]]):
         return list(self.columns_asked)
 
 
+def _require_all(search: DatasetSearch) -> None:
+    """Refuse what cannot be said of the first of several calibrations, but of all of them."""
+    raise InvalidQueryError(
+        f"{search.name} is looked for in CALIBRATION collection {search.calibrations[0].name!r}, and there "
+        "are rows for all that are valid, not for the first; say so with find_first=False"
+    )
+
+
 def _as_object(column: Column, value: Any) -> Any:
     """Return a value of a row as what a user knows."""
     if value is None:
@@ -268,7 +281,7 @@ def _as_object(column: Column, value: Any) -> Any:
         case "uuid":
             return uuid.UUID(bytes=bytes(value))
         case "datetime":
-            return ns_to_time(value)
+            return None if abs(value) == UNBOUNDED else ns_to_time(value)
         case "bool":
             return bool(value)
         case "region":

@@ -5,15 +5,25 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from operator import itemgetter
+from dataclasses import replace
+from itertools import repeat
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from ...datasets import DatasetRef
-from ...dimensions import UNIVERSE, DataCoordinate, DimensionElement, DimensionRecord
+from ...dimensions import (
+    UNIVERSE,
+    DataCoordinate,
+    DimensionElement,
+    DimensionGroup,
+    DimensionRecord,
+    RowDataIds,
+    SharedRecords,
+)
 from ...errors import InvalidQueryError
 from ...regions import SkyRegion
+from ..collections import CollectionType
 from ..conditions import Column, ValueType
 from ..database import Database
 from ..dimension_store import pixel_record, record_from_values
@@ -22,6 +32,7 @@ from ..schema import Schema
 from ..where import TYPE_NAMES
 from ..where_values import Pattern
 from .collecting import without_collection
+from .first_valid import first_valid
 from .plan import Plan
 from .question import Output, Question, ask
 from .sky import SkySearch, resolve_sky
@@ -51,47 +62,85 @@ class QueryRunner:
 
     # What is asked for.
 
-    def data_ids(self, spec: QuerySpec, searches: tuple[DatasetSearch, ...] = ()) -> list[DataCoordinate]:
+    def data_ids(
+        self, spec: QuerySpec, searches: tuple[DatasetSearch, ...] = (), *, with_records: bool = False
+    ) -> list[DataCoordinate]:
         """Return the data IDs that exist, each once, with implied values."""
-        dimensions = spec.dimensions
         with without_collection():
-            rows = self.full_rows(spec, (), searches)
-            return [DataCoordinate(dimensions, row) for row in rows]
+            rows, made = self._keyed_rows(spec, (), searches)
+            return self._recorded(spec.dimensions, made, rows, with_records).every(rows)
 
-    def datasets(self, spec: QuerySpec, search: DatasetSearch) -> list[DatasetRef]:
-        """Return the datasets of a search that fulfil the conditions."""
+    def datasets(
+        self, spec: QuerySpec, search: DatasetSearch, *, with_records: bool = False
+    ) -> list[DatasetRef]:
+        """Return the datasets of a search that fulfil the conditions.
+
+        Raises
+        ------
+        AmbiguousCalibrationError
+            Raised if the first counts, and several of one data ID are valid in a CALIBRATION collection.
+        """
+        fields = [Column(search.name, "dataset_id", "uuid", of_dataset=True)]
         runs = {run.id: run.name for run in search.runs}
+        is_one = len(runs) == 1 and search.runs[0].type is CollectionType.RUN
+        if not is_one:
+            fields.insert(0, Column(search.name, "run_number", "int", of_dataset=True))
+        is_decided_here = search.find_first and bool(search.calibrations)
+        if is_decided_here:
+            fields.insert(0, Column(search.name, "collection_number", "int", of_dataset=True))
+        asked = replace(spec, limit=None) if is_decided_here and spec.limit else spec
         with without_collection():
-            rows = self.full_rows(spec, dataset_output(search).fields, (search,))
-            return DatasetRef.from_rows(search.registered.type, rows, self._run_names(runs, rows))
+            rows, made = self._keyed_rows(asked, tuple(fields), (search,))
+            if is_decided_here:
+                rows = _cut(first_valid(search, rows), spec.limit)
+            data_ids = self._recorded(spec.dimensions, made, rows, with_records)
+            names = search.runs[0].name if is_one else self._run_names(runs, rows)
+            return DatasetRef.from_rows(search.registered.type, rows, data_ids, names)
 
-    def full_rows(
-        self, spec: QuerySpec, fields: tuple[Column, ...], searches: tuple[DatasetSearch, ...] = ()
-    ) -> list[tuple[Any, ...]]:
-        """Return rows of the values of all dimensions and of fields.
+    def _keyed_rows(
+        self, spec: QuerySpec, fields: tuple[Column, ...], searches: tuple[DatasetSearch, ...]
+    ) -> tuple[list[tuple[Any, ...]], RowDataIds]:
+        """Return rows that end with fields, and what makes data IDs of them.
 
         Where many rows are to be expected, implied values are looked up once for each visit, and not for each
         row.
         """
         dimensions = spec.dimensions
-        drivers = UNIVERSE.conform(name for name in dimensions.required if UNIVERSE[name].implies)
+        drivers = UNIVERSE.conform(name for name in dimensions.required if UNIVERSE[name].implies).required
         is_narrow = len(spec.data_id) > 1 or any(where.tree for where in spec.where)
-        if not dimensions.implied or drivers.required == dimensions.required or is_narrow:
-            return self.rows(spec, Output(dimensions.data_coordinate_keys, fields), searches)
-        rows = self.rows(spec, Output(dimensions.required, fields), searches)
-        if not rows:
-            return rows
-        places = [dimensions.required.index(name) for name in drivers.required]
-        key_of = itemgetter(*places)
-        keys = KeyTable(drivers.required, list(set(map(key_of, rows))), exist=True)
-        question = Question(drivers, drivers, (), [], given=(keys,))
-        output = Output((*drivers.required, *dimensions.implied))
-        width = len(places)
-        found = self._run(question, output, [Upload.of_keys(keys)])
-        implied = {row[:width]: row[width:] for row in found}
-        width = len(dimensions.required)
-        told = ((row, implied.get(key_of(row))) for row in rows)
-        return [row[:width] + values + row[width:] for row, values in told if values is not None]
+        if not dimensions.implied or drivers == dimensions.required or is_narrow:
+            rows, places, constants = self._read(spec, dimensions.data_coordinate_keys, fields, searches)
+            return rows, RowDataIds(dimensions, places, constants)
+        rows, places, constants = self._read(spec, dimensions.required, fields, searches)
+        made = RowDataIds(dimensions, places, constants, {}, drivers)
+        keys = made.keys(drivers, rows)
+        implied = self._implied(drivers, dimensions.implied, keys)
+        made = made.with_implied(implied)
+        return rows if len(implied) == len(keys) else made.told(rows), made
+
+    def _implied(
+        self, drivers: tuple[str, ...], implied: tuple[str, ...], keys: set[tuple[Any, ...]]
+    ) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+        """Return implied values by those of the dimensions that tell them."""
+        if not keys:
+            return {}
+        table, group = KeyTable(drivers, list(keys), exist=True), UNIVERSE.conform(drivers)
+        question = Question(group, group, (), [], given=(table,))
+        width = len(drivers)
+        found = self._run(question, Output((*drivers, *implied)), [Upload.of_keys(table)])
+        return {row[:width]: row[width:] for row in found}
+
+    def _recorded(
+        self, dimensions: DimensionGroup, made: RowDataIds, rows: list[tuple[Any, ...]], wanted: bool
+    ) -> RowDataIds:
+        """Return what makes data IDs with records, if these are wanted."""
+        if not wanted:
+            return made
+        held = {
+            name: self.records_of(name, made.keys(UNIVERSE[name].required, rows))
+            for name in dimensions.elements
+        }
+        return made.with_records(SharedRecords(dimensions, held))
 
     def records(
         self, spec: QuerySpec, element: str, searches: tuple[DatasetSearch, ...] = ()
@@ -129,20 +178,40 @@ class QueryRunner:
         self, spec: QuerySpec, output: Output, searches: tuple[DatasetSearch, ...] = ()
     ) -> list[tuple[Any, ...]]:
         """Return the rows of an answer: the values of keys, then of fields."""
+        rows, _, constants = self._read(spec, output.keys, output.fields, searches)
+        if not constants or not rows:
+            return rows
+        columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+        for place, name in enumerate(output.keys):
+            if name in constants:
+                columns.insert(place, repeat(constants[name], len(rows)))
+        return list(zip(*columns, strict=True))
+
+    def _read(
+        self,
+        spec: QuerySpec,
+        keys: tuple[str, ...],
+        fields: tuple[Column, ...],
+        searches: tuple[DatasetSearch, ...],
+    ) -> tuple[list[tuple[Any, ...]], dict[str, int], dict[str, Any]]:
+        """Return rows, the places of keys in them, and the keys left out: of one value in all rows."""
         found = self._question(spec, searches)
+        sky = self._sky(found)
+        places = {name: place for place, name in enumerate(keys)}
         if spec.limit == 0:
             # The question alone says whether the query makes sense.
-            self._sky(found)
-            return []
-        sky = self._sky(found)
-        if sky.answer is not None and output == Output(sky.answer.names):
+            return [], places, {}
+        if sky.answer is not None and not fields and keys == sky.answer.names:
             limit = None if spec.limit is None else abs(spec.limit) + 1
-            return _cut(list(sky.answer.rows[:limit]), spec.limit)
+            return _cut(list(sky.answer.rows[:limit]), spec.limit), places, {}
+        constants = found.constants(keys)
+        output = Output(keys, fields, tuple(constants))
         rows = self._run(sky.question, output, sky.joined, None, sky)
-        width = len(output.keys) + len(output.fields)
+        width = len(output.read_keys) + len(fields)
         if rows and len(rows[0]) > max(width, 1):
             rows = [row[:width] for row in rows]
-        return _cut([()] * len(rows) if width == 0 else rows, spec.limit)
+        places = {name: place for place, name in enumerate(output.read_keys)}
+        return _cut([()] * len(rows) if width == 0 else rows, spec.limit), places, constants
 
     def count(self, spec: QuerySpec, output: Output, searches: tuple[DatasetSearch, ...] = ()) -> int:
         """Return the exact number of rows of an answer."""
@@ -211,22 +280,13 @@ class QueryRunner:
             )
 
     def _run_names(self, known: dict[int, str], rows: Sequence[tuple[Any, ...]]) -> dict[int, str]:
-        """Return the names of the runs that rows of datasets refer to."""
-        strange = {row[-1] for row in rows} - known.keys()
+        """Return the names of the runs whose numbers stand before the UUIDs of datasets."""
+        strange = {row[-2] for row in rows} - known.keys()
         if strange:
             table = self._schema.collection
             found = self._db.query(sa.select(table.c.id, table.c.name).where(table.c.id.in_(strange)))
             known |= {row.id: row.name for row in found}
         return known
-
-
-def dataset_output(search: DatasetSearch) -> Output:
-    """Return what is needed to make the refs of a search: the keys, the UUID, the number of the run."""
-    fields = (
-        Column(search.name, "dataset_id", "uuid", of_dataset=True),
-        Column(search.name, "run_number", "int", of_dataset=True),
-    )
-    return Output(search.registered.type.dimensions.data_coordinate_keys, fields)
 
 
 def record_fields(definition: DimensionElement) -> tuple[Column, ...]:

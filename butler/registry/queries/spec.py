@@ -16,7 +16,11 @@ __all__ = ["DatasetSearch", "KeyTable", "QuerySpec"]
 
 @dataclass(frozen=True, slots=True)
 class DatasetSearch:
-    """A dataset type to be found in RUN and TAGGED collections, searched in order."""
+    """A dataset type to be found in collections, searched in order.
+
+    What a CALIBRATION collection holds counts at times at which it is valid: where the query is about visits,
+    exposures or days, at those of its rows.
+    """
 
     registered: RegisteredType
     runs: Sequence[CollectionInfo]
@@ -29,14 +33,21 @@ class DatasetSearch:
         return self.registered.type.name
 
     @property
+    def calibrations(self) -> list[CollectionInfo]:
+        """The CALIBRATION collections, if datasets of this type can be in any."""
+        if self.registered.calibs is None:
+            return []
+        return [run for run in self.runs if run.type is CollectionType.CALIBRATION]
+
+    @property
     def may_repeat(self) -> bool:
         """Whether a data ID can be found several times."""
-        return not self.find_first and len(self.runs) > 1
+        return bool(self.calibrations) or (not self.find_first and len(self.runs) > 1)
 
     @property
     def shape(self) -> tuple[Any, ...]:
         """What its part of a statement depends on."""
-        runs = tuple((run.id, run.type is CollectionType.RUN) for run in self.runs)
+        runs = tuple((run.id, run.type) for run in self.runs)
         return self.registered.id, self.registered.tags.name, self.find_first, runs
 
 
