@@ -1,8 +1,8 @@
 """Time the registry against LSST's butler, and region reads against astropy and fitsio, side by side.
 
-``python bench/registry.py --quick`` takes about a minute. The table in ``docs/registry_benchmark.md`` is that
-of ``python bench/registry.py --warps 10000 100000 --grow 1000000 10000000 --output FILE``. It needs the
-extras ``peer`` and ``bench``.
+``python bench/registry.py --quick`` takes about a minute. The whole of ``docs/registry_benchmark.md`` is that
+of ``python bench/registry.py --warps 10000 100000 --grow 1000000 10000000 --output FILE``; its last section
+is kept in ``bench/registry_limits.md``. It needs the extras ``peer`` and ``bench``.
 """
 
 from __future__ import annotations
@@ -384,6 +384,7 @@ def main() -> None:
     parser.add_argument("--warps", type=int, nargs="+", default=[10_000], help="sizes of both repositories")
     parser.add_argument("--grow", type=int, nargs="*", default=[], help="sizes of a repository of ours alone")
     parser.add_argument("--repeats", type=int, default=5, help="turns of each side")
+    parser.add_argument("--directory", type=Path, help="where repositories are made, for example /dev/shm")
     parser.add_argument("--quick", action="store_true", help="small sizes, few turns")
     parser.add_argument(
         "--output", type=Path, help="Markdown file to write, for example docs/registry_benchmark.md"
@@ -396,7 +397,7 @@ def main() -> None:
     if given.quick:
         given.warps, given.repeats = [2000], 3
     tables: list[tuple[str, list[Row]]] = []
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory(dir=given.directory) as temporary:
         for n_warps in given.warps:
             rows = peer_rows(Path(temporary) / str(n_warps), n_warps, given.repeats)
             tables.append((f"Against lsst-daf-butler, {n_warps} warps", rows))

@@ -32,7 +32,8 @@
     │   ├── IngestError                 (ValueError) an exposure that cannot be described
     │   ├── SchemaVersionError          (ValueError) a registry older or newer than this program
     │   ├── PruneError                  (TypeError) options of a deletion that contradict each other
-    │   └── TemplateError               (ValueError) a path that would leave the repository
+    │   ├── TemplateError               (ValueError) a path that would leave the repository
+    │   └── TransactionConflictError    two writers waited for each other, and this one gave way
     ├── RepositoryCorruptionError       the repository contradicts itself; run ``butler verify``
     └── UncertainCommitError            the database went away; nobody knows what it has kept
 """
@@ -74,6 +75,7 @@ __all__ = [
     "SchemaVersionError",
     "StorageClassError",
     "TemplateError",
+    "TransactionConflictError",
     "UncertainCommitError",
     "UnknownComponentError",
     "UnknownParameterError",
@@ -219,6 +221,10 @@ class TemplateError(ButlerUserError, ValueError):
 
 class RepositoryCorruptionError(ButlerError):
     """The repository contradicts itself."""
+
+
+class TransactionConflictError(ButlerUserError):
+    """Two writers waited for each other; what this one did is undone, and can be done again."""
 
 
 class UncertainCommitError(ButlerError):

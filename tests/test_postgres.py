@@ -289,6 +289,45 @@ def test_two_that_wait_for_each_other_are_told(first: Butler, second: Butler) ->
     assert set(first.collections.query("[ab]")) == {"a", "b"}
 
 
+def test_a_call_that_gave_way_is_done_again(first: Butler, second: Butler) -> None:
+    """Of two that wait for each other, the one whose transaction is one call is not told: it comes second."""
+    refs = first.put_many([({}, note(visit)) for visit in (1, 2)])
+    first.collections.register("tagged", CollectionType.TAGGED)
+    waiting = threading.Event()
+    tries: list[str] = []
+    errors: list[Exception] = []
+
+    def tag() -> None:
+        try:
+            second.registry.associate("tagged", iter(refs))
+        except ButlerUserError as error:
+            errors.append(error)
+
+    associate = second.registry.tags.associate
+
+    def locked(*arguments: Any) -> None:
+        with second.transaction():
+            second.registry.database.lock("one")
+            tries.append("waits")
+            waiting.set()
+            second.registry.database.lock("other")
+            associate(*arguments)
+
+    second.registry.tags.associate = locked  # type: ignore[method-assign]
+    thread = threading.Thread(target=tag)
+    with first.transaction():
+        first.registry.database.lock("other")
+        thread.start()
+        assert waiting.wait(30)
+        # Who has waited for the server's deadlock_timeout, one second, gives way: that is the other one.
+        time.sleep(0.5)
+        first.registry.database.lock("one")
+    thread.join(30)
+    assert errors == []
+    assert len(tries) == 2
+    assert {ref.id for ref in first.query_datasets(NOTE, "tagged")} == {ref.id for ref in refs}
+
+
 # Where the registry is.
 
 

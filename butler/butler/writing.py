@@ -11,6 +11,7 @@ from ..dimensions import DataId
 from ..errors import DatasetTypeError, PruneError, UnknownComponentError
 from ..ingester import ingest_files
 from ..provenance import DatasetProvenance, with_provenance
+from ..registry import repeated
 from .reading import DatasetName, ReadingButler, merged
 
 __all__ = ["WritingButler"]
@@ -19,6 +20,7 @@ __all__ = ["WritingButler"]
 class WritingButler(ReadingButler):
     """The part of the butler that changes the repository."""
 
+    @repeated("registry.database")
     def put(
         self,
         obj: Any,
@@ -73,6 +75,7 @@ class WritingButler(ReadingButler):
         same = known is not None and (known, known.run) == (ref, ref.run)
         return same and self.registry.files.get_one(ref.id) is None
 
+    @repeated("registry.database")
     def put_many(self, datasets: Iterable[tuple[Any, DatasetRef]]) -> list[DatasetRef]:
         """Store objects as new datasets, all or none; return their refs with expanded data IDs.
 
@@ -104,6 +107,7 @@ class WritingButler(ReadingButler):
         """
         self._writer.store(datasets)
 
+    @repeated("registry.database")
     def ingest(
         self,
         *datasets: FileDataset,
@@ -150,6 +154,7 @@ class WritingButler(ReadingButler):
             validate=record_validation_info,
         )
 
+    @repeated("registry.database")
     def pruneDatasets(
         self,
         refs: Iterable[DatasetRef],
@@ -200,6 +205,7 @@ class WritingButler(ReadingButler):
             elif unstore:
                 self._remover.unstore(ids)
 
+    @repeated("registry.database")
     def removeRuns(self, names: str | Iterable[str], *, unlink_from_chains: bool = False) -> None:
         """Remove runs with all datasets, tags and files in them; all of them or none.
 

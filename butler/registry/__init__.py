@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .migrations import MigrationStep, migrate
     from .queries import DatasetSearch, Query, QuerySpec
     from .registry import Registry
+    from .repeating import repeated
     from .where import Where
 else:
     __getattr__ = late_names(
@@ -30,6 +31,7 @@ else:
             "migrations": ["MigrationStep", "migrate"],
             "queries": ["DatasetSearch", "Query", "QuerySpec"],
             "registry": ["Registry"],
+            "repeating": ["repeated"],
             "where": ["Where"],
         },
     )
@@ -53,4 +55,5 @@ __all__ = [
     "check_postgres_url",
     "has_registry",
     "migrate",
+    "repeated",
 ]

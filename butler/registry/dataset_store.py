@@ -231,6 +231,8 @@ class DatasetStore:
         now, run_id = time.time_ns(), run.id
         for registered, members in self._by_registered_type(refs):
             number, tag = registered.id, self._statements.tag(registered.tags)
+            # All writers in the same order, so that none waits for one that waits for it.
+            members.sort(key=lambda ref: ref.dataId.required_values)
             ids = [ref.id.bytes for ref in members]
             self._db.run_many(self._statements.insert, [(i, number, run_id, now) for i in ids])
             keys = [ref.dataId.required_values for ref in members]

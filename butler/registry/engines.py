@@ -20,6 +20,7 @@ from ..errors import (
     OrphanedRecordError,
     ReadOnlyButlerError,
     RepositoryCorruptionError,
+    TransactionConflictError,
 )
 from .turnstile import Turnstile
 
@@ -59,7 +60,11 @@ _POSTGRES_FAULTS: Final[tuple[_Fault, ...]] = (
     (("23503",), OrphanedRecordError, _NEEDED),
     (("25P02",), ButlerUserError, "an earlier step of this transaction has failed: {}"),
     (("55P03",), ButlerUserError, _BUSY),
-    (("40",), ButlerUserError, "two writers waited for each other: {}; nothing was changed, try again"),
+    (
+        ("40",),
+        TransactionConflictError,
+        "two writers waited for each other: {}; nothing was changed, try again",
+    ),
     (("25006",), ReadOnlyButlerError, "the registry database can only be read: {}"),
     (("42501",), ButlerUserError, "the database refuses: {}; ask the repository's owner for the right"),
     (("42P01", "42703", "XX"), RepositoryCorruptionError, _DAMAGED),

@@ -31,6 +31,7 @@ from .defaults import RegistryDefaults
 from .dimension_store import DimensionRecordStore
 from .file_store import FileRecordStore
 from .lsst_collections import LsstCollections
+from .repeating import repeated
 from .tag_store import TagStore
 
 __all__ = ["DatasetAssociation", "LsstRegistry"]
@@ -89,10 +90,12 @@ class LsstRegistry(LsstCollections, ABC):
         with self.database.transaction():
             yield
 
+    @repeated("database")
     def registerDatasetType(self, datasetType: DatasetType) -> bool:
         """Register a dataset type; see `DatasetStore.register_type`."""
         return self.datasets.register_type(datasetType)
 
+    @repeated("database")
     def removeDatasetType(self, name: str | Iterable[str]) -> None:
         """Remove dataset types by name or glob; see `DatasetStore.remove_type`."""
         with self.database.transaction():
@@ -158,6 +161,7 @@ class LsstRegistry(LsstCollections, ABC):
         """Return a dataset by UUID, None if there is none."""
         return self.datasets.get(id)
 
+    @repeated("database")
     def insertDatasets(
         self,
         datasetType: str | DatasetType,
@@ -200,6 +204,7 @@ class LsstRegistry(LsstCollections, ABC):
         self.datasets.insert(self._run(chosen), refs)
         return refs
 
+    @repeated("database")
     def removeDatasets(self, refs: Iterable[DatasetRef]) -> None:
         """Remove datasets that have no files; ones that do not exist are no error.
 
@@ -218,18 +223,22 @@ class LsstRegistry(LsstCollections, ABC):
                     )
             self.datasets.remove([ref.id for ref in doomed])
 
+    @repeated("database")
     def associate(self, collection: str, refs: Iterable[DatasetRef]) -> None:
         """Put datasets into a TAGGED collection; see `TagStore.associate`."""
         self.tags.associate(self.collections.get_info(collection), refs)
 
+    @repeated("database")
     def disassociate(self, collection: str, refs: Iterable[DatasetRef]) -> None:
         """Take datasets out of a TAGGED collection; see `TagStore.disassociate`."""
         self.tags.disassociate(self.collections.get_info(collection), refs)
 
+    @repeated("database")
     def certify(self, collection: str, refs: Iterable[DatasetRef], timespan: Timespan) -> None:
         """Let datasets be valid in a CALIBRATION collection; see `CalibrationStore.certify`."""
         self.calibrations.certify(self.collections.get_info(collection), refs, timespan)
 
+    @repeated("database")
     def decertify(
         self,
         collection: str,
@@ -296,6 +305,7 @@ class LsstRegistry(LsstCollections, ABC):
             raise CollectionTypeError(f"{name!r} is a {info.type} collection; datasets go into a RUN")
         return info
 
+    @repeated("database")
     def insertDimensionData(
         self,
         element: str | DimensionElement,
@@ -321,6 +331,7 @@ class LsstRegistry(LsstCollections, ABC):
         records = [as_record(name, row) for row in data]
         self.records.insert(name, records, replace=replace, skip_existing=skip_existing)
 
+    @repeated("database")
     def syncDimensionData(
         self, element: str | DimensionElement, row: _Row, conform: bool = True, update: bool = False
     ) -> bool | dict[str, Any]:
