@@ -313,6 +313,27 @@ def test_one_bad_detector_does_not_spoil_the_visit(
     assert has_data(matched).any()
 
 
+@dataclass(frozen=True)
+class LocalPsf(Psf):
+    """A PSF that is not known far from its detector of 300 pixels."""
+
+    def computeKernelImage(self, *, x: float, y: float) -> NDArray[np.float64]:
+        """Fail more than 140 pixels beyond the detector."""
+        if not (-140 < x < 440 and -140 < y < 440):
+            raise ValueError("too far away")
+        return LeaningPsf(2.0, slope=0.2).computeKernelImage(x=x, y=y)
+
+
+def test_psf_is_not_asked_for_far_from_its_detector() -> None:
+    """A box about a detector that is turned by 45 degrees has corners far from it, which do not count."""
+    exposure = replace(make_calexp(np.ones((300, 300)), make_wcs(crpix=(150.0, 150.0))), psf=LocalPsf())
+    skyInfo = patch(make_wcs(crpix=(215.0, 215.0), rotation=math.pi / 4), box(430, 430))
+    task = MakePsfMatchedWarpTask()
+    matched = task.run(make_warp([exposure], skyInfo), skyInfo.bbox).psf_matched_warp
+    assert task.metadata["skippedDetectors"] == []
+    assert has_data(matched).sum() > 0.7 * 300**2
+
+
 def test_visit_without_any_match_is_no_work() -> None:
     """If no detector can be matched there is no warp, and the reason says what to change."""
     warp = direct_warp(np.ones((100, 100)), GaussianPsf(6.0))

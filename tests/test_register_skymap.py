@@ -142,7 +142,8 @@ def test_exposures_are_chosen_by_a_query(butler: Butler) -> None:
         "bordered": (["--datasets", "calexp", "--border", 0.01], [(2, 1)]),
     }
     for name, (words, detectors) in expected.items():
-        call("register-skymap", butler.root, "--discrete", "--name", name, *words, "-c", "pixelScale=2")
+        settings = ("-c", "pixelScale=2", "-c", f"name={name}")
+        call("register-skymap", butler.root, "--discrete", *words, *settings)
         (tract,) = stored(butler, name)
         radius = stored(butler, name).to_simple()["radiusList"][0]
         assert tract.wcs.pixel_scale == pytest.approx(2)

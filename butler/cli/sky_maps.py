@@ -129,7 +129,7 @@ def _around(
 
     given = {key: value for key, value in geometry.items() if value is not None} | dict(fields)
     if append is None:
-        plain = {"name": DiscreteSkyMap.name, "tractOverlap": 0.0, "pixelScale": 0.2, "projection": "TAN"}
+        plain = {"skyMap": DiscreteSkyMap.name, "tractOverlap": 0.0, "pixelScale": 0.2, "projection": "TAN"}
         name, definition = read_definition({**plain, **given})
         base = make_sky_map(definition)
     else:

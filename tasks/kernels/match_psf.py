@@ -7,9 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from scipy.linalg.lapack import dpocon
-from scipy.signal import fftconvolve
 
 __all__ = ["MatchingKernel", "match_residual", "matching_kernel"]
 
@@ -65,13 +62,19 @@ def matching_kernel(psf: NDArray[np.float64], target: NDArray[np.float64], *, ri
         raise ValueError(f"PSF {psf.shape} and target {target.shape} give no odd square matching kernel")
     if not (np.isfinite(psf).all() and np.isfinite(target).all() and ridge >= 0):
         raise ValueError(f"PSFs need finite pixels, and the ridge {ridge} must not be negative")
+    from scipy.linalg import cho_factor, cho_solve
+    from scipy.linalg.lapack import dpocon
+    from scipy.signal import fftconvolve
+
     normal = _autocorrelation_matrix(psf, size)
     norm = float(np.abs(normal).sum(axis=0).max()) + ridge
     normal[np.diag_indices_from(normal)] += ridge
     factor, lower = cho_factor(normal, overwrite_a=True, check_finite=False)
     inverse_condition, _ = dpocon(factor, norm, uplo="L" if lower else "U")
     if inverse_condition < np.finfo(float).eps:
-        raise LinAlgError(f"the equations of the matching kernel are singular for a ridge of {ridge}")
+        raise np.linalg.LinAlgError(
+            f"the equations of the matching kernel are singular for a ridge of {ridge}"
+        )
     right = fftconvolve(target, psf[::-1, ::-1], mode="valid")
     free, constant = cho_solve(
         (factor, lower), np.stack([right.ravel(), np.ones(size * size)], axis=1), check_finite=False
@@ -99,6 +102,8 @@ def match_residual(
     target
         PSF to reach, of the size of their full convolution.
     """
+    from scipy.signal import fftconvolve
+
     return float(np.abs(fftconvolve(psf, kernel) - target).max() / target.max())
 
 
@@ -107,6 +112,8 @@ def _autocorrelation_matrix(psf: NDArray[np.float64], size: int) -> NDArray[np.f
 
     The matrix ``(size**2, size**2)`` is Toeplitz in blocks: only the difference of the two shifts counts.
     """
+    from scipy.signal import fftconvolve
+
     reach = size - 1
     products = np.ascontiguousarray(fftconvolve(np.pad(psf, reach), psf[::-1, ::-1], mode="valid"))
     row, column = products.strides

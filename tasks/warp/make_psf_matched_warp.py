@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,8 @@ from .model_psf_match import KernelGrid, ModelPsfMatchTask
 
 __all__ = ["MakePsfMatchedWarpTask"]
 
-_BEYOND = 1_000_000
-"""Pixels by which a detector is taken to be larger than it is, to have its PSF next to it as well."""
+_BEYOND: Final = 128
+"""Pixels up to which a PSF model is believed beyond its detector; farther out, its PSF is that of there."""
 
 
 class MakePsfMatchedWarpTask(PipelineTask):
@@ -191,12 +191,15 @@ class MakePsfMatchedWarpTask(PipelineTask):
 
 def _psf_at(ccd: CcdInput, wcs: SkyWcs) -> Callable[[float, float], NDArray[np.float64]]:
     """Return what gives the PSF of a detector at a position of the warp, also next to the detector."""
-    unbounded = replace(ccd, bbox=ccd.bbox.dilatedBy(_BEYOND), validPolygon=(), weight=1.0)
-    psf = CoaddPsf((unbounded,), wcs)
+    detector_wcs, (first, _, last, _) = ccd.require_wcs(), ccd.bbox.dilatedBy(_BEYOND).corners
+    # The position is rounded to a pixel of the warp, and must not leave the box by that.
+    psf = CoaddPsf((replace(ccd, bbox=ccd.bbox.dilatedBy(2 * _BEYOND), validPolygon=(), weight=1.0),), wcs)
 
     def at(x: float, y: float) -> NDArray[np.float64]:
+        own = np.clip(detector_wcs.skyToPixel(*wcs.pixelToSky(x, y)), first, last)
+        near_x, near_y = (float(v) for v in wcs.skyToPixel(*detector_wcs.pixelToSky(*own)))
         try:
-            return psf.computeKernelImage(x=x, y=y)
+            return psf.computeKernelImage(x=near_x, y=near_y)
         except ValueError as error:
             raise PsfMatchError(f"its PSF at ({x:g}, {y:g}) cannot be computed: {error}") from error
 
