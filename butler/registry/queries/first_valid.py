@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from ...errors import AmbiguousCalibrationError
@@ -13,8 +13,8 @@ __all__ = ["first_valid"]
 _Row = tuple[Any, ...]
 
 
-def first_valid(search: DatasetSearch, rows: Iterable[_Row]) -> list[_Row]:
-    """Return for each data ID the row of the first collection that has one.
+def first_valid(search: DatasetSearch, rows: Sequence[_Row]) -> list[_Row]:
+    """Return for each data ID the row of the first collection that has one, in the order of the rows.
 
     Parameters
     ----------
@@ -46,4 +46,4 @@ def first_valid(search: DatasetSearch, rows: Iterable[_Row]) -> list[_Row]:
             f"of {len(rivals)} data IDs; name a visit, exposure or day in the query, or a time, as in "
             f"\"{search.name}.timespan OVERLAPS T'2026-01-01'\", or set find_first=False"
         )
-    return list(first.values())
+    return [row for row in rows if first[row[:-3]] is row]

@@ -376,11 +376,7 @@ def _members(search: DatasetSearch) -> sa.FromClause:
     ]
     named = {column.name: column for column in always}
     tagged = sa.select(*[named[c.name] for c in calibs.c]).where(*_held_by(search, tags, others))
-    return (
-        sa.union_all(known, tagged).subquery(f"members_{search.registered.id}")
-        if others
-        else known.subquery()
-    )
+    return sa.union_all(known, tagged).subquery() if others else known.subquery()
 
 
 def _held_by(
