@@ -85,19 +85,23 @@ def _watch(pid: int, peak: list[float]) -> None:
         time.sleep(0.02)
 
 
-def our_commands(directory: Path) -> dict[str, list[str]]:
-    """Return the commands of ours by name; each writes into a run of its own."""
+def our_commands(directory: Path, n_visits: int) -> dict[str, list[str]]:
+    """Return the commands of ours by name, on the first visits; each writes into a run of its own."""
     stamp = str(time.monotonic_ns())
 
     def pipetask(pipeline: str, *settings: str) -> list[str]:
         run = f"{pipeline}-{'-'.join(settings[1::2])}-{stamp}".replace(":", "_").replace("=", "_")
         where = ["-b", "repo", "-p", f"{pipeline}#assembleCoadd", "-i", "warps,skymaps", "--output-run", run]
-        return [*PIPETASK, "run", *where, *settings]
+        return [*PIPETASK, "run", *where, "-d", f"visit <= {n_visits}", *settings]
 
     child = [sys.executable, str(HERE / "coadd_child.py")]
     return {
         "start": [*child, "start"],
-        "read limit": [*child, "limit", *sorted(map(str, (directory / "repo" / "warps").rglob("*.fits")))],
+        "read limit": [
+            *child,
+            "limit",
+            *sorted(map(str, (directory / "repo" / "warps").rglob("*.fits")))[:n_visits],
+        ],
         "MEAN": pipetask("coadd-direct", *PLAIN),
         "MEANCLIP": pipetask("coadd-direct", *PLAIN, "-c", "assembleCoadd:statistic=MEANCLIP"),
         "MEDIAN": pipetask("coadd-direct", *PLAIN, "-c", "assembleCoadd:statistic=MEDIAN"),
@@ -105,11 +109,11 @@ def our_commands(directory: Path) -> dict[str, list[str]]:
     }
 
 
-def peer_commands(directory: Path, threads: int) -> dict[str, list[str]]:
+def peer_commands(directory: Path, threads: int, n_visits: int) -> dict[str, list[str]]:
     """Return the commands of the peers that are installed, by name."""
     commands: dict[str, list[str]] = {}
     swarp = shutil.which("SWarp") or shutil.which("swarp")
-    images = sorted(str(p) for p in (directory / "peers").glob("warp???.fits"))
+    images = sorted(str(p) for p in (directory / "peers").glob("warp???.fits"))[:n_visits]
     if swarp:
         for kind in ("WEIGHTED", "MEDIAN", "CLIPPED"):
             options = {
@@ -131,7 +135,7 @@ def peer_commands(directory: Path, threads: int) -> dict[str, list[str]]:
         importlib.metadata.version("ccdproc")
     except importlib.metadata.PackageNotFoundError:
         return commands
-    holes = sorted(str(p) for p in (directory / "peers").glob("warp???.holes.fits"))
+    holes = sorted(str(p) for p in (directory / "peers").glob("warp???.holes.fits"))[:n_visits]
     for kind in ("average", "sigma_clip"):
         commands[f"ccdproc {kind}"] = [sys.executable, str(HERE / "coadd_child.py"), kind, *holes]
     return commands
@@ -142,18 +146,20 @@ def medians(costs: Sequence[Cost]) -> Cost:
     return Cost(*(statistics.median(getattr(c, name) for c in costs) for name in ("cpu", "wall", "memory")))
 
 
-def run_all(directory: Path, threads: int, repeats: int, left_out: Sequence[str]) -> dict[str, Cost]:
+def run_all(
+    directory: Path, threads: int, n_visits: int, repeats: int, left_out: Sequence[str]
+) -> dict[str, Cost]:
     """Run every contestant, in turns, after one unmeasured start that fills caches."""
-    measure(our_commands(directory)["MEAN"], threads, directory)
+    measure(our_commands(directory, n_visits)["MEAN"], threads, directory)
     costs: dict[str, list[Cost]] = {}
     for turn in range(repeats):
         peers = {
             name: command
-            for name, command in peer_commands(directory, threads).items()
+            for name, command in peer_commands(directory, threads, n_visits).items()
             # ccdproc knows no threads, and takes minutes.
             if not name.startswith("ccdproc") or (threads == 1 and turn == 0)
         }
-        for name, command in {**our_commands(directory), **peers}.items():
+        for name, command in {**our_commands(directory, n_visits), **peers}.items():
             if name in left_out:
                 continue
             costs.setdefault(name, []).append(measure(command, threads, directory))
@@ -220,10 +226,14 @@ def main() -> None:
         load = os.getloadavg()[0]
         sections = []
         for threads in arguments.threads:
-            costs = run_all(directory, threads, arguments.repeats, arguments.without)
+            costs = run_all(directory, threads, arguments.visits, arguments.repeats, arguments.without)
             heading = f"## Whole processes, {threads} thread{'s' * (threads > 1)}"
             sections += [heading, "", *table(costs, megapixels, plane), "", *goals(costs, plane), ""]
-        sections += ["## Kernels alone, 1 thread", "", *kernel_lines(directory, arguments.repeats)]
+        sections += [
+            "## Kernels alone, 1 thread",
+            "",
+            *kernel_lines(directory, arguments.visits, arguments.repeats),
+        ]
         versions = {name: _version(name) for name in ("numpy", "numba", "ccdproc")}
         head = [
             f"{arguments.visits} warps of {arguments.size}², {megapixels:.0f} Mpv (megapixels x visits). "

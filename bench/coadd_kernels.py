@@ -23,20 +23,21 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-def kernel_lines(directory: Path, repeats: int) -> list[str]:
+def kernel_lines(directory: Path, n_visits: int, repeats: int) -> list[str]:
     """Return the table of the kernels, in one thread, the fastest of some runs on all warps."""
     numba.set_num_threads(1)
     with Butler(directory / "repo") as butler:
-        refs = butler.query_datasets("deepCoadd_directWarp", "warps")
-        warps = [butler.get(ref.makeComponentRef("maskedImage")) for ref in refs]
+        refs = butler.query_datasets("deepCoadd_directWarp", "warps", where=f"visit <= {n_visits}")
+        warps = [
+            butler.getDeferred(ref).get(component="maskedImage", parameters={"inPlace": True}) for ref in refs
+        ]
         planes = [[getattr(w, kind).array for w in warps] for kind in ("image", "variance", "mask")]
     weights = np.linspace(0.5, 1.5, len(warps))
     n_pixels = len(warps) * warps[0].image.array.size
 
     def read() -> None:
         for plane in (plane for kind in planes for plane in kind):
-            for row in plane:
-                np.bitwise_xor.reduce(row.view(np.uint32))
+            np.bitwise_xor.reduce(plane.view(np.uint32).reshape(-1))
 
     calls: dict[str, Callable[[], object]] = {"reading once (XOR)": read}
     for statistic in ("MEAN", "MEANCLIP", "MEDIAN"):

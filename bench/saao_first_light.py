@@ -2,8 +2,8 @@
 
     python bench/saao_first_light.py ../shared/data/saao_mb13475/images
 
-Prints, for 6, 10 and all visits, the excess along the trail in MEAN and in SafeClip, how much of the trail
-was clipped, and what that did to the peaks of stars.
+Prints, for 6, 10 and all visits, the excess along the trail in MEAN and in SafeClip, how much of it was
+clipped, and what that did to the peaks of stars.
 """
 
 from __future__ import annotations

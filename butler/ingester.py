@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .datasets import DatasetRef, FileDataset
-from .datastore import IncomingFile, StagedFile, stage_file
+from .datastore import IncomingFile, StagedFile, share_file, stage_file
 from .errors import ConflictingDefinitionError
 from .formatters import formatter_for, get_formatter
 from .registry import Registry
@@ -49,7 +49,7 @@ def ingest_files(
     writer
         Of the repository.
     datasets
-        Files and what they are.
+        Files and what they are; a file named again, with another formatter, is brought in once.
     transfer
         As of `butler.datastore.stage_file`.
     skip_existing
@@ -66,13 +66,18 @@ def ingest_files(
     registry.database.require_writeable()
     wanted = _wanted(registry, datasets, skip_existing=skip_existing)
     staged: list[tuple[DatasetRef, StagedFile]] = []
+    first: dict[str, StagedFile] = {}
     folders: dict[str, str] = {}
     try:
         for dataset, refs in wanted.files:
             name = dataset.formatter
             formatter = get_formatter(name) if name else formatter_for(refs[0].datasetType.storageClass)
             incoming = IncomingFile(dataset.path, refs[0], formatter, validate)
-            file = stage_file(writer.datastore, incoming, transfer, folders)
+            if dataset.path in first:
+                file = share_file(writer.datastore, incoming, first[dataset.path])
+            else:
+                file = stage_file(writer.datastore, incoming, transfer, folders)
+                first[dataset.path] = file
             staged += [(ref, file) for ref in refs]
     except BaseException:
         for _, file in staged:
@@ -88,8 +93,8 @@ def ingest_files(
         if skip_existing:
             registry.hold(runs)
             kept = _without_overtaken(registry, staged, wanted.registered)
-            needed = {id(file) for _, file in kept}
-            batch.drop(file for _, file in staged if id(file) not in needed)
+            needed = {file.key for _, file in kept}
+            batch.drop(file for _, file in staged if file.key not in needed)
             staged = kept
         writer.insert(staged, registered=wanted.registered)
     return [ref for ref, _ in staged]

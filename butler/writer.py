@@ -40,9 +40,9 @@ class DatasetWriter:
         database.require_writeable()
         with database.in_a_moment():
             expanded = ref.expanded(self.registry.records.expand(ref.dataId))
-            if not self.datastore.is_made_in_memory(expanded):
-                # What is refused later, too, is refused before a large file is written.
-                self.registry.check_datasets(ref.run, [expanded])
+            # What is refused later, too, is refused before a large file is written, or any into a wrong run.
+            is_small = self.datastore.is_made_in_memory(expanded)
+            self.registry.check_datasets(ref.run, [] if is_small else [expanded])
         self.store([(expanded, self.datastore.stage(obj, expanded, settle=False))])
         return expanded
 

@@ -49,8 +49,8 @@ def test_a_rule_finds_its_value(rule: Any, expected: Any) -> None:
 @pytest.mark.parametrize(
     ("field", "rule", "message"),
     [
-        ("gain", {}, "exactly one of card, file and value"),
-        ("gain", {"card": "GAIN", "value": 1.0}, "exactly one of card, file and value"),
+        ("gain", {}, "exactly one of card, text, file, value and translated"),
+        ("gain", {"card": "GAIN", "value": 1.0}, "exactly one of card, text, file, value and translated"),
         ("visit", {"file": r"(\d+)_(\d+)"}, "exactly one group, not 2"),
         ("visit", {"file": r"\d+"}, "exactly one group, not 0"),
         ("visit", {"file": "(["}, "not a regular expression"),
@@ -191,7 +191,8 @@ def test_shipped_cameras_recognise_their_headers() -> None:
     assert {"saao_ste3", "simcam"} <= {name.lower() for name in cameras}
     for camera in cameras.values():
         padded = {card: f"{value}  " for card, value in camera.match.items()}
-        assert find_camera(padded, "f.fits") == camera
+        if padded:
+            assert find_camera(padded, "f.fits") == camera
     with pytest.raises(IngestError, match=r"f\.fits: no shipped camera .* 'Nikon'"):
         find_camera({"INSTRUME": "Nikon"}, "f.fits")
     with pytest.raises(IngestError, match="absent"):

@@ -87,6 +87,8 @@ def test_queries(base: Path) -> None:
     types = output("query-dataset-types", "repo", "post*", "-v", "--format", "csv").splitlines()
     assert types[1:] == [
         'postISRCCD,"instrument,detector,exposure",ExposureF',
+        'postISRCCD_quality,"instrument,detector,exposure",ImageI',
+        'postISRCCD_variance,"instrument,detector,exposure",ImageF',
         'postISRCCD_weight,"instrument,detector,exposure",ImageF',
     ]
     options = ("--order-by", "-exposure", "--limit", 1, "--show-uri", "--format", "json")

@@ -55,6 +55,9 @@ def mapping_with(**changes: Any) -> CameraMapping:
     return CameraMapping.parse({**MAPPING, **changes}, "a camera")
 
 
+WEIGHTED = mapping_with(weight="{stem}.weight.fits")
+
+
 # Good files.
 
 
@@ -316,7 +319,7 @@ def test_weights_come_with_their_exposures(empty: Butler, folder: Path) -> None:
     """A weight is a dataset of the same data ID; among the paths it is no exposure."""
     path = write_frame(folder / "a.fits")
     write_pixels(weight_of(path), 0.25)
-    report = ingest(empty, expand_paths([folder]), weight_name=weight_of)
+    report = ingest(empty, expand_paths([folder]), camera=WEIGHTED)
     assert not report.failed
     assert [ref.datasetType.name for ref in report.ingested] == ["postISRCCD", "postISRCCD_weight"]
     assert report.ingested[0].dataId == report.ingested[1].dataId
@@ -330,7 +333,7 @@ def test_an_exposure_without_its_weight_stays_out(empty: Butler, folder: Path, d
     for path in paths:
         write_pixels(weight_of(path))
     damage(weight_of(paths[0]))
-    report = ingest(empty, paths, weight_name=weight_of)
+    report = ingest(empty, paths, camera=WEIGHTED)
     assert {ref.dataId["exposure"] for ref in report.ingested} == {2}
     assert "1.weight.fits" in reasons(report)["1.fits"]
     assert_nothing_of(empty, 1)
@@ -390,6 +393,7 @@ def test_decam_files_with_a_mapping_by_hand(empty: Butler) -> None:
             "saturation": "SATURATE",
             "zero_point": {"value": 30.0},
             "seeing": "FWHM",
+            "weight": {"pattern": "(.*)_ooi_(.*)", "file": "{1}_oow_{2}"},
         },
         "decam.yaml",
     )
@@ -400,7 +404,6 @@ def test_decam_files_with_a_mapping_by_hand(empty: Butler) -> None:
         run="decam",
         camera=camera,
         transfer="direct",
-        weight_name=lambda path: path.with_name(path.name.replace("_ooi_", "_oow_")),
     )
     assert not report.failed
     assert len(report.ingested) == 2 * len(images) == 12

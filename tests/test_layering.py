@@ -79,7 +79,8 @@ DOORS = {
         "tasks/coadd/input_map.py",
     ],
     "hpgeom": ["butler/pictures/depth_map.py", "tasks/coadd/input_map.py"],
-    "multiprocessing": ["tasks/execution/"],
+    # Headers are read in worker processes.
+    "multiprocessing": ["tasks/execution/", "butler/ingest/reading.py"],
     "click": ["butler/cli/", "tasks/cli/"],
     "tqdm": ["butler/cli/", "tasks/cli/"],
     "matplotlib": ["butler/pictures/"],
@@ -88,6 +89,7 @@ DOORS = {
     "sep": ["tasks/process_ccd/"],
     "astroscrappy": ["tasks/process_ccd/"],
     "alembic": ["butler/registry/migrations/"],
+    "astro_metadata_translator": ["butler/ingest/translation.py"],
     "psycopg": [],
     "sqlite3": [],
     "pickle": [],

@@ -304,6 +304,8 @@ def test_connections() -> None:
         "camera": "camera",
         "defects": "defects",
         "weight": "postISRCCD_weight",
+        "variance": "postISRCCD_variance",
+        "quality": "postISRCCD_quality",
         "psfexModel": "psfexModel",
         "zeroPoint": "zeroPoint",
         "referenceCatalog": "referenceCatalog",

@@ -57,6 +57,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, CommandEntry]]] = {
         "ingest-exposures": CommandEntry(
             "ingest:ingest_exposures", "Ingest flattened exposures: FITS files, or directories of them."
         ),
+        "camera-template": CommandEntry(
+            "ingest:camera_template", "Print a camera mapping, to write one's own from."
+        ),
         "ingest-files": CommandEntry(
             "ingest_files:ingest_files", "Ingest the files that a table lists, as datasets of one type."
         ),

@@ -6,7 +6,7 @@ from .datastore_config import IN_MEMORY, DatastoreConfig
 from .file_batch import FileBatch
 from .file_cache import FileCache
 from .file_datastore import UNKNOWN_SIZE, FileDatastore, StoredDataset
-from .incoming import TRANSFER_MODES, IncomingFile, stage_file, stage_own_file
+from .incoming import TRANSFER_MODES, IncomingFile, share_file, stage_file, stage_own_file
 from .local_store import LocalStore
 from .memory_store import MemoryStore
 from .object_store import ObjectStore
@@ -48,6 +48,7 @@ __all__ = [
     "is_url",
     "retrieve_files",
     "settle_files",
+    "share_file",
     "stage_file",
     "stage_own_file",
     "verify_files",

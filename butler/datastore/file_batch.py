@@ -26,8 +26,8 @@ class FileBatch:
     """
 
     def __init__(self, files: Iterable[StagedFile]) -> None:
-        self.files = list({id(file): file for file in files if file.store is not None}.values())
-        self._published: set[int] = set()
+        self.files = list({file.key: file for file in files if file.store is not None}.values())
+        self._published: set[tuple[str, str]] = set()
 
     def publish_free(self) -> None:
         """Give files their final names, and settle them; but those whose name is taken wait for `publish`.
@@ -37,7 +37,7 @@ class FileBatch:
         for file in self.files:
             with suppress(TemplateError):
                 self._publish(file)
-        settle_files(file for file in self.files if id(file) in self._published)
+        settle_files(file for file in self.files if file.key in self._published)
 
     def publish(self) -> list[StagedFile]:
         """Give the other files their final names; return those, which are not settled yet.
@@ -47,26 +47,26 @@ class FileBatch:
         TemplateError
             Raised if a name is taken.
         """
-        late = [file for file in self.files if id(file) not in self._published]
+        late = [file for file in self.files if file.key not in self._published]
         for file in late:
             self._publish(file)
         return late
 
     def take_back(self, file: StagedFile) -> None:
         """Remove a file, if it is not removed already."""
-        if id(file) in self._published:
-            self._published.remove(id(file))
+        if file.key in self._published:
+            self._published.remove(file.key)
             file.retract()
         else:
             file.discard()
 
     def drop(self, files: Iterable[StagedFile]) -> None:
         """Remove files for which there will be no rows."""
-        doomed = {id(file): file for file in files}
-        self.files = [file for file in self.files if id(file) not in doomed]
+        doomed = {file.key: file for file in files}
+        self.files = [file for file in self.files if file.key not in doomed]
         for file in doomed.values():
             self.take_back(file)
 
     def _publish(self, file: StagedFile) -> None:
         file.publish()
-        self._published.add(id(file))
+        self._published.add(file.key)

@@ -246,7 +246,7 @@ class FileDatastore:
         layout = formatter.layout(source)
         return FileRecord(
             path=path,
-            formatter=formatter.name,
+            formatter=formatter.recorded_name,
             size=source.size(),
             checksum=checksum_of(source) if self.checksum and (is_written or self.sums_all) else None,
             layout=None if layout is None else layout.to_json(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -18,7 +18,7 @@ from .file_datastore import UNKNOWN_SIZE, FileDatastore
 from .paths import IN_PLACE, below, is_outside, is_url, standardized
 from .staged_file import StagedFile
 
-__all__ = ["TRANSFER_MODES", "IncomingFile", "stage_file", "stage_own_file"]
+__all__ = ["TRANSFER_MODES", "IncomingFile", "share_file", "stage_file", "stage_own_file"]
 
 TRANSFER_MODES: Final = ("auto", "move", *LINK_MODES, "direct", "split")
 """How `stage_file` brings files in; None: the file is in the datastore already."""
@@ -108,6 +108,32 @@ def _meaning(error: OSError, place: str) -> ButlerUserError:
     if isinstance(error, FileNotFoundError):
         return ArtifactMissingError(f"no file {place}")
     return ButlerUserError(f"cannot read {place}: {error.strerror or error}")
+
+
+def share_file(datastore: FileDatastore, file: IncomingFile, staged: StagedFile) -> StagedFile:
+    """Take another part of a file that is staged already, as its formatter finds it.
+
+    Parameters
+    ----------
+    datastore
+        Where it is to go.
+    file
+        The part.
+    staged
+        What `stage_file` returned for the file.
+
+    Raises
+    ------
+    FileFormatError
+        Raised if the file has no such part.
+    """
+    layout = file.formatter.layout(datastore.outside(standardized(file.place))) if file.validate else None
+    record = replace(
+        staged.record,
+        formatter=file.formatter.recorded_name,
+        layout=None if layout is None else layout.to_json(),
+    )
+    return replace(staged, record=record)
 
 
 def stage_own_file(datastore: FileDatastore, path: str, formatter: Formatter) -> StagedFile:
@@ -207,7 +233,7 @@ def _record(
     datastore: FileDatastore, file: IncomingFile, source: ByteSource, path: str, *, is_written: bool = True
 ) -> FileRecord:
     if not file.validate:
-        return FileRecord(path, file.formatter.name, UNKNOWN_SIZE)
+        return FileRecord(path, file.formatter.recorded_name, UNKNOWN_SIZE)
     return datastore.record_of(source, path, file.formatter, is_written=is_written)
 
 
@@ -228,9 +254,9 @@ def _stay(datastore: FileDatastore, file: IncomingFile, place: str, folders: dic
         if not stat.S_ISREG(status.st_mode):
             raise FileNotFoundError
         if not file.validate:
-            return StagedFile(FileRecord(path, formatter.name, UNKNOWN_SIZE))
+            return StagedFile(FileRecord(path, formatter.recorded_name, UNKNOWN_SIZE))
         if isinstance(formatter, ContentFormatter) and not datastore.sums_all:
-            return StagedFile(FileRecord(path, formatter.name, status.st_size))
+            return StagedFile(FileRecord(path, formatter.recorded_name, status.st_size))
         return StagedFile(datastore.record_of(LocalFile(Path(place)), path, formatter, is_written=False))
     except OSError as error:
         if isinstance(error, ButlerUserError):

@@ -41,6 +41,11 @@ class StagedFile:
     folders: tuple[str, ...] = ()
     is_settled: bool = False
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from other files; the parts of one file have the same."""
+        return self.temporary, self.record.path
+
     def publish(self) -> None:
         """Give the file its final name.
 

@@ -7,16 +7,17 @@ from ..late import late_names
 if TYPE_CHECKING:
     from .byte_source import ByteRange, ByteSource, LocalFile
     from .fits_file import write_plain_fits
-    from .fits_image import read_camera_header
+    from .fits_image import read_camera_header, read_camera_headers
     from .formatter import NO_COMPRESSION, ContentFormatter, FileLayout, Formatter, PlaneLayout, ReadRequest
     from .known import FORMATTERS, formatter_for, get_formatter, is_known
+    from .psf_file import PsfexModel, read_psfex_models
 else:
     __getattr__ = late_names(
         __name__,
         {
             "byte_source": ["ByteRange", "ByteSource", "LocalFile"],
             "fits_file": ["write_plain_fits"],
-            "fits_image": ["read_camera_header"],
+            "fits_image": ["read_camera_header", "read_camera_headers"],
             "formatter": [
                 "NO_COMPRESSION",
                 "ContentFormatter",
@@ -26,6 +27,7 @@ else:
                 "ReadRequest",
             ],
             "known": ["FORMATTERS", "formatter_for", "get_formatter", "is_known"],
+            "psf_file": ["PsfexModel", "read_psfex_models"],
         },
     )
 
@@ -39,10 +41,13 @@ __all__ = [
     "Formatter",
     "LocalFile",
     "PlaneLayout",
+    "PsfexModel",
     "ReadRequest",
     "formatter_for",
     "get_formatter",
     "is_known",
     "read_camera_header",
+    "read_camera_headers",
+    "read_psfex_models",
     "write_plain_fits",
 ]

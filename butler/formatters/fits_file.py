@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 
 from ..errors import BoxError, ButlerUserError, FileFormatError, StorageClassError
 from .byte_source import ByteSource
-from .fits_header import header_values, set_cards
+from .fits_cards import card_values
+from .fits_header import set_cards
 
 __all__ = [
     "DTYPES",
@@ -62,50 +64,58 @@ class HduInfo:
 
     Parameters
     ----------
-    header
-        The cards.
+    text
+        The header, card after card.
     offset
         Byte at which the data begin.
     """
 
-    __slots__ = ("header", "offset")
-
-    def __init__(self, header: fits.Header, offset: int) -> None:
-        self.header = header
+    def __init__(self, text: str, offset: int) -> None:
+        self._text = text
         self.offset = offset
+
+    @cached_property
+    def header(self) -> fits.Header:
+        """The header; to parse it takes longer than to find the values of its cards."""
+        return fits.Header.fromstring(self._text)
+
+    @cached_property
+    def cards(self) -> Mapping[str, Any]:
+        """Values of the cards but comments; of a repeated card the first."""
+        return card_values(self._text)
 
     @property
     def data_size(self) -> int:
         """Bytes of data that the header promises, without padding."""
-        axes = [integer_card(self.header, f"NAXIS{i + 1}") for i in range(integer_card(self.header, "NAXIS"))]
+        axes = [integer_card(self.cards, f"NAXIS{i + 1}") for i in range(integer_card(self.cards, "NAXIS"))]
         if not axes:
             return 0
         if min(axes) < 0:
             raise FileFormatError(f"a FITS axis cannot have {min(axes)} pixels")
-        bitpix = integer_card(self.header, "BITPIX")
+        bitpix = integer_card(self.cards, "BITPIX")
         if bitpix not in DTYPES:
             raise FileFormatError(f"FITS card BITPIX is {bitpix}, it must be one of {sorted(DTYPES)}")
-        groups = integer_card(self.header, "GCOUNT", 1)
-        heap = integer_card(self.header, "PCOUNT", 0)
+        groups = integer_card(self.cards, "GCOUNT", 1)
+        heap = integer_card(self.cards, "PCOUNT", 0)
         return abs(bitpix) // 8 * groups * (heap + math.prod(axes))
 
     @property
     def is_compressed(self) -> bool:
         """Whether the data are the table of a tile-compressed image."""
-        return self._extension == "BINTABLE" and self.header.get("ZIMAGE") is True
+        return self._extension == "BINTABLE" and self.cards.get("ZIMAGE") is True
 
     @property
     def axes(self) -> tuple[int, ...]:
         """Pixels along each axis of an image, x first; a third axis of one pixel does not count."""
         key = "ZNAXIS" if self.is_compressed else "NAXIS"
-        n_axes = integer_card(self.header, key)
-        axes = tuple(integer_card(self.header, f"{key}{i + 1}") for i in range(n_axes))
+        n_axes = integer_card(self.cards, key)
+        axes = tuple(integer_card(self.cards, f"{key}{i + 1}") for i in range(n_axes))
         return axes[:2] if len(axes) == 3 and axes[2] == 1 else axes
 
     @property
     def values(self) -> dict[str, Any]:
         """Values of the cards; those of a compressed image as if it were none."""
-        values = header_values(self.header)
+        values = dict(self.cards)
         if not self.is_compressed:
             return values
         plain = {key: value for key, value in values.items() if not _TABLE_CARD.fullmatch(key)}
@@ -121,7 +131,7 @@ class HduInfo:
 
     @property
     def _extension(self) -> str:
-        return str(self.header.get("XTENSION", "IMAGE")).strip()
+        return str(self.cards.get("XTENSION", "IMAGE")).strip()
 
 
 def walk_hdus(source: ByteSource) -> list[HduInfo]:
@@ -144,7 +154,7 @@ def _walk(stream: BinaryIO, source: ByteSource) -> Iterator[HduInfo]:
         text = _header_text(stream, source, first=position == 0)
         if text is None:
             return
-        hdu = HduInfo(fits.Header.fromstring(text), stream.tell())
+        hdu = HduInfo(text, stream.tell())
         end = hdu.offset + hdu.data_size
         if hdu.data_size < 0 or end > size:
             raise FileFormatError(
@@ -172,7 +182,7 @@ def _header_text(stream: BinaryIO, source: ByteSource, *, first: bool) -> str | 
     raise FileFormatError(f"{source} has a header without END; the file is truncated or broken")
 
 
-def integer_card(header: fits.Header, key: str, default: int | None = None) -> int:
+def integer_card(header: Mapping[str, Any], key: str, default: int | None = None) -> int:
     """Return the value of a card that must be an integer.
 
     Raises

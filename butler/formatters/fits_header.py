@@ -125,7 +125,7 @@ def origin_cards(xy0: tuple[int, int]) -> dict[str, Any]:
     }
 
 
-def origin_from_header(header: fits.Header) -> tuple[int, int]:
+def origin_from_header(header: Mapping[str, Any]) -> tuple[int, int]:
     """Return the parent coordinates of the first pixel; (0, 0) where no card gives them."""
     if str(header.get("CTYPE1A", "")).strip() == "LINEAR" and header.get("CRPIX1A") == 1.0:
         return round(float(header.get("CRVAL1A", 0.0))), round(float(header.get("CRVAL2A", 0.0)))

@@ -17,17 +17,37 @@ from .fits_planes import plane_layout, read_pixels
 from .fits_recipes import pixel_hdus
 from .formatter import NO_COMPRESSION, FileLayout, Formatter, ReadRequest
 
-__all__ = ["CameraImageFormatter", "ImageFormatter", "MaskFormatter", "read_camera_header"]
+__all__ = [
+    "CameraImageFormatter",
+    "ImageFormatter",
+    "MaskFormatter",
+    "read_camera_header",
+    "read_camera_headers",
+]
 
 _PIXEL_TYPES: Final = frozenset({"i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"})
 _WITH_PIXELS: Final = (None, "image", "mask", "variance", "maskedImage")
 
 
 class ImageFormatter(Formatter):
-    """One image in the first unit that has pixels, with its unit and parent offset."""
+    """One image in the first unit that has pixels, with its unit and parent offset.
+
+    Parameters
+    ----------
+    unit
+        Number of the header-data unit to read, 0 for the primary one; the first with pixels if None.
+    """
 
     name: ClassVar[str] = "ImageFits"
     extension: ClassVar[str] = ".fits"
+
+    def __init__(self, unit: int | None = None) -> None:
+        self._unit = unit
+
+    @property
+    def recorded_name(self) -> str:
+        """Name with the number of the unit, if it is a certain one."""
+        return self.name if self._unit is None else f"{self.name}[{self._unit}]"
 
     def write(self, obj: Any, path: Path) -> None:
         """Write an image."""
@@ -48,9 +68,9 @@ class ImageFormatter(Formatter):
     def layout(self, source: ByteSource) -> FileLayout:
         """Find the pixels."""
         with broken_file(source):
-            hdu = _require_image(walk_hdus(source), source)
-            planes = planes_from_header(hdu.header)
-            plane = plane_layout(hdu, xy0=origin_from_header(hdu.header), mask_planes=planes)
+            hdu = _require_image(walk_hdus(source), source, self._unit)
+            planes = planes_from_header(hdu.header) if any(k.startswith("MP_") for k in hdu.cards) else {}
+            plane = plane_layout(hdu, xy0=origin_from_header(hdu.cards), mask_planes=planes)
             return FileLayout({"image": plane})
 
     def read_whole(self, path: Path) -> Any:
@@ -126,31 +146,58 @@ class CameraImageFormatter(ImageFormatter):
         plane = layout.plane("image")
         pixels = read_pixels(source, plane, box, "f4")
         image = Image(pixels, (box or plane.bbox).minimum, plane.unit)
-        return _camera_exposure(image, _camera_cards(source), (plane.x0, plane.y0))
+        return _camera_exposure(image, _camera_cards(source, self._unit), (plane.x0, plane.y0))
 
 
 def read_camera_header(path: Path) -> dict[str, Any]:
-    """Return the cards of a camera's file: those of the image unit over those of the primary one.
+    """Return the cards of a camera's file: those of the first image unit over those of the primary one.
 
     Raises
     ------
     FileFormatError
         Raised if the file is broken or has no image.
     """
-    return _camera_cards(LocalFile(path))
+    return _camera_cards(LocalFile(path), None)
 
 
-def _camera_cards(source: ByteSource) -> dict[str, Any]:
+def read_camera_headers(path: Path) -> dict[int, dict[str, Any]]:
+    """Return the cards of each unit of a camera's file that has an image of two axes, by its number.
+
+    Those of the unit stand over those of the primary one, but for an EXTNAME that it does not have.
+
+    Raises
+    ------
+    FileFormatError
+        Raised if the file is broken or has no image.
+    """
+    source = LocalFile(path)
     with broken_file(source):
         hdus = walk_hdus(source)
-        chosen = _require_image(hdus, source)
+        _require_image(hdus, source, None)
+        primary = {key: value for key, value in hdus[0].values.items() if key != "EXTNAME"}
+        return {i: {**primary, **hdu.values} for i, hdu in enumerate(hdus) if hdu.is_image}
+
+
+def _camera_cards(source: ByteSource, unit: int | None) -> dict[str, Any]:
+    with broken_file(source):
+        hdus = walk_hdus(source)
+        chosen = _require_image(hdus, source, unit)
         return {**hdus[0].values, **chosen.values}
 
 
-def _require_image(hdus: list[HduInfo], source: ByteSource) -> HduInfo:
+def _require_image(hdus: list[HduInfo], source: ByteSource, unit: int | None) -> HduInfo:
+    """Return the unit of a number, or the first with an image; refuse one without."""
+    if unit is not None:
+        if unit >= len(hdus) or not hdus[unit].is_image:
+            raise FileFormatError(f"{source} has no image of two axes in unit {unit}")
+        return hdus[unit]
     chosen = image_hdu(hdus)
     if chosen is None:
-        raise FileFormatError(f"{source} has no image of two axes")
+        empty = next((hdu for hdu in hdus if len(hdu.axes) == 2), None)
+        if empty is None:
+            raise FileFormatError(f"{source} has no image of two axes")
+        size = f"{empty.axes[0]} x {empty.axes[1]}"
+        raise FileFormatError(f"{source} has no image of two axes with pixels, only one of {size}")
     return chosen
 
 

@@ -29,8 +29,8 @@ def plane_layout(
         Raised if the unit is no two-dimensional image, or one whose tiles contradict the rest.
     """
     if not hdu.is_image:
-        raise FileFormatError(f"not a two-dimensional FITS image: NAXIS is {hdu.header.get('NAXIS')}")
-    header = hdu.header
+        raise FileFormatError(f"not a two-dimensional FITS image: NAXIS is {hdu.cards.get('NAXIS')}")
+    header = hdu.cards
     bitpix = integer_card(header, "ZBITPIX" if hdu.is_compressed else "BITPIX")
     if bitpix not in DTYPES:
         raise FileFormatError(f"FITS card ZBITPIX is {bitpix}, it must be one of {sorted(DTYPES)}")

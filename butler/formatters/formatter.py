@@ -225,6 +225,11 @@ class Formatter(ABC):
     name: ClassVar[str]
     extension: ClassVar[str]
 
+    @property
+    def recorded_name(self) -> str:
+        """Name by which `get_formatter` finds it again, with the part of the file that it reads."""
+        return self.name
+
     @abstractmethod
     def write(self, obj: Any, path: Path) -> None:
         """Write an object to a new file.

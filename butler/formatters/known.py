@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import import_module
 from typing import Final
@@ -36,11 +37,19 @@ FORMATTERS: Final[dict[str, str]] = {
     "HealSparse": "healsparse_map:HealSparseFormatter",
 }
 """Where each of our formatters is defined, by its name."""
+_OF_UNITS: Final = ("ImageFits", "MaskFits", "CameraImageFits")
+"""Formatters that can be told which unit of a file to read."""
+_OF_UNIT: Final = re.compile(r"(\w+)\[(\d{1,6})\]", re.ASCII)
 
 
 @cache
 def get_formatter(name: str) -> Formatter:
     """Return a formatter by name: one of ours, or one of a plug-in.
+
+    Parameters
+    ----------
+    name
+        The name; ``ImageFits[2]`` is the formatter of images that reads unit 2 of a FITS file.
 
     Raises
     ------
@@ -49,6 +58,8 @@ def get_formatter(name: str) -> Formatter:
     """
     if name in FORMATTERS:
         return _imported(FORMATTERS[name])
+    if (part := _OF_UNIT.fullmatch(name)) is not None and part[1] in _OF_UNITS:
+        return _imported(FORMATTERS[part[1]], int(part[2]))
     if not is_known(name):
         known = [*FORMATTERS, *plugin_names(PLUGINS)]
         raise StorageClassError(f"no formatter {name!r}{did_you_mean(name, known)}")
@@ -58,13 +69,16 @@ def get_formatter(name: str) -> Formatter:
 
 def is_known(name: str) -> bool:
     """Tell whether there is a formatter of a name, without an import."""
+    part = _OF_UNIT.fullmatch(name)
+    if part is not None:
+        return part[1] in _OF_UNITS
     return name in FORMATTERS or name in plugin_names(PLUGINS)
 
 
-def _imported(place: str) -> Formatter:
+def _imported(place: str, *arguments: int) -> Formatter:
     """Return the formatter of a class; a library that reads files is imported with the first of them."""
     module, _, name = place.partition(":")
-    formatter = getattr(import_module(f".{module}", __package__), name)()
+    formatter = getattr(import_module(f".{module}", __package__), name)(*arguments)
     assert isinstance(formatter, Formatter)
     return formatter
 

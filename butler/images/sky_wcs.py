@@ -25,6 +25,12 @@ _PROJECTION: Final = re.compile(
     r"WCSAXES|C(RPIX|RVAL|TYPE|UNIT)\d|(PC|CD)\d_\d|CDELT\d|P[VS]\d_\d+|[AB]P?_(ORDER|DMAX|\d+_\d+)|RADESYS|EQUINOX"
 )
 """Cards of the projection; what wcslib says of times besides would contradict the cards of the visit."""
+_READ: Final = re.compile(
+    r"WCSAXES|C(RPIX|RVAL|TYPE|UNIT|DELT|ROTA)\d|(PC|CD)\d_\d|PC00\d00\d|P[VS]\d_\d+|(A|B|AP|BP)_\w+|RADE(SYS|CSYS)"
+    r"|EQUINOX|EPOCH|LONPOLE|LATPOLE|PROJP\d|C[PQ]DIS\d|D[PQ]\d|D2IM\w*|AXISCORR|WAT\d_\d+"
+)
+"""Cards that a projection is read from; astropy takes long over the others."""
+_PLACE_IN_WCSLIB: Final = re.compile(r"ERROR \d+ in \w+\(\) at line \d+ of file \S+: *")
 _TOLERANCE: Final = 1e-6
 """Pixels to which positions of distorted images are found."""
 _LOST: Final = 1e-3
@@ -189,7 +195,8 @@ def _parse(header: Mapping[str, Any]) -> WCS:
         except (WcsError, ValueError, KeyError, TypeError, AttributeError, MemoryError) as error:
             if isinstance(error, FileFormatError):
                 raise
-            raise FileFormatError(f"cannot read a WCS: {' '.join(str(error).split())}") from error
+            reason = _PLACE_IN_WCSLIB.sub("", " ".join(str(error).split()))
+            raise FileFormatError(f"cannot read a WCS: {reason}") from error
     axes = [str(header.get(f"CTYPE{i}", "")).strip() or "nothing" for i in (1, 2)]
     if frame is None:
         raise FileFormatError(f"no celestial WCS: CTYPE1 and CTYPE2 are {axes[0]} and {axes[1]}")
@@ -220,7 +227,7 @@ def _card_images(header: Mapping[str, Any]) -> str:
         value = header[key]
         if isinstance(value, np.generic):
             value = value.item()
-        if not re.fullmatch(r"[A-Z0-9_-]{1,8}", key) or not isinstance(value, str | int | float):
+        if not _READ.fullmatch(key) or len(key) > 8 or not isinstance(value, str | int | float):
             continue
         _check_card(key, value)
         if isinstance(value, str):

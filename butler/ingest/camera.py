@@ -5,154 +5,37 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Self
 
 from astropy.time import Time
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from ..errors import FileFormatError, IngestError, did_you_mean
 from ..safe_yaml import load_yaml
+from .card_rule import CardRule, Scalar, groups_of
+from .companion import CompanionRule, QualityRule
+from .description import DetectorProperties, ExposureDescription
+from .tables import ReferenceCatalogRule, ZeroPointRule
+from .translation import TRANSLATED, translate
 
-__all__ = [
-    "CameraMapping",
-    "CardRule",
-    "DetectorProperties",
-    "ExposureDescription",
-    "find_camera",
-    "shipped_cameras",
-]
-
-Scalar = str | int | float
+__all__ = ["CameraMapping"]
 
 _POSITIVE: Final = math.ulp(0.0)
 """The smallest number above 0."""
-
-
-class CardRule(BaseModel):
-    """Where one quantity comes from: a header card, the file name, or a fixed value.
-
-    Parameters
-    ----------
-    card
-        Header card.
-    file
-        Regular expression with one group, searched in the file name.
-    value
-        Fixed value.
-    map
-        Replacements for what was found, by its text.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    card: str | None = None
-    file: str | None = None
-    value: Scalar | None = None
-    map: dict[str, Scalar] = {}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, given: Any) -> Any:
-        return {"card": given} if isinstance(given, str) else given
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if sum(source is not None for source in (self.card, self.file, self.value)) != 1:
-            raise ValueError("give exactly one of card, file and value")
-        if self.file is not None:
-            try:
-                n_groups = re.compile(self.file).groups
-            except re.error as error:
-                raise ValueError(f"{self.file!r} is not a regular expression: {error}") from error
-            if n_groups != 1:
-                raise ValueError(f"the file pattern {self.file!r} needs exactly one group, not {n_groups}")
-        return self
-
-    def find(self, cards: Mapping[str, Any], file_name: str) -> Any:
-        """Return what the rule finds.
-
-        Raises
-        ------
-        LookupError
-            Raised with the reason if there is nothing.
-        """
-        found: Any = self.value
-        if self.card is not None:
-            if self.card not in cards or cards[self.card] in (None, ""):
-                raise LookupError(f"there is no card {self.card}{did_you_mean(self.card, cards)}")
-            found = cards[self.card]
-        elif self.file is not None:
-            match = re.search(self.file, file_name)
-            if match is None:
-                raise LookupError(f"the file name does not match {self.file!r}")
-            found = match[1]
-        text = str(found).strip()
-        return self.map.get(text, text if isinstance(found, str) else found)
-
-
-@dataclass(frozen=True, slots=True)
-class DetectorProperties:
-    """What a task needs to know about a detector image.
-
-    Parameters
-    ----------
-    gain
-        Electrons per count.
-    read_noise
-        Electrons, rms.
-    saturation
-        Counts at which a pixel is saturated.
-    zero_point
-        AB magnitude of one count in the whole exposure.
-    seeing
-        FWHM of a star in pixels; None if the header does not say.
-    """
-
-    gain: float
-    read_noise: float
-    saturation: float
-    zero_point: float
-    seeing: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class ExposureDescription:
-    """What the registry needs to know about an exposure.
-
-    Parameters
-    ----------
-    instrument
-        Name of the instrument.
-    visit, detector
-        Numbers.
-    band, physical_filter
-        Filter.
-    exposure_time
-        Seconds.
-    begin
-        Start of the exposure.
-    target_name
-        What was observed; None if not said.
-    """
-
-    instrument: str
-    visit: int
-    detector: int
-    band: str
-    physical_filter: str
-    exposure_time: float
-    begin: Time
-    target_name: str | None
+_UNITS: Final = {
+    "adu": ("adu", "count", "counts", "ct", "cts", "dn"),
+    "electron": ("electron", "electrons", "e", "e-", "elec"),
+    "nanomaggy": ("nanomaggy", "nanomaggies", "nmgy"),
+}
+"""How headers write a unit."""
 
 
 class CameraMapping(BaseModel):
-    r"""How the headers of a camera are read.
+    r"""How the files of a camera are read.
 
-    Each quantity is a header card (``gain: GAIN``), a fixed value (``gain: {value: 1.9}``), or for
-    numbers of visit and detector a part of the file name (``visit: {file: 'img(\d+)'}``).
+    Each quantity is a header card (``gain: GAIN``), a fixed value (``gain: {value: 1.9}``), a part of the
+    file name (``visit: {file: 'img(\d+)'}``), or another `CardRule`.
 
     Parameters
     ----------
@@ -160,31 +43,60 @@ class CameraMapping(BaseModel):
         Name of the instrument in the registry.
     match
         Cards and their values by which files of this camera are recognised.
-    visit, detector, band, physical_filter, exposure_time, date, target_name
+    translator
+        The translator of astro_metadata_translator that reads such headers, by its name; files that it
+        recognises are of this camera.
+    extensions
+        Regular expression of the EXTNAME of units that are detector images; if not given, every unit with an
+        image of two axes is one.
+    unit
+        Unit of the pixels; a file with another BUNIT is refused, and one without is believed.
+    visit, detector, detector_name, band, physical_filter, exposure_time, date, target_name
         For the registry; the date is the start, ISO or MJD.
     date_scale
         Time scale of the date.
     gain, read_noise, saturation, zero_point, seeing
         See `DetectorProperties`.
+    weight, variance, quality, psfex
+        Where the files of inverse variance, variance, quality and PSF model of an exposure are.
+    zero_point_table, reference_catalog
+        Tables with zero points, and with stars to calibrate against.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     instrument: str
     match: dict[str, Scalar] = {}
+    translator: str | None = None
+    extensions: str | None = None
+    unit: str = "adu"
     visit: CardRule
     detector: CardRule = CardRule(value=0)
+    detector_name: CardRule | None = None
     band: CardRule
     physical_filter: CardRule | None = None
     exposure_time: CardRule
     date: CardRule
     date_scale: str = "utc"
     target_name: CardRule | None = None
-    gain: CardRule
-    read_noise: CardRule
-    saturation: CardRule
-    zero_point: CardRule
+    gain: CardRule | None = None
+    read_noise: CardRule | None = None
+    saturation: CardRule | None = None
+    zero_point: CardRule | None = None
     seeing: CardRule | None = None
+    weight: CompanionRule | None = None
+    variance: CompanionRule | None = None
+    quality: QualityRule | None = None
+    psfex: CompanionRule | None = None
+    zero_point_table: ZeroPointRule | None = None
+    reference_catalog: ReferenceCatalogRule | None = None
+
+    @field_validator("extensions")
+    @classmethod
+    def _is_pattern(cls, given: str | None) -> str | None:
+        if given is not None:
+            groups_of(given)
+        return given
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -217,7 +129,29 @@ class CameraMapping(BaseModel):
             fault = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in fault["loc"])
             hint = did_you_mean(where, cls.model_fields) if fault["type"] == "extra_forbidden" else ""
-            raise IngestError(f"{source}: {where or 'content'}: {fault['msg']}{hint}") from error
+            raise IngestError(
+                f"{source}: {where or 'content'}: {fault['msg'].removeprefix('Value error, ')}{hint}"
+            ) from error
+
+    def with_translation(self, cards: Mapping[str, Any], source: str) -> Mapping[str, Any]:
+        """Return cards with the translated quantities that the rules need.
+
+        Raises
+        ------
+        IngestError
+            Raised if the translator cannot read the header, or if rules need one and none is named.
+        """
+        rules = [rule for _, rule in self if isinstance(rule, CardRule)]
+        rules += self.zero_point_table.keys.values() if self.zero_point_table else []
+        needed = {rule.translated for rule in rules if rule.translated}
+        if not needed or any(TRANSLATED + name in cards for name in needed):
+            return cards
+        if self.translator is None:
+            raise IngestError(
+                f"the camera mapping of {self.instrument} takes translated values: name its translator"
+            )
+        found = translate(cards, self.translator, needed, source)
+        return {**cards, **{TRANSLATED + name: value for name, value in found.items()}}
 
     def describe(self, cards: Mapping[str, Any], file_name: str) -> ExposureDescription:
         """Return what the registry needs to know about an exposure.
@@ -227,18 +161,20 @@ class CameraMapping(BaseModel):
         IngestError
             Raised with quantity, card and file if a required value is missing or has another type.
         """
+        cards = self.with_translation(cards, file_name)
         band = str(self._find("band", cards, file_name))
-        physical = self.physical_filter and self._find("physical_filter", cards, file_name)
-        target = self.target_name and self.target_name.card and cards.get(self.target_name.card)
+        detector = self._integer("detector", cards, file_name)
+        name = self._find_text("detector_name", cards, file_name)
         return ExposureDescription(
             instrument=self.instrument,
             visit=self._integer("visit", cards, file_name),
-            detector=self._integer("detector", cards, file_name),
+            detector=detector,
+            detector_name=name or f"{detector:02d}",
             band=band,
-            physical_filter=str(physical or band),
+            physical_filter=self._find_text("physical_filter", cards, file_name) or band,
             exposure_time=self._number("exposure_time", cards, file_name, low=0.0),
             begin=self._date(cards, file_name),
-            target_name=str(target).strip() if target else None,
+            target_name=self._find_text("target_name", cards, file_name),
         )
 
     def detector_properties(self, cards: Mapping[str, Any], source: str = "header") -> DetectorProperties:
@@ -249,25 +185,63 @@ class CameraMapping(BaseModel):
         IngestError
             Raised with quantity, card and source if a required value is missing or not possible.
         """
-        seeing = None
-        if self.seeing is not None and (self.seeing.card is None or cards.get(self.seeing.card) is not None):
-            seeing = self._number("seeing", cards, source, low=_POSITIVE)
+        cards = self.with_translation(cards, source)
         return DetectorProperties(
-            gain=self._number("gain", cards, source, low=_POSITIVE),
-            read_noise=self._number("read_noise", cards, source, low=0.0),
-            saturation=self._number("saturation", cards, source, low=_POSITIVE),
-            zero_point=self._number("zero_point", cards, source),
-            seeing=seeing,
+            gain=self._number_if_told("gain", cards, source, low=_POSITIVE),
+            read_noise=self._number_if_told("read_noise", cards, source, low=0.0),
+            saturation=self._number_if_told("saturation", cards, source, low=_POSITIVE),
+            zero_point=self._number_if_told("zero_point", cards, source),
+            seeing=self._number_if_told("seeing", cards, source, low=_POSITIVE),
         )
 
+    def check_unit(self, cards: Mapping[str, Any]) -> None:
+        """Refuse a header whose pixels have another unit than this camera's.
+
+        Raises
+        ------
+        IngestError
+            Raised with both units.
+        """
+        given, wanted = str(cards.get("BUNIT") or "").strip(), self.unit.strip()
+        if given and given.lower() not in _UNITS.get(wanted.lower(), (wanted.lower(),)):
+            raise IngestError(
+                f"the pixels are in {given!r} (card BUNIT), the camera mapping expects {wanted!r}; set its "
+                "unit, and gain, saturation and zero point for that unit"
+            )
+
+    def _rule(self, quantity: str) -> CardRule | None:
+        rule = getattr(self, quantity)
+        assert rule is None or isinstance(rule, CardRule)
+        return rule
+
     def _find(self, quantity: str, cards: Mapping[str, Any], source: str) -> Any:
-        rule: CardRule = getattr(self, quantity)
+        rule = self._rule(quantity)
+        assert rule is not None, quantity
         try:
             return rule.find(cards, source)
         except LookupError as error:
             raise IngestError(
                 f"{source}: no {quantity}: {error.args[0]}; say in the camera mapping where it comes from"
             ) from error
+
+    def _find_text(self, quantity: str, cards: Mapping[str, Any], source: str) -> str | None:
+        """Return a text; None if there is no rule, or if it finds nothing and need not."""
+        rule = self._rule(quantity)
+        if rule is None or (self._may_be_missing(quantity, rule) and not _finds(rule, cards, source)):
+            return None
+        return str(self._find(quantity, cards, source)).strip() or None
+
+    def _number_if_told(
+        self, quantity: str, cards: Mapping[str, Any], source: str, low: float = -math.inf
+    ) -> float | None:
+        rule = self._rule(quantity)
+        if rule is None or (self._may_be_missing(quantity, rule) and not _finds(rule, cards, source)):
+            return None
+        return self._number(quantity, cards, source, low)
+
+    @staticmethod
+    def _may_be_missing(quantity: str, rule: CardRule) -> bool:
+        return rule.optional or quantity in ("seeing", "target_name")
 
     def _number(self, quantity: str, cards: Mapping[str, Any], source: str, low: float = -math.inf) -> float:
         found = self._find(quantity, cards, source)
@@ -295,6 +269,8 @@ class CameraMapping(BaseModel):
 
     def _date(self, cards: Mapping[str, Any], source: str) -> Time:
         found = self._find("date", cards, source)
+        if isinstance(found, Time):
+            return found
         try:
             if isinstance(found, bool):
                 raise ValueError("it must be ISO text or an MJD number")
@@ -304,36 +280,14 @@ class CameraMapping(BaseModel):
             raise IngestError(f"{source}: the date is {found!r} {self._from('date')}: {error}") from error
 
     def _from(self, quantity: str) -> str:
-        rule: CardRule = getattr(self, quantity)
-        return (
-            f"(card {rule.card})" if rule.card else "(from the file name)" if rule.file else "(fixed value)"
-        )
+        rule = self._rule(quantity)
+        return "" if rule is None else rule.told_source
 
 
-def shipped_cameras() -> dict[str, CameraMapping]:
-    """Return the mappings that come with the package, by file name without extension."""
-    found = {}
-    for entry in sorted((resources.files(__package__) / "cameras").iterdir(), key=lambda e: e.name):
-        if entry.name.endswith(".yaml"):
-            values = load_yaml(entry.read_bytes(), entry.name)
-            found[entry.name.removesuffix(".yaml")] = CameraMapping.parse(values, entry.name)
-    return found
-
-
-def find_camera(cards: Mapping[str, Any], source: str) -> CameraMapping:
-    """Return the shipped mapping that recognises a header.
-
-    Raises
-    ------
-    IngestError
-        Raised if none does.
-    """
-    cameras = shipped_cameras()
-    for camera in cameras.values():
-        if camera.match and all(str(cards.get(k, "")).strip() == str(v) for k, v in camera.match.items()):
-            return camera
-    raise IngestError(
-        f"{source}: no shipped camera mapping recognises this header (INSTRUME is "
-        f"{str(cards.get('INSTRUME', 'absent')).strip()!r}; known: {', '.join(cameras)}); "
-        "write a mapping and give it with --camera"
-    )
+def _finds(rule: CardRule, cards: Mapping[str, Any], source: str) -> bool:
+    """Tell whether a rule finds something."""
+    try:
+        rule.find(cards, source)
+    except LookupError:
+        return False
+    return True

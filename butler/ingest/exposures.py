@@ -7,27 +7,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from astropy.time import TimeDelta
-
 from ..butler import Butler
-from ..datasets import DatasetRef, DatasetType, FileDataset
-from ..dimensions import Timespan
+from ..datasets import DatasetRef, FileDataset
 from ..errors import ButlerUserError, ConflictingDefinitionError, IngestError
-from ..formatters import read_camera_header
-from ..images import Box2I, Extent2I, Point2I, SkyWcs
 from ..regions import SkyRegion
-from .camera import CameraMapping, ExposureDescription, find_camera
+from .beside import Beside, ingest_catalog, ingest_defects
+from .camera import CameraMapping
+from .dataset_types import CAMERA, DATASET_TYPES, EXPOSURE, PSFEX_MODEL, ZERO_POINT
+from .frames import Frame, FrameFile, companions_of, told_reason
+from .reading import read_frame_files
+from .record_book import RecordBook
+from .shipped import find_camera_of
+from .tables import ZeroPoints
+from .tracts import count_outside_tracts
 
-__all__ = ["CAMERA", "DEFECTS", "EXPOSURE", "WEIGHT", "IngestReport", "expand_paths", "ingest_exposures"]
+__all__ = ["IngestReport", "expand_paths", "ingest_exposures"]
 
-EXPOSURE: Final = DatasetType("postISRCCD", ("instrument", "exposure", "detector"), "ExposureF")
-"""A flattened detector image, as LSST names it."""
-WEIGHT: Final = DatasetType("postISRCCD_weight", ("instrument", "exposure", "detector"), "ImageF")
-"""Its inverse variance, in 1/count²."""
-DEFECTS: Final = DatasetType("defects", ("instrument", "detector"), "ImageF")
-"""Bad pixels of a detector: not 0."""
-CAMERA: Final = DatasetType("camera", ("instrument",), "StructuredDataDict")
-"""The `CameraMapping` that headers were read with."""
+BATCH_FILES: Final = 500
+"""Most files of one transaction."""
+BATCH_BYTES: Final = 2**28
+"""Most bytes of the exposures that are copied in one transaction, while which nobody else can write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +41,14 @@ class IngestReport:
         Files that were ingested before.
     failed
         Files that could not be ingested, each with the reason.
+    n_outside
+        How many of the new detector images lie outside every tract; 0 where there is no sky map.
     """
 
     ingested: list[DatasetRef] = field(default_factory=list)
     skipped: list[Path] = field(default_factory=list)
     failed: list[tuple[Path, str]] = field(default_factory=list)
+    n_outside: int = 0
 
 
 def expand_paths(paths: Iterable[Path]) -> list[Path]:
@@ -79,20 +81,22 @@ def ingest_exposures(
     camera: CameraMapping | None = None,
     transfer: str = "copy",
     bad_pixel_mask: Path | None = None,
-    weight_name: Callable[[Path], Path] | None = None,
+    zero_points: Path | None = None,
+    reference_catalog: Path | None = None,
+    processes: int = 1,
     progress: Callable[[Iterable[Path]], Iterable[Path]] = iter,
 ) -> IngestReport:
-    """Ingest flattened exposures, one detector image a file.
+    """Ingest flattened exposures: files of one or of several detector images.
 
-    Each file is ingested whole or not at all; a bad one does not keep the others out. Files that were
-    ingested before are skipped, so that a second call brings in what is new.
+    Each file is ingested whole, with all that belongs to it, or not at all; a bad one does not keep the
+    others out. Files that were ingested before are skipped, so that a second call brings in what is new.
 
     Parameters
     ----------
     butler
         A writeable butler.
     paths
-        Files; the bad pixel mask and weights among them are no exposures.
+        Files; those among them that belong to others, and the bad pixel mask, are no exposures.
     run
         RUN for the datasets.
     camera
@@ -101,8 +105,11 @@ def ingest_exposures(
         ``copy``, ``symlink``, ``hardlink`` or ``direct``.
     bad_pixel_mask
         Image that is not 0 where the detector is bad; for all files.
-    weight_name
-        Gives the inverse-variance image of an exposure's file, if there are such.
+    zero_points, reference_catalog
+        Tables that the camera mapping reads; if None, those that it names.
+    processes
+        Number of processes that read headers; with more than 1 a script needs
+        ``if __name__ == "__main__":``.
     progress
         Wraps the iteration over files, for example in a progress bar.
 
@@ -114,192 +121,172 @@ def ingest_exposures(
     Raises
     ------
     IngestError
-        Raised if there is no exposure, if no camera mapping fits, or if the bad pixel mask cannot be read.
+        Raised if there is no exposure, if no camera mapping fits, or if the mask or a table cannot be read.
     ConflictingDefinitionError
-        Raised if the instrument is known with another mapping.
+        Raised if the instrument is known with another mapping or reference catalog in this run.
     """
-    exposures = _without_others(paths, bad_pixel_mask, weight_name)
-    mapping = camera or _find_camera(exposures)
-    if bad_pixel_mask is not None:
-        _check_image(bad_pixel_mask, "bad pixel mask")
+    beside = Beside(bad_pixel_mask, zero_points, reference_catalog)
+    exposures, mapping = _exposures_among(paths, camera, bad_pixel_mask)
+    tables = beside.read(mapping, exposures[0])
     _register_camera(butler, mapping, run)
-    report = IngestReport()
-    detectors: set[int] = set()
-    for path in progress(exposures):
+    catalog = ingest_catalog(butler, mapping, tables.catalog, run)
+    work = _Ingest(butler, mapping, run, transfer, tables.zero_points)
+    files = read_frame_files(exposures, mapping, processes=processes)
+    for _, file in zip(progress(exposures), files, strict=True):
+        work.add(file)
+    work.flush()
+    defects = ingest_defects(butler, mapping, bad_pixel_mask, sorted(work.detectors), run, transfer)
+    place = {path: i for i, path in enumerate(exposures)}
+    return IngestReport(
+        ingested=[*catalog, *work.report.ingested, *defects],
+        skipped=work.report.skipped,
+        failed=sorted(work.report.failed, key=lambda failure: place[failure[0]]),
+        n_outside=count_outside_tracts(butler, work.regions),
+    )
+
+
+class _Ingest:
+    """Ingests files batch by batch, each in one transaction."""
+
+    def __init__(
+        self, butler: Butler, camera: CameraMapping, run: str, transfer: str, zero_points: ZeroPoints | None
+    ) -> None:
+        self.report = IngestReport()
+        self.detectors: set[int] = set()
+        self.regions: list[SkyRegion] = []
+        self._butler = butler
+        self._camera = camera
+        self._run = run
+        self._transfer = transfer
+        self._zero_points = zero_points
+        self._batch: list[FrameFile] = []
+        self._bytes = 0
+
+    def add(self, file: FrameFile) -> None:
+        """Take a file; ingest the batch if it is large enough."""
+        if file.reason:
+            self.report.failed.append((file.path, file.reason))
+            return
+        self._batch.append(file)
+        if self._transfer == "copy" and file.path.exists():
+            self._bytes += file.path.stat().st_size
+        if len(self._batch) >= BATCH_FILES or self._bytes >= BATCH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Ingest what was taken; if one file spoils the batch, each by itself."""
+        batch, self._batch, self._bytes = self._batch, [], 0
         try:
-            description, region = _read_header(path, mapping)
-            weight = None if weight_name is None else weight_name(path)
-            refs = _ingest_one(butler, path, description, region, run, transfer, weight)
+            if batch:
+                self._ingest(batch)
         except (ButlerUserError, OSError) as error:
-            report.failed.append((path, _reason(error, path)))
-            continue
-        detectors.add(description.detector)
-        report.ingested.extend(refs)
-        if not refs:
-            report.skipped.append(path)
-    if bad_pixel_mask is not None:
-        report.ingested.extend(
-            _ingest_defects(butler, mapping, bad_pixel_mask, sorted(detectors), run, transfer)
-        )
-    return report
+            if len(batch) == 1:
+                self.report.failed.append((batch[0].path, told_reason(error, batch[0].path)))
+                return
+            for file in batch:
+                self._batch = [file]
+                self.flush()
+
+    def _ingest(self, batch: Sequence[FrameFile]) -> None:
+        butler, run = self._butler, self._run
+        failed: list[tuple[Path, str]] = []
+        skipped: list[Path] = []
+        accepted: list[Frame] = []
+        values: list[tuple[Any, DatasetRef]] = []
+        with butler.transaction():
+            # Two processes may ingest the same exposures.
+            butler.registry.hold([run])
+            fresh = self._without_known(batch)
+            book = RecordBook(butler, [frame for _, frames in fresh for frame in frames])
+            for file, frames in fresh:
+                if not frames:
+                    skipped.append(file.path)
+                    continue
+                try:
+                    found = [value for frame in frames for value in self._values(frame)]
+                    book.add(frames)
+                except IngestError as error:
+                    failed.append((file.path, str(error)))
+                    continue
+                accepted += frames
+                values += found
+            book.write()
+            parts = [(frame, part) for frame in accepted for part in frame.parts]
+            files = [
+                FileDataset(
+                    part.path,
+                    DatasetRef(part.dataset_type, frame.data_id, run),
+                    formatter=part.formatter or None,
+                )
+                for frame, part in parts
+            ]
+            refs = butler.ingest(*files, transfer=self._transfer) if files else []
+            refs += butler.put_many(values) if values else []
+        self.report.ingested.extend(refs)
+        self.report.skipped.extend(skipped)
+        self.report.failed.extend(failed)
+        refused = {path for path, _ in failed}
+        there = [frame for file in batch if file.path not in refused for frame in file.frames]
+        self.detectors |= {frame.data_id["detector"] for frame in there}
+        self.regions += [frame.region for frame in accepted]
+
+    def _without_known(self, batch: Sequence[FrameFile]) -> list[tuple[FrameFile, list[Frame]]]:
+        """Return files with those of their frames that are new: neither in the run nor in a file before."""
+        registry = self._butler.registry
+        refs = {id(f): DatasetRef(EXPOSURE, f.data_id, self._run) for file in batch for f in file.frames}
+        keys = {frame: ref.dataId.required_values for frame, ref in refs.items()}
+        registered = registry.datasets.get_type(EXPOSURE.name)
+        info = registry.collections.get_info(self._run)
+        taken = set(registry.datasets.held(registered, info, list(set(keys.values()))))
+        fresh = []
+        for file in batch:
+            frames = [frame for frame in file.frames if keys[id(frame)] not in taken]
+            taken |= {keys[id(frame)] for frame in frames}
+            fresh.append((file, frames))
+        return fresh
+
+    def _values(self, frame: Frame) -> Iterator[tuple[Any, DatasetRef]]:
+        """Yield the datasets of a frame that are no files of their own yet."""
+        rule, table = self._camera.zero_point_table, self._zero_points
+        if rule is not None and table is not None:
+            found = table.find(rule, frame.zero_point_key, frame.exposure_time)
+            yield {"zero_point": found}, DatasetRef(ZERO_POINT, frame.data_id, self._run)
+        if frame.psf is not None:
+            yield frame.psf, DatasetRef(PSFEX_MODEL, frame.data_id, self._run)
 
 
-def _without_others(
-    paths: Sequence[Path], bad_pixel_mask: Path | None, weight_name: Callable[[Path], Path] | None
-) -> list[Path]:
-    """Return the files that are exposures."""
-    others = {bad_pixel_mask.resolve()} if bad_pixel_mask is not None else set()
-    if weight_name is not None:
-        others |= {weight_name(path).resolve() for path in paths}
-    exposures = [path for path in paths if path.resolve() not in others]
+def _exposures_among(
+    paths: Sequence[Path], camera: CameraMapping | None, mask: Path | None
+) -> tuple[list[Path], CameraMapping]:
+    """Return the files that are exposures, and their camera."""
+    candidates = [path for path in paths if mask is None or not _same_place(path, mask)]
+    if not candidates:
+        raise IngestError("there is no exposure to ingest")
+    mapping = camera or find_camera_of(candidates)
+    others = {other.resolve() for path in candidates for other in companions_of(path, mapping)}
+    exposures = [path for path in candidates if not others or path.resolve() not in others]
     if not exposures:
         raise IngestError("there is no exposure to ingest")
-    return exposures
+    return exposures, mapping
 
 
-def _find_camera(paths: Sequence[Path]) -> CameraMapping:
-    """Return the mapping for the first file that can be read and is recognised."""
-    faults: list[Exception] = []
-    for path in paths:
-        try:
-            return find_camera(read_camera_header(path), str(path))
-        except (ButlerUserError, OSError) as error:
-            faults.append(error)
-    raise IngestError(str(faults[0])) from faults[0]
-
-
-def _check_image(path: Path, what: str) -> None:
-    """Refuse a file that cannot be read or has no image."""
-    try:
-        read_camera_header(path)
-    except OSError as error:
-        raise IngestError(f"cannot read the {what} {path}: {error.strerror or error}") from error
+def _same_place(path: Path, other: Path) -> bool:
+    return path.name == other.name and path.resolve() == other.resolve()
 
 
 def _register_camera(butler: Butler, camera: CameraMapping, run: str) -> None:
     """Keep the mapping in the repository, and see that it does not change."""
     registry = butler.registry
-    values = camera.model_dump(mode="json")
     with butler.transaction():
         registry.registerRun(run)
-        for dataset_type in (EXPOSURE, WEIGHT, DEFECTS, CAMERA):
+        for dataset_type in DATASET_TYPES:
             registry.registerDatasetType(dataset_type)
         registry.insertDimensionData("instrument", {"name": camera.instrument}, skip_existing=True)
         if not butler.exists(CAMERA, instrument=camera.instrument, collections=run):
-            butler.put(values, CAMERA, instrument=camera.instrument, run=run)
-        elif butler.get(CAMERA, instrument=camera.instrument, collections=run) != values:
+            butler.put(camera.model_dump(mode="json"), CAMERA, instrument=camera.instrument, run=run)
+            return
+        known = butler.get(CAMERA, instrument=camera.instrument, collections=run)
+        if CameraMapping.parse(known, f"the camera of run {run!r}") != camera:
             raise ConflictingDefinitionError(
                 f"instrument {camera.instrument} has another camera mapping in run {run!r}; use another run"
             )
-
-
-def _read_header(path: Path, camera: CameraMapping) -> tuple[ExposureDescription, SkyRegion]:
-    """Return what a header says, and the region on the sky."""
-    cards = read_camera_header(path)
-    description = camera.describe(cards, path.name)
-    camera.detector_properties(cards, path.name)
-    size = Extent2I(int(cards["NAXIS1"]), int(cards["NAXIS2"]))
-    try:
-        return description, SkyRegion.from_wcs(SkyWcs(cards), Box2I(Point2I(0, 0), size))
-    except ValueError as error:
-        if isinstance(error, ButlerUserError):
-            raise
-        raise IngestError(f"the image has no region on the sky: {error}") from error
-
-
-def _ingest_one(
-    butler: Butler,
-    path: Path,
-    description: ExposureDescription,
-    region: SkyRegion,
-    run: str,
-    transfer: str,
-    weight: Path | None,
-) -> list[DatasetRef]:
-    """Insert the records and datasets of one file; nothing if they are there already."""
-    data_id = {
-        "instrument": description.instrument,
-        "exposure": description.visit,
-        "detector": description.detector,
-    }
-    with butler.transaction():
-        # Two processes may ingest the same exposures.
-        butler.registry.hold([run])
-        known = butler.find_dataset(EXPOSURE, data_id, collections=run)
-        if known is not None:
-            return []
-        _insert_records(butler, description, region)
-        files = [FileDataset(path, DatasetRef(EXPOSURE, data_id, run), formatter="CameraImageFits")]
-        if weight is not None:
-            _check_image(weight, "weight")
-            files.append(FileDataset(weight, DatasetRef(WEIGHT, data_id, run)))
-        return butler.ingest(*files, transfer=transfer)
-
-
-def _insert_records(butler: Butler, description: ExposureDescription, region: SkyRegion) -> None:
-    """Insert or check the dimension records of an exposure."""
-    for element, values in _records(description, region):
-        if element == "visit":
-            values["region"] = _visit_region(butler, description, region)
-            butler.registry.syncDimensionData(element, values, update=True)
-        else:
-            butler.registry.syncDimensionData(element, values)
-
-
-def _records(description: ExposureDescription, region: SkyRegion) -> Iterator[tuple[str, dict[str, Any]]]:
-    camera = {"instrument": description.instrument}
-    number = description.visit
-    try:
-        day_obs = int(description.begin.strftime("%Y%m%d"))
-        end = description.begin + TimeDelta(description.exposure_time, format="sec")
-        timespan = Timespan(description.begin, end)
-        if timespan.isEmpty():
-            raise ValueError(f"an exposure time is not {description.exposure_time} s")
-        night = Timespan.from_day_obs(day_obs)
-    except (ValueError, OverflowError) as error:
-        raise IngestError(f"the date is {description.begin}: {error}") from error
-    common = {
-        "physical_filter": description.physical_filter,
-        "day_obs": day_obs,
-        "exposure_time": description.exposure_time,
-        "target_name": description.target_name,
-        "timespan": timespan,
-    }
-    yield "physical_filter", {**camera, "name": description.physical_filter, "band": description.band}
-    yield "day_obs", {**camera, "id": day_obs, "timespan": night}
-    yield "group", {**camera, "name": str(number)}
-    detector = description.detector
-    yield "detector", {**camera, "id": detector, "full_name": f"{detector:02d}", "purpose": "SCIENCE"}
-    yield (
-        "exposure",
-        {**camera, **common, "id": number, "group": str(number), "obs_id": str(number), "can_see_sky": True},
-    )
-    yield "visit", {**camera, **common, "id": number, "name": str(number)}
-    yield "visit_definition", {**camera, "exposure": number, "visit": number}
-    yield "visit_detector_region", {**camera, "visit": number, "detector": detector, "region": region}
-
-
-def _visit_region(butler: Butler, description: ExposureDescription, region: SkyRegion) -> SkyRegion:
-    """Return the hull of a new detector image and the visit's others."""
-    key = {"instrument": description.instrument, "visit": description.visit}
-    known = butler.registry.records.fetch_one("visit", key)
-    if known is None or known.region is None:
-        return region
-    return SkyRegion.convex_hull_of([known.region, region])
-
-
-def _ingest_defects(
-    butler: Butler, camera: CameraMapping, path: Path, detectors: Sequence[int], run: str, transfer: str
-) -> list[DatasetRef]:
-    refs = []
-    for detector in detectors:
-        data_id = {"instrument": camera.instrument, "detector": detector}
-        ref = DatasetRef(DEFECTS, data_id, run)
-        refs += butler.ingest(FileDataset(path, ref), transfer=transfer, skip_existing=True)
-    return refs
-
-
-def _reason(error: Exception, path: Path) -> str:
-    """Return an error's message without the file name that stands before it anyway."""
-    text = str(error).strip() or type(error).__name__
-    return text.removeprefix(f"{path.name}: ")

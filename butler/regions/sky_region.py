@@ -37,6 +37,9 @@ _BOX_PADDING: Final = 1e-7
 
 _HULL_TOLERANCE: Final = 1e-12
 
+_EDGE_STEPS: Final = 16
+"""Steps in which an edge of a pixel box is looked at."""
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class SkyRegion:
@@ -173,7 +176,7 @@ class SkyRegion:
 
     @classmethod
     def from_wcs(cls, wcs: SkyWcs, bbox: Box2I) -> SkyRegion:
-        """Make the polygon of a pixel box.
+        """Make the polygon of a pixel box: its corners, and points along edges that bulge out between them.
 
         Parameters
         ----------
@@ -185,14 +188,28 @@ class SkyRegion:
         Raises
         ------
         ValueError
-            Raised if a corner has no sky position or if no hemisphere holds all four.
+            Raised if a place on the edge has no sky position or if no hemisphere holds all of it.
+
+        Notes
+        -----
+        Edges are looked at in 16 places each; where none lies more than a tenth of a pixel outside the
+        polygon of the corners, that is the region. A bulge of ``b`` pixels is covered but for ``b / 256``.
         """
-        (region,) = cls.from_wcs_boxes(wcs, [bbox])
-        return region
+        x, y = _outline(bbox)
+        ra, dec = wcs.pixelToSky(x, y)
+        if not np.all(np.isfinite([ra, dec])):
+            raise ValueError(
+                f"pixel box {bbox} has an edge or corner without a sky position; use a smaller box"
+            )
+        places = _unit_vectors(ra, dec)
+        corners = _hull(places[::_EDGE_STEPS])
+        outside = -np.min(_normals(corners) @ _components(places).T)
+        pixel = np.linalg.norm(np.diff(_components(places[:2]), axis=0)) * _EDGE_STEPS / bbox.width
+        return cls(corners if outside < 0.1 * pixel else _hull(places))
 
     @classmethod
     def from_wcs_boxes(cls, wcs: SkyWcs, boxes: Sequence[Box2I]) -> list[SkyRegion]:
-        """Make the polygons of many pixel boxes of one WCS, as `from_wcs` makes that of one.
+        """Make the polygons of the corners of many pixel boxes of one WCS.
 
         Raises
         ------
@@ -417,6 +434,22 @@ def _hull(points: Sequence[UnitVector3d]) -> ConvexPolygon:
     if np.min(normals @ _components(points).T) < -_HULL_TOLERANCE:
         raise ValueError(f"{len(points)} points have no convex hull: no hemisphere holds them all")
     return hull
+
+
+def _normals(polygon: ConvexPolygon) -> NDArray[np.float64]:
+    """Return the unit normals of the edges, inwards, as an array ``(n, 3)``."""
+    vertices = _components(polygon.getVertices())
+    normals = np.cross(vertices, np.roll(vertices, -1, axis=0))
+    return np.asarray(normals / np.linalg.norm(normals, axis=1, keepdims=True), dtype=float)
+
+
+def _outline(bbox: Box2I) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return positions ``(x, y)`` along the outer edges of a box, in order, each corner once."""
+    corners = np.array(bbox.corners, dtype=float)
+    along = np.arange(_EDGE_STEPS)[:, np.newaxis] / _EDGE_STEPS
+    edges = [a + along * (b - a) for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)]
+    x, y = np.concatenate(edges).T
+    return x, y
 
 
 def _components(vectors: Sequence[UnitVector3d]) -> NDArray[np.float64]:

@@ -37,6 +37,7 @@ from .online_mean import OnlineMean
 from .scale_zero_point import ImageScaler, ScaleZeroPointTask
 from .statistics_control import StatisticsControl
 from .valid_polygons import shrunk_inputs
+from .warp_handle import WarpHandle
 from .warp_pixels import check_warp_geometry, check_warp_unit, describe_data_id, read_warp
 from .warp_weight import measure_weight
 
@@ -82,7 +83,8 @@ class AssembleCoaddTask(CoaddMasksTask):
             inputs["inputWarps"] = self._of_chosen_visits(inputs["inputWarps"], inputs["selectedVisits"])
         data_id = butlerQC.quantum.dataId
         skyInfo = self.getSkyInfo(inputs["skyMap"], data_id)
-        prepared = self.prepareInputs(inputs["inputWarps"], skyInfo.bbox)
+        warps = [WarpHandle(handle) for handle in inputs["inputWarps"]]
+        prepared = self.prepareInputs(warps, skyInfo.bbox)
         self.metadata["skippedWarps"] = prepared.skipped
         if not prepared.tempExpRefList:
             reasons = "; ".join(prepared.skipped) or "there are no warps"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy import ndimage
 
-from butler.images import Image, MaskedImage
+from butler.images import Image, Mask, MaskedImage
 
 from ..config import Config
 from ..task import Task
@@ -31,7 +31,13 @@ class MaskDefectsTask(Task):
     ConfigClass: ClassVar[type[Config]] = MaskDefectsConfig
     _DefaultName: ClassVar[str] = "maskDefects"
 
-    def run(self, maskedImage: MaskedImage, saturation: float, defects: Image | None = None) -> None:
+    def run(
+        self,
+        maskedImage: MaskedImage,
+        saturation: float,
+        defects: Image | None = None,
+        quality: Mask | None = None,
+    ) -> None:
         """Mask pixels, in place: NO_DATA where not finite, SAT where saturated, BAD where defective.
 
         Parameters
@@ -42,6 +48,8 @@ class MaskDefectsTask(Task):
             Value from which a pixel is saturated, in the image's unit.
         defects
             Image of the same box, not 0 where the detector is bad.
+        quality
+            Mask of the same box, the planes of which are set as well.
         """
         image, mask = maskedImage.image.array, maskedImage.mask
         for plane in ("NO_DATA", "SAT", "BAD"):
@@ -52,6 +60,10 @@ class MaskDefectsTask(Task):
         mask.set_where("SAT", _grown(saturated, self.config.growSaturated))
         if defects is not None:
             mask.set_where("BAD", defects.array != 0)
+        if quality is not None:
+            for plane in quality.planes:
+                mask.addMaskPlane(plane)
+                mask.set_where(plane, quality.isSet(plane))
         self.metadata["NSAT"] = int(saturated.sum())
 
 

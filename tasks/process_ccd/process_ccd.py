@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -14,12 +15,13 @@ from butler.images import (
     Exposure,
     FilterLabel,
     Image,
+    Mask,
     MaskedImage,
     PhotoCalib,
     Psf,
     VisitInfo,
 )
-from butler.ingest import CameraMapping, CardRule, DetectorProperties
+from butler.ingest import CameraMapping, CardRule, quality_mask
 from connections.errors import NoWorkFound
 
 from ..config import Config
@@ -105,6 +107,8 @@ class ProcessCcdTask(PipelineTask):
         camera: CameraMapping,
         defects: Image | None = None,
         weight: Image | None = None,
+        variance: Image | None = None,
+        quality: Image | None = None,
         psfexModel: Psf | None = None,
         zeroPoint: Mapping[str, Any] | None = None,
         referenceCatalog: Any = None,
@@ -121,6 +125,10 @@ class ProcessCcdTask(PipelineTask):
             Image that is not 0 where the detector is bad; it covers the exposure.
         weight
             Inverse variance, 1/count², 0 where there are no data; it covers the exposure.
+        variance
+            Variance, count², used if there is no weight; it covers the exposure.
+        quality
+            Quality codes or bits, to which the camera mapping gives mask planes; it covers the exposure.
         psfexModel
             Model of the PSF that PSFEx made.
         zeroPoint
@@ -149,7 +157,25 @@ class ProcessCcdTask(PipelineTask):
             raise TaskError("the exposure has no WCS; solve its astrometry before processCcd")
         detector = camera.detector_properties(inputExposure.metadata)
         exposure = _copied(inputExposure)
-        self._mark(exposure.maskedImage, detector, defects, weight)
+        bbox = exposure.bbox
+        flags = _quality_mask(_cropped(quality, bbox, "quality image"), camera)
+        self.maskDefects.run(
+            exposure.maskedImage,
+            math.inf if detector.saturation is None else detector.saturation,
+            _cropped(defects, bbox, "defects image"),
+            flags,
+        )
+        self.estimateVariance.run(
+            exposure.maskedImage,
+            gain=detector.gain,
+            read_noise=detector.read_noise,
+            weight=_cropped(weight, bbox, "weight map"),
+            variance=_cropped(variance, bbox, "variance map"),
+        )
+        if exposure.mask.isSet(["BAD", "SAT", "NO_DATA"]).all():
+            counts = {name: int(exposure.mask.isSet(name).sum()) for name in ("NO_DATA", "SAT", "BAD")}
+            told = ", ".join(f"{count} are {name}" for name, count in counts.items())
+            raise NoWorkFound(f"no pixel of the detector image {bbox} is good: {told}")
         sky = self.background.run(exposure.maskedImage) if self.config.doSubtractBackground else None
         measured = self.measurePsf.run(exposure.maskedImage, detector.seeing, psfexModel)
         exposure.psf = measured.psf
@@ -166,27 +192,6 @@ class ProcessCcdTask(PipelineTask):
         self.metadata.update(cards)
         exposure.metadata = {**inputExposure.metadata, **cards}
         return Struct(outputExposure=exposure)
-
-    def _mark(
-        self,
-        masked_image: MaskedImage,
-        detector: DetectorProperties,
-        defects: Image | None,
-        weight: Image | None,
-    ) -> None:
-        """Give pixels their mask and variance."""
-        bbox = masked_image.bbox
-        self.maskDefects.run(masked_image, detector.saturation, _cropped(defects, bbox, "defects image"))
-        self.estimateVariance.run(
-            masked_image,
-            gain=detector.gain,
-            read_noise=detector.read_noise,
-            weight=_cropped(weight, bbox, "weight map"),
-        )
-        if masked_image.mask.isSet(["BAD", "SAT", "NO_DATA"]).all():
-            counts = {name: int(masked_image.mask.isSet(name).sum()) for name in ("NO_DATA", "SAT", "BAD")}
-            told = ", ".join(f"{count} are {name}" for name, count in counts.items())
-            raise NoWorkFound(f"no pixel of the detector image {bbox} is good: {told}")
 
     def _calibrate(
         self, exposure: Exposure, given: float | None, catalog: Any, sky: Struct | None, n_psf_stars: int
@@ -229,6 +234,15 @@ def _cropped(plane: Image | None, bbox: Box2I, what: str) -> Image | None:
             f"the {what} covers {plane.bbox}, not all of the exposure {bbox}; give one of this detector"
         )
     return plane[bbox]
+
+
+def _quality_mask(quality: Image | None, camera: CameraMapping) -> Mask | None:
+    """Return the mask planes that a quality image stands for."""
+    if quality is None:
+        return None
+    if camera.quality is None:
+        raise TaskError("the camera mapping does not say what the values of the quality image mean")
+    return quality_mask(quality, camera.quality)
 
 
 def _described(exposure: Exposure, camera: CameraMapping, data_id: Mapping[str, Any]) -> Exposure:

@@ -51,6 +51,20 @@ class ProcessCcdConnections(PipelineTaskConnections, dimensions=("instrument", "
         doc="inverse variance in 1/count², 0 where there are no data",
         minimum=0,
     )
+    variance: PrerequisiteInput = PrerequisiteInput(
+        name="postISRCCD_variance",
+        storageClass="ImageF",
+        dimensions=("instrument", "exposure", "detector"),
+        doc="variance in count², used where there is no weight",
+        minimum=0,
+    )
+    quality: PrerequisiteInput = PrerequisiteInput(
+        name="postISRCCD_quality",
+        storageClass="ImageI",
+        dimensions=("instrument", "exposure", "detector"),
+        doc="quality codes or bits; the camera mapping says what they mean",
+        minimum=0,
+    )
     psfexModel: PrerequisiteInput = PrerequisiteInput(
         name="psfexModel",
         storageClass="Psf",

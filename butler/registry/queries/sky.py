@@ -390,7 +390,7 @@ def _nearness(plan: Plan, element: str, box: NDArray[np.float64] | None) -> list
     near = [columns.sky_cell.between(first, last) for first, last in ranges]
     if len(cells):
         # One piece of SQL: to compile hundreds of numbers one by one takes longer than to look them up.
-        listed = sa.literal_column(f"({', '.join(map(str, cells.tolist()))})")
+        listed: sa.ColumnElement[Any] = sa.literal_column(f"({', '.join(map(str, cells.tolist()))})")
         near.append(columns.sky_cell.bool_op("IN")(listed))
     found.append(sa.or_(*near))
     for low, high, first, last in zip(

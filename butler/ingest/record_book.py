@@ -1,0 +1,111 @@
+"""RecordBook: the dimension records that a batch of frames needs, held against those that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..butler import Butler
+from ..dimensions import DimensionRecord
+from ..errors import IngestError
+from ..regions import SkyRegion
+from .frames import Frame
+
+__all__ = ["RecordBook"]
+
+_Key = tuple[Any, ...]
+
+
+class RecordBook:
+    """Collects records of frames, refuses those that contradict others, and writes what is new.
+
+    Parameters
+    ----------
+    butler
+        A writeable butler.
+    frames
+        All frames that may be added, so that what is known of them is asked at once.
+    """
+
+    def __init__(self, butler: Butler, frames: Iterable[Frame]) -> None:
+        self._butler = butler
+        self._known: dict[_Key, DimensionRecord] = {}
+        self._new: dict[_Key, DimensionRecord] = {}
+        self._regions: dict[_Key, list[SkyRegion]] = {}
+        self._records = {id(frame): _records_of(frame) for frame in frames}
+        by_element: dict[str, dict[_Key, DimensionRecord]] = {}
+        for records in self._records.values():
+            for record in records:
+                by_element.setdefault(record.definition.name, {})[_key(record)] = record
+        for element, wanted in by_element.items():
+            for _, known in butler.registry.records.existing(element, list(wanted.values())):
+                self._known[_key(known)] = known
+
+    def add(self, frames: Sequence[Frame]) -> None:
+        """Add the records of all frames of a file, or of none.
+
+        Raises
+        ------
+        IngestError
+            Raised if one contradicts another frame, or what the registry knows.
+        """
+        added: dict[_Key, DimensionRecord] = {}
+        regions: list[tuple[_Key, SkyRegion]] = []
+        for frame in frames:
+            for record in self._records[id(frame)]:
+                key = _key(record)
+                known = added.get(key) or self._new.get(key) or self._known.get(key)
+                if known is None:
+                    added[key] = record
+                else:
+                    _require_same(record, known)
+                if record.definition.name == "visit" and record.region is not None:
+                    regions.append((key, record.region))
+        self._new |= added
+        for key, region in regions:
+            self._regions.setdefault(key, []).append(region)
+
+    def write(self) -> None:
+        """Insert the new records; the region of a visit becomes the hull of those of its detectors."""
+        registry = self._butler.registry
+        fresh: dict[str, list[DimensionRecord]] = {}
+        for key, record in self._new.items():
+            grown = _with_region(record, self._regions[key]) if key in self._regions else record
+            fresh.setdefault(record.definition.name, []).append(grown)
+        for element, records in fresh.items():
+            registry.insertDimensionData(element, *records)
+        for key, regions in self._regions.items():
+            known = self._known.get(key)
+            if known is not None:
+                before = [] if known.region is None else [known.region]
+                registry.syncDimensionData("visit", _with_region(known, [*before, *regions]), update=True)
+
+
+def _records_of(frame: Frame) -> list[DimensionRecord]:
+    return [DimensionRecord(element, values) for element, values in frame.records]
+
+
+def _key(record: DimensionRecord) -> _Key:
+    return (record.definition.name, *(record[name] for name in record.definition.required))
+
+
+def _with_region(record: DimensionRecord, regions: Sequence[SkyRegion]) -> DimensionRecord:
+    region = regions[0] if len(regions) == 1 else SkyRegion.convex_hull_of(regions)
+    return DimensionRecord.from_known(record.definition, {**record.columns(), "region": region})
+
+
+def _require_same(record: DimensionRecord, known: DimensionRecord) -> None:
+    """Refuse a record that differs from another of the same key; the region of a visit grows."""
+    wanted, held = record.toDict(), known.toDict()
+    passed = {"region"} if record.definition.name == "visit" else set()
+    changed = [name for name in held if name not in passed and wanted[name] != held[name]]
+    if changed:
+        element = record.definition.name
+        key = ", ".join(
+            f"{name}={record[name]}" for name in record.definition.required if name != "instrument"
+        )
+        told = ", ".join(
+            name if name == "region" else f"{name} is {wanted[name]!r}, not {held[name]!r}"
+            for name in changed
+        )
+        raise IngestError(f"it contradicts other files of {element} {key}: {told}")

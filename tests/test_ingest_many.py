@@ -1,0 +1,216 @@
+"""Ingest of many files: batches, worker processes, what bad ones leave behind, and what is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from click.testing import CliRunner
+from small_repository import SKY_MAP
+from toy_camera import CAMERA, SHAPE, make_cards, snapshot, write_camera, write_frame, write_pixels
+
+import butler.cli
+from butler import Butler
+from butler.ingest import IngestReport, count_outside_tracts, exposures, ingest_exposures, register_sky_map
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Butler]:
+    """Return a butler of an empty repository."""
+    Butler.makeRepo(tmp_path / "repo")
+    with Butler(tmp_path / "repo", writeable=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return an empty directory for files of the camera."""
+    path = tmp_path / "frames"
+    path.mkdir()
+    return path
+
+
+def ingest(butler: Butler, paths: list[Path], **arguments: Any) -> IngestReport:
+    return ingest_exposures(
+        butler, paths, **{"run": "raw", "camera": CAMERA, "transfer": "direct", **arguments}
+    )
+
+
+def visits(report: IngestReport) -> list[Any]:
+    return [ref.dataId["exposure"] for ref in report.ingested]
+
+
+def no_pixels(path: Path) -> None:
+    """Make an image of no rows."""
+    header = fits.Header(make_cards(2))
+    fits.PrimaryHDU(np.zeros(SHAPE, dtype=np.float32), header).writeto(path, overwrite=True)
+    text = path.read_bytes().replace(b"NAXIS2  =                   24", b"NAXIS2  =                    0")
+    path.write_bytes(text[:5760])
+
+
+def header_with(**changes: Any) -> Callable[[Path], None]:
+    """Return what writes a frame with other cards."""
+    return lambda path: write_frame(path, 2, changes=changes) and None
+
+
+BAD: dict[str, tuple[Callable[[Path], None], str]] = {
+    "no WCS": (header_with(CTYPE1=None, CTYPE2=None), "no celestial WCS: CTYPE1 and CTYPE2 are nothing"),
+    "axes": (
+        header_with(CTYPE1="WAVE", CTYPE2="LINEAR", CUNIT1="nm", CUNIT2=None),
+        "no celestial WCS: CTYPE1 and CTYPE2 are WAVE",
+    ),
+    "NaN": (header_with(CD1_1="NaN"), "the WCS card CD1_1 is 'NaN', it must be a finite number"),
+    "no pixels": (no_pixels, "no image of two axes with pixels, only one of 32 x 0"),
+    "unit": (header_with(BUNIT="Jy/beam"), "the pixels are in 'Jy/beam' (card BUNIT), the camera mapping"),
+    "unit of the WCS": (header_with(CUNIT1="m", CUNIT2="m"), "cannot read a WCS: In CUNIT1"),
+    "metadata": (lambda path: write_frame(path, 1, 5, {"EXPTIME": 99.0}) and None, "exposure_time is 99.0"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_file_is_one_clear_line(kind: str, empty: Butler, folder: Path) -> None:
+    """The others of its batch are in, and nothing of it is: neither records nor datasets nor files."""
+    good = [write_frame(folder / "1.fits", 1), write_frame(folder / "3.fits", 3)]
+    bad = folder / "2.fits"
+    make, reason = BAD[kind]
+    make(bad)
+    alone = snapshot(empty.root)
+    report = ingest(empty, [good[0], bad, good[1]], transfer="copy")
+    assert visits(report) == [1, 3]
+    ((path, told),) = report.failed
+    assert path == bad
+    assert reason in told
+    assert "\n" not in told
+    assert {record["visit"] for record in empty.query_dimension_records("visit_detector_region")} == {1, 3}
+    assert len(empty.query_dimension_records("visit_detector_region")) == 2
+    assert empty.verify().is_clean
+    after = snapshot(empty.root)
+    assert ingest(empty, [bad], transfer="copy").failed == report.failed
+    assert snapshot(empty.root) == after != alone
+
+
+def test_units_by_other_names(empty: Butler, folder: Path) -> None:
+    """Counts have several names; a camera in electrons takes none of them."""
+    for i, unit in enumerate(("ADU", "counts", "DN", "")):
+        write_frame(folder / f"{i}.fits", i, changes={"BUNIT": unit})
+    paths = sorted(folder.iterdir())
+    assert len(ingest(empty, paths).ingested) == 4
+    electrons = CAMERA.model_copy(update={"unit": "electron"})
+    report = ingest(empty, paths, camera=electrons, run="other")
+    assert len(report.failed) == 3
+
+
+def test_two_files_of_one_visit_that_disagree(empty: Butler, folder: Path) -> None:
+    """The first counts; the second is refused with what differs, within a batch as well as later."""
+    first = write_frame(folder / "a.fits", 1, 0)
+    second = write_frame(folder / "b.fits", 1, 1, {"FILTER": "7"})
+    report = ingest(empty, [first, second])
+    assert visits(report) == [1]
+    assert "it contradicts other files of exposure exposure=1: physical_filter is '7'" in report.failed[0][1]
+    assert ingest(empty, [second]).failed == report.failed
+
+
+def test_a_refused_detector_gets_no_bad_pixels(empty: Butler, folder: Path) -> None:
+    """The mask is that of the detectors that came in; bad files are listed in the order of the files."""
+    paths = [
+        write_frame(folder / "a.fits", 1, 0),
+        write_frame(folder / "b.fits", 1, 7, {"EXPTIME": 99.0}),
+        write_frame(folder / "c.fits", 2, 0, {"GAIN": None}),
+    ]
+    report = ingest(empty, paths, bad_pixel_mask=write_pixels(folder / "bpm.fits"))
+    assert [path.name for path, _ in report.failed] == ["b.fits", "c.fits"]
+    masks = [ref for ref in report.ingested if ref.datasetType.name == "defects"]
+    assert [ref.dataId["detector"] for ref in masks] == [0]
+
+
+def test_batches_and_single_files_give_the_same(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records, regions and datasets do not depend on how files are put together."""
+    paths = [write_frame(folder / f"{v}{d}.fits", v, d) for v in (1, 2, 3) for d in (0, 1, 2)]
+    paths.insert(4, write_frame(folder / "bad.fits", 9, changes={"GAIN": None}))
+    found = []
+    for size in (1, 4, 100):
+        monkeypatch.setattr(exposures, "BATCH_FILES", size)
+        root = tmp_path / f"repo{size}"
+        Butler.makeRepo(root)
+        with Butler(root, writeable=True) as butler_:
+            report = ingest(butler_, paths)
+            records = {
+                element: butler_.query_dimension_records(element)
+                for element in ("exposure", "detector", "visit_detector_region", "visit_definition")
+            }
+            hulls = [visit.region.bounding_circle() for visit in butler_.query_dimension_records("visit")]
+            found.append(([ref.dataId.required_values for ref in report.ingested], records, report.failed))
+            np.testing.assert_allclose(hulls[0][1:], hulls[1][1:], atol=1e-9)
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_batch_that_breaks_is_ingested_file_by_file(
+    empty: Butler, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that vanishes after its header was read keeps only itself out."""
+    paths = [write_frame(folder / f"{visit}.fits", visit) for visit in range(5)]
+
+    def vanishing(items: Iterable[Path]) -> Iterator[Path]:
+        yield from items
+        paths[2].unlink()
+
+    report = ingest(empty, paths, transfer="copy", progress=vanishing)
+    assert visits(report) == [0, 1, 3, 4]
+    assert [path.name for path, _ in report.failed] == ["2.fits"]
+    assert {record["exposure"] for record in empty.query_dimension_records("exposure")} == {0, 1, 3, 4}
+    assert empty.verify().is_clean
+
+
+def test_worker_processes_find_the_same(tmp_path: Path, folder: Path) -> None:
+    """Two processes read the headers in the order of the files, bad ones among them."""
+    paths = [write_frame(folder / f"{visit:03d}.fits", visit) for visit in range(70)]
+    paths[50].write_text("no FITS file")
+    reports = []
+    for processes in (1, 2):
+        Butler.makeRepo(tmp_path / f"repo{processes}")
+        with Butler(tmp_path / f"repo{processes}", writeable=True) as butler_:
+            reports.append(ingest(butler_, paths, processes=processes))
+    assert visits(reports[0]) == visits(reports[1]) == [v for v in range(70) if v != 50]
+    assert reports[0].failed == reports[1].failed
+    assert "not a FITS file" in reports[0].failed[0][1]
+
+
+def test_exposures_outside_every_tract(empty: Butler, folder: Path) -> None:
+    """They are counted where there is a sky map, and are ingested nevertheless."""
+    ra, dec = SKY_MAP[0].ctr_coord
+    here = {"CRVAL1": ra, "CRVAL2": dec}
+    paths = [write_frame(folder / "0.fits", 0, changes=here), write_frame(folder / "1.fits", 1)]
+    assert ingest(empty, paths, run="early").n_outside == 0
+    register_sky_map(empty, "sky", SKY_MAP)
+    report = ingest(empty, paths)
+    assert (len(report.ingested), report.n_outside) == (2, 1)
+    regions = [record.region for record in empty.query_dimension_records("visit_detector_region")]
+    assert count_outside_tracts(empty, regions) == 1
+
+
+def test_the_command_reports_and_ends_with_status_1(tmp_path: Path, folder: Path) -> None:
+    """Counts, a warning, and each bad file with its reason; the good ones are in; again: status 1 again."""
+    run = CliRunner().invoke
+    root = str(tmp_path / "repo")
+    camera = str(write_camera(tmp_path / "camera.yaml"))
+    run(butler.cli.main, ["create", root])
+    with Butler(root, writeable=True) as opened:
+        register_sky_map(opened, "sky", SKY_MAP)
+    write_frame(folder / "1.fits", 1)
+    command = ["ingest-exposures", root, str(folder), "--camera", camera, "-j", "1"]
+    good = run(butler.cli.main, command)
+    assert good.exit_code == 0
+    assert "1 datasets ingested, 0 files were there already, 0 failed" in good.output
+    assert "warning: 1 of the new detector images lie outside every tract" in good.output
+    write_frame(folder / "2.fits", 2, changes={"GAIN": None})
+    bad = run(butler.cli.main, command)
+    assert bad.exit_code == 1
+    assert "0 datasets ingested, 1 files were there already, 1 failed" in bad.output
+    assert f"{folder / '2.fits'}: no gain: there is no card GAIN" in bad.output
+    assert run(butler.cli.main, ["ingest-exposures", root, str(folder), "--camera", "toy"]).exit_code == 1
