@@ -449,3 +449,12 @@ def test_many_ranges_are_the_numbers_in_them(cam1: Butler) -> None:
         found(cam1, "detector", f"detector IN ({', '.join(ranges)}, {10**30}..{10**30})")
     with pytest.raises(InvalidQueryError, match="compared with an integer"):
         found(cam1, "detector", f"full_name IN ({', '.join(ranges)})")
+
+
+def test_a_bind_with_the_name_of_its_column_warns(cam1: Butler, caplog: pytest.LogCaptureFixture) -> None:
+    """As in LSST binds go before columns; ``detector = :detector`` is always true, and warns."""
+    assert found(cam1, "detector", "detector = :detector", {"detector": 1}) == [1, 2, 3, 4]
+    assert "give the bind another name" in caplog.text
+    caplog.clear()
+    assert found(cam1, "detector", "detector = :d", {"d": 1}) == [1]
+    assert not caplog.text

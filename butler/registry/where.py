@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
@@ -9,10 +10,11 @@ from typing import Any, Final, NamedTuple
 from ..dimensions import UNIVERSE, DimensionElement
 from ..errors import InvalidQueryError, did_you_mean
 from .conditions import Column, Span, ValueType, columns_of
-from .expression import And, Expression, Identifier, Node, walk
+from .expression import And, Bind, Expression, Identifier, Node, walk
 
 __all__ = ["CONSTANTS", "DATASET_FIELDS", "TYPE_NAMES", "Scope", "Where", "element_fields", "validity"]
 
+_LOG = logging.getLogger(__name__)
 CONSTANTS: Final[Mapping[str, bool | None]] = {"NULL": None, "TRUE": True, "FALSE": False}
 """Names that mean a value, in capitals."""
 
@@ -72,6 +74,8 @@ class Where:
             from .parser import parse_expression
 
             tree = parse_expression(text)
+            if bind and tree is not None:
+                _warn_of_shadows(text, tree, bind)
         return cls(text, tree, bind or {})
 
     @classmethod
@@ -234,3 +238,19 @@ def _bounded(meant: Column | Span, bound: str) -> Column | Span | None:
         return None
     scalar = meant.begin if bound == "begin" else meant.end
     return scalar if isinstance(scalar, Column) else None
+
+
+def _warn_of_shadows(text: str, tree: Expression, bind: Mapping[str, Any]) -> None:
+    """Warn of ``band = :band``, which compares a value with itself: as in LSST, binds go before columns."""
+    nodes = list(walk(tree))
+    given = {node.name for node in nodes if isinstance(node, Bind)}
+    for name in sorted({n.name for n in nodes if isinstance(n, Identifier) and n.name in bind} & given):
+        _LOG.warning(
+            "in %r the name %s means the bound value %r, as :%s does; give the bind another name to compare "
+            "the column %s with it",
+            text,
+            name,
+            bind[name],
+            name,
+            name,
+        )
