@@ -188,7 +188,7 @@ from butler.registry import Registry
 def die(*args):
     os.kill(os.getpid(), signal.SIGKILL)
 
-Registry.insert_datasets = die
+Registry.add_datasets = die
 with Butler(sys.argv[1], writeable=True, instrument="CAM") as butler, butler.transaction():
     butler.registry.registerRun("new")
     butler.put({"a": 1}, "note", visit=1, run="new")

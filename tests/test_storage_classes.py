@@ -49,7 +49,7 @@ def test_components_and_parameters() -> None:
     assert dict(kind.derivedComponents).keys() == {"bbox", "dimensions", "xy0"}
     assert kind.component("maskedImage").name == "MaskedImageF"
     assert kind.component("dimensions").name == "Extent2I"
-    assert kind.knownParameters() == {"bbox", "origin"}
+    assert kind.knownParameters() == {"bbox", "inPlace", "origin"}
     with pytest.raises(UnknownComponentError, match="did you mean 'mask'"):
         kind.component("msk")
     assert get_storage_class("ArrowAstropy").knownParameters() == {"columns", "filters"}
@@ -62,7 +62,7 @@ def test_inheritance() -> None:
     parent = get_storage_class("ImageF")
     child = StorageClass("Weight", inheritsFrom=parent, parameters=["scale"], formatter="MaskFits")
     assert (child.pytype, child.pixel_type) == (Image, "f4")
-    assert child.parameters == {"bbox", "origin", "scale"}
+    assert child.parameters == {"bbox", "inPlace", "origin", "scale"}
     assert child.derivedComponents == parent.derivedComponents
     assert child.formatter == "MaskFits"
     assert child != parent

@@ -61,11 +61,11 @@ def ingest_exposures(
     """
     from .. import ingest
 
-    paths = ingest.expand_paths(locations)
-    mapping = ingest.find_camera_of(paths) if camera is None else ingest.camera_named(camera)
-    if weight is not None:
-        mapping = mapping.model_copy(update={"weight": ingest.CompanionRule(file=weight)})
     with open_butler(repo, writeable=True) as butler:
+        paths = ingest.expand_paths(locations)
+        mapping = ingest.find_camera_of(paths) if camera is None else ingest.camera_named(camera)
+        if weight is not None:
+            mapping = mapping.model_copy(update={"weight": ingest.CompanionRule(file=weight)})
         report = ingest.ingest_exposures(
             butler,
             paths,

@@ -99,8 +99,12 @@ class Query:
         for arg in args:
             if isinstance(arg, str):
                 wheres += [Where.parse(arg, bind)] if arg else []
-            else:
+            elif isinstance(arg, Mapping):
                 given = {**arg, **given}
+            else:
+                raise InvalidQueryError(
+                    f"a condition is a text, and a data_id a mapping of dimensions to values, not {arg!r:.60}"
+                )
         if given:
             dimensions = spec.dimensions.union(self.constraint_dimensions)
             given = self.registry.defaults.query_values(dimensions, given)
