@@ -34,9 +34,11 @@ _COLUMNS: Final = {
     "planes": (str, "mask planes of the warp's pixel"),
     "rule": (str, "why it was left out: bad planes, or the rule by which its artifact was clipped"),
     "footprint": (np.int32, "number of the artifact in the clip record; -1 for none or a whole detection"),
-    "overlap": (np.float64, "overlap of the artifact that the record has"),
+    "overlap": (np.float64, "overlap that decided, of SafeClip; NaN for none"),
     "area": (np.int64, "pixels of the artifact; 0 for none"),
 }
+_MATCHED: Final = "psfMatchedWarp"
+"""End of the dataset types of warps that CompareWarp compares and does not combine."""
 _TOLERANCE: Final = 1e-6
 """Relative difference that the rounding of running sums may make."""
 
@@ -178,10 +180,14 @@ def _explain(butler: Butler, ref: DatasetRef, pixel: Point2I, search: Sequence[s
         raise ExplainError(f"{ref} does not say which visits it was made of")
     recipe = _Recipe.of(coadd, ref)
     record = _clip_record(butler, ref)
-    warps = _warps_of(butler, ref, coadd, search)
+    read = butler.get_many_datasets(_inputs_of_quantum(butler, ref))
+    warps = _warps_of(butler, ref, coadd, read, search)
+    others = {int(r.dataId["visit"]): r for r in read if r.datasetType.name.endswith(_MATCHED)}
     rows, inputs = [], []
     for visit in coadd.coaddInputs.visits:
         row, warp = _row(butler, warps[visit.visit], visit, box, recipe, coadd, record)
+        if row["state"] == "used" and _is_without_data(butler, others.get(visit.visit), box):
+            row |= {"state": "masked", "rule": "no PSF-matched data"}
         rows.append(row)
         inputs.append(warp)
     value, variance = _recompute(rows, inputs, recipe)
@@ -193,14 +199,13 @@ def _explain(butler: Butler, ref: DatasetRef, pixel: Point2I, search: Sequence[s
 
 
 def _warps_of(
-    butler: Butler, ref: DatasetRef, coadd: Exposure, search: Sequence[str]
+    butler: Butler, ref: DatasetRef, coadd: Exposure, read: Sequence[DatasetRef], search: Sequence[str]
 ) -> dict[int, DatasetRef]:
-    """Return the warps that a coadd was made of: those of its quantum, or else of the same visits."""
+    """Return the warps that a coadd was made of: those its quantum read, or else of the same visits."""
     assert coadd.coaddInputs is not None
     wanted = {row.visit for row in coadd.coaddInputs.visits}
     data_id = {key: ref.dataId[key] for key in ("skymap", "tract", "patch")}
     name = str(coadd.metadata.get("WARPTYPE", "deepCoadd_directWarp"))
-    read = butler.get_many_datasets(_inputs_of_quantum(butler, ref))
     found = {int(warp.dataId["visit"]): warp for warp in read if warp.datasetType.name == name}
     if wanted - set(found):
         for warp in butler.query_datasets(name, list(search), data_id=data_id, explain=False):
@@ -210,6 +215,13 @@ def _warps_of(
             f"the warps {name} of visits {missing}, of which {ref} was made, are gone or in other collections"
         )
     return found
+
+
+def _is_without_data(butler: Butler, matched: DatasetRef | None, box: Box2I) -> bool:
+    """Tell whether a visit could not be compared at a pixel, and so was left out there by CompareWarp."""
+    if matched is None:
+        return False
+    return bool(butler.get(matched, parameters={"bbox": box}).mask.isSet("NO_DATA").any())
 
 
 def _inputs_of_quantum(butler: Butler, ref: DatasetRef) -> list[str]:
@@ -261,7 +273,10 @@ def _row(
         "rule": "", "footprint": -1, "overlap": math.nan, "area": 0,
     }  # fmt: skip
     if clips:
-        row |= {key: clips[0][key] for key in ("rule", "footprint", "overlap", "area")} | {"state": "clipped"}
+        told = {
+            key: clips[0][key] for key in ("rule", "footprint", "overlap", "area") if key in clips[0].colnames
+        }
+        row |= {**told, "state": "clipped"}
     elif bad:
         row |= {"state": "masked", "rule": "|".join(bad)}
     elif not math.isfinite(value):

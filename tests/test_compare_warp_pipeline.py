@@ -15,6 +15,7 @@ from tasks.cli import main
 from tasks.coadd import psf_without_clipped
 from tasks.demo import SimulatedSurvey, SurveyConfig, first_light, simulate_survey, write_survey
 from tasks.demo.measures import clipped_mask, expected_n_image, mapped_mask
+from tasks.explain_pixel import explain_pixel
 from tasks.ready_pipelines import load_pipeline
 
 KEY = {"tract": 0, "patch": 0, "band": "i"}
@@ -100,6 +101,20 @@ def test_psf_without_the_clipped_visit(scene: Scene) -> None:
     psf = psf_without_clipped(scene.coadd.psf, scene.record)  # type: ignore[arg-type]
     assert trail.visit not in {ccd.visit for ccd in psf.contributors(x=x, y=y)}
     assert len(psf.contributors(x=x, y=y)) == 5
+
+
+def test_a_pixel_is_explained(scene: Scene) -> None:
+    """On the trail one visit is clipped, at the edge some could not be compared; both are recomputed."""
+    trail = next(visit for visit in scene.survey.visits if visit.trail.any())
+    clipped = clipped_mask(scene.record, trail.visit, scene.coadd.image)
+    counts = scene.n_image.array
+    for there, state in ((clipped & (counts == 5), "clipped"), (~clipped & (counts == 3), "masked")):
+        rows, columns = np.nonzero(there)
+        x, y = int(columns[0]) + scene.coadd.xy0.x, int(rows[0]) + scene.coadd.xy0.y
+        table = explain_pixel(scene.butler, tract=0, patch=0, x=x, y=y, band="i", collections=["compare"])
+        assert table.meta["match"], table.meta
+        assert (table["state"] == "used").sum() == counts[rows[0], columns[0]]
+        assert state in set(table["state"])
 
 
 def test_pipeline_explains_itself() -> None:
