@@ -2,68 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ..images import Box2I, SkyWcs
-from ..regions import SkyRegion
-from .index import Index2D
+from .sky_tile import SkyTile
 
 __all__ = ["CellInfo"]
 
 
 @dataclass(frozen=True)
-class CellInfo:
-    """A cell: a small part of a patch, over which a coadd has one PSF. It shares the pixels of its tract."""
+class CellInfo(SkyTile):
+    """A cell: a small part of a patch, over which a coadd has one PSF. It shares the pixels of its tract.
 
-    index: Index2D
-    """Column and row, from the low corner of the patch's border."""
-
-    sequential_index: int
-    """Its number in the patch: ``n * y + x``."""
-
-    inner_bbox: Box2I
-    """Pixels that belong to this cell alone."""
-
-    outer_bbox: Box2I
-    """The inner box and its border; it may reach beyond the tract."""
-
-    wcs: SkyWcs = field(hash=False)
-    """WCS of the tract, in parent pixels."""
-
-    def getIndex(self) -> Index2D:
-        """Return column and row."""
-        return self.index
-
-    def getSequentialIndex(self) -> int:
-        """Return the number in the patch."""
-        return self.sequential_index
-
-    def getInnerBBox(self) -> Box2I:
-        """Return the box that belongs to this cell alone."""
-        return self.inner_bbox
-
-    def getOuterBBox(self) -> Box2I:
-        """Return the box with its border."""
-        return self.outer_bbox
-
-    def getWcs(self) -> SkyWcs:
-        """Return the tract's WCS."""
-        return self.wcs
-
-    def getInnerSkyPolygon(self) -> SkyRegion:
-        """Return the polygon of the inner box."""
-        return self.inner_sky_polygon
-
-    def getOuterSkyPolygon(self) -> SkyRegion:
-        """Return the polygon of the outer box."""
-        return self.outer_sky_polygon
-
-    @property
-    def inner_sky_polygon(self) -> SkyRegion:
-        """Polygon of the inner box."""
-        return SkyRegion.from_wcs(self.wcs, self.inner_bbox)
-
-    @property
-    def outer_sky_polygon(self) -> SkyRegion:
-        """Polygon of the outer box."""
-        return SkyRegion.from_wcs(self.wcs, self.outer_bbox)
+    Columns and rows count from the low corner of the patch's border. The outer box may reach beyond the
+    tract.
+    """

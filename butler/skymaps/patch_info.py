@@ -3,81 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ..images import Box2I, Extent2I, SkyWcs
+from ..images import Extent2I
 from ..regions import SkyRegion
 from .cell_info import CellInfo
 from .index import Grid, Index2D
 from .patch_layout import CellLayout
+from .sky_tile import SkyTile
 
 __all__ = ["PatchInfo"]
 
 
 @dataclass(frozen=True)
-class PatchInfo:
-    """A patch: the area that one coadd covers. It shares the pixels of its tract."""
+class PatchInfo(SkyTile):
+    """A patch: the area that one coadd covers. It shares the pixels of its tract.
+
+    Its number is the one that data IDs carry. The inner boxes tile the tract; the outer box is cut off at the
+    tract's edge, but that of a patch of cells is not.
+    """
 
     tract_id: int
     """The tract it belongs to."""
 
-    index: Index2D
-    """Column and row, from the tract's low corner."""
-
-    sequential_index: int
-    """The number that data IDs carry: ``n_x * y + x``."""
-
-    inner_bbox: Box2I
-    """Pixels that belong to this patch alone; the inner boxes tile the tract."""
-
-    outer_bbox: Box2I
-    """The inner box and its border. It is cut off at the tract's edge, but a patch of cells is not."""
-
-    wcs: SkyWcs = field(hash=False)
-    """WCS of the tract, in parent pixels."""
-
     cells: CellLayout | None = None
     """How it is cut into cells; None if it is not."""
-
-    def getIndex(self) -> Index2D:
-        """Return column and row."""
-        return self.index
-
-    def getSequentialIndex(self) -> int:
-        """Return the number that data IDs carry."""
-        return self.sequential_index
-
-    def getInnerBBox(self) -> Box2I:
-        """Return the box that belongs to this patch alone."""
-        return self.inner_bbox
-
-    def getOuterBBox(self) -> Box2I:
-        """Return the box with its border."""
-        return self.outer_bbox
-
-    def getWcs(self) -> SkyWcs:
-        """Return the tract's WCS."""
-        return self.wcs
-
-    def getInnerSkyPolygon(self) -> SkyRegion:
-        """Return the polygon of the inner box."""
-        return self.inner_sky_polygon
-
-    def getOuterSkyPolygon(self) -> SkyRegion:
-        """Return the polygon of the outer box."""
-        return self.outer_sky_polygon
 
     @property
     def region(self) -> SkyRegion:
         """Polygon of the outer box: the region of the patch's dimension record."""
-        return SkyRegion.from_wcs(self.wcs, self.outer_bbox)
-
-    outer_sky_polygon = region
-
-    @property
-    def inner_sky_polygon(self) -> SkyRegion:
-        """Polygon of the inner box."""
-        return SkyRegion.from_wcs(self.wcs, self.inner_bbox)
+        return self.outer_sky_polygon
 
     # Cells
 

@@ -133,7 +133,7 @@ class TractInfo:
         pair = self._grid.pair(index)
         inner, outer = self.layout.inner_box(pair), self.layout.outer_box(pair, self.bbox)
         number = self._grid.number(pair)
-        return PatchInfo(self.tract_id, pair, number, inner, outer, self.wcs, self.layout.cells)
+        return PatchInfo(pair, number, inner, outer, self.wcs, self.tract_id, self.layout.cells)
 
     def getSequentialPatchIndex(self, patch_info: PatchInfo) -> int:
         """Return the number of a patch: ``n_x * y + x``."""
