@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.optimize import least_squares
 
 from butler.images import MaskedImage
 
@@ -144,6 +143,8 @@ class MaskStreaksTask(Task):
 
     def _fit(self, maskedImage: MaskedImage, bad: NDArray[np.bool_], guess: Line) -> Line | None:
         """Return a line with the profile that fits best near a guess; None if there is no streak."""
+        from scipy.optimize import least_squares
+
         config: MaskStreaksConfig = self.config
         image, variance = maskedImage.image.array, maskedImage.variance.array
         near = (np.abs(_distances(image.shape, guess)) < 3 / config.invSigma) & ~bad
