@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from butler import DatasetType
 
 from .connections import BaseConnection, PipelineTaskConnections
 from .errors import ConfigError
-from .overrides import Override, flattened
+from .overrides import Override
 from .task_class import TaskConfig, load_task
 
-__all__ = ["PipelineTaskNode", "configured_node", "dataset_type", "make_node", "parent_name"]
+__all__ = ["PipelineTaskNode", "configured_node", "dataset_type", "parent_name"]
 
 
 @dataclass(frozen=True)
@@ -54,21 +53,6 @@ class PipelineTaskNode:
     def config_type(self) -> DatasetType:
         """Dataset type of the task's config, one in each run."""
         return DatasetType(f"{self.label}_config", (), "Config")
-
-
-def make_node(label: str, task_class_name: str, config: Mapping[str, Any]) -> PipelineTaskNode:
-    """Return a configured task.
-
-    Raises
-    ------
-    ConfigError
-        Raised if the class or a config value does not exist.
-    """
-    faults: list[ConfigError] = []
-    node = configured_node(label, task_class_name, flattened(config, "the call"), faults)
-    if faults:
-        raise faults[0]
-    return node
 
 
 def configured_node(
