@@ -159,9 +159,11 @@ class _Builder:
                 skipped[draft.node.label] += 1
                 continue
             in_the_way = self._in_the_way(draft)
-            if in_the_way and not clobber_outputs:
+            # The log of a failure is all that is left of it, and gives way.
+            kept = [ref for ref in in_the_way if ref.datasetType != draft.node.log_type]
+            if kept and not clobber_outputs:
                 raise OutputExistsError(
-                    f"{in_the_way[0]} exists already; use another run, go on with what is not done "
+                    f"{kept[0]} exists already; use another run, go on with what is not done "
                     "(--resume), or replace it (--clobber-outputs)"
                 )
             inputs = self._inputs(draft)
@@ -193,7 +195,7 @@ class _Builder:
     def _in_the_way(self, draft: _Draft) -> tuple[DatasetRef, ...]:
         """Return the datasets of the run that a quantum would write again."""
         wanted = [(kind.name, d) for name, kind in draft.node.outputs.items() for d in draft.datasets[name]]
-        wanted.append((draft.node.metadata_type.name, draft.data_id))
+        wanted += [(kind.name, draft.data_id) for kind in (draft.node.metadata_type, draft.node.log_type)]
         found = (self._existing(name, [self._run]).get(data_id) for name, data_id in wanted)
         return tuple(ref for ref in found if ref is not None)
 

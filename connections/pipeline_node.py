@@ -50,6 +50,11 @@ class PipelineTaskNode:
         return DatasetType(f"{self.label}_metadata", self.connections.dimensions, "TaskMetadata")
 
     @property
+    def log_type(self) -> DatasetType:
+        """Dataset type of what the task logs in one quantum."""
+        return DatasetType(f"{self.label}_log", self.connections.dimensions, "ButlerLogRecords")
+
+    @property
     def config_type(self) -> DatasetType:
         """Dataset type of the task's config, one in each run."""
         return DatasetType(f"{self.label}_config", (), "Config")

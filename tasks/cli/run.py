@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
-from tqdm import tqdm
 
 from butler import Butler
-from connections import QuantumGraph, RunCollections
+from connections import QuantumGraph
 
 from .build import show, show_option
 from .graph_options import GraphRequest, graph_options
 from .pipeline_options import PipelineCommand
-
-if TYPE_CHECKING:
-    from ..execution import QuantumReport, RunReport
+from .run_options import RunRequest, run_options
 
 __all__ = ["qgraph", "run"]
 
@@ -43,12 +38,14 @@ def qgraph(request: GraphRequest, items: tuple[str, ...]) -> None:
     type=click.Choice(["unstore", "purge"]),
     help="With --replace-run: delete the files of the replaced run, or all of it.",
 )
-@click.option("-j", "--processes", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--debug", is_flag=True, help="Print tracebacks of failed quanta.")
-def run(request: GraphRequest, prune_replaced: str | None, processes: int, debug: bool) -> None:
-    """Build the quantum graph of a pipeline and execute it."""
-    from ..execution import run_graph
+@run_options
+def run(request: GraphRequest, prune_replaced: str | None, how: RunRequest) -> None:
+    """Build the quantum graph of a pipeline and execute it.
 
+    The exit status is 0 if no quantum failed, also if there was nothing to do; 1 if one failed; 2 if the
+    command line is wrong; 20 with --fail-fast if the failure would repeat itself, 21 if a quantum is invalid;
+    130 after Ctrl-C.
+    """
     if prune_replaced and not request.replace_run:
         raise click.UsageError("--prune-replaced needs --replace-run")
     with Butler(request.repo, writeable=True) as butler:
@@ -57,15 +54,10 @@ def run(request: GraphRequest, prune_replaced: str | None, processes: int, debug
         place.apply(butler)
         if place.replaced is not None and prune_replaced is not None:
             _prune(butler, place.replaced, prune_replaced)
-        with tqdm(total=len(graph.quanta), desc="quanta", delay=1, leave=False) as bar:
-
-            def step(_: QuantumReport) -> None:
-                bar.update()
-
-            report = run_graph(graph, butler, processes=processes, on_report=step)
-    _print_report(report, place, debug=debug)
-    if not report.succeeded:
-        raise click.exceptions.Exit(1)
+        report = how.execute(graph, butler)
+    click.echo(f"outputs are in {place.chain or place.run}", err=True)
+    if report.exit_code:
+        raise click.exceptions.Exit(report.exit_code)
 
 
 def _prune(butler: Butler, run: str, how: str) -> None:
@@ -84,16 +76,3 @@ def _print_plan(graph: QuantumGraph) -> None:
         click.echo(f"{label}: {count} quanta{told}", err=True)
     if not graph.quanta:
         click.echo("nothing to do: all was done before", err=True)
-
-
-def _print_report(report: RunReport, place: RunCollections, *, debug: bool) -> None:
-    from ..execution import QuantumStatus
-
-    for label, counts in report.counts().items():
-        told = ", ".join(f"{counts[status]} {status}" for status in QuantumStatus if counts[status])
-        click.echo(f"{label}: {told}", err=True)
-    for failure in report.failures:
-        click.echo(f"failed: {failure.quantum}: {failure.message}", err=True)
-        if debug:
-            click.echo(failure.details, err=True)
-    click.echo(f"outputs are in {place.chain or place.run}", err=True)
