@@ -10,7 +10,7 @@ from .overrides import Override
 from .pipeline import Pipeline
 from .pipeline_node import PipelineTaskNode
 
-__all__ = ["config_lines", "history_lines"]
+__all__ = ["config_lines", "flat_fields", "history_lines"]
 
 
 def config_lines(pipeline: Pipeline, pattern: str = "*") -> list[str]:
@@ -55,20 +55,20 @@ def _fields(pipeline: Pipeline, pattern: str) -> Iterator[tuple[PipelineTaskNode
     for node in pipeline.nodes:
         if colons and node.label != label:
             continue
-        for field, value in _flat(node.config.to_simple()):
+        for field, value in flat_fields(node.config.to_simple()):
             fits = fnmatchcase(field, glob) if flag else fnmatchcase(field.lower(), glob.lower())
             if fits:
                 yield node, field, value
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield field paths and values; a subtask is its target and the fields of its config."""
+def flat_fields(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield field paths and values of a config; a subtask is its target and the fields of its config."""
     for name, value in values.items():
         if isinstance(value, Mapping) and set(value) == {"target", "value"}:
             yield f"{prefix}{name}.target", value["target"]
-            yield from _flat(value["value"], f"{prefix}{name}.")
+            yield from flat_fields(value["value"], f"{prefix}{name}.")
         elif isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from flat_fields(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
 

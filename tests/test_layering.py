@@ -37,7 +37,7 @@ ROOMS = {
         ["errors", "late"],
     ],
     "connections": [
-        ["builder", "run_collections"],
+        ["builder", "provenance", "run_collections"],
         ["graph"],
         ["quantum"],
         ["config_view", "pipeline_view"],
