@@ -6,17 +6,18 @@ import multiprocessing
 import os
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from butler import Butler, DatasetRef
-from butler.errors import ConflictingDefinitionError
 from butler.registry import FileRecord
-from connections import GraphWalker, PipelineTaskNode, Quantum, QuantumGraph
+from connections import GraphWalker, Quantum, QuantumGraph
 
+from .init_outputs import InitOptions, prepare_run
 from .run_quantum import QuantumJob, QuantumReport, QuantumStatus, run_quantum
 
 __all__ = ["RunReport", "run_graph"]
@@ -60,6 +61,7 @@ def run_graph(
     butler: Butler,
     *,
     processes: int = 1,
+    init: InitOptions | None = None,
     on_report: Callable[[QuantumReport], None] = lambda report: None,
 ) -> RunReport:
     """Run all quanta of a graph; the failure of one does not stop the others.
@@ -74,6 +76,8 @@ def run_graph(
         A writeable butler.
     processes
         Number of worker processes; 1 runs everything in this one.
+    init
+        What the init phase may write; everything by default.
     on_report
         Called for each quantum that ended, for example to move a progress bar.
 
@@ -84,8 +88,7 @@ def run_graph(
     """
     if processes < 1:
         raise ValueError(f"processes must be at least 1, not {processes}")
-    prepare_run(graph, butler)
-    run = _Run(graph, butler)
+    run = _Run(graph, butler, prepare_run(graph, butler, init))
     steps = run.serially() if processes == 1 else run.in_processes(processes)
     report = RunReport(graph.run)
     for step in steps:
@@ -94,42 +97,14 @@ def run_graph(
     return report
 
 
-def prepare_run(graph: QuantumGraph, butler: Butler) -> None:
-    """Register the run and its dataset types, and keep the config of each task.
-
-    Raises
-    ------
-    ConflictingDefinitionError
-        Raised if a dataset type is registered otherwise, or the run has another config for a task.
-    """
-    with butler.transaction():
-        butler.registry.registerRun(graph.run)
-        for node in graph.pipeline.nodes:
-            for kind in (*node.outputs.values(), node.metadata_type, node.config_type):
-                butler.registry.registerDatasetType(kind)
-            _keep_config(node, graph.run, butler)
-
-
-def _keep_config(node: PipelineTaskNode, run: str, butler: Butler) -> None:
-    """Write the config of a task, or compare it with the one that the run has."""
-    kind, values = node.config_type, node.config.to_simple()
-    if not butler.exists(kind, collections=run):
-        butler.put({"task": node.task_class_name, "config": values}, kind, run=run)
-        return
-    known = butler.get(kind, collections=run)["config"]
-    if known != values:
-        changed = sorted(k for k in known.keys() | values.keys() if known.get(k) != values.get(k))
-        raise ConflictingDefinitionError(
-            f"run {run!r} was made with another config of {node.label}: {', '.join(changed)} differ; "
-            "use another run"
-        )
-
-
 class _Run:
     """The state of one run: what is ready, and which files exist."""
 
-    def __init__(self, graph: QuantumGraph, butler: Butler) -> None:
+    def __init__(
+        self, graph: QuantumGraph, butler: Butler, init_inputs: Mapping[str, Mapping[str, Any]]
+    ) -> None:
         self._graph = graph
+        self._init_inputs = init_inputs
         self._butler = butler
         self._nodes = {node.label: node for node in graph.pipeline.nodes}
         self._walker = GraphWalker(graph)
@@ -171,7 +146,7 @@ class _Run:
         node = self._nodes[quantum.label]
         records = {ref.id: self._records[ref.id] for ref in quantum.input_refs() if ref.id in self._records}
         metadata_ref = DatasetRef(node.metadata_type, quantum.dataId, self._graph.run)
-        return QuantumJob(node, quantum, records, metadata_ref)
+        return QuantumJob(node, quantum, records, metadata_ref, self._init_inputs.get(node.label, {}))
 
     def _ended(self, report: QuantumReport) -> Iterator[QuantumReport]:
         """Register what a quantum wrote; yield its report, and those of quanta that it blocks."""
