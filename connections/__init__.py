@@ -31,6 +31,7 @@ from .errors import (
 
 if TYPE_CHECKING:
     from .builder import build_graph
+    from .config_record import ConfigRecord
     from .config_view import config_lines, history_lines
     from .graph import GraphWalker, QuantumGraph
     from .overrides import Override, read_overrides
@@ -46,6 +47,7 @@ else:
         __name__,
         {
             "builder": ["build_graph"],
+            "config_record": ["ConfigRecord"],
             "config_view": ["config_lines", "history_lines"],
             "graph": ["GraphWalker", "QuantumGraph"],
             "overrides": ["Override", "read_overrides"],
@@ -61,6 +63,7 @@ else:
 __all__ = [
     "BaseConnection",
     "ConfigError",
+    "ConfigRecord",
     "ConnectionNames",
     "ConnectionsError",
     "DimensionedConnection",

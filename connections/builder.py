@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from butler import Butler, DataCoordinate, DatasetRef
@@ -19,6 +19,7 @@ from butler.errors import (
 from .connection_types import BaseConnection, Input, PrerequisiteInput
 from .errors import EmptyQuantumGraphError, OutputExistsError, QuantumGraphError
 from .graph import QuantumGraph
+from .init_inputs import find_init_inputs
 from .pipeline import Pipeline
 from .pipeline_node import PipelineTaskNode, dataset_type
 from .quantum import Quantum
@@ -76,7 +77,8 @@ def build_graph(
     builder = _Builder(pipeline, butler, collections, run, [*done_in, *skip_existing_in])
     rows = builder.query(where, bind)
     drafts = builder.project(rows)
-    return builder.finish(drafts, clobber_outputs=clobber_outputs)
+    graph = builder.finish(drafts, clobber_outputs=clobber_outputs)
+    return replace(graph, init_inputs=find_init_inputs(pipeline, butler, collections))
 
 
 @dataclass

@@ -34,6 +34,8 @@ class QuantumGraph:
         Quanta left out by task because they were done before.
     replaced
         Datasets of the run that are in the way of a quantum, by its id; they are removed before it runs.
+    init_inputs
+        Datasets that exist and that tasks need when they are made, by label and connection.
     """
 
     pipeline: Pipeline
@@ -42,6 +44,7 @@ class QuantumGraph:
     records: Mapping[uuid.UUID, FileRecord]
     n_skipped: Mapping[str, int]
     replaced: Mapping[uuid.UUID, tuple[DatasetRef, ...]] = field(default_factory=dict)
+    init_inputs: Mapping[str, Mapping[str, DatasetRef]] = field(default_factory=dict)
 
     @cached_property
     def dependencies(self) -> dict[uuid.UUID, frozenset[uuid.UUID]]:

@@ -10,7 +10,7 @@ from butler import Butler, DataCoordinate, DatasetRef
 from butler.dimensions import UNIVERSE
 from butler.provenance import QuantumRecord, RecordedDataset, TaskRecord
 
-from ..config_view import flat_fields
+from ..config_record import flat_fields
 from ..errors import QuantumGraphError
 from ..graph import QuantumGraph
 from ..overrides import Override
