@@ -38,7 +38,9 @@ ROOMS = {
     ],
     "connections": [
         ["builder", "run_collections"],
-        ["graph"],
+        ["drafting", "graph_query", "resolving"],
+        ["dataset_lookup"],
+        ["data_id_rows", "graph"],
         ["quantum"],
         ["config_view", "pipeline_view"],
         ["pipeline"],
