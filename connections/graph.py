@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from butler import DataCoordinate, DatasetRef
+from butler.datasets import make_dataset_id
 
 from .pipeline import Pipeline
 from .pipeline_node import parent_name
@@ -62,6 +63,8 @@ class QuantumGraph:
         Datasets of the run that are in the way of a quantum, by its id; they are removed before it runs.
     dropped
         Quanta that are not in it, with reasons; not those that were done before.
+    id
+        UUID.
     """
 
     pipeline: Pipeline
@@ -70,6 +73,7 @@ class QuantumGraph:
     n_skipped: Mapping[str, int]
     replaced: Mapping[uuid.UUID, tuple[DatasetRef, ...]] = field(default_factory=dict)
     dropped: tuple[DroppedQuanta, ...] = ()
+    id: uuid.UUID = field(default_factory=make_dataset_id)
 
     @cached_property
     def dependencies(self) -> dict[uuid.UUID, frozenset[uuid.UUID]]:

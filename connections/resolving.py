@@ -14,7 +14,7 @@ from .dataset_lookup import DatasetLookup
 from .errors import NoWorkFound, OutputExistsError
 from .graph import DroppedQuanta, QuantumGraph
 from .pipeline import Pipeline
-from .pipeline_node import PipelineTaskNode, parent_name
+from .pipeline_node import PipelineTaskNode
 from .quantum import Quantum
 
 __all__ = ["ExistingOutputs", "Resolution"]
@@ -72,12 +72,16 @@ class Resolution:
         self._run = run
         self._lookup = lookup
         self._policy = policy
-        self._produced = pipeline.produced
-        self._instead: dict[uuid.UUID, DatasetRef | None] = {}
+        self._instead: dict[str, dict[uuid.UUID, DatasetRef | None]] = {}
         self._dropped: dict[tuple[str, str], DroppedQuanta] = {}
         self.quanta: list[Quantum] = []
         self.n_skipped = {node.label: 0 for node in pipeline.nodes}
         self.replaced: dict[uuid.UUID, tuple[DatasetRef, ...]] = {}
+
+    def read_instead(self, ref: DatasetRef, other: DatasetRef | None) -> None:
+        """Have quanta that are added from now on read another dataset instead of one; none if it is None."""
+        name, _ = ref.datasetType.nameAndComponent()
+        self._instead.setdefault(name, {})[ref.id] = other
 
     @property
     def dropped(self) -> list[DroppedQuanta]:
@@ -141,28 +145,29 @@ class Resolution:
         """Tell whether a quantum has succeeded before; what it wrote then serves the tasks after it."""
         if not done:
             return False
-        known = {ref.id: done[ref.datasetType.name].get(_key(ref)) for ref in quantum.output_refs()}
+        known = [(ref, done[ref.datasetType.name].get(_key(ref))) for ref in quantum.output_refs()]
         has_metadata = quantum.dataId.required_values in done[node.metadata_type.name]
-        if not has_metadata and not (self._policy.complete_is_done and known and all(known.values())):
+        is_complete = bool(known) and all(other is not None for _, other in known)
+        if not has_metadata and not (self._policy.complete_is_done and is_complete):
             return False
-        self._instead |= {i: ref for i, ref in known.items() if ref is None or ref.id != i}
+        for ref, other in known:
+            if other is None or other.id != ref.id:
+                self.read_instead(ref, other)
         return True
 
     def _with_present_inputs(self, node: PipelineTaskNode, quantum: Quantum) -> Quantum:
         """Return a quantum that reads what is there instead of what was to be made."""
-        if not self._instead:
-            return quantum
-        inputs = dict(quantum.inputs)
+        changed: dict[str, tuple[DatasetRef, ...]] = {}
         for name, connection in node.connections.inputs.items():
-            if parent_name(connection) in self._produced:
-                there = (self._replacement(ref) for ref in inputs[name])
-                inputs[name] = tuple(ref for ref in there if ref is not None)
-        return replace(quantum, inputs=inputs)
-
-    def _replacement(self, ref: DatasetRef) -> DatasetRef | None:
-        other = self._instead.get(ref.id, ref)
-        component = ref.datasetType.component()
-        return other.makeComponentRef(component) if other and component and other is not ref else other
+            parent, _, component = connection.name.partition(".")
+            if instead := self._instead.get(parent):
+                found = ((ref, instead.get(ref.id, ref)) for ref in quantum.inputs[name])
+                changed[name] = tuple(
+                    other.makeComponentRef(component) if component and other is not ref else other
+                    for ref, other in found
+                    if other is not None
+                )
+        return replace(quantum, inputs={**quantum.inputs, **changed}) if changed else quantum
 
     def _adjusted(self, node: PipelineTaskNode, quantum: Quantum) -> Quantum:
         """Return a quantum with what its task leaves to it."""
@@ -172,11 +177,15 @@ class Resolution:
         if (inputs, outputs) == (quantum.inputs, quantum.outputs):
             return quantum
         kept = {ref.id for refs in outputs.values() for ref in refs}
-        self._instead |= {ref.id: None for ref in quantum.output_refs() if ref.id not in kept}
+        self._leave_out(ref for ref in quantum.output_refs() if ref.id not in kept)
         return replace(quantum, inputs=inputs, outputs=outputs)
 
+    def _leave_out(self, refs: Iterable[DatasetRef]) -> None:
+        for ref in refs:
+            self.read_instead(ref, None)
+
     def _drop(self, quantum: Quantum, reason: str) -> None:
-        self._instead |= {ref.id: None for ref in quantum.output_refs()}
+        self._leave_out(quantum.output_refs())
         told = reason.removeprefix(f"{quantum.label} {quantum.dataId} ")
         known = self._dropped.get((quantum.label, told))
         n_before = 0 if known is None else known.count

@@ -37,8 +37,10 @@ ROOMS = {
         ["errors", "late"],
     ],
     "connections": [
-        ["builder", "run_collections"],
-        ["drafting", "graph_query", "resolving"],
+        ["builder", "saved_graph"],
+        ["drafting", "graph_file", "graph_query", "graph_writer", "resolving"],
+        ["graph_columns", "run_collections"],
+        ["graph_archive"],
         ["dataset_lookup"],
         ["data_id_rows", "graph"],
         ["quantum"],
