@@ -145,8 +145,8 @@ def test_the_init_phase_is_done_once(butler: Butler) -> None:
     """A second time in the same run it changes nothing, and needs no new files."""
     prepare_run(plan(butler), butler)
     before = {ref.id for ref in butler.query_all_datasets("out")}
-    assert len(before) == 4
-    objects = prepare_run(plan(butler, skip=True), butler)
+    assert len(before) == 5
+    objects = prepare_run(plan(butler, skip=True), butler).init_inputs
     assert {ref.id for ref in butler.query_all_datasets("out")} == before
     assert objects["count"]["inputSchema"].colnames == ["name", "flux"]
 
@@ -298,7 +298,7 @@ def test_the_command_line_prepares_a_run_and_goes_on(
     assert "no dataset type" in pipetask(*words, "--no-register", status=1)
     assert "out" not in butler.collections.query("*")
     assert "is prepared" in pipetask(*words, "--init-only")
-    made = {"count_config", "counted_columns", "measure_config", "sources_schema"}
+    made = {"count_config", "counted_columns", "measure_config", "packages", "sources_schema"}
     assert {ref.datasetType.name for ref in butler.query_all_datasets("out")} == made
     told = pipetask(*words, "--extend-run", "-c", "measure:unit=mJy", status=1)
     assert "  'mJy'  # -c measure:unit=mJy" in told

@@ -23,6 +23,7 @@ _OPTIONS = (
     click.option(
         "--skip-init-writes", is_flag=True, help="Write no configs and schemas; compare those of the run."
     ),
+    click.option("--no-versions", is_flag=True, help="Neither keep nor compare versions of packages."),
 )
 
 
@@ -30,12 +31,15 @@ def init_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of the init phase; the function gets ``init``, `InitOptions`, and ``init_only``."""
 
     @functools.wraps(function)
-    def command(*, register_dataset_types: bool, skip_init_writes: bool, **options: Any) -> Any:
+    def command(
+        *, register_dataset_types: bool, skip_init_writes: bool, no_versions: bool, **options: Any
+    ) -> Any:
         from ..execution import InitOptions
 
         if skip_init_writes and options["init_only"]:
             raise click.UsageError("--init-only writes what --skip-init-writes does not; give one of them")
-        return function(init=InitOptions(register_dataset_types, not skip_init_writes), **options)
+        init = InitOptions(register_dataset_types, not skip_init_writes, not no_versions)
+        return function(init=init, **options)
 
     for option in reversed(_OPTIONS):
         command = option(command)

@@ -1,8 +1,8 @@
-"""The init phase of a run: dataset types, configs, init outputs, once before any quantum."""
+"""The init phase of a run: dataset types, configs, init outputs and versions, once before any quantum."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,14 +12,13 @@ from connections import ConfigRecord, PipelineTaskNode, QuantumGraph
 from connections.errors import MissingPrerequisiteError
 
 from .make_task import make_task
+from .packages import PACKAGES, keep_packages, versions_in_use
 from .schema_differences import schema_differences
 
-__all__ = ["InitOptions", "prepare_run"]
+__all__ = ["InitOptions", "PreparedRun", "prepare_run"]
 
 _MOST_LINES: Final = 24
 """Differences that are told, lines."""
-InitObjects = dict[str, dict[str, Any]]
-"""What tasks need when they are made, by label and connection."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +31,33 @@ class InitOptions:
         Whether dataset types that are not known yet are registered; otherwise they are an error.
     save_init_outputs
         Whether init outputs and configs are written; otherwise what the run has of them is compared alone.
+    save_versions
+        Whether the versions of all packages are kept, and compared with those that the run has.
     """
 
     register_dataset_types: bool = True
     save_init_outputs: bool = True
+    save_versions: bool = True
 
 
-def prepare_run(graph: QuantumGraph, butler: Butler, options: InitOptions | None = None) -> InitObjects:
-    """Do the init phase of a run; return what its tasks need when they are made, by label and connection.
+@dataclass(frozen=True)
+class PreparedRun:
+    """What the init phase found for the quanta.
+
+    Parameters
+    ----------
+    init_inputs
+        Objects that tasks need when they are made, by label and connection; of tasks that need some.
+    versions
+        Versions of packages by name; empty if they are not to be kept.
+    """
+
+    init_inputs: Mapping[str, Mapping[str, Any]]
+    versions: Mapping[str, str]
+
+
+def prepare_run(graph: QuantumGraph, butler: Butler, options: InitOptions | None = None) -> PreparedRun:
+    """Do the init phase of a run; return what its quanta need.
 
     What the run has already is compared, and nothing is written if any of it differs. Everything is written
     in one transaction; `run_graph` calls this first.
@@ -56,8 +74,8 @@ def prepare_run(graph: QuantumGraph, butler: Butler, options: InitOptions | None
     Raises
     ------
     ConflictingDefinitionError
-        Raised if a dataset type is registered otherwise, or the run has other configs or init outputs; the
-        message has the differences.
+        Raised if a dataset type is registered otherwise, or the run has other configs, init outputs or
+        versions; the message has the differences.
     MissingDatasetTypeError
         Raised if a dataset type is not registered, and may not be.
     """
@@ -66,6 +84,8 @@ def prepare_run(graph: QuantumGraph, butler: Butler, options: InitOptions | None
     _check_dataset_types(graph, butler, may_register=options.register_dataset_types)
     phase.compare_configs()
     phase.make_init_outputs()
+    nodes = graph.pipeline.nodes
+    versions = versions_in_use(node.task_class_name for node in nodes) if options.save_versions else {}
     with butler.transaction():
         butler.registry.registerRun(graph.run)
         if options.register_dataset_types:
@@ -73,7 +93,9 @@ def prepare_run(graph: QuantumGraph, butler: Butler, options: InitOptions | None
                 butler.registry.registerDatasetType(kind)
         if options.save_init_outputs:
             phase.write()
-    return phase.init_inputs()
+            if versions:
+                keep_packages(versions, graph.run, butler)
+    return PreparedRun(phase.init_inputs(), versions)
 
 
 class _InitPhase:
@@ -129,7 +151,7 @@ class _InitPhase:
         for kind, value in self._new:
             self._butler.put(value, kind, run=self._graph.run)
 
-    def init_inputs(self) -> InitObjects:
+    def init_inputs(self) -> dict[str, dict[str, Any]]:
         """Return what the tasks need when they are made."""
         nodes = self._graph.pipeline.nodes
         return {n.label: self._init_inputs_of(n) for n in nodes if n.connections.initInputs}
@@ -169,7 +191,8 @@ def _attribute(task: Any, field: str, node: PipelineTaskNode) -> Any:
 
 
 def _written_types(graph: QuantumGraph) -> Iterable[DatasetType]:
-    return (kind for node in graph.pipeline.nodes for kind in node.dataset_types)
+    yield from (kind for node in graph.pipeline.nodes for kind in node.dataset_types)
+    yield PACKAGES
 
 
 def _check_dataset_types(graph: QuantumGraph, butler: Butler, *, may_register: bool) -> None:

@@ -6,18 +6,18 @@ import multiprocessing
 import os
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from butler import Butler, DatasetRef
 from butler.registry import FileRecord
 from connections import GraphWalker, Quantum, QuantumGraph
 
-from .init_outputs import InitOptions, prepare_run
+from .init_outputs import InitOptions, PreparedRun, prepare_run
+from .quantum_book import QuantumBook
 from .run_quantum import QuantumJob, QuantumReport, QuantumStatus, run_quantum
 
 __all__ = ["RunReport", "run_graph"]
@@ -100,11 +100,10 @@ def run_graph(
 class _Run:
     """The state of one run: what is ready, and which files exist."""
 
-    def __init__(
-        self, graph: QuantumGraph, butler: Butler, init_inputs: Mapping[str, Mapping[str, Any]]
-    ) -> None:
+    def __init__(self, graph: QuantumGraph, butler: Butler, prepared: PreparedRun) -> None:
         self._graph = graph
-        self._init_inputs = init_inputs
+        self._book = QuantumBook(graph, prepared.versions)
+        self._init_inputs = prepared.init_inputs
         self._butler = butler
         self._nodes = {node.label: node for node in graph.pipeline.nodes}
         self._walker = GraphWalker(graph)
@@ -150,15 +149,17 @@ class _Run:
 
     def _ended(self, report: QuantumReport) -> Iterator[QuantumReport]:
         """Register what a quantum wrote; yield its report, and those of quanta that it blocks."""
+        self._butler.store_staged(report.staged, [self._book.record(report, self._records)])
         if report.status is not QuantumStatus.FAILED:
-            self._butler.store_staged(report.staged)
             self._records |= {ref.id: staged.record for ref, staged in report.staged}
             self._walker.finish(report.quantum)
             yield report
             return
         yield report
-        for blocked in self._walker.fail(report.quantum):
-            yield QuantumReport(blocked, QuantumStatus.BLOCKED, f"{report.quantum} failed")
+        reason = f"{report.quantum} failed"
+        blocked = [QuantumReport(q, QuantumStatus.BLOCKED, reason) for q in self._walker.fail(report.quantum)]
+        self._butler.store_staged((), [self._book.record(b, {}) for b in blocked])
+        yield from blocked
 
 
 def _pool(processes: int) -> ProcessPoolExecutor:
