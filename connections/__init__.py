@@ -4,22 +4,29 @@ from typing import TYPE_CHECKING
 
 from butler.late import late_names
 
-from .connections import (
+from .adjust_quantum import adjust_quantum
+from .connection_names import ConnectionNames
+from .connection_types import (
     BaseConnection,
+    DimensionedConnection,
+    InitInput,
+    InitOutput,
     Input,
     Output,
-    PipelineTaskConnections,
     PrerequisiteInput,
 )
+from .connections import PipelineTaskConnections
 from .errors import (
     ConfigError,
     ConnectionsError,
     EmptyQuantumGraphError,
+    MissingPrerequisiteError,
     NoWorkFound,
     OutputExistsError,
     PipelineError,
     QuantumGraphError,
     RunCollectionsError,
+    ScalarError,
 )
 
 if TYPE_CHECKING:
@@ -54,10 +61,15 @@ else:
 __all__ = [
     "BaseConnection",
     "ConfigError",
+    "ConnectionNames",
     "ConnectionsError",
+    "DimensionedConnection",
     "EmptyQuantumGraphError",
     "GraphWalker",
+    "InitInput",
+    "InitOutput",
     "Input",
+    "MissingPrerequisiteError",
     "NoWorkFound",
     "Output",
     "OutputExistsError",
@@ -73,6 +85,8 @@ __all__ = [
     "QuantumGraphError",
     "RunCollections",
     "RunCollectionsError",
+    "ScalarError",
+    "adjust_quantum",
     "build_graph",
     "config_lines",
     "history_lines",

@@ -16,7 +16,7 @@ from butler.errors import (
     MissingDatasetTypeError,
 )
 
-from .connections import BaseConnection, Input, PrerequisiteInput
+from .connection_types import BaseConnection, Input, PrerequisiteInput
 from .errors import EmptyQuantumGraphError, OutputExistsError, QuantumGraphError
 from .graph import QuantumGraph
 from .pipeline import Pipeline

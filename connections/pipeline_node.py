@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from butler import DatasetType
 
-from .connections import BaseConnection, PipelineTaskConnections
+from .connection_types import BaseConnection, Connection
+from .connections import PipelineTaskConnections
 from .errors import ConfigError
 from .overrides import Override
 from .task_class import TaskConfig, load_task
@@ -41,8 +42,13 @@ class PipelineTaskNode:
 
     @property
     def outputs(self) -> dict[str, DatasetType]:
-        """Dataset types of the outputs by connection."""
+        """Dataset types of the outputs of quanta by connection."""
         return {field: dataset_type(c) for field, c in self.connections.outputs.items()}
+
+    @property
+    def init_outputs(self) -> dict[str, DatasetType]:
+        """Dataset types of what the task writes once in each run by connection."""
+        return {field: dataset_type(c) for field, c in self.connections.initOutputs.items()}
 
     @property
     def metadata_type(self) -> DatasetType:
@@ -80,6 +86,11 @@ def parent_name(connection: BaseConnection) -> str:
     return connection.name.partition(".")[0]
 
 
-def dataset_type(connection: BaseConnection) -> DatasetType:
+def dataset_type(connection: Connection) -> DatasetType:
     """Return the dataset type that a connection declares."""
-    return DatasetType(parent_name(connection), connection.dimensions, connection.storageClass)
+    return DatasetType(
+        parent_name(connection),
+        connection.dimensions,
+        connection.storageClass,
+        isCalibration=connection.isCalibration,
+    )

@@ -46,8 +46,9 @@ ROOMS = {
         ["pipeline_node"],
         ["pipeline_file", "selection"],
         ["task_class"],
+        ["adjust_quantum", "connection_names"],
         ["connections"],
-        ["contract", "overrides"],
+        ["connection_types", "contract", "overrides"],
         ["errors"],
     ],
     "tasks": [

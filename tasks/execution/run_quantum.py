@@ -74,6 +74,10 @@ class QuantumReport:
         Traceback of a failure.
     staged
         Files that were written and wait to be registered.
+    begin_ns
+        When it began, nanoseconds since 1970-01-01 UTC; 0 if it never did.
+    duration
+        Seconds that it took.
     """
 
     quantum: Quantum
@@ -81,6 +85,8 @@ class QuantumReport:
     message: str = ""
     details: str = ""
     staged: tuple[tuple[DatasetRef, StagedFile], ...] = ()
+    begin_ns: int = 0
+    duration: float = 0.0
 
 
 def run_quantum(job: QuantumJob, datastore: FileDatastore) -> QuantumReport:
@@ -114,10 +120,13 @@ def run_quantum(job: QuantumJob, datastore: FileDatastore) -> QuantumReport:
         kind = "" if isinstance(error, ButlerUserError) else f"{type(error).__name__}: "
         lines = (str(error).strip() or type(error).__name__).splitlines()
         _LOG.debug("%s failed", job.quantum, exc_info=True)
-        return QuantumReport(
-            job.quantum, QuantumStatus.FAILED, f"{kind}{lines[0]}", "".join(traceback.format_exception(error))
-        )
-    return QuantumReport(job.quantum, status, message, staged=tuple(context.staged))
+        details = "".join(traceback.format_exception(error))
+        status, message = QuantumStatus.FAILED, f"{kind}{lines[0]}"
+    else:
+        details = ""
+    return QuantumReport(
+        job.quantum, status, message, details, tuple(context.staged), usage.begin_ns, usage.seconds()
+    )
 
 
 def _require_inputs(job: QuantumJob, context: QuantumContext) -> None:
@@ -134,13 +143,17 @@ class _Usage:
     """Clocks started when a quantum starts."""
 
     def __init__(self) -> None:
-        self._wall, self._cpu, self._start = time.perf_counter(), time.process_time(), time.time()
+        self._wall, self._cpu, self.begin_ns = time.perf_counter(), time.process_time(), time.time_ns()
+
+    def seconds(self) -> float:
+        """Return the seconds since then."""
+        return time.perf_counter() - self._wall
 
     def to_simple(self) -> dict[str, Any]:
         """Return start (seconds since 1970 UTC), wall and CPU seconds, and peak memory in kiB."""
         return {
-            "startUtc": self._start,
-            "wallTime": time.perf_counter() - self._wall,
+            "startUtc": self.begin_ns / 1e9,
+            "wallTime": self.seconds(),
             "cpuTime": time.process_time() - self._cpu,
             "maxResidentSetSize": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
         }

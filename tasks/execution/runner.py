@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -17,6 +17,8 @@ from butler.errors import ConflictingDefinitionError
 from butler.registry import FileRecord
 from connections import GraphWalker, PipelineTaskNode, Quantum, QuantumGraph
 
+from .packages import PACKAGES, keep_packages, versions_in_use
+from .quantum_book import QuantumBook
 from .run_quantum import QuantumJob, QuantumReport, QuantumStatus, run_quantum
 
 __all__ = ["RunReport", "run_graph"]
@@ -60,6 +62,7 @@ def run_graph(
     butler: Butler,
     *,
     processes: int = 1,
+    save_versions: bool = True,
     on_report: Callable[[QuantumReport], None] = lambda report: None,
 ) -> RunReport:
     """Run all quanta of a graph; the failure of one does not stop the others.
@@ -74,6 +77,8 @@ def run_graph(
         A writeable butler.
     processes
         Number of worker processes; 1 runs everything in this one.
+    save_versions
+        Whether to keep the versions of all packages, and to compare them with those that the run has.
     on_report
         Called for each quantum that ended, for example to move a progress bar.
 
@@ -84,8 +89,9 @@ def run_graph(
     """
     if processes < 1:
         raise ValueError(f"processes must be at least 1, not {processes}")
-    prepare_run(graph, butler)
-    run = _Run(graph, butler)
+    versions = versions_in_use(n.task_class_name for n in graph.pipeline.nodes) if save_versions else {}
+    prepare_run(graph, butler, versions)
+    run = _Run(graph, butler, QuantumBook(graph, versions))
     steps = run.serially() if processes == 1 else run.in_processes(processes)
     report = RunReport(graph.run)
     for step in steps:
@@ -94,13 +100,14 @@ def run_graph(
     return report
 
 
-def prepare_run(graph: QuantumGraph, butler: Butler) -> None:
-    """Register the run and its dataset types, and keep the config of each task.
+def prepare_run(graph: QuantumGraph, butler: Butler, versions: Mapping[str, str]) -> None:
+    """Register the run and its dataset types; keep the config of each task, and versions if there are any.
 
     Raises
     ------
     ConflictingDefinitionError
-        Raised if a dataset type is registered otherwise, or the run has another config for a task.
+        Raised if a dataset type is registered otherwise, or the run has another config for a task, or other
+        versions.
     """
     with butler.transaction():
         butler.registry.registerRun(graph.run)
@@ -108,6 +115,9 @@ def prepare_run(graph: QuantumGraph, butler: Butler) -> None:
             for kind in (*node.outputs.values(), node.metadata_type, node.config_type):
                 butler.registry.registerDatasetType(kind)
             _keep_config(node, graph.run, butler)
+        if versions:
+            butler.registry.registerDatasetType(PACKAGES)
+            keep_packages(versions, graph.run, butler)
 
 
 def _keep_config(node: PipelineTaskNode, run: str, butler: Butler) -> None:
@@ -128,8 +138,9 @@ def _keep_config(node: PipelineTaskNode, run: str, butler: Butler) -> None:
 class _Run:
     """The state of one run: what is ready, and which files exist."""
 
-    def __init__(self, graph: QuantumGraph, butler: Butler) -> None:
+    def __init__(self, graph: QuantumGraph, butler: Butler, book: QuantumBook) -> None:
         self._graph = graph
+        self._book = book
         self._butler = butler
         self._nodes = {node.label: node for node in graph.pipeline.nodes}
         self._walker = GraphWalker(graph)
@@ -175,15 +186,17 @@ class _Run:
 
     def _ended(self, report: QuantumReport) -> Iterator[QuantumReport]:
         """Register what a quantum wrote; yield its report, and those of quanta that it blocks."""
+        self._butler.store_staged(report.staged, [self._book.record(report, self._records)])
         if report.status is not QuantumStatus.FAILED:
-            self._butler.store_staged(report.staged)
             self._records |= {ref.id: staged.record for ref, staged in report.staged}
             self._walker.finish(report.quantum)
             yield report
             return
         yield report
-        for blocked in self._walker.fail(report.quantum):
-            yield QuantumReport(blocked, QuantumStatus.BLOCKED, f"{report.quantum} failed")
+        reason = f"{report.quantum} failed"
+        blocked = [QuantumReport(q, QuantumStatus.BLOCKED, reason) for q in self._walker.fail(report.quantum)]
+        self._butler.store_staged((), [self._book.record(b, {}) for b in blocked])
+        yield from blocked
 
 
 def _pool(processes: int) -> ProcessPoolExecutor:
