@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from calexps import make_calexp
 from ccd_frames import add_gaussian_star
+from scipy.ndimage import binary_dilation
 
 from butler import Butler, DatasetType, Timespan
 from butler.images import Box2I, FilterLabel, VisitInfo
@@ -27,7 +28,7 @@ DETECTORS = {
 }
 # fmt: on
 BANDS = {"HSC-I": "i", "HSC-R": "r", "HSC-I2": "i"}
-TRAILS = {903986: 220, 903336: 230}
+TRAILS = {903986: 244, 903336: 238}
 """Row of the tract on which a satellite crosses a visit."""
 
 SKY_MAP = DiscreteSkyMap(
@@ -54,9 +55,7 @@ def scene() -> np.ndarray:
     """Return the sky without noise on `AREA`, in nJy."""
     rng = np.random.default_rng(5)
     sky = np.zeros(AREA.shape)
-    for x, y, flux in zip(
-        rng.uniform(5, 70, 12), rng.uniform(5, 70, 12), rng.uniform(300, 3000, 12), strict=True
-    ):
+    for x, y, flux in zip(*rng.uniform(5.0, 70.0, (2, 6)), rng.uniform(300.0, 2000.0, 6), strict=True):
         add_gaussian_star(sky, x, y, flux, 4.0)
     return sky
 
@@ -112,7 +111,9 @@ def _add_visit(butler: Butler, visit: int, physical_filter: str, detectors: tupl
         key = {"instrument": "HSC", "visit": visit, "detector": detector}
         insert("visit_detector_region", {**key, "region": SkyRegion.from_wcs(wcs, box)})
         columns = slice(box.minX - AREA.minX, box.maxX + 1 - AREA.minX)
-        calexp = make_calexp(image[:, columns], wcs, xy0=box.minimum)
+        pixels = image[:, columns]
+        calexp = make_calexp(pixels, wcs, xy0=box.minimum)
+        calexp.mask.set_where("DETECTED", binary_dilation(pixels > 5.0, iterations=6))
         calexp.filter = FilterLabel(BANDS[physical_filter], physical_filter)
         calexp.visitInfo = VisitInfo(visit, instrument="HSC")
         butler.put(calexp, CALEXP, key, run="calexps")
