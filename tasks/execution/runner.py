@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
@@ -14,7 +13,6 @@ from functools import partial
 
 from butler import Butler, DatasetRef
 from butler.errors import ConflictingDefinitionError
-from butler.registry import FileRecord
 from connections import GraphWalker, PipelineTaskNode, Quantum, QuantumGraph
 
 from .packages import PACKAGES, keep_packages, versions_in_use
@@ -144,7 +142,7 @@ class _Run:
         self._butler = butler
         self._nodes = {node.label: node for node in graph.pipeline.nodes}
         self._walker = GraphWalker(graph)
-        self._records: dict[uuid.UUID, FileRecord] = dict(graph.records)
+        self._records = butler.registry.files.get(graph.existing_inputs())
 
     def serially(self) -> Iterator[QuantumReport]:
         """Run quantum by quantum in this process."""
