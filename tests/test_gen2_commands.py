@@ -15,8 +15,7 @@ from click.testing import CliRunner, Result
 from repository_snapshot import snapshot
 
 from butler import Butler
-from butler.ingest import find_sky_map
-from tasks.cli.gen2 import assemble_coadd, make_coadd_temp_exp, make_sky_map
+from tasks.cli.gen2 import assemble_coadd, make_coadd_temp_exp
 
 HSC_I = """$CI_HSC_DIR/DATA --id patch=5,4 tract=0 filter=HSC-I        --selectId visit=903986 ccd=16
     --selectId visit=903986 ccd=22 --selectId visit=903986 ccd=23        --selectId visit=903986 ccd=100--selectId

@@ -37,7 +37,7 @@ ROOMS = {
         ["errors", "late"],
     ],
     "connections": [
-        ["builder", "saved_graph"],
+        ["builder", "provenance", "saved_graph"],
         ["drafting", "graph_file", "graph_query", "graph_writer", "resolving"],
         ["graph_columns", "run_collections"],
         ["graph_archive"],
