@@ -146,7 +146,7 @@ def test_the_init_phase_is_done_once(butler: Butler) -> None:
     prepare_run(plan(butler), butler)
     before = {ref.id for ref in butler.query_all_datasets("out")}
     assert len(before) == 5
-    objects = prepare_run(plan(butler, skip=True), butler)
+    objects = prepare_run(plan(butler, skip=True), butler).init_inputs
     assert {ref.id for ref in butler.query_all_datasets("out")} == before
     assert objects["count"]["inputSchema"].colnames == ["name", "flux"]
 

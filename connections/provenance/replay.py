@@ -73,7 +73,7 @@ def replay(
         quanta.append(Quantum(node.label, data_id, _inputs(record, node, refs), outputs))
     names = ", ".join(str(graph.datasets[key]) for key in graph.targets)
     pipeline = Pipeline(f"{names}, made again", tuple(nodes.values()))
-    return QuantumGraph(pipeline, tuple(quanta), run, butler.registry.files.get(sorted(read)), {})
+    return QuantumGraph(pipeline, tuple(quanta), run, {})
 
 
 def _needed(graph: ProvenanceGraph, *, whole: bool) -> set[uuid.UUID]:

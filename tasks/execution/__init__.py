@@ -1,6 +1,6 @@
 """Execution of quantum graphs."""
 
-from .init_outputs import InitOptions, prepare_run
+from .init_outputs import InitOptions, PreparedRun, prepare_run
 from .make_task import make_task
 from .quantum_context import QuantumContext
 from .run_quantum import QuantumJob, QuantumReport, QuantumStatus, run_quantum
@@ -8,6 +8,7 @@ from .runner import RunReport, run_graph
 
 __all__ = [
     "InitOptions",
+    "PreparedRun",
     "QuantumContext",
     "QuantumJob",
     "QuantumReport",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,12 +15,10 @@ from .make_task import make_task
 from .packages import PACKAGES, version_differences, versions_in_use
 from .schema_differences import schema_differences
 
-__all__ = ["InitOptions", "prepare_run"]
+__all__ = ["InitOptions", "PreparedRun", "prepare_run"]
 
 _MOST_LINES: Final = 24
 """Differences that are told, lines."""
-InitObjects = dict[str, dict[str, Any]]
-"""What tasks need when they are made, by label and connection."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,24 @@ class InitOptions:
     save_versions: bool = True
 
 
-def prepare_run(graph: QuantumGraph, butler: Butler, options: InitOptions | None = None) -> InitObjects:
-    """Do the init phase of a run; return what its tasks need when they are made, by label and connection.
+@dataclass(frozen=True)
+class PreparedRun:
+    """What the init phase found for the quanta.
+
+    Parameters
+    ----------
+    init_inputs
+        Objects that tasks need when they are made, by label and connection; of tasks that need some.
+    versions
+        Versions of packages by name; empty if nobody looked.
+    """
+
+    init_inputs: Mapping[str, Mapping[str, Any]]
+    versions: Mapping[str, str]
+
+
+def prepare_run(graph: QuantumGraph, butler: Butler, options: InitOptions | None = None) -> PreparedRun:
+    """Do the init phase of a run; return what its quanta need.
 
     What the run has already is compared, and nothing is written if any of it differs. Everything is written
     in one transaction; `run_graph` calls this first.
@@ -81,7 +95,7 @@ def prepare_run(graph: QuantumGraph, butler: Butler, options: InitOptions | None
                 butler.registry.registerDatasetType(kind)
         if options.save_init_outputs:
             phase.write()
-    return phase.init_inputs()
+    return PreparedRun(phase.init_inputs(), phase.versions)
 
 
 class _InitPhase:
@@ -92,11 +106,13 @@ class _InitPhase:
         self._butler = butler
         self._new: list[tuple[DatasetType, Any]] = []
         self._objects: dict[str, Any] = {}
-        self._versions: dict[str, str] | None = None
+        self._new_versions: dict[str, str] | None = None
+        self.versions: dict[str, str] = {}
 
     def compare_versions(self) -> None:
         """Compare the versions of all packages with those that the run has."""
         versions = versions_in_use(node.task_class_name for node in self._graph.pipeline.nodes)
+        self.versions = versions
         known = self._known(PACKAGES.name) or {}
         if lines := version_differences(known, versions):
             raise ConflictingDefinitionError(
@@ -104,7 +120,7 @@ class _InitPhase:
                 "use a new run, or --no-versions if that makes no difference"
             )
         if versions.keys() - known.keys():
-            self._versions = dict(sorted({**known, **versions}.items()))
+            self._new_versions = dict(sorted({**known, **versions}.items()))
 
     def compare_configs(self) -> None:
         """Compare the configs of all tasks with those that the run has."""
@@ -149,8 +165,8 @@ class _InitPhase:
         """Write what the run has not."""
         for kind, value in self._new:
             self._butler.put(value, kind, run=self._graph.run)
-        if self._versions is not None:
-            self._write_versions(self._versions)
+        if self._new_versions is not None:
+            self._write_versions(self._new_versions)
 
     def _write_versions(self, versions: dict[str, str]) -> None:
         """Write versions, in place of those that the run has."""
@@ -161,7 +177,7 @@ class _InitPhase:
             self._butler.pruneDatasets([known], unstore=True)
             self._butler.put(versions, known)
 
-    def init_inputs(self) -> InitObjects:
+    def init_inputs(self) -> dict[str, dict[str, Any]]:
         """Return what the tasks need when they are made."""
         nodes = self._graph.pipeline.nodes
         return {n.label: self._init_inputs_of(n) for n in nodes if n.connections.initInputs}

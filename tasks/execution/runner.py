@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from butler import Butler, DatasetRef
-from butler.registry import FileRecord
 from connections import GraphWalker, Quantum, QuantumGraph
 
-from .init_outputs import InitOptions, prepare_run
-from .packages import versions_in_use
+from .init_outputs import InitOptions, PreparedRun, prepare_run
 from .quantum_book import QuantumBook
 from .run_quantum import QuantumJob, QuantumReport, QuantumStatus, run_quantum
 
@@ -90,10 +86,7 @@ def run_graph(
     """
     if processes < 1:
         raise ValueError(f"processes must be at least 1, not {processes}")
-    init = init or InitOptions()
-    init_objects = prepare_run(graph, butler, init)
-    versions = versions_in_use(n.task_class_name for n in graph.pipeline.nodes) if init.save_versions else {}
-    run = _Run(graph, butler, init_objects, QuantumBook(graph, versions))
+    run = _Run(graph, butler, prepare_run(graph, butler, init))
     steps = run.serially() if processes == 1 else run.in_processes(processes)
     report = RunReport(graph.run)
     for step in steps:
@@ -105,20 +98,14 @@ def run_graph(
 class _Run:
     """The state of one run: what is ready, and which files exist."""
 
-    def __init__(
-        self,
-        graph: QuantumGraph,
-        butler: Butler,
-        init_inputs: Mapping[str, Mapping[str, Any]],
-        book: QuantumBook,
-    ) -> None:
+    def __init__(self, graph: QuantumGraph, butler: Butler, prepared: PreparedRun) -> None:
         self._graph = graph
-        self._init_inputs = init_inputs
-        self._book = book
+        self._book = QuantumBook(graph, prepared.versions)
+        self._init_inputs = prepared.init_inputs
         self._butler = butler
         self._nodes = {node.label: node for node in graph.pipeline.nodes}
         self._walker = GraphWalker(graph)
-        self._records: dict[uuid.UUID, FileRecord] = dict(graph.records)
+        self._records = butler.registry.files.get(graph.existing_inputs())
 
     def serially(self) -> Iterator[QuantumReport]:
         """Run quantum by quantum in this process."""
