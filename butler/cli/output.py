@@ -13,7 +13,7 @@ import click
 
 from ..errors import EmptyQueryResultError, did_you_mean
 
-__all__ = ["Rows", "choose_columns", "print_rows", "progress_bar", "rows_or_none"]
+__all__ = ["Rows", "choose_columns", "print_rows", "printable", "progress_bar", "rows_or_none"]
 
 Rows = Sequence[Sequence[Any]]
 
