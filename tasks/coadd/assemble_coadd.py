@@ -25,6 +25,7 @@ from ..errors import TaskError, WarpInputsError, WarpWeightError
 from ..kernels.stacking import Statistic, statistics_stack
 from ..struct import Struct
 from ..task import Task
+from ..timer import timeMethod
 from .ap_corr import mean_ap_corr_map
 from .assemble_coadd_config import AssembleCoaddConfig
 from .box_tiling import row_strips, subregions
@@ -211,6 +212,7 @@ class AssembleCoaddTask(CoaddMasksTask):
         )
         return Struct(ctrl=ctrl, flags=Statistic.from_name(self.config.statistic))
 
+    @timeMethod
     def run(
         self,
         skyInfo: Struct,
