@@ -20,6 +20,7 @@ from .errors import (
     ConfigError,
     ConnectionsError,
     EmptyQuantumGraphError,
+    GraphFileError,
     MissingPrerequisiteError,
     NoWorkFound,
     OutputExistsError,
@@ -33,14 +34,18 @@ if TYPE_CHECKING:
     from .builder import build_graph
     from .config_record import ConfigRecord
     from .config_view import config_lines, history_lines
-    from .graph import GraphWalker, QuantumGraph
+    from .graph import DroppedQuanta, GraphWalker, QuantumGraph
+    from .graph_file import GraphFile
+    from .graph_writer import save_graph
     from .overrides import Override, read_overrides
     from .pipeline import Pipeline
     from .pipeline_config import Overrides
     from .pipeline_node import PipelineTaskNode
     from .pipeline_view import to_mermaid, to_svg, to_text
     from .quantum import Quantum
+    from .resolving import ExistingOutputs
     from .run_collections import RunCollections
+    from .saved_graph import load_graph
 else:
     # To declare connections or to run what is planned, neither registry nor builder is needed.
     __getattr__ = late_names(
@@ -49,14 +54,18 @@ else:
             "builder": ["build_graph"],
             "config_record": ["ConfigRecord"],
             "config_view": ["config_lines", "history_lines"],
-            "graph": ["GraphWalker", "QuantumGraph"],
+            "graph": ["DroppedQuanta", "GraphWalker", "QuantumGraph"],
+            "graph_file": ["GraphFile"],
+            "graph_writer": ["save_graph"],
             "overrides": ["Override", "read_overrides"],
             "pipeline": ["Pipeline"],
             "pipeline_config": ["Overrides"],
             "pipeline_node": ["PipelineTaskNode"],
             "pipeline_view": ["to_mermaid", "to_svg", "to_text"],
             "quantum": ["Quantum"],
+            "resolving": ["ExistingOutputs"],
             "run_collections": ["RunCollections"],
+            "saved_graph": ["load_graph"],
         },
     )
 
@@ -67,7 +76,11 @@ __all__ = [
     "ConnectionNames",
     "ConnectionsError",
     "DimensionedConnection",
+    "DroppedQuanta",
     "EmptyQuantumGraphError",
+    "ExistingOutputs",
+    "GraphFile",
+    "GraphFileError",
     "GraphWalker",
     "InitInput",
     "InitOutput",
@@ -93,7 +106,9 @@ __all__ = [
     "build_graph",
     "config_lines",
     "history_lines",
+    "load_graph",
     "read_overrides",
+    "save_graph",
     "to_mermaid",
     "to_svg",
     "to_text",

@@ -9,6 +9,7 @@
     ├── RunCollectionsError     (ValueError) outputs cannot go where they should
     └── QuantumGraphError
         ├── EmptyQuantumGraphError   nothing to do, and why
+        ├── GraphFileError      (ValueError) a saved graph that cannot be read, or that does not fit
         ├── MissingPrerequisiteError (FileNotFoundError, DatasetNotFoundError) what must exist before does not
         ├── OutputExistsError   (FileExistsError) an output of the run is there already
         └── ScalarError         (TypeError) several datasets where a task takes one
@@ -23,6 +24,7 @@ __all__ = [
     "ConfigError",
     "ConnectionsError",
     "EmptyQuantumGraphError",
+    "GraphFileError",
     "MissingPrerequisiteError",
     "NoWorkFound",
     "OutputExistsError",
@@ -55,6 +57,10 @@ class QuantumGraphError(ButlerUserError):
 
 class EmptyQuantumGraphError(QuantumGraphError, ValueError):
     """A quantum graph has no quanta; the message says why."""
+
+
+class GraphFileError(QuantumGraphError, ValueError):
+    """A saved graph cannot be read, or does not fit the repository or the tasks."""
 
 
 class MissingPrerequisiteError(QuantumGraphError, DatasetNotFoundError, FileNotFoundError):

@@ -175,6 +175,19 @@ class Pipeline:
         """Dataset types that the pipeline makes, by name."""
         return {t.name: t for node in self.nodes for t in node.outputs.values()}
 
+    def independent_parts(self) -> list[tuple[PipelineTaskNode, ...]]:
+        """Return the tasks in groups between which no dataset is handed on, each in order."""
+        parts: list[tuple[set[str], list[PipelineTaskNode]]] = []
+        for node in self.nodes:
+            regular = (*node.connections.inputs.values(), *node.connections.outputs.values())
+            names = {parent_name(c) for c in regular} & self.produced.keys()
+            before = [part for part in parts if part[0] & names]
+            joined = [*(other for _, others in before for other in others), node]
+            parts = [part for part in parts if part not in before]
+            parts.append((names.union(*(known for known, _ in before)), joined))
+        order = self.labels.index
+        return [tuple(sorted(nodes, key=lambda node: order(node.label))) for _, nodes in parts]
+
     def overall_inputs(self) -> list[str]:
         """Return the names of the dataset types that quanta must find, without prerequisites."""
         names = [parent_name(c) for node in self.nodes for c in node.connections.inputs.values()]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
@@ -13,7 +12,6 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from butler import Butler, DatasetRef
-from butler.registry import FileRecord
 from connections import GraphWalker, Quantum, QuantumGraph
 
 from .init_outputs import InitOptions, PreparedRun, prepare_run
@@ -107,7 +105,7 @@ class _Run:
         self._butler = butler
         self._nodes = {node.label: node for node in graph.pipeline.nodes}
         self._walker = GraphWalker(graph)
-        self._records: dict[uuid.UUID, FileRecord] = dict(graph.records)
+        self._records = butler.registry.files.get(graph.existing_inputs())
 
     def serially(self) -> Iterator[QuantumReport]:
         """Run quantum by quantum in this process."""
