@@ -8,7 +8,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -16,8 +16,8 @@ from butler import ButlerUserError, DatasetRef
 from butler.datastore import FileDatastore, StagedFile
 from butler.registry import FileRecord
 from connections import NoWorkFound, PipelineTaskNode, Quantum
-from connections.task_class import load_task
 
+from .make_task import make_task
 from .quantum_context import QuantumContext
 
 __all__ = ["QuantumJob", "QuantumReport", "QuantumStatus", "run_quantum"]
@@ -50,12 +50,15 @@ class QuantumJob:
         Files of the inputs that exist.
     metadata_ref
         Dataset for the metadata.
+    init_inputs
+        Objects that the task needs when it is made, by connection.
     """
 
     node: PipelineTaskNode
     quantum: Quantum
     records: Mapping[uuid.UUID, FileRecord]
     metadata_ref: DatasetRef
+    init_inputs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,10 @@ class QuantumReport:
         Traceback of a failure.
     staged
         Files that were written and wait to be registered.
+    begin_ns
+        When it began, nanoseconds since 1970-01-01 UTC; 0 if it never did.
+    duration
+        Seconds that it took.
     """
 
     quantum: Quantum
@@ -81,6 +88,8 @@ class QuantumReport:
     message: str = ""
     details: str = ""
     staged: tuple[tuple[DatasetRef, StagedFile], ...] = ()
+    begin_ns: int = 0
+    duration: float = 0.0
 
 
 def run_quantum(job: QuantumJob, datastore: FileDatastore) -> QuantumReport:
@@ -96,7 +105,7 @@ def run_quantum(job: QuantumJob, datastore: FileDatastore) -> QuantumReport:
     context = QuantumContext(job.quantum, job.node.connections, datastore, job.records)
     usage = _Usage()
     try:
-        task = load_task(job.node.task_class_name)(config=job.node.config, name=job.node.label)
+        task = make_task(job.node, job.init_inputs)
         status, message = QuantumStatus.SUCCEEDED, ""
         try:
             _require_inputs(job, context)
@@ -114,10 +123,13 @@ def run_quantum(job: QuantumJob, datastore: FileDatastore) -> QuantumReport:
         kind = "" if isinstance(error, ButlerUserError) else f"{type(error).__name__}: "
         lines = (str(error).strip() or type(error).__name__).splitlines()
         _LOG.debug("%s failed", job.quantum, exc_info=True)
-        return QuantumReport(
-            job.quantum, QuantumStatus.FAILED, f"{kind}{lines[0]}", "".join(traceback.format_exception(error))
-        )
-    return QuantumReport(job.quantum, status, message, staged=tuple(context.staged))
+        details = "".join(traceback.format_exception(error))
+        status, message = QuantumStatus.FAILED, f"{kind}{lines[0]}"
+    else:
+        details = ""
+    return QuantumReport(
+        job.quantum, status, message, details, tuple(context.staged), usage.begin_ns, usage.seconds()
+    )
 
 
 def _require_inputs(job: QuantumJob, context: QuantumContext) -> None:
@@ -134,13 +146,17 @@ class _Usage:
     """Clocks started when a quantum starts."""
 
     def __init__(self) -> None:
-        self._wall, self._cpu, self._start = time.perf_counter(), time.process_time(), time.time()
+        self._wall, self._cpu, self.begin_ns = time.perf_counter(), time.process_time(), time.time_ns()
+
+    def seconds(self) -> float:
+        """Return the seconds since then."""
+        return time.perf_counter() - self._wall
 
     def to_simple(self) -> dict[str, Any]:
         """Return start (seconds since 1970 UTC), wall and CPU seconds, and peak memory in kiB."""
         return {
-            "startUtc": self._start,
-            "wallTime": time.perf_counter() - self._wall,
+            "startUtc": self.begin_ns / 1e9,
+            "wallTime": self.seconds(),
             "cpuTime": time.process_time() - self._cpu,
             "maxResidentSetSize": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
         }

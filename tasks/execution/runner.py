@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
@@ -13,10 +12,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from butler import Butler, DatasetRef
-from butler.errors import ConflictingDefinitionError
-from butler.registry import FileRecord
-from connections import GraphWalker, PipelineTaskNode, Quantum, QuantumGraph
+from connections import GraphWalker, Quantum, QuantumGraph
 
+from .init_outputs import InitOptions, PreparedRun, prepare_run
+from .quantum_book import QuantumBook
 from .run_quantum import QuantumJob, QuantumReport, QuantumStatus, run_quantum
 
 __all__ = ["RunReport", "run_graph"]
@@ -60,6 +59,7 @@ def run_graph(
     butler: Butler,
     *,
     processes: int = 1,
+    init: InitOptions | None = None,
     on_report: Callable[[QuantumReport], None] = lambda report: None,
 ) -> RunReport:
     """Run all quanta of a graph; the failure of one does not stop the others.
@@ -74,6 +74,8 @@ def run_graph(
         A writeable butler.
     processes
         Number of worker processes; 1 runs everything in this one.
+    init
+        What the init phase may write; everything by default.
     on_report
         Called for each quantum that ended, for example to move a progress bar.
 
@@ -84,8 +86,7 @@ def run_graph(
     """
     if processes < 1:
         raise ValueError(f"processes must be at least 1, not {processes}")
-    prepare_run(graph, butler)
-    run = _Run(graph, butler)
+    run = _Run(graph, butler, prepare_run(graph, butler, init))
     steps = run.serially() if processes == 1 else run.in_processes(processes)
     report = RunReport(graph.run)
     for step in steps:
@@ -94,46 +95,17 @@ def run_graph(
     return report
 
 
-def prepare_run(graph: QuantumGraph, butler: Butler) -> None:
-    """Register the run and its dataset types, and keep the config of each task.
-
-    Raises
-    ------
-    ConflictingDefinitionError
-        Raised if a dataset type is registered otherwise, or the run has another config for a task.
-    """
-    with butler.transaction():
-        butler.registry.registerRun(graph.run)
-        for node in graph.pipeline.nodes:
-            for kind in (*node.outputs.values(), node.metadata_type, node.config_type):
-                butler.registry.registerDatasetType(kind)
-            _keep_config(node, graph.run, butler)
-
-
-def _keep_config(node: PipelineTaskNode, run: str, butler: Butler) -> None:
-    """Write the config of a task, or compare it with the one that the run has."""
-    kind, values = node.config_type, node.config.to_simple()
-    if not butler.exists(kind, collections=run):
-        butler.put({"task": node.task_class_name, "config": values}, kind, run=run)
-        return
-    known = butler.get(kind, collections=run)["config"]
-    if known != values:
-        changed = sorted(k for k in known.keys() | values.keys() if known.get(k) != values.get(k))
-        raise ConflictingDefinitionError(
-            f"run {run!r} was made with another config of {node.label}: {', '.join(changed)} differ; "
-            "use another run"
-        )
-
-
 class _Run:
     """The state of one run: what is ready, and which files exist."""
 
-    def __init__(self, graph: QuantumGraph, butler: Butler) -> None:
+    def __init__(self, graph: QuantumGraph, butler: Butler, prepared: PreparedRun) -> None:
         self._graph = graph
+        self._book = QuantumBook(graph, prepared.versions)
+        self._init_inputs = prepared.init_inputs
         self._butler = butler
         self._nodes = {node.label: node for node in graph.pipeline.nodes}
         self._walker = GraphWalker(graph)
-        self._records: dict[uuid.UUID, FileRecord] = dict(graph.records)
+        self._records = butler.registry.files.get(graph.existing_inputs())
 
     def serially(self) -> Iterator[QuantumReport]:
         """Run quantum by quantum in this process."""
@@ -171,19 +143,21 @@ class _Run:
         node = self._nodes[quantum.label]
         records = {ref.id: self._records[ref.id] for ref in quantum.input_refs() if ref.id in self._records}
         metadata_ref = DatasetRef(node.metadata_type, quantum.dataId, self._graph.run)
-        return QuantumJob(node, quantum, records, metadata_ref)
+        return QuantumJob(node, quantum, records, metadata_ref, self._init_inputs.get(node.label, {}))
 
     def _ended(self, report: QuantumReport) -> Iterator[QuantumReport]:
         """Register what a quantum wrote; yield its report, and those of quanta that it blocks."""
+        self._butler.store_staged(report.staged, [self._book.record(report, self._records)])
         if report.status is not QuantumStatus.FAILED:
-            self._butler.store_staged(report.staged)
             self._records |= {ref.id: staged.record for ref, staged in report.staged}
             self._walker.finish(report.quantum)
             yield report
             return
         yield report
-        for blocked in self._walker.fail(report.quantum):
-            yield QuantumReport(blocked, QuantumStatus.BLOCKED, f"{report.quantum} failed")
+        reason = f"{report.quantum} failed"
+        blocked = [QuantumReport(q, QuantumStatus.BLOCKED, reason) for q in self._walker.fail(report.quantum)]
+        self._butler.store_staged((), [self._book.record(b, {}) for b in blocked])
+        yield from blocked
 
 
 def _pool(processes: int) -> ProcessPoolExecutor:
