@@ -1,4 +1,4 @@
-"""``pipetask qgraph`` and ``pipetask run``: build the quantum graph of a pipeline; execute it."""
+"""``pipetask run``: build the quantum graph of a pipeline, or load it; execute it."""
 
 from __future__ import annotations
 
@@ -8,32 +8,16 @@ import click
 from tqdm import tqdm
 
 from butler import Butler
-from connections import QuantumGraph, RunCollections
+from connections import RunCollections
 
-from .build import show, show_option
 from .graph_options import GraphRequest, graph_options
 from .pipeline_options import PipelineCommand
+from .qgraph import print_plan
 
 if TYPE_CHECKING:
     from ..execution import QuantumReport, RunReport
 
-__all__ = ["qgraph", "run"]
-
-
-@click.command(cls=PipelineCommand)
-@graph_options
-@show_option
-def qgraph(request: GraphRequest, items: tuple[str, ...]) -> None:
-    """Build a quantum graph and list its quanta; nothing is run, and nothing changes."""
-    with Butler(request.repo) as butler:
-        place, graph = request.build(butler)
-    for item in items:
-        show(graph.pipeline, item)
-    if not items:
-        for quantum in graph.quanta:
-            click.echo(str(quantum))
-    _print_plan(graph)
-    click.echo(f"outputs will be in the run {place.run}", err=True)
+__all__ = ["run"]
 
 
 @click.command(cls=PipelineCommand)
@@ -46,14 +30,14 @@ def qgraph(request: GraphRequest, items: tuple[str, ...]) -> None:
 @click.option("-j", "--processes", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--debug", is_flag=True, help="Print tracebacks of failed quanta.")
 def run(request: GraphRequest, prune_replaced: str | None, processes: int, debug: bool) -> None:
-    """Build the quantum graph of a pipeline and execute it."""
+    """Build the quantum graph of a pipeline, or load it with -g, and execute it."""
     from ..execution import run_graph
 
     if prune_replaced and not request.replace_run:
         raise click.UsageError("--prune-replaced needs --replace-run")
     with Butler(request.repo, writeable=True) as butler:
         place, graph = request.build(butler)
-        _print_plan(graph)
+        print_plan(graph.count_by_label(), graph.n_skipped, graph.dropped)
         place.apply(butler)
         if place.replaced is not None and prune_replaced is not None:
             _prune(butler, place.replaced, prune_replaced)
@@ -75,15 +59,6 @@ def _prune(butler: Butler, run: str, how: str) -> None:
         return
     refs = butler.query_all_datasets(run, find_first=False)
     butler.pruneDatasets(refs, disassociate=False, unstore=True)
-
-
-def _print_plan(graph: QuantumGraph) -> None:
-    for label, count in graph.count_by_label().items():
-        skipped = graph.n_skipped.get(label, 0)
-        told = f" ({skipped} done before)" if skipped else ""
-        click.echo(f"{label}: {count} quanta{told}", err=True)
-    if not graph.quanta:
-        click.echo("nothing to do: all was done before", err=True)
 
 
 def _print_report(report: RunReport, place: RunCollections, *, debug: bool) -> None:
