@@ -206,7 +206,10 @@ def _rejection(
         / max(1, sum(int(o.sum()) for o in out)),
     }
     for kind in scene.visits[0].artifacts:
-        own = [s & (visit.artifacts[kind] > 0.5 * visit.signal) for s, visit in zip(strong, scene.visits, strict=True)]
+        own = [
+            s & (visit.artifacts[kind] > 0.5 * visit.signal)
+            for s, visit in zip(strong, scene.visits, strict=True)
+        ]
         total = sum(int(o.sum()) for o in own)
         if total:
             figures[kind] = sum(int((o & w).sum()) for o, w in zip(out, own, strict=True)) / total

@@ -32,6 +32,7 @@ from .errors import (
 
 if TYPE_CHECKING:
     from .builder import build_graph
+    from .config_record import ConfigRecord
     from .config_view import config_lines, history_lines
     from .graph import DroppedQuanta, GraphWalker, QuantumGraph
     from .graph_file import GraphFile
@@ -59,6 +60,7 @@ else:
         __name__,
         {
             "builder": ["build_graph"],
+            "config_record": ["ConfigRecord"],
             "config_view": ["config_lines", "history_lines"],
             "graph": ["DroppedQuanta", "GraphWalker", "QuantumGraph"],
             "graph_file": ["GraphFile"],
@@ -86,6 +88,7 @@ else:
 __all__ = [
     "BaseConnection",
     "ConfigError",
+    "ConfigRecord",
     "ConnectionNames",
     "ConnectionsError",
     "DimensionedConnection",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from butler import Butler, DataCoordinate
@@ -14,6 +15,7 @@ from .drafting import Drafter
 from .errors import EmptyQuantumGraphError
 from .graph import DroppedQuanta, QuantumGraph
 from .graph_query import GraphQuery, constraining_inputs
+from .init_inputs import find_init_inputs
 from .pipeline import Pipeline
 from .pipeline_node import parent_name
 from .quantum import Quantum
@@ -91,7 +93,8 @@ def build_graph(
         dropped += resolution.dropped
         if not resolution.quanta and not any(resolution.n_skipped.values()):
             raise EmptyQuantumGraphError(f"nothing to do: {'; '.join(map(str, dropped))}")
-        return resolution.graph(dropped)
+        graph = resolution.graph(dropped)
+        return replace(graph, init_inputs=find_init_inputs(pipeline, butler, collections))
 
 
 def _drafted(

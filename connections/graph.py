@@ -65,6 +65,8 @@ class QuantumGraph:
         Quanta that are not in it, with reasons; not those that were done before.
     id
         UUID.
+    init_inputs
+        Datasets that exist and that tasks need when they are made, by label and connection.
     """
 
     pipeline: Pipeline
@@ -74,6 +76,7 @@ class QuantumGraph:
     replaced: Mapping[uuid.UUID, tuple[DatasetRef, ...]] = field(default_factory=dict)
     dropped: tuple[DroppedQuanta, ...] = ()
     id: uuid.UUID = field(default_factory=make_dataset_id)
+    init_inputs: Mapping[str, Mapping[str, DatasetRef]] = field(default_factory=dict)
 
     @cached_property
     def dependencies(self) -> dict[uuid.UUID, frozenset[uuid.UUID]]:

@@ -51,6 +51,12 @@ class PipelineTaskNode:
         return {field: dataset_type(c) for field, c in self.connections.initOutputs.items()}
 
     @property
+    def dataset_types(self) -> list[DatasetType]:
+        """Dataset types of all that a run of the task writes."""
+        own = [self.metadata_type, self.config_type]
+        return [*self.init_outputs.values(), *self.outputs.values(), *own]
+
+    @property
     def metadata_type(self) -> DatasetType:
         """Dataset type of the task's metadata; a quantum that has it has succeeded."""
         return DatasetType(f"{self.label}_metadata", self.connections.dimensions, "TaskMetadata")

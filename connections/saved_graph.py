@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from butler import Butler, ButlerUserError, DatasetRef
@@ -15,6 +16,7 @@ from .errors import EmptyQuantumGraphError, GraphFileError
 from .graph import QuantumGraph
 from .graph_file import GraphFile
 from .graph_writer import program_version, task_entry
+from .init_inputs import find_init_inputs
 from .pipeline import Pipeline
 from .quantum import Quantum
 from .resolving import ExistingOutputs, Resolution
@@ -63,6 +65,8 @@ def load_graph(
         Raised if the file has nothing of what is asked for, or nothing of it has work.
     OutputExistsError
         Raised if an output exists already, and nobody said what to do about it.
+    MissingPrerequisiteError
+        Raised if a dataset that a task needs when it is made is no longer there.
     """
     _check_origin(file, butler, check_versions=check_versions)
     pipeline = _pipeline(file)
@@ -83,7 +87,8 @@ def load_graph(
         raise EmptyQuantumGraphError(f"nothing to do: {'; '.join(map(str, resolution.dropped))}")
     graph = resolution.graph(resolution.dropped)
     _check_inputs(graph, butler)
-    return graph
+    path = [*butler.collections.query(run), *file.header.place.inputs]
+    return replace(graph, init_inputs=find_init_inputs(chosen, butler, path))
 
 
 def _check_origin(file: GraphFile, butler: Butler, *, check_versions: bool) -> None:

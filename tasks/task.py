@@ -122,9 +122,24 @@ class PipelineTask(Task):
 
     A subclass defines `run`, which gets inputs by connection name and returns a `Struct` with the
     outputs by connection name; it does no input or output itself.
+
+    Parameters
+    ----------
+    config
+        Settings; the defaults of `ConfigClass` if not given.
+    initInputs
+        Objects of the init inputs by connection; a task that declares some looks at them in its own
+        ``__init__``.
+    **names
+        ``name`` and ``parentTask``, as for `Task`.
     """
 
     ConfigClass: ClassVar[type[Config]] = PipelineTaskConfig
+
+    def __init__(
+        self, config: Any = None, *, initInputs: Mapping[str, Any] | None = None, **names: Any
+    ) -> None:
+        super().__init__(config, **names)
 
     def getResourceConfig(self) -> Any:
         """Return the field ``resources`` of the config, if it has one."""

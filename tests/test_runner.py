@@ -103,7 +103,7 @@ def test_existing_outputs_are_refused_or_skipped(butler: Butler) -> None:
 def test_a_run_keeps_one_config(butler: Butler) -> None:
     """Going on in a run with another config is refused, and the fields that differ are named."""
     execute(butler, fail=[1])
-    with pytest.raises(ConflictingDefinitionError, match="fail differ"):
+    with pytest.raises(ConflictingDefinitionError, match="double:fail = "):
         execute(butler, skip_existing=True)
 
 

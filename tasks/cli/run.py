@@ -11,11 +11,12 @@ from butler import Butler
 from connections import RunCollections
 
 from .graph_options import GraphRequest, graph_options
+from .init_options import init_options
 from .pipeline_options import PipelineCommand
 from .qgraph import print_plan
 
 if TYPE_CHECKING:
-    from ..execution import QuantumReport, RunReport
+    from ..execution import InitOptions, QuantumReport, RunReport
 
 __all__ = ["run"]
 
@@ -27,26 +28,39 @@ __all__ = ["run"]
     type=click.Choice(["unstore", "purge"]),
     help="With --replace-run: delete the files of the replaced run, or all of it.",
 )
+@init_options
 @click.option("-j", "--processes", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--debug", is_flag=True, help="Print tracebacks of failed quanta.")
-def run(request: GraphRequest, prune_replaced: str | None, processes: int, debug: bool) -> None:
+def run(
+    request: GraphRequest,
+    prune_replaced: str | None,
+    init: InitOptions,
+    init_only: bool,
+    processes: int,
+    debug: bool,
+) -> None:
     """Build the quantum graph of a pipeline, or load it with -g, and execute it."""
-    from ..execution import run_graph
+    from ..execution import prepare_run, run_graph
 
     if prune_replaced and not request.replace_run:
         raise click.UsageError("--prune-replaced needs --replace-run")
     with Butler(request.repo, writeable=True) as butler:
-        place, graph = request.build(butler)
+        place, graph = request.build(butler, check_versions=init.save_versions)
         print_plan(graph.count_by_label(), graph.n_skipped, graph.dropped)
+        # What cannot be prepared must not leave a run in the chain; what is prepared is only compared again.
+        prepare_run(graph, butler, init)
         place.apply(butler)
         if place.replaced is not None and prune_replaced is not None:
             _prune(butler, place.replaced, prune_replaced)
+        if init_only:
+            click.echo(f"run {place.run} is prepared; --extend-run goes on with it", err=True)
+            return
         with tqdm(total=len(graph.quanta), desc="quanta", delay=1, leave=False) as bar:
 
             def step(_: QuantumReport) -> None:
                 bar.update()
 
-            report = run_graph(graph, butler, processes=processes, on_report=step)
+            report = run_graph(graph, butler, processes=processes, init=init, on_report=step)
     _print_report(report, place, debug=debug)
     if not report.succeeded:
         raise click.exceptions.Exit(1)

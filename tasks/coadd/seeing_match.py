@@ -117,7 +117,9 @@ class TemplateModel:
         for k, (dy, dx) in enumerate(np.ndindex(3, 3)):
             around[:, k] = padded[y + dy, x + dx]
         sky = _sky_terms(*(2 * v / max(1, n - 1) - 1 for v, n in zip((y, x), self.image.shape, strict=True)))
-        return np.concatenate([around @ _STENCILS.reshape(len(_STENCILS), 9).T, np.stack(sky, axis=1)], axis=1)
+        return np.concatenate(
+            [around @ _STENCILS.reshape(len(_STENCILS), 9).T, np.stack(sky, axis=1)], axis=1
+        )
 
     def _model(self, coefficients: NDArray[np.float64]) -> _Plane:
         """Return the sum itself."""

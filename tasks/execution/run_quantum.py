@@ -8,7 +8,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -16,8 +16,8 @@ from butler import ButlerUserError, DatasetRef
 from butler.datastore import FileDatastore, StagedFile
 from butler.registry import FileRecord
 from connections import NoWorkFound, PipelineTaskNode, Quantum
-from connections.task_class import load_task
 
+from .make_task import make_task
 from .quantum_context import QuantumContext
 
 __all__ = ["QuantumJob", "QuantumReport", "QuantumStatus", "run_quantum"]
@@ -50,12 +50,15 @@ class QuantumJob:
         Files of the inputs that exist.
     metadata_ref
         Dataset for the metadata.
+    init_inputs
+        Objects that the task needs when it is made, by connection.
     """
 
     node: PipelineTaskNode
     quantum: Quantum
     records: Mapping[uuid.UUID, FileRecord]
     metadata_ref: DatasetRef
+    init_inputs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def run_quantum(job: QuantumJob, datastore: FileDatastore) -> QuantumReport:
     context = QuantumContext(job.quantum, job.node.connections, datastore, job.records)
     usage = _Usage()
     try:
-        task = load_task(job.node.task_class_name)(config=job.node.config, name=job.node.label)
+        task = make_task(job.node, job.init_inputs)
         status, message = QuantumStatus.SUCCEEDED, ""
         try:
             _require_inputs(job, context)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
 
 from butler import Butler, DatasetRef
-from butler.errors import ConflictingDefinitionError
-from connections import GraphWalker, PipelineTaskNode, Quantum, QuantumGraph
+from connections import GraphWalker, Quantum, QuantumGraph
 
-from .packages import PACKAGES, keep_packages, versions_in_use
+from .init_outputs import InitOptions, PreparedRun, prepare_run
 from .quantum_book import QuantumBook
 from .run_quantum import QuantumJob, QuantumReport, QuantumStatus, run_quantum
 
@@ -60,7 +59,7 @@ def run_graph(
     butler: Butler,
     *,
     processes: int = 1,
-    save_versions: bool = True,
+    init: InitOptions | None = None,
     on_report: Callable[[QuantumReport], None] = lambda report: None,
 ) -> RunReport:
     """Run all quanta of a graph; the failure of one does not stop the others.
@@ -75,8 +74,8 @@ def run_graph(
         A writeable butler.
     processes
         Number of worker processes; 1 runs everything in this one.
-    save_versions
-        Whether to keep the versions of all packages, and to compare them with those that the run has.
+    init
+        What the init phase may write; everything by default.
     on_report
         Called for each quantum that ended, for example to move a progress bar.
 
@@ -87,9 +86,7 @@ def run_graph(
     """
     if processes < 1:
         raise ValueError(f"processes must be at least 1, not {processes}")
-    versions = versions_in_use(n.task_class_name for n in graph.pipeline.nodes) if save_versions else {}
-    prepare_run(graph, butler, versions)
-    run = _Run(graph, butler, QuantumBook(graph, versions))
+    run = _Run(graph, butler, prepare_run(graph, butler, init))
     steps = run.serially() if processes == 1 else run.in_processes(processes)
     report = RunReport(graph.run)
     for step in steps:
@@ -98,47 +95,13 @@ def run_graph(
     return report
 
 
-def prepare_run(graph: QuantumGraph, butler: Butler, versions: Mapping[str, str]) -> None:
-    """Register the run and its dataset types; keep the config of each task, and versions if there are any.
-
-    Raises
-    ------
-    ConflictingDefinitionError
-        Raised if a dataset type is registered otherwise, or the run has another config for a task, or other
-        versions.
-    """
-    with butler.transaction():
-        butler.registry.registerRun(graph.run)
-        for node in graph.pipeline.nodes:
-            for kind in (*node.outputs.values(), node.metadata_type, node.config_type):
-                butler.registry.registerDatasetType(kind)
-            _keep_config(node, graph.run, butler)
-        if versions:
-            butler.registry.registerDatasetType(PACKAGES)
-            keep_packages(versions, graph.run, butler)
-
-
-def _keep_config(node: PipelineTaskNode, run: str, butler: Butler) -> None:
-    """Write the config of a task, or compare it with the one that the run has."""
-    kind, values = node.config_type, node.config.to_simple()
-    if not butler.exists(kind, collections=run):
-        butler.put({"task": node.task_class_name, "config": values}, kind, run=run)
-        return
-    known = butler.get(kind, collections=run)["config"]
-    if known != values:
-        changed = sorted(k for k in known.keys() | values.keys() if known.get(k) != values.get(k))
-        raise ConflictingDefinitionError(
-            f"run {run!r} was made with another config of {node.label}: {', '.join(changed)} differ; "
-            "use another run"
-        )
-
-
 class _Run:
     """The state of one run: what is ready, and which files exist."""
 
-    def __init__(self, graph: QuantumGraph, butler: Butler, book: QuantumBook) -> None:
+    def __init__(self, graph: QuantumGraph, butler: Butler, prepared: PreparedRun) -> None:
         self._graph = graph
-        self._book = book
+        self._book = QuantumBook(graph, prepared.versions)
+        self._init_inputs = prepared.init_inputs
         self._butler = butler
         self._nodes = {node.label: node for node in graph.pipeline.nodes}
         self._walker = GraphWalker(graph)
@@ -180,7 +143,7 @@ class _Run:
         node = self._nodes[quantum.label]
         records = {ref.id: self._records[ref.id] for ref in quantum.input_refs() if ref.id in self._records}
         metadata_ref = DatasetRef(node.metadata_type, quantum.dataId, self._graph.run)
-        return QuantumJob(node, quantum, records, metadata_ref)
+        return QuantumJob(node, quantum, records, metadata_ref, self._init_inputs.get(node.label, {}))
 
     def _ended(self, report: QuantumReport) -> Iterator[QuantumReport]:
         """Register what a quantum wrote; yield its report, and those of quanta that it blocks."""

@@ -201,29 +201,27 @@ def _stack(
     planes: tuple[list[npt.NDArray[Any]], ...], rules: StackRules, statistics: Sequence[Statistic]
 ) -> list[StackResult]:
     """Compute statistics in one pass over the pixels, in strips of rows that threads take one by one."""
-    n_y, n_x = planes[0][0].shape
-    shape = (len(statistics), n_y, n_x)
-    outputs = Outputs(
-        image=np.empty(shape, np.float32),
-        variance=np.empty(shape, np.float32),
-        mask=np.empty(shape, np.int32),
-        n_image=np.empty((n_y, n_x), np.int32),
-    )
+    shape = planes[0][0].shape
+    n_image = np.empty(shape, np.int32)
+    results = [
+        StackResult(
+            np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.int32), n_image
+        )
+        for _ in statistics
+    ]
+    outputs = Outputs.from_planes([result[:3] for result in results], n_image)
     table = PlaneTable.from_planes(planes)
     codes = np.array([STATISTIC_CODE[statistic] for statistic in statistics], np.int64)
     plain_mean = suits_mean_rows([*statistics], rules)
 
     def stack_strip(y_begin: int) -> None:
-        y_end = min(y_begin + _STRIP_ROWS, n_y)
+        y_end = min(y_begin + _STRIP_ROWS, shape[0])
         if plain_mean:
             mean_rows(table, rules, outputs, y_begin, y_end)
         else:
             stack_rows(table, rules, codes, outputs, y_begin, y_end)
 
-    strips = range(0, n_y, _STRIP_ROWS)
+    strips = range(0, shape[0], _STRIP_ROWS)
     with ThreadPoolExecutor(min(numba.get_num_threads(), len(strips))) as pool:
         list(pool.map(stack_strip, strips))
-    return [
-        StackResult(outputs.image[k], outputs.variance[k], outputs.mask[k], outputs.n_image)
-        for k in range(len(statistics))
-    ]
+    return results
