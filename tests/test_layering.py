@@ -38,7 +38,7 @@ ROOMS = {
     ],
     "connections": [
         ["builder", "provenance", "saved_graph"],
-        ["drafting", "graph_file", "graph_query", "graph_writer", "resolving"],
+        ["drafting", "graph_file", "graph_query", "graph_view", "graph_writer", "resolving"],
         ["graph_columns", "run_collections"],
         ["graph_archive"],
         ["dataset_lookup"],
