@@ -169,7 +169,8 @@ def score(scene: Scene, method: Callable[[Scene], Coadded]) -> dict[str, float]:
     truth = task.run(SKY_INFO, *lists).coaddExposure
     sigma = np.sqrt(truth.variance.array)
     signal = [visit.signal for visit in scene.visits]
-    strong = [s > 3 * NOISE for s in signal]
+    noise = [np.sqrt(visit.twin[BOX].variance.array) for visit in scene.visits]
+    strong = [s > 3 * n for s, n in zip(signal, noise, strict=True)]
     touched = np.any([s > 0.1 * NOISE for s in signal], axis=0)
     contaminated = np.any(strong, axis=0)
     bright = np.zeros(BOX.shape, dtype=bool)
@@ -205,7 +206,10 @@ def _rejection(
         / max(1, sum(int(o.sum()) for o in out)),
     }
     for kind in scene.visits[0].artifacts:
-        own = [visit.artifacts[kind] > 3 * NOISE for visit in scene.visits]
+        own = [
+            s & (visit.artifacts[kind] > 0.5 * visit.signal)
+            for s, visit in zip(strong, scene.visits, strict=True)
+        ]
         total = sum(int(o.sum()) for o in own)
         if total:
             figures[kind] = sum(int((o & w).sum()) for o, w in zip(out, own, strict=True)) / total

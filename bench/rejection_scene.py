@@ -32,7 +32,7 @@ from tasks.demo.artifacts import cosmic_ray_charge, streak_profile
 from tasks.detection import SourceDetectionTask
 from tasks.process_ccd import FindCosmicRaysTask
 
-__all__ = ["BORDER", "BOX", "NOISE", "SCENES", "WCS", "Scene", "Visit", "make_scene"]
+__all__ = ["BORDER", "BOX", "NOISE", "SCENES", "WCS", "Scene", "SceneKind", "Visit", "make_scene"]
 
 BORDER = 32
 _SIZE = 500
@@ -41,11 +41,48 @@ _WHOLE = BOX.dilatedBy(BORDER)
 _SHAPE = _WHOLE.shape
 WCS = SkyWcs.make_tan(crval=(150.0, 2.0), crpix=(300.0, 300.0), cd=[[-5e-5, 0.0], [0.0, 5e-5]])
 NOISE = 10.0
-_N_STARS = 150
-_PEAKS = (20.0, 30_000.0)
 
-SCENES = {"uniform": ((3.6, 4.6), 0.0), "outliers": ((3.6, 4.6), 0.2)}
-"""By name: least and greatest FWHM in pixels, and the share of visits whose seeing is 1.6 times worse."""
+
+@dataclass(frozen=True)
+class SceneKind:
+    """What a scene is like.
+
+    Parameters
+    ----------
+    fwhm
+        Least and greatest FWHM of the visits, pixels.
+    worse_share, worse_factor
+        Share of the visits whose seeing is worse, and by what factor.
+    n_stars, peaks
+        Number of stars, and their least and greatest peak.
+    trail
+        Least and greatest brightness of a trail, in units of the noise.
+    sky
+        Scatter of a smooth background that was not subtracted, in units of the noise.
+    shift, scale, psf_error
+        Scatter of what is wrong with positions (pixels), flux scales and the FWHM of the known PSFs.
+    """
+
+    fwhm: tuple[float, float] = (3.6, 4.6)
+    worse_share: float = 0.0
+    worse_factor: float = 1.6
+    n_stars: int = 150
+    peaks: tuple[float, float] = (20.0, 30_000.0)
+    trail: tuple[float, float] = (4.0, 20.0)
+    sky: float = 0.0
+    shift: float = 0.0
+    scale: float = 0.0
+    psf_error: float = 0.0
+
+
+SCENES = {
+    "uniform": SceneKind(),
+    "outliers": SceneKind(worse_share=0.2),
+    "crowded": SceneKind(worse_share=0.2, n_stars=3000, peaks=(20.0, 10_000.0)),
+    "wide": SceneKind(fwhm=(2.5, 8.0), trail=(1.5, 40.0)),
+    "rough": SceneKind(worse_share=0.2, sky=0.3, shift=0.1, scale=0.02, psf_error=0.03),
+}
+"""Kinds of scenes by name."""
 
 
 @dataclass
@@ -97,20 +134,24 @@ def make_scene(kind: str, n_visits: int, seed: int, *, flag_cosmic_rays: bool) -
         Whether cosmic rays are looked for in each warp, and masked.
     """
     rng = np.random.default_rng(seed)
-    x, y = rng.uniform(0, _SHAPE[1], _N_STARS), rng.uniform(0, _SHAPE[0], _N_STARS)
-    peak = np.exp(rng.uniform(*np.log(_PEAKS), _N_STARS))
-    (low, high), share = SCENES[kind]
-    fwhm = rng.uniform(low, high, n_visits)
-    fwhm[: round(share * n_visits)] *= 1.6
+    like = SCENES[kind]
+    x, y = rng.uniform(0, _SHAPE[1], like.n_stars), rng.uniform(0, _SHAPE[0], like.n_stars)
+    peak = np.exp(rng.uniform(*np.log(like.peaks), like.n_stars))
+    fwhm = rng.uniform(*like.fwhm, n_visits)
+    fwhm[: round(like.worse_share * n_visits)] *= like.worse_factor
+    # What is wrong is drawn apart, so that scenes without errors do not depend on it.
+    wrong = np.random.default_rng([seed, 1])
     visits = []
     for number in range(n_visits):
-        psf = _moffat(fwhm[number])
-        scale = peak * (low / fwhm[number]) ** 2
+        psf = _moffat(fwhm[number] * (1.0 + like.psf_error * wrong.standard_normal()))
+        scale = peak * (like.fwhm[0] / fwhm[number]) ** 2 * (1.0 + like.scale * wrong.standard_normal())
+        shift_x, shift_y = like.shift * wrong.standard_normal(2)
         # The first three stars vary.
         scale[:3] *= 1.0 + 0.33 * rng.standard_normal(3).clip(-1, 1)
-        clean = _stars(x, y, scale, fwhm[number])
-        artifacts = _artifacts(rng, number, n_visits, fwhm[number])
+        clean = _stars(x + shift_x, y + shift_y, scale, fwhm[number])
+        artifacts = _artifacts(rng, number, n_visits, fwhm[number], like.trail)
         variance = NOISE**2 + clean / 4.0
+        clean += like.sky * NOISE * _smooth_sky(wrong)
         noise = rng.normal(size=_SHAPE) * np.sqrt(variance)
         signal = np.sum(list(artifacts.values()), axis=0)
         warp, twin = (
@@ -156,8 +197,20 @@ def _stars(
     return scene
 
 
+def _smooth_sky(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return a random background of scatter 1 with wavelengths from half the field upwards."""
+    rows, columns = np.meshgrid(*(np.linspace(0, 2 * math.pi, n) for n in _SHAPE), indexing="ij")
+    waves = [(0.5, 0.0), (0.0, 0.5), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, -1.0), (2.0, 0.0), (0.0, 2.0)]
+    phases = rng.uniform(0, 2 * math.pi, len(waves))
+    total = np.zeros(_SHAPE)
+    for (along_x, along_y), phase in zip(waves, phases, strict=True):
+        total += np.cos(along_x * columns + along_y * rows + phase)
+    result: NDArray[np.float64] = total / math.sqrt(len(waves) / 2)
+    return result
+
+
 def _artifacts(
-    rng: np.random.Generator, number: int, n_visits: int, fwhm: float
+    rng: np.random.Generator, number: int, n_visits: int, fwhm: float, trail: tuple[float, float]
 ) -> dict[str, NDArray[np.float64]]:
     """Return what spoils one visit, by kind."""
     sigma = fwhm / 2.35
@@ -168,7 +221,7 @@ def _artifacts(
     }
     x, y = rng.uniform(0.2, 0.8, 2) * _SHAPE
     angle = rng.uniform(0, math.pi)
-    brightness = rng.uniform(4.0, 20.0) * NOISE
+    brightness = rng.uniform(*trail) * NOISE
     if number % 4 == 1:
         found["trail"] = brightness * streak_profile(_SHAPE, x=x, y=y, angle=angle, sigma=sigma)
     x, y = rng.uniform(0.2, 0.8, 2) * _SHAPE

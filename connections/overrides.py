@@ -103,11 +103,13 @@ def _assignments(content: bytes, path: Path) -> Iterator[Override]:
 
 
 def _field(target: ast.expr) -> str:
-    """Return the path of ``config.a.b``, without ``config``."""
-    names: list[str] = []
-    while isinstance(target, ast.Attribute):
-        names.append(target.attr)
-        target = target.value
-    if not (isinstance(target, ast.Name) and target.id == "config"):
+    """Return the path of ``config.a.b`` or ``config.a["kind"].b``, without ``config``."""
+    part: ast.expr = target
+    while not isinstance(part, ast.Name):
+        match part:
+            case ast.Attribute(value=part) | ast.Subscript(value=part, slice=ast.Constant(value=str())):
+                continue
         raise ValueError
-    return ".".join(reversed(names))
+    if part.id != "config":
+        raise ValueError
+    return ast.unparse(target).removeprefix("config.")

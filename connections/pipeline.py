@@ -12,7 +12,7 @@ import yaml
 
 from butler import ButlerUserError, DatasetType
 
-from .connections import Input, Output
+from .connection_types import InitInput, InitOutput, Input, Output
 from .contract import Contract
 from .errors import PipelineError
 from .pipeline_config import Overrides, configure_tasks
@@ -175,8 +175,21 @@ class Pipeline:
         """Dataset types that the pipeline makes, by name."""
         return {t.name: t for node in self.nodes for t in node.outputs.values()}
 
+    def independent_parts(self) -> list[tuple[PipelineTaskNode, ...]]:
+        """Return the tasks in groups between which no dataset is handed on, each in order."""
+        parts: list[tuple[set[str], list[PipelineTaskNode]]] = []
+        for node in self.nodes:
+            regular = (*node.connections.inputs.values(), *node.connections.outputs.values())
+            names = {parent_name(c) for c in regular} & self.produced.keys()
+            before = [part for part in parts if part[0] & names]
+            joined = [*(other for _, others in before for other in others), node]
+            parts = [part for part in parts if part not in before]
+            parts.append((names.union(*(known for known, _ in before)), joined))
+        order = self.labels.index
+        return [tuple(sorted(nodes, key=lambda node: order(node.label))) for _, nodes in parts]
+
     def overall_inputs(self) -> list[str]:
-        """Return the names of the dataset types that must exist before, without prerequisites."""
+        """Return the names of the dataset types that quanta must find, without prerequisites."""
         names = [parent_name(c) for node in self.nodes for c in node.connections.inputs.values()]
         return [name for name in dict.fromkeys(names) if name not in self.produced]
 
@@ -185,7 +198,7 @@ def _ordered(nodes: Sequence[PipelineTaskNode]) -> tuple[PipelineTaskNode, ...]:
     """Sort tasks by their datasets, and check that they fit together."""
     producers: dict[str, str] = {}
     for node in nodes:
-        for connection in node.connections.outputs.values():
+        for connection in (*node.connections.outputs.values(), *node.connections.initOutputs.values()):
             if connection.name in producers:
                 raise PipelineError(
                     f"{producers[connection.name]} and {node.label} both write {connection.name!r}"
@@ -194,7 +207,7 @@ def _ordered(nodes: Sequence[PipelineTaskNode]) -> tuple[PipelineTaskNode, ...]:
     _check_definitions(nodes)
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for node in nodes:
-        reads = (c for _, c in node.connections.all() if isinstance(c, Input))
+        reads = (c for c in node.connections.allConnections.values() if isinstance(c, Input | InitInput))
         sorter.add(node.label, *(producers[parent_name(c)] for c in reads if parent_name(c) in producers))
     by_label = {node.label: node for node in nodes}
     try:
@@ -207,8 +220,8 @@ def _check_definitions(nodes: Sequence[PipelineTaskNode]) -> None:
     """Refuse tasks that disagree about a dataset type."""
     known: dict[str, tuple[str, DatasetType]] = {}
     for node in nodes:
-        for _, connection in node.connections.all():
-            if "." in connection.name and not isinstance(connection, Output):
+        for connection in node.connections.allConnections.values():
+            if "." in connection.name and not isinstance(connection, Output | InitOutput):
                 continue
             found = dataset_type(connection)
             label, first = known.setdefault(connection.name, (node.label, found))

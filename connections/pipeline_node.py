@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from butler import DatasetType
 
-from .connections import BaseConnection, PipelineTaskConnections
+from .connection_types import BaseConnection, Connection
+from .connections import PipelineTaskConnections
 from .errors import ConfigError
 from .overrides import Override
 from .task_class import TaskConfig, load_task
@@ -41,8 +42,19 @@ class PipelineTaskNode:
 
     @property
     def outputs(self) -> dict[str, DatasetType]:
-        """Dataset types of the outputs by connection."""
+        """Dataset types of the outputs of quanta by connection."""
         return {field: dataset_type(c) for field, c in self.connections.outputs.items()}
+
+    @property
+    def init_outputs(self) -> dict[str, DatasetType]:
+        """Dataset types of what the task writes once in each run by connection."""
+        return {field: dataset_type(c) for field, c in self.connections.initOutputs.items()}
+
+    @property
+    def dataset_types(self) -> list[DatasetType]:
+        """Dataset types of all that a run of the task writes."""
+        own = [self.metadata_type, self.log_type, self.config_type]
+        return [*self.init_outputs.values(), *self.outputs.values(), *own]
 
     @property
     def metadata_type(self) -> DatasetType:
@@ -85,6 +97,11 @@ def parent_name(connection: BaseConnection) -> str:
     return connection.name.partition(".")[0]
 
 
-def dataset_type(connection: BaseConnection) -> DatasetType:
+def dataset_type(connection: Connection) -> DatasetType:
     """Return the dataset type that a connection declares."""
-    return DatasetType(parent_name(connection), connection.dimensions, connection.storageClass)
+    return DatasetType(
+        parent_name(connection),
+        connection.dimensions,
+        connection.storageClass,
+        isCalibration=connection.isCalibration,
+    )

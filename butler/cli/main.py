@@ -22,7 +22,7 @@ from .command import debug_option, is_debugging
 from .logs import logging_options, start_logging
 from .plugins import plugin_commands
 
-__all__ = ["ErrorsInOneLine", "LazyGroup", "main"]
+__all__ = ["CommandWithErrorsInOneLine", "ErrorsInOneLine", "LazyGroup", "main"]
 
 
 class _WrongNameError(click.ClickException):
@@ -31,8 +31,8 @@ class _WrongNameError(click.ClickException):
     exit_code = 2
 
 
-class ErrorsInOneLine(click.Group):
-    """A group of commands whose foreseen errors are printed as one message, without a traceback.
+class CommandWithErrorsInOneLine(click.Command):
+    """A command whose foreseen errors are printed as one message, without a traceback.
 
     The exit status is then 1, or 2 for the errors in `usage_errors` as for a command line that is wrong.
     """
@@ -63,6 +63,10 @@ class ErrorsInOneLine(click.Group):
             raise click.ClickException(
                 f"{error.object!r} holds what cannot be written in {error.encoding}: {error.reason}"
             ) from None
+
+
+class ErrorsInOneLine(CommandWithErrorsInOneLine, click.Group):
+    """A group of commands whose foreseen errors are printed as one message, without a traceback."""
 
 
 class LazyGroup(ErrorsInOneLine):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -19,6 +19,11 @@ from .yaml_files import load_mapping
 if TYPE_CHECKING:
     from ..butler import Butler
     from ..skymaps import SkyMap
+
+__all__ = ["AROUND_EXPOSURES", "register_skymap", "sky_map_errors"]
+
+AROUND_EXPOSURES: Final = {"skyMap": "discrete", "tractOverlap": 0.0, "pixelScale": 0.2, "projection": "TAN"}
+"""Fields of a sky map of one tract around exposures, where nothing else is said."""
 
 
 @command("register-skymap")
@@ -77,10 +82,10 @@ def register_skymap(
     fields = _parse_settings(settings)
     with open_butler(repo, writeable=True) as butler:
         if discrete:
-            with _as_user_error("cannot make a sky map"):
+            with sky_map_errors("cannot make a sky map"):
                 stored, sky_map = _around(butler, fields, **around)
         else:
-            with _as_user_error(str(config_file or "-c")):
+            with sky_map_errors(str(config_file or "-c")):
                 stored, sky_map = _defined(config_file, fields)
         name = name or stored or "discrete"
         ref = register_sky_map(butler, name, sky_map, progress=progress_bar("register tracts"))
@@ -129,8 +134,7 @@ def _around(
 
     given = {key: value for key, value in geometry.items() if value is not None} | dict(fields)
     if append is None:
-        plain = {"skyMap": DiscreteSkyMap.name, "tractOverlap": 0.0, "pixelScale": 0.2, "projection": "TAN"}
-        name, definition = read_definition({**plain, **given})
+        name, definition = read_definition({**AROUND_EXPOSURES, **given})
         base = make_sky_map(definition)
     else:
         name, base = None, find_sky_map(butler, append)[1]
@@ -144,7 +148,7 @@ def _around(
     return name, base.with_tract_around([outline.region for outline in outlines], border)
 
 
-class _as_user_error:  # noqa: N801 (a context manager)
+class sky_map_errors:  # noqa: N801 (a context manager)
     """Turn the ValueError of a sky map into a user's error."""
 
     def __init__(self, where: str) -> None:

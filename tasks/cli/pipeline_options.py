@@ -64,7 +64,11 @@ class PipelineRequest:
         ------
         PipelineError, ConfigError
             Raised if there is no such pipeline, or if it cannot be run as asked for.
+        click.UsageError
+            Raised if none was asked for.
         """
+        if self.name is None and not any(option == "task" for option, _ in self.edits):
+            raise click.UsageError("give -p PIPELINE, or tasks with -t")
         stem, _, selection = (self.name or "").partition("#")
         path = find_pipeline(stem) if stem else None
         ready = ready_pipelines()
@@ -122,8 +126,6 @@ def pipeline_options(function: Callable[..., Any]) -> Callable[..., Any]:
         given = {option: iter(options.pop(option)) for option in _EDITS}
         order = [option for option in ctx.meta[_EDITS[0]] if option in _EDITS]
         edits = tuple((option, next(given[option])) for option in order)
-        if name is None and not any(option == "task" for option, _ in edits):
-            raise click.UsageError("give -p PIPELINE, or tasks with -t")
         return function(pipeline=PipelineRequest(name, instrument, edits), **options)
 
     return command

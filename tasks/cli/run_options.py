@@ -18,7 +18,7 @@ from connections import QuantumGraph
 from .progress import ProgressView
 
 if TYPE_CHECKING:
-    from ..execution import RunReport
+    from ..execution import InitOptions, RunReport
 
 __all__ = ["RunRequest", "run_options"]
 
@@ -55,7 +55,7 @@ class RunRequest:
     summary: Path | None
     debug: bool
 
-    def execute(self, graph: QuantumGraph, butler: Butler) -> RunReport:
+    def execute(self, graph: QuantumGraph, butler: Butler, init: InitOptions) -> RunReport:
         """Run a graph, show how far it is, and tell what became of it."""
         from ..execution import RunListener, RunOptions, run_graph
 
@@ -69,7 +69,9 @@ class RunRequest:
         )
         with ProgressView(len(graph.quanta)) as view:
             listener = RunListener(on_progress=view.show, on_interruption=view.tell_interruption)
-            report = run_graph(graph, butler, processes=self.processes, options=options, listener=listener)
+            report = run_graph(
+                graph, butler, processes=self.processes, init=init, options=options, listener=listener
+            )
         if self.summary is not None:
             self.summary.write_text(json.dumps(report.to_simple(graph), indent=1) + "\n", encoding="utf-8")
         if graph.quanta:

@@ -37,6 +37,7 @@ from .compare_warp_record import ArtifactRow, artifact_record_table
 from .mask_streaks import MaskStreaksTask
 from .scale_variance import ScaleVarianceTask
 from .scale_zero_point import ImageScaler
+from .seeing_match import TemplateModel
 from .warp_pixels import describe_data_id, read_warp
 
 __all__ = ["CompareWarpAssembleCoaddTask", "WarpComparison"]
@@ -54,6 +55,7 @@ _LIMITS: Final = (
     "doClipPairs",
     "doAddMatchResidual",
     "minMatchResidual",
+    "doFitDifferences",
 )
 
 
@@ -259,8 +261,11 @@ class CompareWarpAssembleCoaddTask(AssembleCoaddTask):
         bbox = templateCoadd.bbox
         epochCountImage, nImage = (Image.from_bbox(bbox, dtype=np.uint32) for _ in range(2))
         comparisons = []
+        model = None
+        if self.config.doFitDifferences:
+            model = TemplateModel(templateCoadd.image.array, templateCoadd.variance.array)
         for handle, scaler in zip(matched, scalers, strict=True):
-            difference = self.makeDifference(templateCoadd, handle, scaler)
+            difference = self.makeDifference(templateCoadd, handle, scaler, model)
             pixels = difference.maskedImage
             no_data = ~np.isfinite(pixels.image.array)
             mask = pixels.mask
@@ -280,8 +285,24 @@ class CompareWarpAssembleCoaddTask(AssembleCoaddTask):
             comparisons.append(comparison)
         return Struct(comparisons=comparisons, epochCountImage=epochCountImage, nImage=nImage)
 
-    def makeDifference(self, templateCoadd: Exposure, handle: Any, scaler: ImageScaler | None) -> Exposure:
-        """Return a visit minus the static sky, with the sum of the variances and the visit's mask and PSF."""
+    def makeDifference(
+        self,
+        templateCoadd: Exposure,
+        handle: Any,
+        scaler: ImageScaler | None,
+        model: TemplateModel | None = None,
+    ) -> Exposure:
+        """Return a visit minus the static sky, with the sum of the variances and the visit's mask and PSF.
+
+        Parameters
+        ----------
+        templateCoadd
+            The static sky.
+        handle, scaler
+            Handle of the PSF-matched warp, and its scaler.
+        model
+            The static sky as a model of the visit, if it is to be fitted.
+        """
         bbox = templateCoadd.bbox
         warp = read_warp(handle, bbox)
         if scaler is not None:
@@ -298,8 +319,16 @@ class CompareWarpAssembleCoaddTask(AssembleCoaddTask):
                 self.log.debug("variance of %s times %.3f", describe_data_id(handle.dataId), factor)
             except TaskError as error:
                 self.log.warning("warp %s: %s; leaving it alone", describe_data_id(handle.dataId), error)
+        if model is not None:
+            good = np.isfinite(image) & np.isfinite(variance)
+            good &= ~difference.mask.any_of(difference.mask.known_bit_mask(_UNUSABLE))
+            match = model.match(image, variance, good)
+            image -= match.model
         image -= templateCoadd.image.array
         variance += templateCoadd.variance.array
+        if model is not None:
+            variance += np.square(match.scatter)
+            variance *= np.float32(match.noise_factor)
         if self.config.doAddMatchResidual:
             cards = handle.get(component="metadata") or {}
             fraction = max(float(cards.get("MATCHRES", 0.0)), self.config.minMatchResidual)

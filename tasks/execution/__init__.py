@@ -2,6 +2,8 @@
 
 from .executor import Executor
 from .in_process import InProcessExecutor
+from .init_outputs import InitOptions, PreparedRun, prepare_run
+from .make_task import make_task
 from .quantum_context import ExecutionResources, QuantumContext
 from .quantum_job import QuantumJob, RunSetup
 from .quantum_report import QuantumReport
@@ -18,6 +20,8 @@ __all__ = [
     "ExecutionResources",
     "Executor",
     "InProcessExecutor",
+    "InitOptions",
+    "PreparedRun",
     "QuantumCaveats",
     "QuantumContext",
     "QuantumJob",
@@ -30,6 +34,8 @@ __all__ = [
     "RunSetup",
     "Scheduler",
     "WorkerPool",
+    "make_task",
+    "prepare_run",
     "run_graph",
     "run_quantum",
 ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from butler import DatasetRef
 from butler.datastore import FileDatastore
@@ -33,6 +34,8 @@ class RunSetup:
         Whether an `AnnotatedPartialOutputsError` is a failure.
     log_level
         Least level of the messages that are kept.
+    init_inputs
+        Objects that tasks need when they are made, by label and connection.
     """
 
     nodes: Mapping[str, PipelineTaskNode]
@@ -41,6 +44,7 @@ class RunSetup:
     memory: int | None = None
     raise_on_partial_outputs: bool = True
     log_level: int = logging.INFO
+    init_inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

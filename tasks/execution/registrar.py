@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -10,6 +11,7 @@ from butler import Butler
 from butler.errors import ButlerError
 
 from .failures import details_of, is_transient, message_of
+from .quantum_book import QuantumBook
 from .quantum_report import QuantumReport
 from .quantum_status import QuantumStatus
 
@@ -31,10 +33,13 @@ class Registrar:
     ----------
     butler
         A writeable butler.
+    book
+        Makes the records of quanta that are kept.
     """
 
-    def __init__(self, butler: Butler) -> None:
+    def __init__(self, butler: Butler, book: QuantumBook) -> None:
         self._butler = butler
+        self._book = book
         self._waiting: list[QuantumReport] = []
         self._since = 0.0
 
@@ -56,21 +61,30 @@ class Registrar:
             return None
         return self._since + (_LONGEST_S if len(self._waiting) < _MOST else 0.0)
 
-    def register(self) -> list[QuantumReport]:
-        """Register what waits; return the reports, those of quanta that were refused as failures."""
+    def register(self, present: Container[uuid.UUID]) -> list[tuple[QuantumReport, bool]]:
+        """Register what waits.
+
+        Parameters
+        ----------
+        present
+            UUIDs of the datasets that were there to be read.
+
+        Returns
+        -------
+        ended
+            Reports, and whether the registry has taken them; of one that it has refused, that of a failure.
+        """
         batch, self._waiting = self._waiting, []
-        ended: list[QuantumReport] = []
         try:
             with self._butler.transaction():
-                ended += self._each(batch)
+                return [self._registered(report, present) for report in batch]
         except ButlerError as error:
             # Nothing is registered, and no file is left.
-            return [_refused(report, error) for report in batch]
+            return [(_refused(report, error), False) for report in batch]
         except BaseException:
             for report in batch:
                 report.discard()
             raise
-        return ended
 
     def discard(self) -> None:
         """Remove what waits."""
@@ -78,14 +92,16 @@ class Registrar:
             report.discard()
         self._waiting = []
 
-    def _each(self, batch: list[QuantumReport]) -> Iterator[QuantumReport]:
-        for report in batch:
-            try:
-                self._butler.store_staged(report.staged)
-            except ButlerError as error:
-                yield _refused(report, error)
-            else:
-                yield report
+    def keep(self, reports: Sequence[QuantumReport], present: Container[uuid.UUID] = ()) -> None:
+        """Keep records of quanta without outputs: of those that were refused, and of blocked ones."""
+        self._butler.store_staged((), [self._book.record(report, present) for report in reports])
+
+    def _registered(self, report: QuantumReport, present: Container[uuid.UUID]) -> tuple[QuantumReport, bool]:
+        try:
+            self._butler.store_staged(report.staged, [self._book.record(report, present)])
+        except ButlerError as error:
+            return _refused(report, error), False
+        return report, True
 
 
 def _refused(report: QuantumReport, error: ButlerError) -> QuantumReport:

@@ -10,18 +10,21 @@ from typing import Any
 
 from butler import DatasetRef
 from butler.log_records import ButlerLogRecords
+from butler.task_metadata import TaskMetadata
 from connections import NoWorkFound, Quantum
-from connections.task_class import load_task
+from connections.adjust_quantum import adjust_quantum
 
 from ..errors import AnnotatedPartialOutputsError, UnprocessableDataError, UpstreamFailureNoWorkFound
+from ..usage import Usage
 from .failures import details_of, exit_code_of, is_transient, message_of
 from .interruption import StopNow
+from .make_task import make_task
+from .memory import private_memory
 from .quantum_context import ExecutionResources, QuantumContext
 from .quantum_job import QuantumJob, RunSetup
 from .quantum_log import captured_log
 from .quantum_report import QuantumReport
 from .quantum_status import QuantumCaveats, QuantumStatus
-from .usage import Usage
 
 __all__ = ["run_quantum"]
 
@@ -60,8 +63,9 @@ class _Attempt:
         self._job = job
         self._setup = setup
         self._node = setup.nodes[job.quantum.label]
+        self._memory = private_memory()
         self._stages = {"prep": Usage.now()}
-        self._metadata: dict[str, Any] = {}
+        self._metadata = TaskMetadata()
         self._context = self._context_of(job.quantum)
 
     def report(self) -> QuantumReport:
@@ -94,7 +98,7 @@ class _Attempt:
             return _Ending(QuantumStatus.NO_WORK, str(reason), caveats)
         context = self._context
         self._stages["init"] = Usage.now()
-        task = load_task(self._node.task_class_name)(config=self._node.config, name=self._node.label)
+        task = make_task(self._node, self._setup.init_inputs.get(self._node.label, {}))
         self._stages["start"] = Usage.now()
         ending = _Ending()
         try:
@@ -107,18 +111,19 @@ class _Attempt:
                 raise (error.__cause__ or error) from None
             caveat = QuantumCaveats.PARTIAL_OUTPUTS_ERROR
             ending = _Ending(QuantumStatus.PARTIAL, message_of(error.__cause__ or error), caveat)
-        self._metadata = dict(task.getFullMetadata())
+        self._metadata = task.getFullMetadata()
         return self._completeness(ending)
 
     def _adjust(self) -> None:
-        """Leave out inputs that were planned and never made; raise `NoWorkFound` if too few are left."""
+        """Ask the task again if inputs that were planned were never made; `NoWorkFound` if too few were."""
         quantum, records = self._job.quantum, self._job.records
         if all(ref.id in records for ref in quantum.input_refs()):
             return
-        for name, connection in self._node.connections.inputs.items():
-            count = sum(ref.id in records for ref in quantum.inputs.get(name, ()))
-            if count < connection.minimum:
-                raise NoWorkFound(f"no {connection.name} was made")
+        made = {name: [ref for ref in refs if ref.id in records] for name, refs in quantum.inputs.items()}
+        inputs, outputs = adjust_quantum(
+            self._node.connections, made, quantum.outputs, quantum.label, quantum.dataId
+        )
+        self._context = self._context_of(replace(quantum, inputs=inputs, outputs=outputs))
 
     def _context_of(self, quantum: Quantum) -> QuantumContext:
         setup = self._setup
@@ -166,7 +171,8 @@ class _Attempt:
         }
         for stage, usage in self._stages.items():
             own |= usage.to_simple(stage)
-        self._stage({**self._metadata, "quantum": own}, self._job.metadata_ref)
+        self._metadata["quantum"] = own
+        self._stage(self._metadata, self._job.metadata_ref)
 
     def _stage_log(self, log: ButlerLogRecords) -> None:
         """Write the log, also that of a failure; one that cannot be written is no reason to lose more."""
@@ -192,8 +198,8 @@ class _Attempt:
             begin.time_ns,
             (end.time_ns - begin.time_ns) / 1e9,
             end.cpu - begin.cpu,
-            end.peak_memory,
-            end.memory - begin.memory,
+            int(end.resources.ru_maxrss) * 1024,
+            private_memory() - self._memory,
             ending.caveats,
             "" if error is None else type(error).__name__,
             error is not None and is_transient(error),

@@ -6,16 +6,18 @@ import os
 import time
 import uuid
 from collections import Counter
+from contextlib import suppress
 
 from butler import Butler, DatasetRef
-from butler.registry import FileRecord
+from butler.errors import ButlerError
 from connections import Quantum, QuantumGraph
 
 from .executor import Executor
 from .failures import INVALID_EXIT
 from .in_process import InProcessExecutor
+from .init_outputs import InitOptions, PreparedRun, prepare_run
 from .interruption import Interruption, StopNow
-from .preparation import prepare_run
+from .quantum_book import QuantumBook
 from .quantum_job import QuantumJob, RunSetup
 from .quantum_report import QuantumReport
 from .quantum_status import QuantumStatus
@@ -34,9 +36,10 @@ def run_graph(
     butler: Butler,
     *,
     processes: int = 1,
-    options: RunOptions = RunOptions(),  # noqa: B008 (it is frozen)
+    init: InitOptions | None = None,
+    options: RunOptions | None = None,
     executor: Executor | None = None,
-    listener: RunListener = RunListener(),  # noqa: B008
+    listener: RunListener | None = None,
 ) -> RunReport:
     """Run all quanta of a graph; the failure of one does not stop the others.
 
@@ -53,8 +56,10 @@ def run_graph(
     processes
         Number of worker processes; 1 runs everything in this one, unless there is a limit of time or memory
         to be enforced.
+    init
+        What the init phase may write; everything by default.
     options
-        Retries, limits, and what counts as a failure.
+        Retries, limits, and what counts as a failure; the defaults of `RunOptions` if not given.
     executor
         Where quanta are run, instead of `processes`; it is closed in the end.
     listener
@@ -64,14 +69,17 @@ def run_graph(
     ------
     ValueError
         Raised if `processes` is less than 1.
+    ConflictingDefinitionError, MissingDatasetTypeError
+        Raised if the run cannot be prepared; see `prepare_run`.
     WorkerError
         Raised if quanta cannot be run there at all.
     """
     if processes < 1:
         raise ValueError(f"processes must be at least 1, not {processes}")
-    prepare_run(graph, butler)
+    options = options or RunOptions()
+    prepared = prepare_run(graph, butler, init)
     place = executor or _executor_for(processes, options)
-    return _Run(graph, butler, options, listener).walk(place, processes)
+    return _Run(graph, butler, prepared, options, listener or RunListener()).walk(place, processes)
 
 
 def _executor_for(processes: int, options: RunOptions) -> Executor:
@@ -84,16 +92,22 @@ class _Run:
     """The state of one run."""
 
     def __init__(
-        self, graph: QuantumGraph, butler: Butler, options: RunOptions, listener: RunListener
+        self,
+        graph: QuantumGraph,
+        butler: Butler,
+        prepared: PreparedRun,
+        options: RunOptions,
+        listener: RunListener,
     ) -> None:
         self._graph = graph
         self._butler = butler
         self._options = options
         self._listener = listener
         self._nodes = {node.label: node for node in graph.pipeline.nodes}
-        self._records: dict[uuid.UUID, FileRecord] = dict(graph.records)
+        self._init_inputs = prepared.init_inputs
+        self._records = butler.registry.files.get(graph.existing_inputs())
         self._scheduler = Scheduler(graph, retries=options.retries, pause=options.retry_pause)
-        self._registrar = Registrar(butler)
+        self._registrar = Registrar(butler, QuantumBook(graph, prepared.versions))
         self._history: dict[uuid.UUID, tuple[str, ...]] = {}
         self._report = RunReport(graph.run, is_fail_fast=options.fail_fast)
         self._counts: Counter[QuantumStatus] = Counter()
@@ -109,6 +123,7 @@ class _Run:
             self._options.memory,
             self._options.raise_on_partial_outputs,
             self._options.log_level,
+            self._init_inputs,
         )
         with Interruption(self._interrupted) as interruption:
             try:
@@ -145,8 +160,8 @@ class _Run:
         now = time.monotonic()
         idle = executor.room and not self._scheduler.has_ready(now)
         if self._registrar.due is not None and (idle or self._registrar.due <= now):
-            for report in self._registrar.register():
-                self._end(report)
+            for report, is_kept in self._registrar.register(self._records):
+                self._end(report, is_kept)
 
     def _patience(self, now: float) -> float | None:
         """Return for how long the executor may be silent."""
@@ -183,7 +198,7 @@ class _Run:
         self._report.retries += 1
         return True
 
-    def _end(self, report: QuantumReport) -> None:
+    def _end(self, report: QuantumReport, is_kept: bool) -> None:
         """Go on after a quantum that is registered, or was refused."""
         quantum = report.quantum
         if report.status.is_success:
@@ -194,9 +209,12 @@ class _Run:
         # What is refused only now may be possible in a moment.
         if report.is_transient and self._try_again(report):
             return
-        blocked = self._scheduler.fail(quantum)
-        self._tell(report)
-        self._tell(*(QuantumReport(q, QuantumStatus.BLOCKED, f"{quantum} failed") for q in blocked))
+        reason = f"{quantum} failed"
+        blocked = [QuantumReport(q, QuantumStatus.BLOCKED, reason) for q in self._scheduler.fail(quantum)]
+        with suppress(ButlerError):
+            # A registry that has refused the quantum may refuse that, too; the report is told in any case.
+            self._registrar.keep(blocked if is_kept else [report, *blocked])
+        self._tell(report, *blocked)
         self._stop_after(report)
 
     def _stop_after(self, report: QuantumReport) -> None:

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from .identity import Identity
+from .memory import private_memory
 from .quantum_job import QuantumJob, RunSetup
 from .quantum_report import QuantumReport
 from .run_quantum import run_quantum
-from .usage import private_memory
 
 __all__ = ["READY", "Answer", "serve"]
 

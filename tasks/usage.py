@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Final, Self
+from typing import Self
 
-__all__ = ["Usage", "private_memory"]
-
-_PAGE: Final = resource.getpagesize()
-_STATM: Final = Path("/proc/self/statm")
-_HAS_STATM: Final = _STATM.exists()
+__all__ = ["Usage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +23,18 @@ class Usage:
         CPU time of all its threads, seconds.
     resources
         What the operating system counts.
-    memory
-        Bytes of memory that are its own.
     """
 
     time_ns: int
     cpu: float
     resources: resource.struct_rusage
-    memory: int
 
     @classmethod
     def now(cls) -> Self:
         """Return what has been used until now."""
-        return cls(
-            time.time_ns(), time.process_time(), resource.getrusage(resource.RUSAGE_SELF), private_memory()
-        )
+        return cls(time.time_ns(), time.process_time(), resource.getrusage(resource.RUSAGE_SELF))
 
-    @property
-    def peak_memory(self) -> int:
-        """Largest resident memory of the process so far, bytes."""
-        return int(self.resources.ru_maxrss) * 1024
-
-    def to_simple(self, stage: str) -> dict[str, Any]:
+    def to_simple(self, stage: str) -> dict[str, str | int | float]:
         """Return values under LSST's names with a stage before them; memory in kiB, times in seconds."""
         used = self.resources
         return {
@@ -66,15 +50,3 @@ class Usage:
             f"{stage}VoluntaryContextSwitches": used.ru_nvcsw,
             f"{stage}InvoluntaryContextSwitches": used.ru_nivcsw,
         }
-
-
-def private_memory() -> int:
-    """Return the bytes of resident memory that belong to this process alone; 0 where nobody tells."""
-    if not _HAS_STATM:
-        return 0
-    descriptor = os.open(_STATM, os.O_RDONLY)
-    try:
-        pages = os.read(descriptor, 200).split()
-    finally:
-        os.close(descriptor)
-    return (int(pages[1]) - int(pages[2])) * _PAGE
