@@ -11,7 +11,8 @@ from importlib import metadata
 from typing import Final
 
 from butler import Butler, DatasetType
-from butler.errors import ConflictingDefinitionError
+
+from ..errors import VersionConflictError
 
 __all__ = ["PACKAGES", "keep_packages", "versions_in_use"]
 
@@ -60,7 +61,7 @@ def keep_packages(versions: Mapping[str, str], run: str, butler: Butler) -> None
 
     Raises
     ------
-    ConflictingDefinitionError
+    VersionConflictError
         Raised if the run was made with other versions; the message has both.
     """
     known_ref = butler.find_dataset(PACKAGES, collections=run)
@@ -72,7 +73,7 @@ def keep_packages(versions: Mapping[str, str], run: str, butler: Butler) -> None
     if differing:
         told = [f"{name} {known[name]} (now {versions[name]})" for name in differing[:_MOST_TOLD]]
         more = f" and {len(differing) - _MOST_TOLD} more" if len(differing) > _MOST_TOLD else ""
-        raise ConflictingDefinitionError(
+        raise VersionConflictError(
             f"run {run!r} was made with {', '.join(told)}{more}; use another run, or --no-versions if that "
             "makes no difference"
         )
