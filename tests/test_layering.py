@@ -39,7 +39,7 @@ ROOMS = {
     "connections": [
         ["builder", "provenance", "saved_graph"],
         ["drafting", "graph_file", "graph_query", "graph_view", "graph_writer", "resolving"],
-        ["graph_columns", "run_collections"],
+        ["graph_columns", "run_collections", "written_types"],
         ["graph_archive"],
         ["dataset_lookup"],
         ["data_id_rows", "graph"],
