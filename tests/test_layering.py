@@ -31,7 +31,7 @@ ROOMS = {
         ["dimensions"],
         ["regions"],
         ["images", "log_records", "tables", "task_metadata"],
-        ["safe_yaml"],
+        ["assignments", "safe_yaml"],
         ["plugins"],
         ["user_paths"],
         ["errors", "late"],
