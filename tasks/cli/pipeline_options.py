@@ -75,14 +75,16 @@ class PipelineRequest:
         described = read_pipeline(path, ready) if path else PipelineDescription("tasks of the command line")
         overrides = self._edit(described)
         try:
-            pipeline = Pipeline.from_description(
-                described, overrides, instrument=self.instrument or described.instrument or instrument
+            return Pipeline.from_description(
+                described,
+                overrides,
+                instrument=self.instrument or described.instrument or instrument,
+                selection=selection,
             )
         except ButlerUserError as error:
             if path:
                 error.add_note(f"in the pipeline {path}")
             raise
-        return pipeline.only(selection) if selection else pipeline
 
     def _edit(self, described: PipelineDescription) -> dict[str, list[Override]]:
         """Add and delete tasks; return the settings by label."""
