@@ -59,6 +59,7 @@ class Pipeline:
         *,
         instrument: str | None = None,
         ready: Mapping[str, Path] | None = None,
+        selection: str = "",
         cameras: Sequence[Path] = (),
     ) -> Self:
         """Read a pipeline from a YAML file.
@@ -74,6 +75,8 @@ class Pipeline:
             the file.
         ready
             Files of the pipelines that can be imported by name.
+        selection
+            Which of the tasks are wanted, as for `only`; all if empty. Others need not be importable.
         cameras
             Folders with settings of cameras, after those that `camera_folders` finds.
 
@@ -86,7 +89,9 @@ class Pipeline:
         """
         described = read_pipeline(path, ready)
         try:
-            return cls.from_description(described, overrides, instrument=instrument, cameras=cameras)
+            return cls.from_description(
+                described, overrides, instrument=instrument, selection=selection, cameras=cameras
+            )
         except ButlerUserError as error:
             error.add_note(f"in the pipeline {path}")
             raise
@@ -103,6 +108,7 @@ class Pipeline:
         overrides: Overrides | None = None,
         *,
         instrument: str | None = None,
+        selection: str = "",
         cameras: Sequence[Path] = (),
     ) -> Self:
         """Make a pipeline of what files say; see `from_file`."""
@@ -111,8 +117,14 @@ class Pipeline:
         described = replace(described, instrument=described.instrument or instrument)
         if described.instrument is None and cameras:
             raise PipelineError("the settings of a camera need the name of an instrument (--instrument)")
-        folders = camera_folders(described.instrument) if described.instrument else []
-        return cls._made(described, overrides, [*folders, *cameras])
+        folders = [*camera_folders(described.instrument), *cameras] if described.instrument else []
+        # The ends of a range are known when all tasks are in order.
+        if selection and ".." not in selection:
+            subsets = {name: subset.labels for name, subset in described.subsets.items()}
+            chosen = select_labels(selection, list(described.tasks), subsets)
+            described.keep({*chosen, *(overrides or {})}, edit_subsets=False)
+        pipeline = cls._made(described, overrides, folders)
+        return pipeline.only(selection) if selection else pipeline
 
     @classmethod
     def _made(
@@ -133,7 +145,7 @@ class Pipeline:
         """Labels of the tasks, in order."""
         return [node.label for node in self.nodes]
 
-    def only(self, selection: str | Sequence[str]) -> Pipeline:
+    def only(self, selection: str | Sequence[str]) -> Self:
         """Return the pipeline of some of the tasks.
 
         Parameters

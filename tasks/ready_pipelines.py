@@ -63,7 +63,11 @@ def load_pipeline(
     """
     stem, _, selection = name.partition("#")
     path = find_pipeline(stem)
-    pipeline = Pipeline.from_file(
-        path, overrides, instrument=instrument, ready=ready_pipelines(), cameras=cameras
+    return Pipeline.from_file(
+        path,
+        overrides,
+        instrument=instrument,
+        ready=ready_pipelines(),
+        selection=selection,
+        cameras=cameras,
     )
-    return pipeline.only(selection) if selection else pipeline

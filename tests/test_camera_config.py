@@ -210,7 +210,11 @@ def test_a_target_that_is_no_task_is_told(target: str, message: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [(3, "inner cannot be 3"), ("ScaledTask", "inner cannot be"), ({"target": 3, "value": {}}, "inner")],
+    [
+        (3, "inner cannot be 3"),
+        ("ScaledTask", "inner cannot be"),
+        ({"target": 3, "value": {}}, "needs its target"),
+    ],
 )
 def test_a_subtask_is_not_a_plain_value(value: object, message: str) -> None:
     """A field for a subtask takes a subtask alone."""

@@ -10,6 +10,7 @@ import click
 
 from butler.cli.arguments import open_butler, repository_argument, words_option
 from butler.cli.command import command
+from butler.cli.output import printable
 from butler.cli.selection import Selection, where_option
 from butler.errors import DatasetNotFoundError
 
@@ -62,7 +63,7 @@ def provenance(
         click.echo(json.dumps(to_prov(graph), indent=1))
         return
     for line in tree_lines(graph, descendants=descendants):
-        click.echo(line)
+        click.echo(printable(line))
     n_gone = len(graph.gone())
     told = f", {n_gone} of them gone" if n_gone else ""
     click.echo(f"{len(graph.quanta)} quanta, {len(graph.datasets)} datasets{told}", err=True)

@@ -60,8 +60,10 @@ class InterpImageTask(Task):
         """
         bad = maskedImage.mask.isSet(planeName)
         n_filled = int(bad.sum())
+        if not n_filled:
+            return 0
         fallback = self._fallback(maskedImage)
-        if not n_filled or math.isnan(fallback):
+        if math.isnan(fallback):
             return 0
         interpolate_rows(
             maskedImage.image.array,
