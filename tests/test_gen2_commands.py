@@ -247,9 +247,8 @@ def test_sky_maps(repo: Path, tmp_path: Path) -> None:
     call(make_sky_map, f"$CI_HSC_DIR/DATA {shown} run -c pixelScale=1.0 borderSize=0.001")
     with Butler(repo) as butler:
         around = find_sky_map(butler, "around")[1]
-    assert len(around) == 1
-    # 76 pixels of 1 arcsec, and 3.6 arcsec around them.
-    assert all(76 <= side <= 100 for side in around[0].bbox.dimensions)
+    # Half the diagonal of 76 x 76 pixels of 1 arcsec, and 3.6 arcsec around it.
+    assert around.config.radiusList == pytest.approx([(76 / 2**0.5 + 3.6) / 3600], rel=0.01)
 
 
 def test_the_whole_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

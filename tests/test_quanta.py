@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import time
 import uuid
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import yaml
 
 from butler import Butler, DatasetRef, DatasetType
+from butler.errors import FileFormatError
 from butler.provenance import QuantumRecord, RecordedDataset, TaskRecord
 from butler.registry.quantum_codec import pack_datasets
 
@@ -138,3 +142,86 @@ def test_many_inputs_take_little_room(registered: Butler) -> None:
     assert len(pack_datasets(record)) < 32 * len(refs)
     keep(registered, record)
     assert registered.registry.quanta.in_runs(["a"]) == [record]
+
+
+@pytest.fixture
+def chain(registered: Butler) -> tuple[list[DatasetRef], list[QuantumRecord]]:
+    """Return datasets of runs a, b and c, each made of the one before."""
+    refs = [put(registered, run, 1) for run in "abc"]
+    records = [
+        made("a", [], refs[:1]),
+        made("b", refs[:1], refs[1:2]),
+        made("c", refs[1:2], refs[2:]),
+    ]
+    keep(registered, *records, made("c", refs[1:2], [], status="failed"))
+    return refs, records
+
+
+def bring(source: Butler, target: Butler, refs: list[DatasetRef], how: str, folder: Path) -> None:
+    """Bring datasets of one repository into another."""
+    if how == "transfer":
+        target.transfer_from(source, refs, register_dataset_types=True, transfer_dimensions=True)
+        return
+    with source.export(directory=folder, transfer="copy") as export:
+        export.saveDatasets(refs)
+    target.import_(directory=folder, transfer="copy")
+
+
+@pytest.mark.parametrize("how", ["export", "transfer"])
+def test_provenance_travels_with_datasets(
+    registered: Butler,
+    chain: tuple[list[DatasetRef], list[QuantumRecord]],
+    empty: Butler,
+    how: str,
+    tmp_path: Path,
+) -> None:
+    """What made a dataset, and what made that, is known where it arrives, once, and no more."""
+    refs, records = chain
+    bring(registered, empty, refs[2:], how, tmp_path / "export")
+    quanta = empty.registry.quanta
+    assert sorted(quanta.in_runs(["a", "b", "c"]), key=lambda r: r.task.run) == records
+    bring(registered, empty, refs[1:], how, tmp_path / "again")
+    assert len(quanta.in_runs(["a", "b", "c"])) == 3
+    assert quanta.ancestry([refs[1].id]) == records[1::-1]
+    empty.removeRuns("c")
+    assert kept(empty) == {record.id for record in records[:2]}
+
+
+def test_an_export_without_quanta_has_no_word_of_them(registered: Butler, tmp_path: Path) -> None:
+    """It is what LSST's butler writes."""
+    with registered.export(filename=tmp_path / "e.yaml") as export:
+        export.saveDatasets(put(registered, "a", 1))
+    assert "provenance" not in (tmp_path / "e.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"begin_ns": ', '"begin_ns": 9999999999'),
+        ('"duration": 1.5', '"duration": NaN'),
+        ('"task": 0', '"task": 7'),
+        ('"status": "succeeded", ', ""),
+        ('"label": ', '"lebal": '),
+        ('"config": {', '"config": [' + "[" * 100_000),
+        ('"inputs": {"read"', '"inputs": {"read": 1, "x"'),
+    ],
+)
+def test_broken_records_are_refused(
+    registered: Butler,
+    chain: tuple[list[DatasetRef], list[QuantumRecord]],
+    empty: Butler,
+    tmp_path: Path,
+    old: str,
+    new: str,
+) -> None:
+    """An export whose records say impossible things is refused, and nothing is imported."""
+    with registered.export(directory=tmp_path, transfer="copy") as export:
+        export.saveDatasets(chain[0])
+    path = tmp_path / "export.yaml"
+    values = yaml.safe_load("provenance:" + path.read_text().partition("provenance:")[2])["provenance"]
+    broken = {key: [text.replace(old, new) for text in texts] for key, texts in values.items()}
+    assert broken != values
+    text = path.read_text().partition("provenance:")[0] + yaml.safe_dump({"provenance": broken})
+    with pytest.raises(FileFormatError, match="record of a quantum"):
+        empty.import_(filename=io.StringIO(text), without_datastore=True)
+    assert kept(empty) == set()

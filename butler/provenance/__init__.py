@@ -2,5 +2,21 @@
 
 from .dataset_provenance import DatasetProvenance, with_provenance
 from .quantum_record import QuantumRecord, RecordedDataset, TaskRecord
+from .simple_records import (
+    datasets_from_simple,
+    datasets_to_simple,
+    records_from_simple,
+    records_to_simple,
+)
 
-__all__ = ["DatasetProvenance", "QuantumRecord", "RecordedDataset", "TaskRecord", "with_provenance"]
+__all__ = [
+    "DatasetProvenance",
+    "QuantumRecord",
+    "RecordedDataset",
+    "TaskRecord",
+    "datasets_from_simple",
+    "datasets_to_simple",
+    "records_from_simple",
+    "records_to_simple",
+    "with_provenance",
+]

@@ -1,15 +1,20 @@
-"""How quanta are written into columns: short, for there are many, and each has many datasets."""
+"""How quanta are written into columns."""
 
 from __future__ import annotations
 
 import json
-import uuid
 import zlib
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from ..errors import RepositoryCorruptionError
-from ..provenance import QuantumRecord, RecordedDataset, TaskRecord
+from ..provenance import (
+    QuantumRecord,
+    RecordedDataset,
+    TaskRecord,
+    datasets_from_simple,
+    datasets_to_simple,
+)
 
 __all__ = [
     "pack_data_id",
@@ -19,9 +24,6 @@ __all__ = [
     "unpack_datasets",
     "unpack_settings",
 ]
-
-_Datasets = Mapping[str, tuple[RecordedDataset, ...]]
-_ROLES: Final = ("inputs", "outputs", "unwritten")
 
 
 def pack_settings(task: TaskRecord) -> bytes:
@@ -47,42 +49,13 @@ def unpack_data_id(text: str) -> dict[str, Any]:
 
 
 def pack_datasets(record: QuantumRecord) -> bytes:
-    """Return the datasets of a quantum: a list of rows for each connection, their common keys told once."""
-    values = {role: _table(getattr(record, role), with_ids=role != "unwritten") for role in _ROLES}
-    return _packed({role: table for role, table in values.items() if table})
+    """Return the datasets of a quantum."""
+    return _packed(datasets_to_simple(record))
 
 
 def unpack_datasets(packed: bytes) -> dict[str, dict[str, tuple[RecordedDataset, ...]]]:
-    """Return by role, `inputs`, `outputs` or `unwritten`, and connection what `pack_datasets` was given."""
-    values = _unpacked(packed)
-    return {
-        role: {name: _datasets(*table) for name, table in values.get(role, {}).items()} for role in _ROLES
-    }
-
-
-def _table(datasets: _Datasets, *, with_ids: bool) -> dict[str, Any]:
-    return {
-        name: [
-            members[0].dataset_type,
-            list(members[0].data_id),
-            [[d.id.hex if with_ids else "", d.run, *d.data_id.values()] for d in members],
-        ]
-        for name, members in datasets.items()
-        if members
-    }
-
-
-def _datasets(kind: str, keys: list[str], rows: list[list[Any]]) -> tuple[RecordedDataset, ...]:
-    return tuple(
-        RecordedDataset(
-            uuid.UUID(hex=digits) if digits else _UNSEEN, kind, run, dict(zip(keys, values, strict=True))
-        )
-        for digits, run, *values in rows
-    )
-
-
-_UNSEEN: Final = uuid.UUID(int=0)
-"""Stands for the UUID of what was not written."""
+    """Return the `inputs`, `outputs` and `unwritten` of the quantum that `pack_datasets` was given."""
+    return datasets_from_simple(_unpacked(packed))
 
 
 def _packed(values: Any) -> bytes:
@@ -93,7 +66,5 @@ def _unpacked(packed: bytes) -> dict[str, Any]:
     try:
         values: dict[str, Any] = json.loads(zlib.decompress(packed))
     except (ValueError, zlib.error) as error:
-        raise RepositoryCorruptionError(
-            f"what the registry keeps of a quantum is damaged: {error}"
-        ) from error
+        raise RepositoryCorruptionError(f"the record of a quantum is damaged: {error}") from error
     return values

@@ -106,6 +106,22 @@ class QuantumStore:
         """Return the quantum that made each dataset; nothing for one that no quantum made."""
         return dict(self._linked(ids, is_output=True))
 
+    def ancestry(self, ids: Sequence[uuid.UUID]) -> list[QuantumRecord]:
+        """Return the quanta that made some datasets, those that made what these read, and so on."""
+        found: dict[uuid.UUID, QuantumRecord] = {}
+        waiting = list(ids)
+        while waiting:
+            makers = {record.id: record for record in self.producers(waiting).values()}
+            new = [record for key, record in makers.items() if key not in found]
+            found |= {record.id: record for record in new}
+            waiting = list({dataset.id for record in new for dataset in record.all_inputs()})
+        return list(found.values())
+
+    def insert_missing(self, records: Sequence[QuantumRecord]) -> None:
+        """Insert quanta that are not known yet; what is known of the others stays."""
+        known = {record.id for record in self.get([record.id for record in records])}
+        self.insert([record for record in records if record.id not in known])
+
     def consumers(self, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[QuantumRecord]]:
         """Return the quanta that read each dataset; nothing for one that none read."""
         found: dict[uuid.UUID, list[QuantumRecord]] = {}

@@ -1,4 +1,4 @@
-"""The init phase of a run: dataset types, configs, init outputs and versions, once before any quantum."""
+"""The init phase of a run: dataset types, configs, init outputs, versions, once before any quantum."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from butler.errors import ConflictingDefinitionError, MissingCollectionError, Mi
 from connections import ConfigRecord, PipelineTaskNode, QuantumGraph
 from connections.errors import MissingPrerequisiteError
 
+from ..errors import RunConflictError, VersionConflictError
 from .make_task import make_task
-from .packages import PACKAGES, keep_packages, versions_in_use
+from .packages import PACKAGES, version_differences, versions_in_use
 from .schema_differences import schema_differences
 
 __all__ = ["InitOptions", "PreparedRun", "prepare_run"]
@@ -30,9 +31,10 @@ class InitOptions:
     register_dataset_types
         Whether dataset types that are not known yet are registered; otherwise they are an error.
     save_init_outputs
-        Whether init outputs and configs are written; otherwise what the run has of them is compared alone.
+        Whether init outputs, configs and versions are written; otherwise what the run has of them is compared
+        alone.
     save_versions
-        Whether the versions of all packages are kept, and compared with those that the run has.
+        Whether versions of packages are compared, and so written.
     """
 
     register_dataset_types: bool = True
@@ -49,7 +51,7 @@ class PreparedRun:
     init_inputs
         Objects that tasks need when they are made, by label and connection; of tasks that need some.
     versions
-        Versions of packages by name; empty if they are not to be kept.
+        Versions of packages by name; empty if nobody looked.
     """
 
     init_inputs: Mapping[str, Mapping[str, Any]]
@@ -74,28 +76,29 @@ def prepare_run(graph: QuantumGraph, butler: Butler, options: InitOptions | None
     Raises
     ------
     ConflictingDefinitionError
-        Raised if a dataset type is registered otherwise, or the run has other configs, init outputs or
-        versions; the message has the differences.
+        Raised if a dataset type is registered otherwise.
+    RunConflictError
+        Raised if the run has other configs, init outputs or versions (`VersionConflictError`); the message
+        has the differences.
     MissingDatasetTypeError
         Raised if a dataset type is not registered, and may not be.
     """
     options = options or InitOptions()
     phase = _InitPhase(graph, butler)
-    _check_dataset_types(graph, butler, may_register=options.register_dataset_types)
+    kinds = _written_types(graph, options)
+    _check_dataset_types(kinds, butler, may_register=options.register_dataset_types)
+    if options.save_versions:
+        phase.compare_versions()
     phase.compare_configs()
     phase.make_init_outputs()
-    nodes = graph.pipeline.nodes
-    versions = versions_in_use(node.task_class_name for node in nodes) if options.save_versions else {}
     with butler.transaction():
         butler.registry.registerRun(graph.run)
         if options.register_dataset_types:
-            for kind in _written_types(graph):
+            for kind in kinds:
                 butler.registry.registerDatasetType(kind)
         if options.save_init_outputs:
             phase.write()
-            if versions:
-                keep_packages(versions, graph.run, butler)
-    return PreparedRun(phase.init_inputs(), versions)
+    return PreparedRun(phase.init_inputs(), phase.versions)
 
 
 class _InitPhase:
@@ -106,6 +109,21 @@ class _InitPhase:
         self._butler = butler
         self._new: list[tuple[DatasetType, Any]] = []
         self._objects: dict[str, Any] = {}
+        self._new_versions: dict[str, str] | None = None
+        self.versions: dict[str, str] = {}
+
+    def compare_versions(self) -> None:
+        """Compare the versions of all packages with those that the run has."""
+        versions = versions_in_use(node.task_class_name for node in self._graph.pipeline.nodes)
+        self.versions = versions
+        known = self._known(PACKAGES.name) or {}
+        if lines := version_differences(known, versions):
+            raise VersionConflictError(
+                f"run {self._graph.run!r} was made with other versions (in the run -> now):\n{_some(lines)}\n"
+                "use a new run, or --no-versions if that makes no difference"
+            )
+        if versions.keys() - known.keys():
+            self._new_versions = dict(sorted({**known, **versions}.items()))
 
     def compare_configs(self) -> None:
         """Compare the configs of all tasks with those that the run has."""
@@ -117,7 +135,7 @@ class _InitPhase:
             else:
                 lines += ConfigRecord.from_simple(node.label, known).differences(record, self._graph.run)
         if lines:
-            raise ConflictingDefinitionError(
+            raise RunConflictError(
                 f"run {self._graph.run!r} was made with another config:\n{_some(lines)}\n"
                 "a run has one config for each task: use a new run"
             )
@@ -141,7 +159,7 @@ class _InitPhase:
                     lines += [f"{kind.name}: {line}" for line in found]
                 self._objects[kind.name] = made if known is None else known
         if lines:
-            raise ConflictingDefinitionError(
+            raise RunConflictError(
                 f"run {self._graph.run!r} was made with another schema (in the run -> now):\n{_some(lines)}\n"
                 "a run has one schema for each dataset type: use a new run"
             )
@@ -150,6 +168,17 @@ class _InitPhase:
         """Write what the run has not."""
         for kind, value in self._new:
             self._butler.put(value, kind, run=self._graph.run)
+        if self._new_versions is not None:
+            self._write_versions(self._new_versions)
+
+    def _write_versions(self, versions: dict[str, str]) -> None:
+        """Write versions, in place of those that the run has."""
+        known = self._butler.find_dataset(PACKAGES, collections=[self._graph.run])
+        if known is None:
+            self._butler.put(versions, PACKAGES, run=self._graph.run)
+        else:
+            self._butler.pruneDatasets([known], unstore=True)
+            self._butler.put(versions, known)
 
     def init_inputs(self) -> dict[str, dict[str, Any]]:
         """Return what the tasks need when they are made."""
@@ -190,15 +219,15 @@ def _attribute(task: Any, field: str, node: PipelineTaskNode) -> Any:
         ) from None
 
 
-def _written_types(graph: QuantumGraph) -> Iterable[DatasetType]:
-    yield from (kind for node in graph.pipeline.nodes for kind in node.dataset_types)
-    yield PACKAGES
+def _written_types(graph: QuantumGraph, options: InitOptions) -> list[DatasetType]:
+    kinds = [kind for node in graph.pipeline.nodes for kind in node.dataset_types]
+    return [*kinds, PACKAGES] if options.save_versions else kinds
 
 
-def _check_dataset_types(graph: QuantumGraph, butler: Butler, *, may_register: bool) -> None:
+def _check_dataset_types(kinds: Iterable[DatasetType], butler: Butler, *, may_register: bool) -> None:
     """Refuse dataset types that cannot be registered, or that would have to be and may not."""
     missing = []
-    for kind in _written_types(graph):
+    for kind in kinds:
         try:
             known = butler.registry.getDatasetType(kind.name)
         except MissingDatasetTypeError:

@@ -10,17 +10,14 @@ from functools import cache
 from importlib import metadata
 from typing import Final
 
-from butler import Butler, DatasetType
+from butler import DatasetType
 
-from ..errors import VersionConflictError
-
-__all__ = ["PACKAGES", "keep_packages", "versions_in_use"]
+__all__ = ["PACKAGES", "version_differences", "versions_in_use"]
 
 PACKAGES: Final = DatasetType("packages", (), "Packages")
 """Versions by name, one dataset in each run."""
 _REQUIREMENT: Final = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 """Start of a requirement as PEP 508 has it: the name of a distribution."""
-_MOST_TOLD: Final = 10
 
 
 def versions_in_use(task_classes: Iterable[str]) -> dict[str, str]:
@@ -47,40 +44,13 @@ def versions_in_use(task_classes: Iterable[str]) -> dict[str, str]:
     return dict(sorted(versions.items()))
 
 
-def keep_packages(versions: Mapping[str, str], run: str, butler: Butler) -> None:
-    """Write the versions, or compare them with those of a run that has them; new names are added.
-
-    Parameters
-    ----------
-    versions
-        What `versions_in_use` returned.
-    run
-        RUN of the outputs; it exists, and `PACKAGES` is registered.
-    butler
-        Writeable butler of the repository.
-
-    Raises
-    ------
-    VersionConflictError
-        Raised if the run was made with other versions; the message has both.
-    """
-    known_ref = butler.find_dataset(PACKAGES, collections=run)
-    if known_ref is None:
-        butler.put(dict(versions), PACKAGES, run=run)
-        return
-    known: dict[str, str] = butler.get(known_ref)
-    differing = [name for name in sorted(known.keys() & versions.keys()) if known[name] != versions[name]]
-    if differing:
-        told = [f"{name} {known[name]} (now {versions[name]})" for name in differing[:_MOST_TOLD]]
-        more = f" and {len(differing) - _MOST_TOLD} more" if len(differing) > _MOST_TOLD else ""
-        raise VersionConflictError(
-            f"run {run!r} was made with {', '.join(told)}{more}; use another run, or --no-versions if that "
-            "makes no difference"
-        )
-    if versions.keys() - known.keys():
-        with butler.transaction():
-            butler.pruneDatasets([known_ref], unstore=True)
-            butler.put({**known, **versions}, known_ref)
+def version_differences(known: Mapping[str, str], versions: Mapping[str, str]) -> list[str]:
+    """Return a line for each package that has another version: ``name: known -> now``; new ones are none."""
+    return [
+        f"{name}: {known[name]} -> {versions[name]}"
+        for name in sorted(known.keys() & versions.keys())
+        if known[name] != versions[name]
+    ]
 
 
 def _top_names(modules: Iterable[str]) -> set[str]:
