@@ -10,7 +10,8 @@ from butler.safe_yaml import load_yaml
 from ..ready_pipelines import ready_pipelines
 from .build import build
 from .demo import demo
-from .run import qgraph, run
+from .qgraph import qgraph
+from .run import run
 
 __all__ = ["main"]
 

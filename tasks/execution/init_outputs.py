@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from butler import Butler, DatasetType
 from butler.errors import ConflictingDefinitionError, MissingCollectionError, MissingDatasetTypeError
-from connections import ConfigRecord, PipelineTaskNode, QuantumGraph
+from connections import ConfigRecord, PipelineTaskNode, QuantumGraph, unregistered
 from connections.errors import MissingPrerequisiteError
 
 from ..errors import RunConflictError, VersionConflictError
@@ -226,15 +226,7 @@ def _written_types(graph: QuantumGraph, options: InitOptions) -> list[DatasetTyp
 
 def _check_dataset_types(kinds: Iterable[DatasetType], butler: Butler, *, may_register: bool) -> None:
     """Refuse dataset types that cannot be registered, or that would have to be and may not."""
-    missing = []
-    for kind in kinds:
-        try:
-            known = butler.registry.getDatasetType(kind.name)
-        except MissingDatasetTypeError:
-            missing.append(kind.name)
-            continue
-        if known != kind:
-            raise ConflictingDefinitionError(f"the repository has <{known}>, the pipeline writes <{kind}>")
+    missing = unregistered(kinds, butler)
     if missing and not may_register:
         raise MissingDatasetTypeError(
             f"no dataset type {', '.join(missing)}; register it (--register-dataset-types)"
