@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from .resolving import ExistingOutputs
     from .run_collections import RunCollections
     from .saved_graph import load_graph
+    from .written_types import unregistered
 else:
     # To declare connections or to run what is planned, neither registry nor builder is needed.
     __getattr__ = late_names(
@@ -80,6 +81,7 @@ else:
             "pipeline_view": ["to_mermaid", "to_svg", "to_text"],
             "quantum": ["Quantum"],
             "resolving": ["ExistingOutputs"],
+            "written_types": ["unregistered"],
             "run_collections": ["RunCollections"],
             "saved_graph": ["load_graph"],
         },
@@ -131,6 +133,7 @@ __all__ = [
     "to_mermaid",
     "to_svg",
     "to_text",
+    "unregistered",
     "workflow_dot",
     "workflow_lines",
     "workflow_mermaid",

@@ -23,11 +23,14 @@
     NoWorkFound (connections)
     ├── UnprocessableDataError     the data are so bad that nothing can be made of them
     └── UpstreamFailureNoWorkFound a failure that an earlier quantum has got over left too little
+    ConflictingDefinitionError (butler)
+    └── RunConflictError           a run was made otherwise: another config or schema
+        └── VersionConflictError   ... or other versions of packages
 """
 
 from __future__ import annotations
 
-from butler.errors import ButlerUserError
+from butler.errors import ButlerUserError, ConflictingDefinitionError
 from connections.errors import NoWorkFound
 
 __all__ = [
@@ -40,10 +43,12 @@ __all__ = [
     "PsfMatchError",
     "QuantumError",
     "RepeatableQuantumError",
+    "RunConflictError",
     "TaskError",
     "TransientError",
     "UnprocessableDataError",
     "UpstreamFailureNoWorkFound",
+    "VersionConflictError",
     "WarpError",
     "WarpGeometryError",
     "WarpInputsError",
@@ -130,3 +135,11 @@ class UnprocessableDataError(NoWorkFound):
 
 class UpstreamFailureNoWorkFound(NoWorkFound):
     """A failure that an earlier quantum has got over left too little; a success without outputs."""
+
+
+class RunConflictError(ConflictingDefinitionError):
+    """A run was made with another config or schema; another run has no such conflict."""
+
+
+class VersionConflictError(RunConflictError):
+    """A run was made with other versions of packages."""
