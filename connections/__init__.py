@@ -36,6 +36,14 @@ if TYPE_CHECKING:
     from .config_view import config_lines, history_lines
     from .graph import DroppedQuanta, GraphWalker, QuantumGraph
     from .graph_file import GraphFile
+    from .graph_view import (
+        graph_summary,
+        plan_lines,
+        quanta_lines,
+        workflow_dot,
+        workflow_lines,
+        workflow_mermaid,
+    )
     from .graph_writer import save_graph
     from .overrides import Override, read_overrides
     from .pipeline import Pipeline
@@ -46,6 +54,7 @@ if TYPE_CHECKING:
     from .resolving import ExistingOutputs
     from .run_collections import RunCollections
     from .saved_graph import load_graph
+    from .written_types import unregistered
 else:
     # To declare connections or to run what is planned, neither registry nor builder is needed.
     __getattr__ = late_names(
@@ -56,6 +65,14 @@ else:
             "config_view": ["config_lines", "history_lines"],
             "graph": ["DroppedQuanta", "GraphWalker", "QuantumGraph"],
             "graph_file": ["GraphFile"],
+            "graph_view": [
+                "graph_summary",
+                "plan_lines",
+                "quanta_lines",
+                "workflow_dot",
+                "workflow_lines",
+                "workflow_mermaid",
+            ],
             "graph_writer": ["save_graph"],
             "overrides": ["Override", "read_overrides"],
             "pipeline": ["Pipeline"],
@@ -64,6 +81,7 @@ else:
             "pipeline_view": ["to_mermaid", "to_svg", "to_text"],
             "quantum": ["Quantum"],
             "resolving": ["ExistingOutputs"],
+            "written_types": ["unregistered"],
             "run_collections": ["RunCollections"],
             "saved_graph": ["load_graph"],
         },
@@ -105,11 +123,18 @@ __all__ = [
     "adjust_quantum",
     "build_graph",
     "config_lines",
+    "graph_summary",
     "history_lines",
     "load_graph",
+    "plan_lines",
+    "quanta_lines",
     "read_overrides",
     "save_graph",
     "to_mermaid",
     "to_svg",
     "to_text",
+    "unregistered",
+    "workflow_dot",
+    "workflow_lines",
+    "workflow_mermaid",
 ]

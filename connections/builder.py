@@ -20,6 +20,7 @@ from .pipeline import Pipeline
 from .pipeline_node import parent_name
 from .quantum import Quantum
 from .resolving import ExistingOutputs, Resolution
+from .written_types import unregistered
 
 __all__ = ["build_graph"]
 
@@ -75,6 +76,8 @@ def build_graph(
         Raised if there is nothing to do, with the reason; not if all was done before.
     OutputExistsError
         Raised if the run has an output already, and the options do not say what to do about it.
+    ConflictingDefinitionError
+        Raised if the repository knows a dataset type that the tasks write otherwise.
     MissingPrerequisiteError
         Raised if a prerequisite is missing.
     ScalarError, QuantumGraphError
@@ -82,6 +85,7 @@ def build_graph(
     InvalidQueryError
         Raised if the condition is wrong.
     """
+    unregistered((kind for node in pipeline.nodes for kind in node.dataset_types), butler)
     query = GraphQuery(where, bind, data_ids, tuple(dataset_query_constraint))
     done_in = [*([run] if skip_existing else []), *skip_existing_in]
     policy = ExistingOutputs(done_in, clobber_outputs)

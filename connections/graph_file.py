@@ -16,13 +16,16 @@ from pydantic import ValidationError
 
 from butler import ButlerUserError, DataCoordinate, DatasetType
 from butler.dimensions import UNIVERSE
+from butler.safe_yaml import load_yaml
 
 from .errors import GraphFileError
 from .graph import DroppedQuanta
 from .graph_archive import FORMAT, HEADER, VERSION, BlockDatasets, GraphHeader, QuantaColumns
 from .graph_columns import as_quanta, matching_places
+from .pipeline_file import parse_pipeline
 from .quantum import Quantum
 from .run_collections import RunCollections
+from .selection import select_labels
 
 __all__ = ["GraphFile"]
 
@@ -61,6 +64,10 @@ class GraphFile:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         self._archive.close()
 
     @cached_property
@@ -97,6 +104,19 @@ class GraphFile:
         for block in self.header.blocks:
             counts[block.label] += block.n_quanta
         return counts
+
+    def labels(self, selection: str) -> list[str]:
+        """Return the labels of tasks that a selection names; see `select_labels`.
+
+        Raises
+        ------
+        PipelineError
+            Raised for a name that there is not.
+        """
+        with self._told():
+            described = parse_pipeline(load_yaml(self.header.pipeline, "its pipeline"))
+        subsets = {name: subset.labels for name, subset in described.subsets.items()}
+        return select_labels(selection, list(self.header.tasks), subsets)
 
     def quanta(
         self,

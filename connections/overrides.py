@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from butler.assignments import read_assignments
 from butler.errors import FileFormatError
 from butler.safe_yaml import load_yaml
 
@@ -60,56 +60,13 @@ def read_overrides(path: Path) -> list[Override]:
         content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"cannot read the config file {path}: {error.strerror}") from error
-    if path.suffix == ".py":
-        return list(_assignments(content, path))
     try:
+        if path.suffix == ".py":
+            found = read_assignments(content, str(path))
+            return [Override(each.field, each.value, f"{path}:{each.line}") for each in found]
         values = load_yaml(content, str(path))
     except FileFormatError as error:
         raise ConfigError(str(error)) from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must map fields to values, not be {values!r:.60}")
     return flattened(values, str(path))
-
-
-def _assignments(content: bytes, path: Path) -> Iterator[Override]:
-    """Yield the settings of lines ``config.field = literal``."""
-    try:
-        module = ast.parse(content, filename=str(path))
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ConfigError(f"cannot read the config file {path}: {error}") from error
-    for statement in module.body:
-        source = f"{path}:{statement.lineno}"
-        try:
-            match statement:
-                case ast.Assign(targets=[ast.Attribute() as target], value=value):
-                    yield Override(_field(target), ast.literal_eval(value), source)
-                case ast.Expr(
-                    value=ast.Call(
-                        func=ast.Attribute(value=ast.Attribute() as subtask, attr="retarget"),
-                        args=[ast.Constant(value=str() as name)],
-                        keywords=[],
-                    )
-                ):
-                    yield Override(f"{_field(subtask)}.target", name, source)
-                case ast.Expr(value=ast.Constant(value=str())):
-                    continue
-                case _:
-                    raise ValueError
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
-            raise ConfigError(
-                f"{source}: {ast.unparse(statement)[:80]!r} is not run; write config.FIELD = literal, "
-                "or config.SUBTASK.retarget('package.module:Class')"
-            ) from error
-
-
-def _field(target: ast.expr) -> str:
-    """Return the path of ``config.a.b`` or ``config.a["kind"].b``, without ``config``."""
-    part: ast.expr = target
-    while not isinstance(part, ast.Name):
-        match part:
-            case ast.Attribute(value=part) | ast.Subscript(value=part, slice=ast.Constant(value=str())):
-                continue
-        raise ValueError
-    if part.id != "config":
-        raise ValueError
-    return ast.unparse(target).removeprefix("config.")

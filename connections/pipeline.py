@@ -58,6 +58,7 @@ class Pipeline:
         *,
         instrument: str | None = None,
         ready: Mapping[str, Path] | None = None,
+        selection: str = "",
     ) -> Self:
         """Read a pipeline from a YAML file.
 
@@ -71,6 +72,8 @@ class Pipeline:
             Instrument that it will run for, whose settings of the file then apply.
         ready
             Files of the pipelines that can be imported by name.
+        selection
+            Which of the tasks are wanted, as for `only`; all if empty. Others need not be importable.
 
         Raises
         ------
@@ -81,7 +84,7 @@ class Pipeline:
         """
         described = read_pipeline(path, ready)
         try:
-            return cls.from_description(described, overrides, instrument=instrument)
+            return cls.from_description(described, overrides, instrument=instrument, selection=selection)
         except ButlerUserError as error:
             error.add_note(f"in the pipeline {path}")
             raise
@@ -98,13 +101,19 @@ class Pipeline:
         overrides: Overrides | None = None,
         *,
         instrument: str | None = None,
+        selection: str = "",
     ) -> Self:
         """Make a pipeline of what files say; see `from_file`."""
         if instrument and described.instrument and instrument != described.instrument:
             raise PipelineError(f"the pipeline is for {described.instrument}, not {instrument}")
         described = replace(described, instrument=described.instrument or instrument)
+        # The ends of a range are known when all tasks are in order.
+        if selection and ".." not in selection:
+            subsets = {name: subset.labels for name, subset in described.subsets.items()}
+            chosen = select_labels(selection, list(described.tasks), subsets)
+            described.keep({*chosen, *(overrides or {})}, edit_subsets=False)
         nodes = configure_tasks(described, overrides or {})
-        return cls(
+        pipeline = cls(
             described.description,
             _ordered(nodes),
             described.subsets,
@@ -112,13 +121,14 @@ class Pipeline:
             tuple(described.contracts),
             described.instrument,
         )
+        return pipeline.only(selection) if selection else pipeline
 
     @property
     def labels(self) -> list[str]:
         """Labels of the tasks, in order."""
         return [node.label for node in self.nodes]
 
-    def only(self, selection: str | Sequence[str]) -> Pipeline:
+    def only(self, selection: str | Sequence[str]) -> Self:
         """Return the pipeline of some of the tasks.
 
         Parameters

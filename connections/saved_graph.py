@@ -87,7 +87,8 @@ def load_graph(
         raise EmptyQuantumGraphError(f"nothing to do: {'; '.join(map(str, resolution.dropped))}")
     graph = resolution.graph(resolution.dropped)
     _check_inputs(graph, butler)
-    return replace(graph, init_inputs=find_init_inputs(pipeline, butler, file.header.place.inputs))
+    path = [*butler.collections.query(run), *file.header.place.inputs]
+    return replace(graph, init_inputs=find_init_inputs(chosen, butler, path))
 
 
 def _check_origin(file: GraphFile, butler: Butler, *, check_versions: bool) -> None:

@@ -13,11 +13,13 @@
         ├── DetectionError         an image in which nothing can be detected, whatever is in it
         ├── ExplainError           a pixel that cannot be explained
         └── PsfMatchError          a PSF that cannot be matched to the model
+    ConflictingDefinitionError (butler)
+    └── VersionConflictError       a run was made with other versions of packages
 """
 
 from __future__ import annotations
 
-from butler.errors import ButlerUserError
+from butler.errors import ButlerUserError, ConflictingDefinitionError
 
 __all__ = [
     "BrightObjectError",
@@ -25,6 +27,7 @@ __all__ = [
     "ExplainError",
     "PsfMatchError",
     "TaskError",
+    "VersionConflictError",
     "WarpError",
     "WarpGeometryError",
     "WarpInputsError",
@@ -71,3 +74,7 @@ class ExplainError(TaskError):
 
 class PsfMatchError(TaskError):
     """A PSF is unknown, or cannot be turned into the model PSF well enough."""
+
+
+class VersionConflictError(ConflictingDefinitionError):
+    """A run was made with other versions of packages."""

@@ -55,5 +55,6 @@ def load_pipeline(
     """
     stem, _, selection = name.partition("#")
     path = find_pipeline(stem)
-    pipeline = Pipeline.from_file(path, overrides, instrument=instrument, ready=ready_pipelines())
-    return pipeline.only(selection) if selection else pipeline
+    return Pipeline.from_file(
+        path, overrides, instrument=instrument, ready=ready_pipelines(), selection=selection
+    )

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-import resource
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 from pydantic import Field
 
+from butler.task_metadata import TaskMetadata
 from connections.task_class import load_task
 
 from .config import Config, ConfigurableField, PipelineTaskConfig
 from .struct import Struct
+from .timer import timed
 
 __all__ = ["PipelineTask", "Task"]
 
@@ -46,7 +46,7 @@ class Task:
         self._name = name or self._DefaultName
         self._parent = parentTask
         self._subtasks: dict[str, Task] = {}
-        self.metadata: dict[str, Any] = {}
+        self.metadata = TaskMetadata()
         self.log = logging.getLogger(self.getFullName())
 
     @classmethod
@@ -82,13 +82,13 @@ class Task:
         for task in self.getTaskDict().values():
             task.metadata.clear()
 
-    def getFullMetadata(self) -> dict[str, Any]:
-        """Return the metadata of this task and all below it; keys are ``top:sub.item``."""
-        return {
-            f"{name.replace('.', ':')}.{key}": value
-            for name, task in self.getTaskDict().items()
-            for key, value in task.metadata.items()
-        }
+    def getFullMetadata(self) -> TaskMetadata:
+        """Return the metadata of this task and all below it; keys are ``top:sub.item``.
+
+        A task without metadata has no branch.
+        """
+        tasks = self.getTaskDict().items()
+        return TaskMetadata({n.replace(".", ":"): task.metadata for n, task in tasks if task.metadata})
 
     def getSchemaCatalogs(self) -> dict[str, Any]:
         """Return empty catalogs with the columns of what this task makes, by dataset type; here none."""
@@ -105,16 +105,12 @@ class Task:
             for name, catalog in task.getSchemaCatalogs().items()
         }
 
-    @contextmanager
-    def timer(self, name: str) -> Iterator[None]:
-        """Record wall time, CPU time (s) and peak memory (kiB) of a block in the metadata."""
-        wall, cpu = time.perf_counter(), time.process_time()
-        try:
-            yield
-        finally:
-            self.metadata[f"{name}WallTime"] = time.perf_counter() - wall
-            self.metadata[f"{name}CpuTime"] = time.process_time() - cpu
-            self.metadata[f"{name}MaxResidentSetSize"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    def timer(self, name: str) -> AbstractContextManager[None]:
+        """Have a block's clock, CPU time (s) and peak memory (kiB) at its start and end in the metadata.
+
+        See `timed` for the keys, and `timeMethod` for whole methods.
+        """
+        return timed(name, self.metadata)
 
 
 class PipelineTask(Task):

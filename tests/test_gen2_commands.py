@@ -1,4 +1,4 @@
-"""assembleCoadd, makeCoaddTempExp and makeSkyMap with Gen2's command lines, on exposures like those of ci_hsc."""
+"""The Gen2 command lines: those of ci_hsc as printed, variations of them, and the way from raw images."""
 
 from __future__ import annotations
 
@@ -15,21 +15,26 @@ from click.testing import CliRunner, Result
 from repository_snapshot import snapshot
 
 from butler import Butler
-from tasks.cli.gen2 import assemble_coadd, make_coadd_temp_exp
+from butler.cli import main as butler_main
+from butler.ingest import find_sky_map
+from butler.skymaps import RingsSkyMap
+from tasks.cli.gen2 import assemble_coadd, make_coadd_temp_exp, make_sky_map, process_ccd
+from tasks.demo import SurveyConfig, simulate_survey, write_survey
 
-HSC_I = """$CI_HSC_DIR/DATA --id patch=5,4 tract=0 filter=HSC-I        --selectId visit=903986 ccd=16
-    --selectId visit=903986 ccd=22 --selectId visit=903986 ccd=23        --selectId visit=903986 ccd=100--selectId
-    visit=904014 ccd=1 --selectId visit=904014 ccd=6        --selectId visit=904014 ccd=12 --selectId visit=903990
-    ccd=18 --selectId visit=903990 ccd=25        --selectId visit=904010 ccd=4 --selectId visit=904010 ccd=10
-    --selectId visit=904010 ccd=100        --selectId visit=903988 ccd=16 --selectId visit=903988 ccd=17
-    --selectId visit=903988 ccd=23        --selectId visit=903988 ccd=24"""
+HSC_I = """$CI_HSC_DIR/DATA --id patch=5,4 tract=0 filter=HSC-I --selectId visit=903986 ccd=16 --selectId
+    visit=903986 ccd=22 --selectId visit=903986 ccd=23 --selectId visit=903986 ccd=100--selectId
+    visit=904014 ccd=1 --selectId visit=904014 ccd=6 --selectId visit=904014 ccd=12 --selectId
+    visit=903990 ccd=18 --selectId visit=903990 ccd=25 --selectId visit=904010 ccd=4 --selectId
+    visit=904010 ccd=10 --selectId visit=904010 ccd=100 --selectId visit=903988 ccd=16 --selectId
+    visit=903988 ccd=17 --selectId visit=903988 ccd=23 --selectId visit=903988 ccd=24"""
 HSC_I_MENDED = HSC_I.replace("ccd=100--selectId", "ccd=100 --selectId")
-HSC_R = """$CI_HSC_DIR/DATA --id patch=5,4 tract=0 filter=HSC-R --selectId visit=903334 ccd=16        --selectId
-    visit=903334 ccd=22 --selectId visit=903334 ccd=23 --selectId visit=903334 ccd=100        --selectId
-    visit=903336 ccd=17 --selectId visit=903336 ccd=24 --selectId visit=903338 ccd=18        --selectId visit=903338
-    ccd=25 --selectId visit=903342 ccd=4 --selectId visit=903342 ccd=10        --selectId visit=903342 ccd=100
-    --selectId visit=903344 ccd=0 --selectId visit=903344 ccd=5        --selectId visit=903344 ccd=11 --selectId
-    visit=903346 ccd=1 --selectId visit=903346 ccd=6        --selectId visit=903346 ccd=12"""
+HSC_R = """$CI_HSC_DIR/DATA --id patch=5,4 tract=0 filter=HSC-R --selectId visit=903334 ccd=16 --selectId
+    visit=903334 ccd=22 --selectId visit=903334 ccd=23 --selectId visit=903334 ccd=100 --selectId
+    visit=903336 ccd=17 --selectId visit=903336 ccd=24 --selectId visit=903338 ccd=18 --selectId
+    visit=903338 ccd=25 --selectId visit=903342 ccd=4 --selectId visit=903342 ccd=10 --selectId
+    visit=903342 ccd=100 --selectId visit=903344 ccd=0 --selectId visit=903344 ccd=5 --selectId
+    visit=903344 ccd=11 --selectId visit=903346 ccd=1 --selectId visit=903346 ccd=6 --selectId
+    visit=903346 ccd=12"""
 ON_PATCH = "$CI_HSC_DIR/DATA --id patch=5,4 tract=0 filter=HSC-I"
 COADD = {"skymap": "discrete/ci_hsc", "tract": 0, "patch": ci_hsc.PATCH}
 
@@ -213,3 +218,57 @@ def test_help_and_a_missing_repository(tmp_path: Path) -> None:
         assert "usage: assembleCoadd REPO [OPTIONS]" in call(assemble_coadd, words, rc).stdout
     told = call(assemble_coadd, f"{tmp_path}/none --id", 1).stderr
     assert told.startswith("Error: ")
+
+
+def test_sky_maps(repo: Path, tmp_path: Path) -> None:
+    """Fields come from -c and from files as LSST has them; the same again is no error, another one is."""
+    path = tmp_path / "skymap.py"
+    path.write_text(
+        'config.skyMap = "rings"\nconfig.skyMap["rings"].numRings = 3\nconfig.pixelScale = 40.0\n'
+    )
+    words = "$CI_HSC_DIR/DATA -c projection=TAN"
+    told = call(make_sky_map, f"{words} -C {path} -c patchInnerDimensions=500,400 --show config run")
+    assert "config.skyMap['rings'].numRings=3" in told.stdout
+    assert "makeSkyMap INFO: sky map 'rings'" in told.stderr
+    with Butler(repo) as butler:
+        found = find_sky_map(butler, "rings")[1]
+    assert isinstance(found, RingsSkyMap)
+    assert (found.config.numRings, found.config.pixelScale) == (3, 40.0)
+    assert found.config.patchInnerDimensions == (500, 400)
+    again = call(make_sky_map, f"{words} -C {path} -c patchInnerDimensions=500,400")
+    assert "it was there already" in again.stderr
+    before = snapshot(repo)
+    assert "another definition" in call(make_sky_map, f"{words} -C {path}", 1).stderr
+    assert "no field 'numRing'" in call(make_sky_map, "$CI_HSC_DIR/DATA -c skyMap=rings numRing=3", 1).stderr
+    assert "there is no default sky map" in call(make_sky_map, "$CI_HSC_DIR/DATA", 2).stderr
+    shown = "--id visit=903986 --skymap around --show data"
+    assert len(call(make_sky_map, f"$CI_HSC_DIR/DATA {shown}").stdout.splitlines()) == 4
+    assert snapshot(repo) == before
+    call(make_sky_map, f"$CI_HSC_DIR/DATA {shown} run -c pixelScale=1.0 borderSize=0.001")
+    with Butler(repo) as butler:
+        around = find_sky_map(butler, "around")[1]
+    assert len(around) == 1
+    # 76 pixels of 1 arcsec, and 3.6 arcsec around them.
+    assert all(76 <= side <= 100 for side in around[0].bbox.dimensions)
+
+
+def test_the_whole_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """processCcd, makeSkyMap, makeCoaddTempExp, assembleCoadd: each finds what those before it have made."""
+    monkeypatch.setenv("CI_HSC_DIR", str(tmp_path))
+    survey = SurveyConfig(
+        n_visits=2, n_x=120, n_y=120, n_stars=25, n_galaxies=0, trail=False, n_cosmic_rays=0.0
+    )
+    write_survey(simulate_survey(survey), tmp_path / "survey")
+    for words in ("create", "ingest-exposures"):
+        more = [str(tmp_path / "survey" / "exposures")] if words != "create" else []
+        assert CliRunner().invoke(butler_main, [words, str(data()), *more]).exit_code == 0
+    call(process_ccd, "$CI_HSC_DIR/DATA --id visit=101..102 ccd=0")
+    call(make_sky_map, "$CI_HSC_DIR/DATA --id -c pixelScale=0.3")
+    call(make_coadd_temp_exp, "$CI_HSC_DIR/DATA --id tract=0 filter=i --selectId visit=101^102")
+    call(assemble_coadd, "$CI_HSC_DIR/DATA --id tract=0 patch=0,0 filter=i --selectId visit=101..102")
+    with Butler(data(), collections="rerun/default") as butler:
+        key = {"skymap": "discrete", "tract": 0, "patch": 0, "band": "i"}
+        inputs = butler.get("deepCoadd.coaddInputs", key)
+        assert len(butler.query_datasets("calexp")) == 2
+    assert [row.visit for row in inputs.visits] == [101, 102]
+    assert len(runs(data())) == 1

@@ -137,10 +137,10 @@ def execute(butler: Butler, **options: Any) -> RunReport:
 
 
 def state(butler: Butler) -> dict[str, set[object]]:
-    """Return the ids of what the run has, by dataset type, apart from configs."""
+    """Return the ids of what the run has, by dataset type, apart from configs and versions."""
     found: dict[str, set[object]] = {}
     for ref in butler.query_all_datasets("out"):
-        if not ref.datasetType.name.endswith("_config"):
+        if not ref.datasetType.name.endswith(("_config", "packages")):
             found.setdefault(ref.datasetType.name, set()).add(ref.id)
     return found
 

@@ -42,8 +42,8 @@ def test_everything_runs(butler: Butler, processes: int) -> None:
     result = butler.find_dataset("doubled", instrument="Cam", visit=2, collections="out")
     assert source is not None
     assert result is not None
-    assert metadata["quantum"]["inputs"]["number"] == [str(source.id)]
-    assert metadata["quantum"]["outputs"] == [str(result.id)]
+    assert metadata.getArray("quantum.inputs.number") == [str(source.id)]
+    assert metadata.getArray("quantum.outputs") == [str(result.id)]
     assert butler.verify().is_clean
 
 

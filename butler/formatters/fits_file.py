@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import BoxError, ButlerUserError, FileFormatError, StorageClassError
 from .byte_source import ByteSource
-from .fits_cards import card_values
+from .fits_cards import CardValues
 from .fits_header import set_cards
 
 __all__ = [
@@ -31,6 +31,8 @@ __all__ = [
 
 _BLOCK: Final = 2880
 _MAX_HEADER_BLOCKS: Final = 4096
+_END_CARD: Final = re.compile(rb"(?s:.{80})*?END {77}")
+"""Cards up to one that is END."""
 _PARSING_ERRORS: Final = (
     ArithmeticError,
     AssertionError,
@@ -80,11 +82,15 @@ class HduInfo:
         return fits.Header.fromstring(self._text)
 
     @cached_property
-    def cards(self) -> Mapping[str, Any]:
+    def cards(self) -> CardValues:
         """Values of the cards but comments; of a repeated card the first."""
-        return card_values(self._text)
+        return CardValues(self._text)
 
-    @property
+    def may_have(self, text: str) -> bool:
+        """Tell whether a text stands anywhere in the header."""
+        return text in self._text
+
+    @cached_property
     def data_size(self) -> int:
         """Bytes of data that the header promises, without padding."""
         axes = [integer_card(self.cards, f"NAXIS{i + 1}") for i in range(integer_card(self.cards, "NAXIS"))]
@@ -104,7 +110,7 @@ class HduInfo:
         """Whether the data are the table of a tile-compressed image."""
         return self._extension == "BINTABLE" and self.cards.get("ZIMAGE") is True
 
-    @property
+    @cached_property
     def axes(self) -> tuple[int, ...]:
         """Pixels along each axis of an image, x first; a third axis of one pixel does not count."""
         key = "ZNAXIS" if self.is_compressed else "NAXIS"
@@ -115,7 +121,7 @@ class HduInfo:
     @property
     def values(self) -> dict[str, Any]:
         """Values of the cards; those of a compressed image as if it were none."""
-        values = dict(self.cards)
+        values = dict(self.cards.all)
         if not self.is_compressed:
             return values
         plain = {key: value for key, value in values.items() if not _TABLE_CARD.fullmatch(key)}
@@ -177,7 +183,7 @@ def _header_text(stream: BinaryIO, source: ByteSource, *, first: bool) -> str | 
         blocks.append(block)
         if len(block) < _BLOCK:
             break
-        if any(block[i : i + 80].rstrip() == b"END" for i in range(0, _BLOCK, 80)):
+        if _END_CARD.match(block):
             return b"".join(blocks).decode("ascii", "replace")
     raise FileFormatError(f"{source} has a header without END; the file is truncated or broken")
 

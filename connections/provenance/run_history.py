@@ -6,7 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from butler import Butler, CollectionType, DataCoordinate
 from butler.provenance import QuantumRecord
@@ -15,6 +15,8 @@ from ..quantum import Quantum
 
 __all__ = ["Failures", "OutputCount", "RunHistory"]
 
+_NO_FAILURES: Final = frozenset({"succeeded", "partial", "no work", "blocked", "not run"})
+"""Statuses of what succeeded, or never ran."""
 _Key = tuple[str, tuple[Any, ...]]
 """Label and required values of a quantum."""
 
@@ -143,11 +145,11 @@ class RunHistory:
             counts[quantum.label]["never run"] += 1
         return counts
 
-    def failures(self, status: str = "failed") -> list[Failures]:
-        """Return the quanta that failed, by task and reason, the most frequent first."""
+    def failures(self) -> list[Failures]:
+        """Return the quanta that failed, whatever the way, by task and reason, the most frequent first."""
         groups: dict[tuple[str, str], list[QuantumRecord]] = {}
         for record in self.quanta:
-            if record.status == status:
+            if record.status not in _NO_FAILURES:
                 groups.setdefault((record.task.label, record.message), []).append(record)
         found = [Failures(label, message, tuple(quanta)) for (label, message), quanta in groups.items()]
         return sorted(found, key=lambda failures: -len(failures.quanta))

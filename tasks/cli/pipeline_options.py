@@ -64,21 +64,27 @@ class PipelineRequest:
         ------
         PipelineError, ConfigError
             Raised if there is no such pipeline, or if it cannot be run as asked for.
+        click.UsageError
+            Raised if none was asked for.
         """
+        if self.name is None and not any(option == "task" for option, _ in self.edits):
+            raise click.UsageError("give -p PIPELINE, or tasks with -t")
         stem, _, selection = (self.name or "").partition("#")
         path = find_pipeline(stem) if stem else None
         ready = ready_pipelines()
         described = read_pipeline(path, ready) if path else PipelineDescription("tasks of the command line")
         overrides = self._edit(described)
         try:
-            pipeline = Pipeline.from_description(
-                described, overrides, instrument=self.instrument or described.instrument or instrument
+            return Pipeline.from_description(
+                described,
+                overrides,
+                instrument=self.instrument or described.instrument or instrument,
+                selection=selection,
             )
         except ButlerUserError as error:
             if path:
                 error.add_note(f"in the pipeline {path}")
             raise
-        return pipeline.only(selection) if selection else pipeline
 
     def _edit(self, described: PipelineDescription) -> dict[str, list[Override]]:
         """Add and delete tasks; return the settings by label."""
@@ -122,8 +128,6 @@ def pipeline_options(function: Callable[..., Any]) -> Callable[..., Any]:
         given = {option: iter(options.pop(option)) for option in _EDITS}
         order = [option for option in ctx.meta[_EDITS[0]] if option in _EDITS]
         edits = tuple((option, next(given[option])) for option in order)
-        if name is None and not any(option == "task" for option, _ in edits):
-            raise click.UsageError("give -p PIPELINE, or tasks with -t")
         return function(pipeline=PipelineRequest(name, instrument, edits), **options)
 
     return command

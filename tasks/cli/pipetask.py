@@ -11,8 +11,9 @@ from ..ready_pipelines import ready_pipelines
 from .build import build
 from .cleanup import cleanup, purge
 from .demo import demo
+from .qgraph import qgraph
 from .report import report
-from .run import qgraph, run
+from .run import run
 
 __all__ = ["main"]
 

@@ -1,4 +1,4 @@
-"""``pipetask qgraph`` and ``pipetask run``: build the quantum graph of a pipeline; execute it."""
+"""``pipetask run``: build the quantum graph of a pipeline, or load it; execute it."""
 
 from __future__ import annotations
 
@@ -8,33 +8,17 @@ import click
 from tqdm import tqdm
 
 from butler import Butler
-from connections import QuantumGraph, RunCollections
+from connections import RunCollections
 
-from .build import show, show_option
 from .graph_options import GraphRequest, graph_options
 from .init_options import init_options
 from .pipeline_options import PipelineCommand
+from .qgraph import print_plan
 
 if TYPE_CHECKING:
     from ..execution import InitOptions, QuantumReport, RunReport
 
-__all__ = ["qgraph", "run"]
-
-
-@click.command(cls=PipelineCommand)
-@graph_options
-@show_option
-def qgraph(request: GraphRequest, items: tuple[str, ...]) -> None:
-    """Build a quantum graph and list its quanta; nothing is run, and nothing changes."""
-    with Butler(request.repo) as butler:
-        place, graph = request.build(butler)
-    for item in items:
-        show(graph.pipeline, item)
-    if not items:
-        for quantum in graph.quanta:
-            click.echo(str(quantum))
-    _print_plan(graph)
-    click.echo(f"outputs will be in the run {place.run}", err=True)
+__all__ = ["run"]
 
 
 @click.command(cls=PipelineCommand)
@@ -55,14 +39,14 @@ def run(
     processes: int,
     debug: bool,
 ) -> None:
-    """Build the quantum graph of a pipeline and execute it."""
+    """Build the quantum graph of a pipeline, or load it with -g, and execute it."""
     from ..execution import prepare_run, run_graph
 
     if prune_replaced and not request.replace_run:
         raise click.UsageError("--prune-replaced needs --replace-run")
     with Butler(request.repo, writeable=True) as butler:
-        place, graph = request.build(butler)
-        _print_plan(graph)
+        place, graph = request.build(butler, check_versions=init.save_versions)
+        print_plan(graph.count_by_label(), graph.n_skipped, graph.dropped)
         # What cannot be prepared must not leave a run in the chain; what is prepared is only compared again.
         prepare_run(graph, butler, init)
         place.apply(butler)
@@ -89,15 +73,6 @@ def _prune(butler: Butler, run: str, how: str) -> None:
         return
     refs = butler.query_all_datasets(run, find_first=False)
     butler.pruneDatasets(refs, disassociate=False, unstore=True)
-
-
-def _print_plan(graph: QuantumGraph) -> None:
-    for label, count in graph.count_by_label().items():
-        skipped = graph.n_skipped.get(label, 0)
-        told = f" ({skipped} done before)" if skipped else ""
-        click.echo(f"{label}: {count} quanta{told}", err=True)
-    if not graph.quanta:
-        click.echo("nothing to do: all was done before", err=True)
 
 
 def _print_report(report: RunReport, place: RunCollections, *, debug: bool) -> None:

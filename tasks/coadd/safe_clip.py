@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ..kernels.stacking import mean_and_meanclip_stack
 from ..struct import Struct
 from ..task import Task
 from .assemble_coadd import AssembleCoaddTask
-from .box_tiling import row_strips, subregions
+from .box_tiling import RowStrips, subregions
 from .clip_aware_psf import psf_without_clipped
 from .clip_decision import ClipRule, decide_clip, overlap_fractions
 from .clip_record import ClipRow, clip_record_table
@@ -27,10 +27,13 @@ from .safe_clip_config import SafeClipAssembleCoaddConfig
 from .scale_zero_point import ImageScaler
 from .seeing_match import TemplateModel
 from .warp_detections import DETECTION_PLANES, WarpDetections, count_overlaps
+from .warp_pixels import memory_of
 
 __all__ = ["SafeClipAssembleCoaddTask"]
 
 _CLIPPED = "CLIPPED"
+_COMPARISON_BYTES: Final = 28
+"""Bytes of mean, clipped mean and number of inputs of a pixel."""
 
 
 class SafeClipAssembleCoaddTask(AssembleCoaddTask):
@@ -162,8 +165,10 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         difference = MaskedImage.from_bbox(bbox, ctrl.planes)
         options = {**ctrl.stack_options(), "mask_map": self.setRejectedMaskMapping(ctrl)}
         for block in subregions(bbox, self.config.subregionSize):
-            for strip in row_strips(block, len(tempExpRefList)):
+            strips = RowStrips(block, len(tempExpRefList), _COMPARISON_BYTES)
+            for strip in strips:
                 warps = self.read_strip(strip, tempExpRefList, imageScalerList, None, ctrl.planes)
+                strips.note_memory(strip, memory_of(warps))
                 mean, clipped = mean_and_meanclip_stack(
                     [warp.image.array for warp in warps],
                     [warp.variance.array for warp in warps],

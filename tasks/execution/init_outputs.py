@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from butler import Butler, DatasetType
 from butler.errors import ConflictingDefinitionError, MissingCollectionError, MissingDatasetTypeError
-from connections import ConfigRecord, PipelineTaskNode, QuantumGraph
+from connections import ConfigRecord, PipelineTaskNode, QuantumGraph, unregistered
 from connections.errors import MissingPrerequisiteError
 
+from ..errors import VersionConflictError
 from .make_task import make_task
 from .packages import PACKAGES, version_differences, versions_in_use
 from .schema_differences import schema_differences
@@ -74,9 +75,11 @@ def prepare_run(graph: QuantumGraph, butler: Butler, options: InitOptions | None
 
     Raises
     ------
+    VersionConflictError
+        Raised if the run was made with other versions; the message has the differences.
     ConflictingDefinitionError
-        Raised if a dataset type is registered otherwise, or the run has other configs, init outputs or
-        versions; the message has the differences.
+        Raised if a dataset type is registered otherwise, or the run has other configs or init outputs; the
+        message has the differences.
     MissingDatasetTypeError
         Raised if a dataset type is not registered, and may not be.
     """
@@ -115,7 +118,7 @@ class _InitPhase:
         self.versions = versions
         known = self._known(PACKAGES.name) or {}
         if lines := version_differences(known, versions):
-            raise ConflictingDefinitionError(
+            raise VersionConflictError(
                 f"run {self._graph.run!r} was made with other versions (in the run -> now):\n{_some(lines)}\n"
                 "use a new run, or --no-versions if that makes no difference"
             )
@@ -223,15 +226,7 @@ def _written_types(graph: QuantumGraph, options: InitOptions) -> list[DatasetTyp
 
 def _check_dataset_types(kinds: Iterable[DatasetType], butler: Butler, *, may_register: bool) -> None:
     """Refuse dataset types that cannot be registered, or that would have to be and may not."""
-    missing = []
-    for kind in kinds:
-        try:
-            known = butler.registry.getDatasetType(kind.name)
-        except MissingDatasetTypeError:
-            missing.append(kind.name)
-            continue
-        if known != kind:
-            raise ConflictingDefinitionError(f"the repository has <{known}>, the pipeline writes <{kind}>")
+    missing = unregistered(kinds, butler)
     if missing and not may_register:
         raise MissingDatasetTypeError(
             f"no dataset type {', '.join(missing)}; register it (--register-dataset-types)"

@@ -15,6 +15,7 @@ from typing import Any
 from butler import ButlerUserError, DatasetRef
 from butler.datastore import FileDatastore, StagedFile
 from butler.registry import FileRecord
+from butler.task_metadata import TaskMetadata
 from connections import NoWorkFound, PipelineTaskNode, Quantum
 
 from .make_task import make_task
@@ -164,24 +165,22 @@ class _Usage:
 
 def _metadata(
     job: QuantumJob,
-    task_metadata: Mapping[str, Any],
+    task_metadata: TaskMetadata,
     usage: _Usage,
     context: QuantumContext,
     status: QuantumStatus,
     message: str,
-) -> dict[str, Any]:
+) -> TaskMetadata:
     """Return the metadata dataset: the task's own, and which datasets came from which."""
-    return {
-        **task_metadata,
-        "quantum": {
-            "id": str(job.quantum.id),
-            "status": status.value,
-            "message": message,
-            "inputs": {
-                name: [str(ref.id) for ref in refs if ref.id in job.records]
-                for name, refs in job.quantum.inputs.items()
-            },
-            "outputs": [str(ref.id) for ref, _ in context.staged],
-            **usage.to_simple(),
+    task_metadata["quantum"] = {
+        "id": str(job.quantum.id),
+        "status": status.value,
+        "message": message,
+        "inputs": {
+            name: [str(ref.id) for ref in refs if ref.id in job.records]
+            for name, refs in job.quantum.inputs.items()
         },
+        "outputs": [str(ref.id) for ref, _ in context.staged],
+        **usage.to_simple(),
     }
+    return task_metadata

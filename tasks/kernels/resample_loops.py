@@ -269,9 +269,9 @@ def resample_planes(
     table
         Taps of a `ResamplingKernel`, with columns of 0 up to the `padded_length` if that is known.
     support
-        Tuple with as many members as the kernel has taps: a length that the compiler knows makes faster loops,
-        which it makes anew for each. An empty one leaves the length open:
-        the table then has no other columns than the taps.
+        Tuple with as many members as the kernel has taps: a length that the compiler knows makes faster
+        loops, which it makes anew for each. An empty one leaves the length open: the table then has no
+        other columns than the taps.
     no_data
         Mask bit for output pixels without a finite value and a finite variance of at least 0.
     out

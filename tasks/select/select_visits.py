@@ -19,6 +19,7 @@ from ..errors import TaskError
 from ..sky_info import make_sky_info
 from ..struct import Struct
 from ..task import PipelineTask
+from ..timer import timeMethod
 from .psf_wcs_select_images import seeing_of
 from .select_visits_config import (
     BestSeeingQuantileSelectVisitsConfig,
@@ -65,6 +66,7 @@ class SelectVisitsTask(PipelineTask):
         skyInfo = make_sky_info(inputs["skyMap"], data_id["tract"], data_id["patch"])
         butlerQC.put(self.run(inputs["visitSummaries"], skyInfo), outputRefs)
 
+    @timeMethod
     def run(self, visitSummaries: Sequence[Any], skyInfo: Struct) -> Struct:
         """Choose visits.
 

@@ -15,6 +15,7 @@ from ..select import WcsSelectImagesTask
 from ..sky_info import make_sky_info
 from ..struct import Struct
 from ..task import PipelineTask, Task
+from ..timer import timeMethod
 from .bad_pixels import bad_pixels
 from .choose_detectors import check_visit_is_chosen, choose_detectors
 from .covered_box import covered_box
@@ -68,6 +69,7 @@ class MakeDirectWarpTask(PipelineTask):
             calexps = choose_detectors(self.select, calexps, skyInfo, inputs["visit_summary"])
         butlerQC.put(self.run(calexps, skyInfo, data_id["visit"]), outputRefs)
 
+    @timeMethod
     def run(self, calexp_list: Sequence[Any], skyInfo: Struct, visit: int) -> Struct:
         """Make the warp of one visit.
 

@@ -49,7 +49,8 @@ def register_gen2_sky_map(request: Request) -> int:
             records = _images(butler, request)
             if "data" in request.show:
                 for record in records:
-                    click.echo(f"id dataRef.dataId = {dict(record.dataId)}")
+                    key = {name: record[name] for name in ("instrument", "visit", "detector")}
+                    click.echo(f"id dataRef.dataId = {key}")
             name, sky_map = _around(records, fields)
         elif fields:
             with sky_map_errors("the settings"):

@@ -15,6 +15,7 @@ from butler import Butler
 from butler.errors import ConflictingDefinitionError, did_you_mean
 from connections import EmptyQuantumGraphError, Pipeline, QuantumGraph, RunCollections, build_graph
 
+from ...errors import VersionConflictError
 from ...ready_pipelines import load_pipeline
 from .arguments import Request
 from .id_keys import IdKeys
@@ -25,7 +26,7 @@ from .settings import Setting, overrides_for, read_settings
 from .showing import check_items, show_config, show_data
 
 if TYPE_CHECKING:
-    from ...execution import QuantumReport, RunReport
+    from ...execution import InitOptions, QuantumReport, RunReport
 
 __all__ = ["TaskCommand"]
 
@@ -146,28 +147,48 @@ class _Processing:
     def _execute(self, selection: Selection, place: RunCollections, graph: QuantumGraph) -> int:
         """Run the graph, in a new run if the newest one was made otherwise and that is wanted."""
         try:
-            return self._run_graph(place, graph)
+            self._prepare(place, graph)
         except ConflictingDefinitionError as error:
-            if not self._request.clobber_config:
-                error.add_note("--clobber-config begins a new run")
+            is_config = not isinstance(error, VersionConflictError)
+            wanted = self._request.clobber_config if is_config else self._request.clobber_versions
+            if not wanted:
+                error.add_note(f"--clobber-{'config' if is_config else 'versions'} begins a new run")
                 raise
             command_log().info("a new run begins: %s", error)
-        new_place, new_graph = self._plan(selection, new_run=True)
-        status = self._run_graph(new_place, new_graph)
-        if self._request.no_backup_config:
-            self._drop_configs(place.run)
-        return status
+            old = place.run
+            place, graph = self._plan(selection, new_run=True)
+            self._prepare(place, graph)
+            if is_config and self._request.no_backup_config:
+                self._drop_configs(old)
+        return self._run_graph(place, graph)
+
+    def _prepare(self, place: RunCollections, graph: QuantumGraph) -> None:
+        """Compare with what the run has, and then make it; what cannot be leaves no run in the chain."""
+        from ...execution import prepare_run
+
+        prepare_run(graph, self._butler, self._init_options())
+        place.apply(self._butler)
+
+    def _init_options(self) -> InitOptions:
+        from ...execution import InitOptions
+
+        return InitOptions(save_versions=not self._request.no_versions)
 
     def _run_graph(self, place: RunCollections, graph: QuantumGraph) -> int:
         from ...execution import run_graph
 
-        place.apply(self._butler)
         with _profile(self._request.profile), tqdm(total=len(graph.quanta), delay=1, leave=False) as bar:
 
             def step(_: QuantumReport) -> None:
                 bar.update()
 
-            report = run_graph(graph, self._butler, processes=self._request.processes, on_report=step)
+            report = run_graph(
+                graph,
+                self._butler,
+                processes=self._request.processes,
+                init=self._init_options(),
+                on_report=step,
+            )
         return self._status(report, place)
 
     def _status(self, report: RunReport, place: RunCollections) -> int:

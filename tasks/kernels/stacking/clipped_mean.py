@@ -15,9 +15,9 @@ def clipped_mean(
 ) -> float:
     """Compute the sigma-clipped mean of the good pixels of a plane, all with the same weight.
 
-    The algorithm is that of the MEANCLIP of a stack. Sums are float64, but not in the order of the pixels: the
-    last digits may differ from LSST's, but not those of the float32 that weighs an image. Of a variance plane
-    the mean is the number whose inverse weighs an image.
+    The algorithm is that of the MEANCLIP of a stack. Sums are float64, but not in the order of the pixels:
+    the last digits may differ from LSST's, but not those of the float32 that weighs an image. Of a variance
+    plane the mean is the number whose inverse weighs an image.
 
     Parameters
     ----------

@@ -92,10 +92,9 @@ def _write(result: npt.NDArray[np.float64], block: Block, outputs: Outputs, k: i
         error = np.sqrt(result[1, p])
         image[p] = result[0, p] if n_good[p] > 0 else np.nan
         variance[p] = error * error if n_good[p] > 0 else np.nan
-    if outputs.has_n_image:
-        n_image = row_of(outputs.planes, N_IMAGE, k, y, x, width)
-        for p in range(width):
-            n_image[p] = n_unmasked[p]
+    n_image = row_of(outputs.planes, N_IMAGE, k, y, x, width)
+    for p in range(width):
+        n_image[p] = n_unmasked[p]
 
 
 stack_rows = _compile_stack_rows(source_digest())

@@ -3,8 +3,8 @@
 The same sums in the same order as in `moments`, so that results are the same bits; but only those sums that a
 mean and its error need, added up while the inputs are read.
 
-What is added up lies in few arrays, at distances that the compiler knows: loops over more arrays at once would
-not be vectorized, since too many of them might overlap.
+What is added up lies in few arrays, at distances that the compiler knows: loops over more arrays at once
+would not be vectorized, since too many of them might overlap.
 """
 
 from collections.abc import Callable
@@ -124,7 +124,7 @@ def _screen(
     kept: npt.NDArray[np.uint32],
     counts: npt.NDArray[np.uint32],
 ) -> np.uint32:
-    """Decide which pixels of an input are good, count them, and return the mask bits of those that are not."""
+    """Decide which pixels of an input are good, count them, and return the mask bits of the others."""
     lost_bits = _ZERO
     for p in range(kept.size):
         bits = swap(mask[p]) if mask_swapped else mask[p]
@@ -152,7 +152,7 @@ def _add(
     for p in range(kept.size):
         value = np.float64(as_float(kept[p]))
         v = np.float64(as_float(swap(variance[p]) if swapped else variance[p]))
-        good = value == value
+        good = kept[p] != _NAN
         sums[_WEIGHT + p] += weight if good else 0.0
         sums[_PIVOT + p] += weight * value if good else 0.0
         sums[_VW2 + p] += (v * weight) * weight if good else 0.0
@@ -184,7 +184,7 @@ def _add_distances(block: MeanBlock, rules: StackRules, width: int) -> None:
         for p in range(own.size):
             value = np.float64(as_float(own[p]))
             product = weight * (value - sums[_PIVOT + p])
-            sums[_WD + p] += product if value == value else 0.0
+            sums[_WD + p] += product if own[p] != _NAN else 0.0
 
 
 @part
@@ -199,10 +199,9 @@ def _write(block: MeanBlock, rules: StackRules, outputs: Outputs, y: int, x: int
         error = np.sqrt(sums[_VW2 + p] / (w * w))
         image[p] = sums[_WD + p] / w + sums[_PIVOT + p] if good else np.nan
         variance[p] = error * error if good else np.nan
-    if outputs.has_n_image:
-        n_image = row_of(outputs.planes, N_IMAGE, 0, y, x, width)
-        for p in range(width):
-            n_image[p] = counts[_N_UNMASKED + p]
+    n_image = row_of(outputs.planes, N_IMAGE, 0, y, x, width)
+    for p in range(width):
+        n_image[p] = counts[_N_UNMASKED + p]
     tally = MeanTally(
         n_good=counts[_N_GOOD : _N_GOOD + width].view(np.int32),
         good_bits=counts[_GOOD_BITS : _GOOD_BITS + width].view(np.int32),

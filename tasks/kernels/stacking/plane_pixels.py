@@ -107,6 +107,12 @@ class PlanePixels:
         return n, counts, points[: n_inside if n_inside <= room else 0]
 
 
+def median_of_finite(values: npt.NDArray[Any]) -> float:
+    """Return the median of the finite pixels of a float32 plane ``(n_y, n_x)``; NaN if there are none."""
+    # With no bit to look for, any plane of words will do for a mask.
+    return PlanePixels(values, values.view(values.dtype.str.replace("f", "i")), 0).quartiles().median
+
+
 def _at_rank(
     rank: float,
     bracket: npt.NDArray[np.float32],

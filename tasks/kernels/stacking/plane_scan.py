@@ -138,7 +138,7 @@ def _count(
     n = below_a = below_b = below_c = up_to_a = up_to_b = up_to_c = np.int32(0)
     for p in range(values.size):
         value = values[p]
-        n += value == value
+        n += not np.isnan(value)
         below_a += value < a0
         below_b += value < b0
         below_c += value < c0
