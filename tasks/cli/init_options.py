@@ -20,6 +20,7 @@ _OPTIONS = (
         show_default=True,
         help="Register the dataset types that are written.",
     ),
+    click.option("--no-versions", is_flag=True, help="Neither keep nor compare the versions of packages."),
     click.option(
         "--skip-init-writes", is_flag=True, help="Write no configs and schemas; compare those of the run."
     ),
