@@ -1,7 +1,8 @@
-"""Building graphs: against an obvious oracle, prerequisites, constraints, reasons, queries for all at once."""
+"""Building graphs: against an obvious oracle, prerequisites, constraints, reasons, few queries."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from small_repository import DETECTORS, VISITS, fill_repository, visit_timespan
 from toy_pipeline import make_toy_repo, toy_pipeline
 
 from butler import Butler, CollectionType, DatasetRef, DatasetType
+from butler.cli import main as butler_main
 from butler.dimensions import UNIVERSE
 from butler.errors import InvalidQueryError
 from butler.registry.database import Database
@@ -262,9 +264,16 @@ def test_tables_of_data_ids(sky: Butler, tmp_path: Path, monkeypatch: pytest.Mon
     ],
 )
 def test_an_empty_graph_is_explained(sky: Butler, where: str, reason: str) -> None:
-    """What removes everything is named: a value, a condition, or a dataset type."""
-    with pytest.raises(EmptyQuantumGraphError, match=reason):
+    """What removes everything is named once, with the command that asks for the data IDs."""
+    with pytest.raises(EmptyQuantumGraphError, match=reason) as caught:
         graph_of(sky, where=where)
+    assert str(caught.value).count("calibrate, warp, stack: ") == 1
+    (note,) = caught.value.__notes__
+    command = shlex.split(note.partition(": ")[2])
+    assert command[:3] == ["butler", "query-data-ids", "REPO"]
+    result = CliRunner().invoke(butler_main, [command[1], str(sky.root), *command[3:]])
+    assert result.exit_code == 1, result.output
+    assert result.stdout == ""
 
 
 def test_dimensions_must_be_those_of_the_repository(sky: Butler) -> None:
@@ -273,6 +282,21 @@ def test_dimensions_must_be_those_of_the_repository(sky: Butler) -> None:
     sky.registry.insertDatasets("warped", [{"instrument": "CAM", "visit": 1}], run="in")
     with pytest.raises(QuantumGraphError, match="'warped' has the dimensions"):
         graph_of(sky, sky_pipeline().only("stack"))
+
+
+def test_datasets_vouch_where_there_are_no_regions(sky: Butler) -> None:
+    """An empty graph is explained by the condition, and not by regions that nobody needs."""
+    records = [{"skymap": "sky", "tract": 7, "id": 0, "cell_x": 0, "cell_y": 0}]
+    sky.registry.insertDimensionData("tract", {"skymap": "sky", "id": 7})
+    sky.registry.insertDimensionData("patch", *records)
+    warped = DatasetType("warped", ("skymap", "tract", "patch", "instrument", "visit"), DICT)
+    sky.registry.registerDatasetType(warped)
+    sky.registry.insertDatasets(
+        "warped", [{"skymap": "sky", "tract": 7, "patch": 0, "instrument": "CAM", "visit": 3}], run="in"
+    )
+    assert len(graph_of(sky, sky_pipeline().only("stack")).quanta) == 1
+    with pytest.raises(EmptyQuantumGraphError, match="no dataset fulfils 'tract = 0'"):
+        graph_of(sky, sky_pipeline().only("stack"), where="tract = 0")
 
 
 def test_tasks_that_share_nothing_are_asked_for_apart(sky: Butler) -> None:
