@@ -14,7 +14,8 @@
         ├── ExplainError           a pixel that cannot be explained
         └── PsfMatchError          a PSF that cannot be matched to the model
     ConflictingDefinitionError (butler)
-    └── VersionConflictError       a run was made with other versions of packages
+    └── RunConflictError           a run was made otherwise: another config or schema
+        └── VersionConflictError   ... or other versions of packages
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ __all__ = [
     "DetectionError",
     "ExplainError",
     "PsfMatchError",
+    "RunConflictError",
     "TaskError",
     "VersionConflictError",
     "WarpError",
@@ -76,5 +78,9 @@ class PsfMatchError(TaskError):
     """A PSF is unknown, or cannot be turned into the model PSF well enough."""
 
 
-class VersionConflictError(ConflictingDefinitionError):
+class RunConflictError(ConflictingDefinitionError):
+    """A run was made with another config or schema; another run has no such conflict."""
+
+
+class VersionConflictError(RunConflictError):
     """A run was made with other versions of packages."""

@@ -18,7 +18,9 @@ from butler import Butler
 from butler.cli import main as butler_main
 from butler.ingest import find_sky_map
 from butler.skymaps import RingsSkyMap
+from tasks.cli import main as pipetask
 from tasks.cli.gen2 import assemble_coadd, make_coadd_temp_exp, make_sky_map, process_ccd
+from tasks.cli.gen2.places import DEFAULT_CHAIN
 from tasks.demo import SurveyConfig, simulate_survey, write_survey
 
 HSC_I = """$CI_HSC_DIR/DATA --id patch=5,4 tract=0 filter=HSC-I --selectId visit=903986 ccd=16 --selectId
@@ -83,14 +85,14 @@ def repo(warped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "DATA"
 
 
-def runs(repo: Path, chain: str = "rerun/default") -> list[str]:
+def runs(repo: Path, chain: str = DEFAULT_CHAIN) -> list[str]:
     """Return the runs of a chain that are its own, newest first."""
     with Butler(repo) as butler:
         children = butler.collections.get_info(chain).children
     return [name for name in children if name.startswith(f"{chain}/")]
 
 
-def coadd_visits(repo: Path, band: str = "i", chain: str = "rerun/default") -> list[int]:
+def coadd_visits(repo: Path, band: str = "i", chain: str = DEFAULT_CHAIN) -> list[int]:
     with Butler(repo, collections=chain) as butler:
         return sorted(row.visit for row in butler.get("deepCoadd.coaddInputs", COADD, band=band).visits)
 
@@ -173,6 +175,25 @@ def test_without_select_id(repo: Path) -> None:
     assert coadd_visits(repo) == sorted(ci_hsc.DETECTORS["HSC-I"])
 
 
+def test_what_a_command_line_becomes(repo: Path) -> None:
+    """The condition that the documentation gives for pipetask makes the same coadd."""
+    call(assemble_coadd, ON_PATCH)
+    where = (
+        "instrument = 'HSC' AND skymap = 'discrete/ci_hsc' AND tract = 0 AND patch IN (69) "
+        "AND physical_filter = 'HSC-I'"
+    )
+    words = ["run", "-b", str(repo), "-p", "coadd-safeclip#assembleCoadd", "-i", "rerun/default", "-d", where]
+    result = CliRunner().invoke(pipetask, [*words, "-o", "same"])
+    assert result.exit_code == 0, result.output
+    assert len(runs(repo, "same")) == 1
+    with Butler(repo) as butler:
+        found = [
+            butler.get("deepCoadd", COADD, band="i", collections=runs(repo, c))
+            for c in ("same", DEFAULT_CHAIN)
+        ]
+    np.testing.assert_array_equal(found[0].image.array, found[1].image.array)
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -247,9 +268,8 @@ def test_sky_maps(repo: Path, tmp_path: Path) -> None:
     call(make_sky_map, f"$CI_HSC_DIR/DATA {shown} run -c pixelScale=1.0 borderSize=0.001")
     with Butler(repo) as butler:
         around = find_sky_map(butler, "around")[1]
-    assert len(around) == 1
-    # 76 pixels of 1 arcsec, and 3.6 arcsec around them.
-    assert all(76 <= side <= 100 for side in around[0].bbox.dimensions)
+    # Half the diagonal of 76 x 76 pixels of 1 arcsec, and 3.6 arcsec around it.
+    assert around.config.radiusList == pytest.approx([(76 / 2**0.5 + 3.6) / 3600], rel=0.01)
 
 
 def test_the_whole_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,7 +116,7 @@ def test_other_versions_need_a_new_run(repo: Path, monkeypatch: pytest.MonkeyPat
     before = snapshot(repo)
     monkeypatch.setattr("platform.python_version", lambda: "9.9")
     told = call("--id", "visit=2", rc=1).stderr
-    assert "(now 9.9)" in told
+    assert "-> 9.9" in told
     assert "--clobber-versions begins a new run" in told
     call("--id", "visit=2", "--clobber-config", rc=1)
     assert snapshot(repo) == before

@@ -11,7 +11,7 @@ from butler.errors import ConflictingDefinitionError, MissingCollectionError, Mi
 from connections import ConfigRecord, PipelineTaskNode, QuantumGraph, unregistered
 from connections.errors import MissingPrerequisiteError
 
-from ..errors import VersionConflictError
+from ..errors import RunConflictError, VersionConflictError
 from .make_task import make_task
 from .packages import PACKAGES, version_differences, versions_in_use
 from .schema_differences import schema_differences
@@ -75,11 +75,11 @@ def prepare_run(graph: QuantumGraph, butler: Butler, options: InitOptions | None
 
     Raises
     ------
-    VersionConflictError
-        Raised if the run was made with other versions; the message has the differences.
     ConflictingDefinitionError
-        Raised if a dataset type is registered otherwise, or the run has other configs or init outputs; the
-        message has the differences.
+        Raised if a dataset type is registered otherwise.
+    RunConflictError
+        Raised if the run has other configs, init outputs or versions (`VersionConflictError`); the message
+        has the differences.
     MissingDatasetTypeError
         Raised if a dataset type is not registered, and may not be.
     """
@@ -135,7 +135,7 @@ class _InitPhase:
             else:
                 lines += ConfigRecord.from_simple(node.label, known).differences(record, self._graph.run)
         if lines:
-            raise ConflictingDefinitionError(
+            raise RunConflictError(
                 f"run {self._graph.run!r} was made with another config:\n{_some(lines)}\n"
                 "a run has one config for each task: use a new run"
             )
@@ -159,7 +159,7 @@ class _InitPhase:
                     lines += [f"{kind.name}: {line}" for line in found]
                 self._objects[kind.name] = made if known is None else known
         if lines:
-            raise ConflictingDefinitionError(
+            raise RunConflictError(
                 f"run {self._graph.run!r} was made with another schema (in the run -> now):\n{_some(lines)}\n"
                 "a run has one schema for each dataset type: use a new run"
             )

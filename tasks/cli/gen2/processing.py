@@ -12,10 +12,10 @@ import click
 from tqdm import tqdm
 
 from butler import Butler
-from butler.errors import ConflictingDefinitionError, did_you_mean
+from butler.errors import did_you_mean
 from connections import EmptyQuantumGraphError, Pipeline, QuantumGraph, RunCollections, build_graph
 
-from ...errors import VersionConflictError
+from ...errors import RunConflictError, VersionConflictError
 from ...ready_pipelines import load_pipeline
 from .arguments import Request
 from .id_keys import IdKeys
@@ -148,7 +148,7 @@ class _Processing:
         """Run the graph, in a new run if the newest one was made otherwise and that is wanted."""
         try:
             self._prepare(place, graph)
-        except ConflictingDefinitionError as error:
+        except RunConflictError as error:
             is_config = not isinstance(error, VersionConflictError)
             wanted = self._request.clobber_config if is_config else self._request.clobber_versions
             if not wanted:
