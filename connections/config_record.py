@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from pydantic_core import to_jsonable_python
 
-from .overrides import Override
+from .overrides import Override, flat_fields, settings_of
 from .pipeline_node import PipelineTaskNode
 
-__all__ = ["ConfigRecord", "flat_fields", "settings_of"]
+__all__ = ["ConfigRecord"]
 
 _TOLERANCE: Final = 1e-8
 """Relative and absolute difference of numbers that are still the same, as in LSST."""
@@ -85,30 +85,6 @@ class ConfigRecord:
     def _who_set(self, field: str) -> str:
         settings = settings_of(self.history, field)
         return settings[-1].source if settings else "default"
-
-
-def flat_fields(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield field paths and values; a subtask is its target and the fields of its config."""
-    for name, value in values.items():
-        if isinstance(value, Mapping) and set(value) == {"target", "value"}:
-            yield f"{prefix}{name}.target", value["target"]
-            yield from flat_fields(value["value"], f"{prefix}{name}.")
-        elif isinstance(value, Mapping) and value:
-            yield from flat_fields(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
-
-
-def settings_of(history: Iterable[Override], field: str) -> list[Override]:
-    """Return the settings of a field, or of what holds it, in order; those before a retarget are void."""
-    found: list[Override] = []
-    for override in history:
-        retargets = override.field.endswith(".target") and field.startswith(override.field[: -len("target")])
-        if retargets and override.field != field:
-            found = []
-        if field == override.field or field.startswith(f"{override.field}."):
-            found.append(override)
-    return found
 
 
 def _told(values: Mapping[str, Any], field: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from .config_record import flat_fields, settings_of
+from .overrides import flat_fields, settings_of
 from .pipeline import Pipeline
 from .pipeline_node import PipelineTaskNode
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from butler.safe_yaml import load_yaml
 
 from .errors import ConfigError
 
-__all__ = ["Override", "flattened", "read_overrides"]
+__all__ = ["Override", "flat_fields", "flattened", "read_overrides", "settings_of"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,30 @@ class Override:
 def flattened(values: Mapping[str, Any], source: str) -> list[Override]:
     """Return the settings of a mapping by field path, in its order."""
     return [Override(str(field), value, source) for field, value in values.items()]
+
+
+def flat_fields(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield field paths and values; a subtask is its target and the fields of its config."""
+    for name, value in values.items():
+        if isinstance(value, Mapping) and set(value) == {"target", "value"}:
+            yield f"{prefix}{name}.target", value["target"]
+            yield from flat_fields(value["value"], f"{prefix}{name}.")
+        elif isinstance(value, Mapping) and value:
+            yield from flat_fields(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def settings_of(history: Iterable[Override], field: str) -> list[Override]:
+    """Return the settings of a field, or of what holds it, in order; those before a retarget are void."""
+    found: list[Override] = []
+    for override in history:
+        retargets = override.field.endswith(".target") and field.startswith(override.field[: -len("target")])
+        if retargets and override.field != field:
+            found = []
+        if field == override.field or field.startswith(f"{override.field}."):
+            found.append(override)
+    return found
 
 
 def read_overrides(path: Path) -> list[Override]:

@@ -12,6 +12,7 @@ import yaml
 
 from butler import ButlerUserError, DatasetType
 
+from .camera_config import camera_folders
 from .connection_types import InitInput, InitOutput, Input, Output
 from .contract import Contract
 from .errors import PipelineError
@@ -59,6 +60,7 @@ class Pipeline:
         instrument: str | None = None,
         ready: Mapping[str, Path] | None = None,
         selection: str = "",
+        cameras: Sequence[Path] = (),
     ) -> Self:
         """Read a pipeline from a YAML file.
 
@@ -69,11 +71,14 @@ class Pipeline:
         overrides
             Settings by label, applied after those of the file.
         instrument
-            Instrument that it will run for, whose settings of the file then apply.
+            Instrument that it will run for, whose settings then apply: those of its camera before those of
+            the file.
         ready
             Files of the pipelines that can be imported by name.
         selection
             Which of the tasks are wanted, as for `only`; all if empty. Others need not be importable.
+        cameras
+            Folders with settings of cameras, after those that `camera_folders` finds.
 
         Raises
         ------
@@ -84,15 +89,17 @@ class Pipeline:
         """
         described = read_pipeline(path, ready)
         try:
-            return cls.from_description(described, overrides, instrument=instrument, selection=selection)
+            return cls.from_description(
+                described, overrides, instrument=instrument, selection=selection, cameras=cameras
+            )
         except ButlerUserError as error:
             error.add_note(f"in the pipeline {path}")
             raise
 
     @classmethod
     def from_values(cls, values: Any, overrides: Overrides | None = None) -> Self:
-        """Make a pipeline of plain values; see `from_file`."""
-        return cls.from_description(parse_pipeline(values), overrides)
+        """Make a pipeline of plain values, which say all: no settings of a camera apply; see `from_file`."""
+        return cls._made(parse_pipeline(values), overrides, ())
 
     @classmethod
     def from_description(
@@ -102,18 +109,29 @@ class Pipeline:
         *,
         instrument: str | None = None,
         selection: str = "",
+        cameras: Sequence[Path] = (),
     ) -> Self:
         """Make a pipeline of what files say; see `from_file`."""
         if instrument and described.instrument and instrument != described.instrument:
             raise PipelineError(f"the pipeline is for {described.instrument}, not {instrument}")
         described = replace(described, instrument=described.instrument or instrument)
+        if described.instrument is None and cameras:
+            raise PipelineError("the settings of a camera need the name of an instrument (--instrument)")
+        folders = [*camera_folders(described.instrument), *cameras] if described.instrument else []
         # The ends of a range are known when all tasks are in order.
         if selection and ".." not in selection:
             subsets = {name: subset.labels for name, subset in described.subsets.items()}
             chosen = select_labels(selection, list(described.tasks), subsets)
             described.keep({*chosen, *(overrides or {})}, edit_subsets=False)
-        nodes = configure_tasks(described, overrides or {})
-        pipeline = cls(
+        pipeline = cls._made(described, overrides, folders)
+        return pipeline.only(selection) if selection else pipeline
+
+    @classmethod
+    def _made(
+        cls, described: PipelineDescription, overrides: Overrides | None, folders: Sequence[Path]
+    ) -> Self:
+        nodes = configure_tasks(described, overrides or {}, folders)
+        return cls(
             described.description,
             _ordered(nodes),
             described.subsets,
@@ -121,7 +139,6 @@ class Pipeline:
             tuple(described.contracts),
             described.instrument,
         )
-        return pipeline.only(selection) if selection else pipeline
 
     @property
     def labels(self) -> list[str]:

@@ -10,7 +10,7 @@ from butler import DatasetType
 from .connection_types import BaseConnection, Connection
 from .connections import PipelineTaskConnections
 from .errors import ConfigError
-from .overrides import Override
+from .overrides import Override, flat_fields
 from .task_class import TaskConfig, load_task
 
 __all__ = ["PipelineTaskNode", "configured_node", "dataset_type", "parent_name"]
@@ -68,23 +68,56 @@ class PipelineTaskNode:
 
 
 def configured_node(
-    label: str, task_class_name: str, overrides: Sequence[Override], faults: list[ConfigError]
+    label: str,
+    task_class_name: str,
+    overrides: Sequence[Override],
+    faults: list[ConfigError],
+    camera: Sequence[Override] = (),
 ) -> PipelineTaskNode:
     """Return a configured task; what is wrong with single settings is added to the faults.
+
+    Parameters
+    ----------
+    label
+        Name within the pipeline.
+    task_class_name
+        The class.
+    overrides
+        Settings, in order.
+    faults
+        Where faults are added.
+    camera
+        Settings before those; after them the task may change its config itself (`applyOverrides`).
 
     Raises
     ------
     ConfigError
         Raised if the class does not exist.
     """
-    settings = load_task(task_class_name).ConfigClass()
+    task_class = load_task(task_class_name)
+    settings = _updated(task_class.ConfigClass(), label, camera, faults)
+    before = dict(flat_fields(settings.to_simple()))
+    task_class.applyOverrides(settings)
+    own = [
+        Override(field, value, f"applyOverrides of {task_class_name}")
+        for field, value in flat_fields(settings.to_simple())
+        if field not in before or before[field] != value
+    ]
+    settings = _updated(settings, label, overrides, faults)
+    connections = settings.resolved_connections()
+    return PipelineTaskNode(label, task_class_name, settings, connections, (*camera, *own, *overrides))
+
+
+def _updated(
+    settings: TaskConfig, label: str, overrides: Sequence[Override], faults: list[ConfigError]
+) -> TaskConfig:
+    """Return a config with settings applied in order, as far as they are right."""
     for override in overrides:
         try:
             settings = settings.updated({override.field: override.value})
         except ConfigError as error:
             faults.append(ConfigError(f"{label}: {error} (set by {override.source})"))
-    connections = settings.resolved_connections()
-    return PipelineTaskNode(label, task_class_name, settings, connections, tuple(overrides))
+    return settings
 
 
 def parent_name(connection: BaseConnection) -> str:

@@ -74,8 +74,8 @@ def load_graph(
     found = list(file.quanta(ids=quanta, labels=chosen.labels, data_id=data_id))
     if not found:
         raise EmptyQuantumGraphError(f"nothing to do: {str(file.path)!r} has no such quanta")
-    run = file.header.place.run
-    lookup = DatasetLookup(butler)
+    place, lookup = file.header.place, DatasetLookup(butler)
+    run = place.run
     resolution = Resolution(chosen, run, lookup, existing or ExistingOutputs(complete_is_done=True))
     _find_handed_on(file, found, lookup, resolution)
     by_label: dict[str, list[Quantum]] = {label: [] for label in chosen.labels}
@@ -87,8 +87,8 @@ def load_graph(
         raise EmptyQuantumGraphError(f"nothing to do: {'; '.join(map(str, resolution.dropped))}")
     graph = resolution.graph(resolution.dropped)
     _check_inputs(graph, butler)
-    path = [*butler.collections.query(run), *file.header.place.inputs]
-    return replace(graph, init_inputs=find_init_inputs(chosen, butler, path))
+    made = [run] if run in butler.collections.query("*") else []
+    return replace(graph, init_inputs=find_init_inputs(chosen, butler, [*made, *place.inputs]))
 
 
 def _check_origin(file: GraphFile, butler: Butler, *, check_versions: bool) -> None:
@@ -112,8 +112,7 @@ def _pipeline(file: GraphFile) -> Pipeline:
     try:
         pipeline = Pipeline.from_values(load_yaml(file.header.pipeline, f"the pipeline of {name!r}"))
     except ButlerUserError as error:
-        error.add_note(f"in the pipeline of {name!r}")
-        raise
+        raise GraphFileError(f"the pipeline of {name!r} cannot be run: {error}") from error
     now = {node.label: task_entry(node) for node in pipeline.nodes}
     if now.keys() != file.header.tasks.keys():
         raise GraphFileError(f"the pipeline of {name!r} has other tasks than its quanta")

@@ -118,6 +118,8 @@ class ConfigurableField(BaseModel):
     @classmethod
     def _from_mapping(cls, values: Any, handler: Any) -> Self:
         """Find the config class of a target that comes as plain values."""
+        if isinstance(values, Mapping) and not isinstance(values.get("target"), str):
+            raise ValueError("a subtask needs its target, 'package.module:Class'")
         if isinstance(values, Mapping) and isinstance(values.get("value"), Mapping):
             return cls(values["target"], values["value"])
         return handler(values)  # type: ignore[no-any-return]

@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from butler.errors import did_you_mean
 from butler.task_metadata import TaskMetadata
+from connections.errors import ConfigError
 from connections.task_class import load_task
 
 from .config import Config, ConfigurableField, PipelineTaskConfig
@@ -55,9 +57,27 @@ class Task:
         target = f"{cls.__module__}:{cls.__qualname__}"
         return Field(default_factory=lambda: ConfigurableField(target), description=doc)
 
+    @classmethod
+    def applyOverrides(cls, config: Any) -> None:
+        """Change a config after the settings of the camera, and before those of pipelines and users.
+
+        A subclass overrides it where a default depends on others that a camera sets.
+        """
+
     def makeSubtask(self, name: str, **kwargs: Any) -> None:
-        """Make the subtask of config field ``name`` and keep it as the attribute of that name."""
-        field = getattr(self.config, name)
+        """Make the subtask of config field ``name`` and keep it as the attribute of that name.
+
+        Raises
+        ------
+        ConfigError
+            Raised if no field of that name holds a subtask, with the nearest that does.
+        """
+        fields = {key: getattr(self.config, key) for key in type(self.config).model_fields}
+        subtasks = [key for key, value in fields.items() if isinstance(value, ConfigurableField)]
+        if name not in subtasks:
+            hint = did_you_mean(name, subtasks) or "; it has none"
+            raise ConfigError(f"{type(self.config).__name__} has no subtask {name!r}{hint}")
+        field = fields[name]
         task = load_task(field.target)(config=field.value, name=name, parentTask=self, **kwargs)
         self._subtasks[name] = task
         setattr(self, name, task)

@@ -52,6 +52,7 @@ ROOMS = {
         ["task_class"],
         ["adjust_quantum", "connection_names"],
         ["connections"],
+        ["camera_config"],
         ["connection_types", "contract", "overrides"],
         ["errors"],
     ],

@@ -10,10 +10,9 @@ from butler import Butler, DataCoordinate, DatasetRef
 from butler.dimensions import UNIVERSE
 from butler.provenance import QuantumRecord, RecordedDataset, TaskRecord
 
-from ..config_record import flat_fields
 from ..errors import QuantumGraphError
 from ..graph import QuantumGraph
-from ..overrides import Override
+from ..overrides import Override, flat_fields
 from ..pipeline import Pipeline
 from ..pipeline_node import PipelineTaskNode, configured_node, dataset_type
 from ..quantum import Quantum

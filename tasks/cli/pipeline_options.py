@@ -46,11 +46,14 @@ class PipelineRequest:
         Instrument that it will run for; None if none was given.
     edits
         What is changed, ``(option, value)``, in the order in which it was given.
+    cameras
+        Folders with settings of cameras.
     """
 
     name: str | None
     instrument: str | None
     edits: tuple[tuple[str, str], ...]
+    cameras: tuple[Path, ...] = ()
 
     def load(self, instrument: str | None = None) -> Pipeline:
         """Read, edit and check the pipeline.
@@ -80,6 +83,7 @@ class PipelineRequest:
                 overrides,
                 instrument=self.instrument or described.instrument or instrument,
                 selection=selection,
+                cameras=self.cameras,
             )
         except ButlerUserError as error:
             if path:
@@ -120,15 +124,23 @@ def pipeline_options(function: Callable[..., Any]) -> Callable[..., Any]:
         metavar="LABEL:FILE",
         help="Set fields from YAML or assignments.",
     )
-    @click.option("--instrument", help="Instrument whose settings in the pipeline apply.")
+    @click.option("--instrument", help="Instrument whose settings apply.")
+    @click.option(
+        "--camera-config",
+        multiple=True,
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        metavar="FOLDER",
+        help="Settings of cameras, FOLDER/INSTRUMENT/TASK.yaml, which the pipeline's come after.",
+    )
     @click.pass_context
     @functools.wraps(function)
     def command(ctx: click.Context, /, **options: Any) -> Any:
         name, instrument = options.pop("pipeline"), options.pop("instrument")
+        cameras = options.pop("camera_config")
         given = {option: iter(options.pop(option)) for option in _EDITS}
         order = [option for option in ctx.meta[_EDITS[0]] if option in _EDITS]
         edits = tuple((option, next(given[option])) for option in order)
-        return function(pipeline=PipelineRequest(name, instrument, edits), **options)
+        return function(pipeline=PipelineRequest(name, instrument, edits, cameras), **options)
 
     return command
 

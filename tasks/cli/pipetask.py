@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from typing import Final
+
 import click
 
 from butler.cli import ErrorsInOneLine
@@ -15,11 +18,16 @@ from .run import run
 
 __all__ = ["main"]
 
+_OBJECTS_PER_COLLECTION: Final = 100_000
+"""Libraries make very many objects when they are imported, and none of them becomes garbage. To look through
+them as often as Python does by default takes a tenth of a short run."""
+
 
 @click.group(cls=ErrorsInOneLine, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="coadd-butler")
 def main() -> None:
     """Plan and run pipelines of tasks."""
+    gc.set_threshold(_OBJECTS_PER_COLLECTION, *gc.get_threshold()[1:])
 
 
 @main.command("pipelines")

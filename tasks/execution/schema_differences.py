@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from butler.tables import is_table, to_astropy
-from connections.config_record import flat_fields
+from connections.overrides import flat_fields
 
 if TYPE_CHECKING:
     from astropy.table import Table
