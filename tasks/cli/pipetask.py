@@ -30,6 +30,8 @@ them as often as Python does by default takes a tenth of a short run."""
 def main() -> None:
     """Plan and run pipelines of tasks."""
     gc.set_threshold(_OBJECTS_PER_COLLECTION, *gc.get_threshold()[1:])
+    # Nor is there anything to look for when the program ends.
+    click.get_current_context().call_on_close(gc.freeze)
 
 
 @main.command("pipelines")
