@@ -385,6 +385,26 @@ def test_from_the_command_line(butler: Butler, tmp_path: Path, monkeypatch: pyte
     assert (first[:4], second) == ("out/", "in")
 
 
+@pytest.mark.parametrize("source", [PLAN, ("-b", "repo", "-g", "plan.qg")])
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ("graph", {"double {": 4, "sum {": 1, "  <- parts: doubled@": 4, "  -> total: total@": 1}),
+        ("workflow", {"double {": 8, "  after double {": 4}),
+        ("inputs", {"number@": 4, "doubled@": 0}),
+        ("uri", {"number@": 4, "doubled@": 4, "total@": 1, "/repo/out": 5}),
+    ],
+)
+def test_what_is_shown(
+    unchanged: Butler, monkeypatch: pytest.MonkeyPatch, source: tuple[str, ...], item: str, expected: Any
+) -> None:
+    """A graph looks the same whether it was just built or is in a file."""
+    monkeypatch.chdir(Path(unchanged.root).parent)
+    result = pipetask("qgraph", *source, "--show", item)
+    assert result.exit_code == 0, result.output
+    assert {text: result.stdout.count(text) for text in expected} == expected
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
