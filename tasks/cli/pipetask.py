@@ -15,6 +15,7 @@ from .build import build
 from .demo import demo
 from .qgraph import qgraph
 from .run import run
+from .update_graph_run import update_graph_run
 
 __all__ = ["main"]
 
@@ -38,5 +39,5 @@ def list_pipelines() -> None:
         click.echo(f"{name}: {' '.join(description.split())}")
 
 
-for command in (build, qgraph, run, demo):
+for command in (build, qgraph, run, update_graph_run, demo):
     main.add_command(command)
