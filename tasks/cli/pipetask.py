@@ -17,6 +17,7 @@ from .demo import demo
 from .qgraph import qgraph
 from .report import report
 from .run import run
+from .update_graph_run import update_graph_run
 
 __all__ = ["main"]
 
@@ -42,5 +43,5 @@ def list_pipelines() -> None:
         click.echo(f"{name}: {' '.join(description.split())}")
 
 
-for command in (build, qgraph, run, report, cleanup, purge, demo):
+for command in (build, qgraph, run, report, update_graph_run, cleanup, purge, demo):
     main.add_command(command)
