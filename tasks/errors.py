@@ -13,7 +13,7 @@
         ├── DetectionError         an image in which nothing can be detected, whatever is in it
         ├── ExplainError           a pixel that cannot be explained
         └── PsfMatchError          a PSF that cannot be matched to the model
-    ConflictingDefinitionError (butler)
+    TaskError, ConflictingDefinitionError (butler)
     └── RunConflictError           a run was made otherwise: another config or schema
         └── VersionConflictError   ... or other versions of packages
 """
@@ -78,7 +78,7 @@ class PsfMatchError(TaskError):
     """A PSF is unknown, or cannot be turned into the model PSF well enough."""
 
 
-class RunConflictError(ConflictingDefinitionError):
+class RunConflictError(TaskError, ConflictingDefinitionError):
     """A run was made with another config or schema; another run has no such conflict."""
 
 
