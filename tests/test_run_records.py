@@ -39,8 +39,8 @@ def test_a_config_is_kept_once_and_compared(butler: Butler) -> None:
         task(fail=[2]).writeConfig(butler)
     assert str(caught.value).splitlines()[1:4] == [
         "double:fail = [2]",
-        "  [1]  # in mine, default",
-        "  [2]  # default",
+        "  [1]  # in mine, a script",
+        "  [2]  # a script",
     ]
     assert isinstance(caught.value, TaskError)
     assert isinstance(caught.value, ConflictingDefinitionError)

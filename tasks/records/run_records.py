@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from butler import DatasetType
-from connections import ConfigRecord
+from connections import ConfigRecord, Override
+from connections.overrides import flat_fields
 
 from ..errors import RunConflictError, TaskError
 from .packages import PACKAGES, version_differences, versions_in_use
@@ -54,7 +55,15 @@ class RunRecords:
         """
         name, run = self.getName(), _run_of(butler)
         task_class = f"{type(self).__module__}:{type(self).__qualname__}"
-        record = ConfigRecord(name, task_class, self.config.to_simple())
+        values = self.config.to_simple()
+        defaults = dict(flat_fields(type(self.config)().to_simple()))
+        # Nobody wrote down who set them.
+        history = (
+            Override(field, value, "a script")
+            for field, value in flat_fields(values)
+            if field not in defaults or defaults[field] != value
+        )
+        record = ConfigRecord(name, task_class, values, tuple(history))
 
         def differences(known: Mapping[str, Any]) -> list[str]:
             return ConfigRecord.from_simple(name, known).differences(record, run)

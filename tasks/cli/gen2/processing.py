@@ -175,7 +175,7 @@ class _Processing:
         return InitOptions(save_versions=not self._request.no_versions)
 
     def _run_graph(self, place: RunCollections, graph: QuantumGraph) -> int:
-        from ...execution import run_graph
+        from ...execution import RunListener, run_graph
 
         with _profile(self._request.profile), tqdm(total=len(graph.quanta), delay=1, leave=False) as bar:
 
@@ -187,7 +187,7 @@ class _Processing:
                 self._butler,
                 processes=self._request.processes,
                 init=self._init_options(),
-                on_report=step,
+                listener=RunListener(on_report=step),
             )
         return self._status(report, place)
 
