@@ -107,7 +107,7 @@ def _save_replay(
     from connections import QuantumGraphError, RunCollections, RunCollectionsError, save_graph
     from connections.provenance import replay
 
-    from ..execution.packages import version_differences, versions_in_use
+    from ..records import version_differences, versions_in_use
 
     if run in butler.collections.query("*"):
         raise RunCollectionsError(f"there is a collection {run!r}; what is made again needs a new run")
