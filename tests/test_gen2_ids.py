@@ -135,6 +135,8 @@ def test_settings_keep_their_order() -> None:
         ("--selectID visit=1", "did you mean '--selectId'?"),
         ("--doraise visit=1", "'visit=1' belongs to no option"),
         ("-j 0", "it must be 1 or more, not '0'"),
+        ("-t soon", "soon"),
+        ("--quantum-timeout 0", "it must be a number above 0, not '0'"),
         ("-L 10", "no log level '10'; give one of trace, debug, info"),
         ("--rerun a --output b", "not allowed with"),
         ("--legacyCoadd --warpCompareCoadd", "give one of"),
