@@ -25,7 +25,7 @@ from .run_collections import RunCollections
 __all__ = ["program_version", "save_graph", "task_entry"]
 
 _MAX_QUANTA: Final = 1000
-_MAX_DATASETS: Final = 50_000
+_MAX_DATASETS: Final = 10_000
 """A block ends when it has as many quanta, or reads and writes as many datasets."""
 
 

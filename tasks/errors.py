@@ -20,12 +20,12 @@
             ├── RepeatableQuantumError  would fail again just so
             │   └── AlgorithmError      the algorithm does not work on these data
             └── TransientError          may be over in a moment: worth another attempt
-    ConflictingDefinitionError (butler)
-    └── RunConflictError           a run was made otherwise: another config or schema
-        └── VersionConflictError   ... or other versions of packages
     NoWorkFound (connections)
     ├── UnprocessableDataError     the data are so bad that nothing can be made of them
     └── UpstreamFailureNoWorkFound a failure that an earlier quantum has got over left too little
+    ConflictingDefinitionError (butler)
+    └── RunConflictError           a run was made otherwise: another config or schema
+        └── VersionConflictError   ... or other versions of packages
 """
 
 from __future__ import annotations

@@ -168,6 +168,7 @@ def test_the_status_is_the_number_of_failures(repo: Path) -> None:
     assert result.stderr.count("ERROR: Failed on dataId=") == 2
     assert "'visit': 3" in result.stderr
     assert "visit 3 is broken" in result.stderr
+    assert "Traceback" not in result.stderr
     assert doubled(repo, "rerun/a") == {2: 40, 4: 80}
     result = call("--id", "--rerun", "b", "-c", "fail=[1, 3]", "--noExit")
     assert "ERROR: 2 failed" in result.stderr

@@ -24,7 +24,6 @@ _OPTIONS = (
     click.option(
         "--skip-init-writes", is_flag=True, help="Write no configs and schemas; compare those of the run."
     ),
-    click.option("--no-versions", is_flag=True, help="Neither compare nor keep versions of packages."),
 )
 
 

@@ -12,8 +12,10 @@ from butler.safe_yaml import load_yaml
 
 from ..ready_pipelines import ready_pipelines
 from .build import build
+from .cleanup import cleanup, purge
 from .demo import demo
 from .qgraph import qgraph
+from .report import report
 from .run import run
 
 __all__ = ["main"]
@@ -38,5 +40,5 @@ def list_pipelines() -> None:
         click.echo(f"{name}: {' '.join(description.split())}")
 
 
-for command in (build, qgraph, run, demo):
+for command in (build, qgraph, run, report, cleanup, purge, demo):
     main.add_command(command)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from butler import Butler, DatasetType
-from butler.errors import ConflictingDefinitionError, MissingCollectionError, MissingDatasetTypeError
+from butler.errors import MissingCollectionError, MissingDatasetTypeError
 from connections import ConfigRecord, PipelineTaskNode, QuantumGraph, unregistered
 from connections.errors import MissingPrerequisiteError
 

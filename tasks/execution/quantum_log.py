@@ -8,7 +8,9 @@ from contextlib import contextmanager
 
 from butler.log_records import ButlerLogRecord, ButlerLogRecords
 
-__all__ = ["captured_log"]
+__all__ = ["add_silently", "captured_log"]
+
+_LOG = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -40,6 +42,12 @@ def captured_log(label: str, level: int) -> Iterator[ButlerLogRecords]:
         root.removeHandler(collector)
         for printer in printers:
             printer.removeFilter(unheard)
+
+
+def add_silently(log: ButlerLogRecords, level: int, message: str, error: BaseException | None = None) -> None:
+    """Add a message, perhaps with the traceback of an error, to a log alone; nothing is printed."""
+    trace = None if error is None else (type(error), error, error.__traceback__)
+    log.append(_LOG.makeRecord(_LOG.name, level, __file__, 0, message, (), trace))
 
 
 class _Collector(logging.Handler):

@@ -22,7 +22,7 @@ from .make_task import make_task
 from .memory import private_memory
 from .quantum_context import ExecutionResources, QuantumContext
 from .quantum_job import QuantumJob, RunSetup
-from .quantum_log import captured_log
+from .quantum_log import add_silently, captured_log
 from .quantum_report import QuantumReport
 from .quantum_status import QuantumCaveats, QuantumStatus
 
@@ -72,7 +72,7 @@ class _Attempt:
         """Run, write metadata and log, and tell what became of it."""
         with captured_log(str(self._job.quantum), self._setup.log_level) as log:
             for message in self._job.history:
-                _LOG.warning("an attempt before this one failed: %s", message)
+                add_silently(log, logging.WARNING, f"an attempt before this one failed: {message}")
             try:
                 ending = self._run()
                 self._stage_metadata(ending)
@@ -82,7 +82,8 @@ class _Attempt:
             except BaseException as error:
                 # Tasks raise what they like; also SystemExit, or a KeyboardInterrupt that no key has caused.
                 ending = _failure(error)
-                _LOG.error("%s failed: %s", self._job.quantum, ending.message, exc_info=error)
+                # Kept, not printed: whoever runs the quantum tells of it.
+                add_silently(log, logging.ERROR, f"{self._job.quantum} failed: {ending.message}", error)
         if ending.error is not None:
             self._context.discard()
         self._stage_log(log)
