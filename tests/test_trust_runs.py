@@ -27,7 +27,8 @@ N_VISITS = count(sample=30, full=1000)
 """Half the number of quanta, but for the sum."""
 N_KILLS = count(sample=3, full=60)
 N_DASK_KILLS = count(sample=1, full=20)
-PAUSE_S = 0.04
+PAUSE_S = count(sample=300, full=60) / 1000
+GROWN_S = 1.0
 Record = Callable[[str, object], None]
 
 
@@ -67,11 +68,15 @@ def start(root: Path) -> subprocess.Popen[bytes]:
 
 def kill_workers(coordinator: subprocess.Popen[bytes], chance: random.Random) -> Iterator[int]:
     """Kill one worker after another, at random times, as long as the coordinator runs."""
+    seen: dict[int, float] = {}
     while coordinator.poll() is None:
         time.sleep(chance.uniform(0.05, 0.3))
-        if workers := workers_of(coordinator.pid):
+        now = time.monotonic()
+        # Where none lives long enough to begin, the coordinator gives up, and rightly.
+        grown = [pid for pid in workers_of(coordinator.pid) if now - seen.setdefault(pid, now) > GROWN_S]
+        if grown:
             try:
-                os.kill(victim := chance.choice(workers), signal.SIGKILL)
+                os.kill(victim := chance.choice(grown), signal.SIGKILL)
             except ProcessLookupError:
                 continue
             yield victim

@@ -38,6 +38,7 @@ class DoubleConfig(PipelineTaskConfig, pipelineConnections=DoubleConnections):
     dieOnce: dict[str, int] = {}
     failUntil: dict[str, int] = {}
     pause: float = 0.0
+    sleepUntil: dict[str, int] = {}
 
 
 class DoubleTask(PipelineTask):
@@ -58,6 +59,9 @@ class DoubleTask(PipelineTask):
                 Path(marker).touch()
                 os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(self.config.pause)
+        for marker, victim in self.config.sleepUntil.items():
+            if visit == victim and not Path(marker).exists():
+                time.sleep(600.0)
         self.metadata["visit"] = visit
         times = 2 if factor is None else factor["value"]
         return Struct(doubled={"value": times * number.get()["value"]})

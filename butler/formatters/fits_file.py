@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
@@ -33,6 +35,7 @@ _BLOCK: Final = 2880
 _MAX_HEADER_BLOCKS: Final = 4096
 _END_CARD: Final = re.compile(rb"(?s:.{80})*?END {77}")
 """Cards up to one that is END."""
+_STRIP_BYTES: Final = 1 << 20
 _PARSING_ERRORS: Final = (
     ArithmeticError,
     AssertionError,
@@ -208,8 +211,31 @@ def image_hdu(hdus: list[HduInfo]) -> HduInfo | None:
 
 
 def write_hdus(path: Path, hdus: list[Any]) -> None:
-    """Write header-data units to a new file."""
-    fits.HDUList(hdus).writeto(path, output_verify="exception", overwrite=True)
+    """Write header-data units to a new file; plain pixels strip by strip, without a second copy of them."""
+    if len(hdus) > 1:
+        hdus[0].header["EXTEND"] = True
+    with path.open("wb") as stream:
+        for i, hdu in enumerate(hdus):
+            # A compressed image is an ImageHDU, too.
+            if type(hdu) in (fits.PrimaryHDU, fits.ImageHDU) and "BZERO" not in hdu.header:
+                hdu.verify("exception")
+                stream.write(hdu.header.tostring().encode("ascii"))
+                _write_pixels(stream, hdu.data)
+                continue
+            content = io.BytesIO()
+            front = [] if i == 0 else [fits.PrimaryHDU()]
+            fits.HDUList([*front, hdu]).writeto(content, output_verify="exception")
+            stream.write(content.getbuffer()[len(front) * _BLOCK :])
+
+
+def _write_pixels(stream: BinaryIO, pixels: NDArray[Any] | None) -> None:
+    """Write pixels in the byte order of FITS, and fill the last block with zeros."""
+    if pixels is None:
+        return
+    rows = max(1, _STRIP_BYTES // max(1, pixels[0].nbytes))
+    for y in range(0, len(pixels), rows):
+        stream.write(np.ascontiguousarray(pixels[y : y + rows], pixels.dtype.newbyteorder(">")).data)
+    stream.write(bytes(-pixels.nbytes % _BLOCK))
 
 
 def write_plain_fits(path: Path, array: NDArray[Any], cards: Mapping[str, Any]) -> None:

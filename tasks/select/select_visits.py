@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from astropy.table import Table
 
 from butler.errors import did_you_mean
 from butler.regions import SkyRegion
@@ -27,6 +26,9 @@ from .select_visits_config import (
     SelectVisitsConfig,
 )
 from .wcs_select_images import corners_on_sky, hull_of
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 __all__ = ["BestSeeingQuantileSelectVisitsTask", "BestSeeingSelectVisitsTask"]
 
@@ -207,6 +209,8 @@ def _told(ranks: range) -> str:
 def _record(visits: Sequence[_Visit]) -> Table:
     """Return the table of what became of each visit, by number."""
     ordered = sorted(visits, key=lambda visit: visit.number)
+    from astropy.table import Table
+
     table = Table(
         {
             "visit": [visit.number for visit in ordered],
