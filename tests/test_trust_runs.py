@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,14 +18,14 @@ from trust_scale import SEED, count
 
 from butler import Butler
 from connections import build_graph
-from tasks.execution import RunOptions, run_graph
+from tasks.execution import QuantumReport, RunListener, RunOptions, run_graph
 
 pytestmark = pytest.mark.trust
 
 N_VISITS = count(sample=30, full=1000)
 """Half the number of quanta, but for the sum."""
 N_KILLS = count(sample=3, full=60)
-N_DASK_KILLS = count(sample=1, full=20)
+N_DASK_KILLS = count(sample=2, full=50)
 PAUSE_S = count(sample=300, full=60) / 1000
 GROWN_S = 1.0
 Record = Callable[[str, object], None]
@@ -143,7 +142,7 @@ def test_workers_and_the_coordinator_are_killed(tmp_path: Path, record_property:
 
 
 def test_workers_of_dask_are_killed(tmp_path: Path, record_property: Record) -> None:
-    """Dask's workers die, too, and its nannies start others."""
+    """Dask's workers die, too, whenever some quanta have ended, and its nannies start others."""
     distributed = pytest.importorskip("distributed")
     from tasks.execution.dask_executor import DaskExecutor
 
@@ -151,30 +150,23 @@ def test_workers_of_dask_are_killed(tmp_path: Path, record_property: Record) -> 
     butler = make_toy_repo(root, range(1, N_VISITS + 1))
     graph = build_graph(toy_graph_pipeline(PAUSE_S), butler, collections=["in"], run=RUN)
     chance = random.Random(SEED)
-    over, kills = threading.Event(), 0
+    step = len(graph.quanta) // (N_DASK_KILLS + 1)
+    ended = kills = 0
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
 
-        def kill() -> None:
-            nonlocal kills
-            # A worker of Dask takes seconds to start.
-            while not over.wait(chance.uniform(0.5, 2.0)):
-                living = [
-                    nanny.process.pid for nanny in cluster.workers.values() if nanny.process is not None
-                ]
-                if victims := [pid for pid in living if pid]:
-                    os.kill(chance.choice(victims), signal.SIGKILL)
-                    kills += 1
+        def kill_sometimes(_: QuantumReport) -> None:
+            nonlocal ended, kills
+            ended += 1
+            processes = [nanny.process for nanny in cluster.workers.values() if nanny.process is not None]
+            living = [process.pid for process in processes if process.pid]
+            if ended % step == 0 and living:
+                os.kill(chance.choice(living), signal.SIGKILL)
+                kills += 1
 
-        killer = threading.Thread(target=kill)
-        killer.start()
-        try:
-            options = RunOptions(retries=1000, retry_pause=0.0)
-            report = run_graph(
-                graph, butler, executor=DaskExecutor(cluster.scheduler_address), options=options
-            )
-        finally:
-            over.set()
-            killer.join()
+        options = RunOptions(retries=1000, retry_pause=0.0)
+        executor = DaskExecutor(cluster.scheduler_address)
+        listener = RunListener(on_report=kill_sometimes)
+        report = run_graph(graph, butler, executor=executor, options=options, listener=listener)
     butler.close()
     assert report.succeeded
     assert kills >= N_DASK_KILLS

@@ -88,7 +88,8 @@ class DaskExecutor(Executor):
             raise WorkerError(f"no Dask scheduler at {self._address}: {message_of(error)}") from error
         client = self._client
         identity = Identity.of_this_process()
-        for worker, other in client.run(Identity.of_this_process).items():
+        # One that dies meanwhile is no reason to give up; each job looks again.
+        for worker, other in client.run(Identity.of_this_process, on_error="ignore").items():
             _require_same(identity, other, worker)
         for worker, threads in client.nthreads().items():
             _require_one_thread(threads, worker)
