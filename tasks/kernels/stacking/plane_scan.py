@@ -18,7 +18,8 @@ _NAN = np.uint32(0x7FC00000)
 @part
 def _is_good(word: np.uint32, mask: np.uint32, rejected: np.uint32) -> bool:
     """Tell whether a pixel is finite and not masked."""
-    return ((mask & rejected) == 0) & ((word & _EXPONENT) != _EXPONENT)
+    good: bool = ((mask & rejected) == 0) & ((word & _EXPONENT) != _EXPONENT)
+    return good
 
 
 @part
@@ -39,7 +40,7 @@ def _add_within(
         word = swap(source[p]) if swapped else source[p]
         distance = np.float64(as_float(word)) - centre
         within = _is_good(word, mask[p], rejected) & (np.abs(distance) <= half_width)
-        distance = distance if within else 0.0
+        distance = distance if within else np.float64(0.0)
         sums[p] += 1.0 if within else 0.0
         sums[_WIDTH + p] += distance
         sums[2 * _WIDTH + p] += distance * distance
@@ -153,7 +154,7 @@ def _count(
     counts[1, 1] += up_to_b
     counts[2, 0] += below_c
     counts[2, 1] += up_to_c
-    return n
+    return int(n)
 
 
 @part
