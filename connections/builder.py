@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from .graph import DroppedQuanta, QuantumGraph
 from .graph_query import GraphQuery, constraining_inputs
 from .init_inputs import find_init_inputs
 from .pipeline import Pipeline
-from .pipeline_node import parent_name
+from .pipeline_node import PipelineTaskNode, parent_name
 from .quantum import Quantum
 from .resolving import ExistingOutputs, Resolution
 from .written_types import unregistered
@@ -96,7 +96,11 @@ def build_graph(
             resolution.add(node, drafts.get(node.label, []))
         dropped += resolution.dropped
         if not resolution.quanta and not any(resolution.n_skipped.values()):
-            raise EmptyQuantumGraphError(f"nothing to do: {'; '.join(map(str, dropped))}")
+            empty = EmptyQuantumGraphError(f"nothing to do: {_reasons(dropped)}")
+            nodes = pipeline.independent_parts()[0]
+            inputs = _constraining_inputs(pipeline, nodes, query)
+            empty.add_note(f"the data IDs alone: {query.as_command(nodes, inputs, collections)}")
+            raise empty
         graph = resolution.graph(dropped)
         return replace(graph, init_inputs=find_init_inputs(pipeline, butler, collections))
 
@@ -107,10 +111,8 @@ def _drafted(
     """Return the quanta by task as the data IDs make them, and why tasks have none."""
     drafts: dict[str, list[Quantum]] = {}
     dropped: list[DroppedQuanta] = []
-    constraining = constraining_inputs(pipeline, query.constraint)
     for nodes in pipeline.independent_parts():
-        read = {parent_name(connection) for node in nodes for connection in node.connections.inputs.values()}
-        inputs = [name for name in constraining if name in read]
+        inputs = _constraining_inputs(pipeline, nodes, query)
         try:
             rows = query.run(nodes, inputs, butler, collections)
         except (EmptyQueryResultError, MissingDatasetTypeError) as error:
@@ -119,3 +121,23 @@ def _drafted(
         drafter = Drafter(butler, rows, collections, run)
         drafts |= {node.label: drafter.quanta(node) for node in nodes}
     return drafts, dropped
+
+
+def _constraining_inputs(
+    pipeline: Pipeline, nodes: Iterable[PipelineTaskNode], query: GraphQuery
+) -> list[str]:
+    """Return the inputs of some tasks that must exist for a data ID to count."""
+    read = {parent_name(connection) for node in nodes for connection in node.connections.inputs.values()}
+    return [name for name in constraining_inputs(pipeline, query.constraint) if name in read]
+
+
+def _reasons(dropped: Iterable[DroppedQuanta]) -> str:
+    """Return all reasons; one that several tasks share is said once."""
+    labels: dict[str, list[str]] = {}
+    told = []
+    for entry in dropped:
+        if entry.count:
+            told.append(str(entry))
+        else:
+            labels.setdefault(entry.reason, []).append(entry.label)
+    return "; ".join([*(f"{', '.join(names)}: {reason}" for reason, names in labels.items()), *told])

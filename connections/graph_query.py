@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -82,6 +83,17 @@ class GraphQuery:
         runs = DatasetLookup(butler).run_names()
         datasets: dict[str, Fields] = {s.name: (s.registered.type, runs) for s in told}
         return _with_implied(butler, spec.dimensions, rows, datasets)
+
+    def as_command(
+        self, nodes: Sequence[PipelineTaskNode], inputs: Iterable[str], path: Sequence[str]
+    ) -> str:
+        """Return the command that lists the data IDs; arguments as for `run`."""
+        words = ["butler", "query-data-ids", "REPO", *_dimensions(nodes).required]
+        if types := ",".join(inputs):
+            words += ["--datasets", types, "--collections", ",".join(path)]
+        if self.where:
+            words += ["--where", self.where]
+        return shlex.join(words)
 
 
 def constraining_inputs(pipeline: Pipeline, constraint: Sequence[str]) -> list[str]:

@@ -53,13 +53,18 @@ class PipelineTaskNode:
     @property
     def dataset_types(self) -> list[DatasetType]:
         """Dataset types of all that a run of the task writes."""
-        own = [self.metadata_type, self.config_type]
+        own = [self.metadata_type, self.log_type, self.config_type]
         return [*self.init_outputs.values(), *self.outputs.values(), *own]
 
     @property
     def metadata_type(self) -> DatasetType:
         """Dataset type of the task's metadata; a quantum that has it has succeeded."""
         return DatasetType(f"{self.label}_metadata", self.connections.dimensions, "TaskMetadata")
+
+    @property
+    def log_type(self) -> DatasetType:
+        """Dataset type of what the task logs in one quantum."""
+        return DatasetType(f"{self.label}_log", self.connections.dimensions, "ButlerLogRecords")
 
     @property
     def config_type(self) -> DatasetType:

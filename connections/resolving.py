@@ -133,7 +133,8 @@ class Resolution:
         """Return what collections have of the outputs of quanta, by dataset type and data ID."""
         if not collections:
             return {}
-        keys: dict[str, list[Key]] = {node.metadata_type.name: [q.dataId.required_values for q in quanta]}
+        own = [quantum.dataId.required_values for quantum in quanta]
+        keys: dict[str, list[Key]] = {node.metadata_type.name: own, node.log_type.name: own}
         for quantum in quanta:
             for ref in quantum.output_refs():
                 keys.setdefault(ref.datasetType.name, []).append(ref.dataId.required_values)
@@ -199,12 +200,14 @@ class Resolution:
         wanted = [present[ref.datasetType.name].get(_key(ref)) for ref in quantum.output_refs()]
         wanted.append(present[node.metadata_type.name].get(quantum.dataId.required_values))
         found = tuple(ref for ref in wanted if ref is not None)
+        # A log alone is all that a failure has left, and gives way.
+        log = present[node.log_type.name].get(quantum.dataId.required_values)
         if found and not self._policy.clobber:
             raise OutputExistsError(
                 f"{found[0]} exists already; use another run, go on with what is not done (--resume), "
                 "or replace it (--clobber-outputs)"
             )
-        return found
+        return found if log is None else (*found, log)
 
 
 def _key(ref: DatasetRef) -> Key:

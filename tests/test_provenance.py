@@ -35,7 +35,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("provenance") / "repo"
     with make_toy_repo(root) as butler:
         execute(butler, "first", ["in"], "double", noWork=[4])
-        for name in ("doubled", "double_metadata"):
+        for name in ("doubled", "double_log", "double_metadata"):
             butler.pruneDatasets(found(butler, name, "first")[:2], unstore=True, purge=True)
         execute(butler, "second", ["first", "in"], "double,sum", where="visit < 3")
         execute(butler, "third", ["second", "first"], "sum")
@@ -93,6 +93,8 @@ def test_up_to_what_was_put(butler: Butler) -> None:
     assert by_name == graph
     near = provenance(butler, graph.targets[0], depth=1)
     assert [record.task.label for record in near.quanta.values()] == ["sum"]
+    assert not near.sources()
+    assert "made by no quantum" not in "".join(tree_lines(near))
 
 
 def test_down_to_what_was_made_of_it(butler: Butler) -> None:
@@ -100,8 +102,8 @@ def test_down_to_what_was_made_of_it(butler: Butler) -> None:
     source = found(butler, "number", "in")[0]
     graph = provenance(butler, source.id, descendants=True)
     made = {(d.dataset_type, d.run) for key, d in graph.datasets.items() if key in graph.made_by}
-    runs = {"second": {"double_metadata", "doubled", "sum_metadata", "total"}}
-    runs["third"] = {"sum_metadata", "total"}
+    runs = {"second": {"double_log", "double_metadata", "doubled", "sum_log", "sum_metadata", "total"}}
+    runs["third"] = {"sum_log", "sum_metadata", "total"}
     assert made == {(name, run) for run, names in runs.items() for name in names}
     assert graph.states[source.id] is DatasetState.STORED
     assert not graph.gone()

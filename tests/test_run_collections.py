@@ -195,8 +195,10 @@ def test_what_was_left_half_done(butler: Butler) -> None:
     assert butler.get("total", instrument="Cam", collections="out") == {"value": 200}
     assert {name: len(ids) for name, ids in state(butler).items()} == {
         "doubled": 4,
+        "double_log": 4,
         "double_metadata": 4,
         "total": 1,
+        "sum_log": 1,
         "sum_metadata": 1,
     }
 

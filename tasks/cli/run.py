@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
-from tqdm import tqdm
 
 from butler import Butler
-from connections import RunCollections
 
 from .graph_options import GraphRequest, graph_options
 from .init_options import init_options
 from .pipeline_options import PipelineCommand
 from .qgraph import print_plan
+from .run_options import RunRequest, run_options
 
 if TYPE_CHECKING:
-    from ..execution import InitOptions, QuantumReport, RunReport
+    from ..execution import InitOptions
 
 __all__ = ["run"]
 
@@ -29,18 +28,17 @@ __all__ = ["run"]
     help="With --replace-run: delete the files of the replaced run, or all of it.",
 )
 @init_options
-@click.option("-j", "--processes", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--debug", is_flag=True, help="Print tracebacks of failed quanta.")
+@run_options
 def run(
-    request: GraphRequest,
-    prune_replaced: str | None,
-    init: InitOptions,
-    init_only: bool,
-    processes: int,
-    debug: bool,
+    request: GraphRequest, prune_replaced: str | None, init: InitOptions, init_only: bool, how: RunRequest
 ) -> None:
-    """Build the quantum graph of a pipeline, or load it with -g, and execute it."""
-    from ..execution import prepare_run, run_graph
+    """Build the quantum graph of a pipeline, or load it with -g, and execute it.
+
+    The exit status is 0 if no quantum failed, also if there was nothing to do; 1 if one failed; 2 if the
+    command line is wrong; 20 with --fail-fast if the failure would repeat itself, 21 if a quantum is invalid;
+    130 after Ctrl-C.
+    """
+    from ..execution import prepare_run
 
     if prune_replaced and not request.replace_run:
         raise click.UsageError("--prune-replaced needs --replace-run")
@@ -55,15 +53,10 @@ def run(
         if init_only:
             click.echo(f"run {place.run} is prepared; --extend-run goes on with it", err=True)
             return
-        with tqdm(total=len(graph.quanta), desc="quanta", delay=1, leave=False) as bar:
-
-            def step(_: QuantumReport) -> None:
-                bar.update()
-
-            report = run_graph(graph, butler, processes=processes, init=init, on_report=step)
-    _print_report(report, place, debug=debug)
-    if not report.succeeded:
-        raise click.exceptions.Exit(1)
+        report = how.execute(graph, butler, init)
+    click.echo(f"outputs are in {place.chain or place.run}", err=True)
+    if report.exit_code:
+        raise click.exceptions.Exit(report.exit_code)
 
 
 def _prune(butler: Butler, run: str, how: str) -> None:
@@ -73,16 +66,3 @@ def _prune(butler: Butler, run: str, how: str) -> None:
         return
     refs = butler.query_all_datasets(run, find_first=False)
     butler.pruneDatasets(refs, disassociate=False, unstore=True)
-
-
-def _print_report(report: RunReport, place: RunCollections, *, debug: bool) -> None:
-    from ..execution import QuantumStatus
-
-    for label, counts in report.counts().items():
-        told = ", ".join(f"{counts[status]} {status}" for status in QuantumStatus if counts[status])
-        click.echo(f"{label}: {told}", err=True)
-    for failure in report.failures:
-        click.echo(f"failed: {failure.quantum}: {failure.message}", err=True)
-        if debug:
-            click.echo(failure.details, err=True)
-    click.echo(f"outputs are in {place.chain or place.run}", err=True)

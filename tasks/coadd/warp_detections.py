@@ -8,7 +8,7 @@ from typing import Any, Final, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from butler.images import Box2I, Footprint, Image, Mask, SpanSet
+from butler.images import Box2I, Footprint, Image, SpanSet
 
 from ..kernels import count_by_label
 from .box_tiling import subregions
@@ -32,14 +32,11 @@ class WarpDetections(Sequence[list[Footprint]]):
         Handles of the warps.
     bbox
         Box to look at.
-    spans
-        For each warp what counts as detected, instead of its mask planes; None for the planes.
     """
 
-    def __init__(self, handles: Sequence[Any], bbox: Box2I, spans: Sequence[SpanSet] | None = None) -> None:
+    def __init__(self, handles: Sequence[Any], bbox: Box2I) -> None:
         self._handles = handles
         self._bbox = bbox
-        self._spans = spans
 
     def __len__(self) -> int:
         return len(self._handles)
@@ -51,8 +48,6 @@ class WarpDetections(Sequence[list[Footprint]]):
     def __getitem__(self, index: int | slice) -> list[Footprint] | list[list[Footprint]]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        if self._spans is not None:
-            return [Footprint(part) for part in self._spans[index].split()]
         mask = read_warp_mask(self._handles[index], self._bbox)
         detected = SpanSet.fromMask(mask, mask.known_bit_mask(DETECTION_PLANES))
         return [Footprint(spans) for spans in detected.split()]
@@ -64,7 +59,6 @@ def count_overlaps(
     n: int,
     bad_planes: Iterable[str],
     block: tuple[int, int],
-    spans: SpanSet | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Count the bad and the detected pixels of a warp in each of some footprints.
 
@@ -80,8 +74,6 @@ def count_overlaps(
         Mask planes of bad pixels.
     block
         Width and height of what is read at a time, pixels.
-    spans
-        What counts as detected instead of the warp's own detections; None for those.
 
     Returns
     -------
@@ -96,13 +88,9 @@ def count_overlaps(
         if not inside.any():
             continue
         mask = read_warp_mask(handle, box)
-        bad_bits, detected_bits = mask.known_bit_mask(planes), mask.known_bit_mask(DETECTION_PLANES)
-        if spans is not None:
-            bad, mask = mask.any_of(bad_bits), Mask.from_bbox(box)
-            detected_bits, bad_bits = 1, 2
-            spans.clippedTo(box).setMask(mask, detected_bits)
-            mask.array[bad] |= bad_bits
-        found = count_by_label(mask.array, inside, n, bad_bits, detected_bits)
+        found = count_by_label(
+            mask.array, inside, n, mask.known_bit_mask(planes), mask.known_bit_mask(DETECTION_PLANES)
+        )
         n_bad += found[0]
         n_detected += found[1]
     return n_bad, n_detected

@@ -8,7 +8,7 @@ from collections.abc import Container, Mapping
 from butler.provenance import QuantumRecord, RecordedDataset, TaskRecord
 from connections import QuantumGraph
 
-from .run_quantum import QuantumReport
+from .quantum_report import QuantumReport
 
 __all__ = ["QuantumBook"]
 

@@ -79,8 +79,8 @@ class PlanePixels:
             bracket[:] = sample[low], sample[high]
         for share in (8 * _MARGIN * len(_FRACTIONS), 1.0):
             n, counts, inside = self._collected(brackets, int(share * self._values.size))
-            ranks = [fraction * (n - 1) for fraction in _FRACTIONS]
-            found = [_at_rank(*arguments, inside) for arguments in zip(ranks, brackets, counts, strict=True)]
+            places = [fraction * (n - 1) for fraction in _FRACTIONS]
+            found = [_at_rank(*arguments, inside) for arguments in zip(places, brackets, counts, strict=True)]
             if n == 0:
                 break
             if None not in found:

@@ -16,9 +16,9 @@ _NAN = np.uint32(0x7FC00000)
 
 
 @part
-def _is_good(word: np.uint32, mask: np.uint32, rejected: np.uint32) -> bool:
+def _is_good(word: np.uint32, mask: np.uint32, rejected: np.uint32) -> np.bool_:
     """Tell whether a pixel is finite and not masked."""
-    good: bool = ((mask & rejected) == 0) & ((word & _EXPONENT) != _EXPONENT)
+    good: np.bool_ = ((mask & rejected) == 0) & ((word & _EXPONENT) != _EXPONENT)
     return good
 
 
@@ -118,7 +118,7 @@ def _compile_collect_within(digest: str) -> Callable[..., tuple[int, int, str]]:
         for y in range(n_y):
             for x in range(0, n_x, _WIDTH):
                 values = _load_good(planes, y, x, and_mask, words[: min(_WIDTH, n_x - x)])
-                n += _count(values, brackets, counts, flags)
+                n += int(_count(values, brackets, counts, flags))
                 n_inside = _copy_flagged(values, flags, collected, n_inside)
         return n, n_inside, digest
 
@@ -131,7 +131,7 @@ def _count(
     brackets: npt.NDArray[np.float32],
     counts: npt.NDArray[np.int64],
     flags: npt.NDArray[np.uint8],
-) -> int:
+) -> np.int32:
     """Add to the counts of the brackets, flag what is to be copied, and return the number of good pixels."""
     a0, b0, c0 = brackets[0, 0], brackets[1, 0], brackets[2, 0]
     a1, b1, c1 = brackets[0, 1], brackets[1, 1], brackets[2, 1]
@@ -154,7 +154,7 @@ def _count(
     counts[1, 1] += up_to_b
     counts[2, 0] += below_c
     counts[2, 1] += up_to_c
-    return int(n)
+    return n
 
 
 @part
