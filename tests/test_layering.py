@@ -100,6 +100,8 @@ DOORS = {
     "psycopg": [],
     "sqlite3": [],
     "pickle": [],
+    "dask": [],
+    "distributed": ["tasks/execution/dask_executor.py"],
 }
 # The two rooms at the bottom know nothing of ours; errors and late names are the floor of the house.
 BOTTOM = {
