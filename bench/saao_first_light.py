@@ -1,23 +1,26 @@
-"""What SafeClip does to the trail in frame 0070 of the crowded SAAO field, with both kinds of evidence.
+"""What clipping does to the trail in frame 0070 of the crowded SAAO field, and to its stars.
 
-    python bench/saao_first_light.py ../shared/data/saao_mb13475/images
+    python bench/saao_first_light.py ../shared/data/saao_mb13475/images [--pictures DIR]
 
-Prints, for 6, 10 and all visits, the excess along the trail in MEAN and in SafeClip, how much of it was
-clipped, and what that did to the peaks of stars.
+For 6, 10 and all visits and each way of clipping: the excess along the trail, how much of it was clipped,
+how many cores of stars were, and what was clipped by which rule.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from butler import Butler
-from butler.images import Exposure, SkyWcs
+from butler.images import Exposure, Image, SkyWcs
 from butler.ingest import expand_paths, ingest_exposures, observed_regions, register_sky_map
 from butler.skymaps import discrete_sky_map_around
 from connections import build_graph
@@ -28,68 +31,113 @@ from tasks.ready_pipelines import load_pipeline
 TRAIL_VISIT = 70
 TRAIL = Line((470.5, 511.0), (511.0, 340.0))
 """Axis of the trail in the pixels of frame 0070, by eye."""
-EVIDENCE = ("detections", "differences")
 SUBSETS = {
-    "6 visits": (56, 61, 65, 70, 72, 77),
-    "10 visits": (47, 53, 54, 56, 61, 65, 70, 72, 77, 91),
-    "all visits": None,
+    "6": (56, 61, 65, 70, 72, 77),
+    "10": (47, 53, 54, 56, 61, 65, 70, 72, 77, 91),
+    "all": None,
 }
 KEY = {"tract": 0, "patch": 0, "band": "I"}
-SAME_WEIGHTS = {"assembleCoadd": {"sigmaClip": 1.5, "clipIter": 3}}
-"""Clipping of the variance plane as SafeClip has it, so that only what is clipped differs."""
+INPUTS = ["warps", "skymaps"]
 
 
-def execute(
-    butler: Butler, pipeline: str, inputs: list[str], run: str, where: str = "", evidence: str = ""
-) -> None:
-    overrides = SAME_WEIGHTS if pipeline.startswith("coadd-direct") else None
-    if evidence:
-        overrides = {"assembleCoadd": {"clipEvidence": evidence}}
+@dataclass(frozen=True)
+class Method:
+    """A pipeline whose assembleCoadd is run on the same warps, and what it sets otherwise."""
+
+    pipeline: str
+    settings: dict[str, Any]
+
+
+METHODS = {
+    "MEAN": Method("coadd-direct", {}),
+    "SafeClip by detections": Method("coadd-safeclip", {"clipEvidence": "detections"}),
+    "SafeClip, shipped": Method("coadd-safeclip", {}),
+    "CompareWarp, shipped": Method("coadd-comparewarp", {}),
+}
+
+
+def execute(butler: Butler, pipeline: str, inputs: list[str], run: str, where: str, settings: Any) -> None:
+    """Run a pipeline, and stop if anything fails."""
+    overrides = {"assembleCoadd": settings} if settings else None
     graph = build_graph(load_pipeline(pipeline, overrides), butler, collections=inputs, run=run, where=where)
     report = run_graph(graph, butler)
-    for failure in report.failures:
-        print(f"failed: {failure.quantum}: {failure.message}", file=sys.stderr)
+    if report.failures:
+        raise SystemExit("\n".join(f"{f.quantum}: {f.message}" for f in report.failures))
 
 
-def coadd(butler: Butler, run: str) -> Exposure:
+def coadd(butler: Butler, method: Method, run: str, where: str) -> Exposure:
+    """Assemble a coadd."""
+    execute(butler, f"{method.pipeline}#assembleCoadd", INPUTS, run, where, method.settings)
     found: Exposure = butler.get("deepCoadd", KEY, collections=run)
     return found
 
 
-def report_subset(butler: Butler, name: str, visits: tuple[int, ...] | None) -> None:
+def make_warps(repo: Path, data: Path) -> None:
+    """Make a repository with the direct and the PSF-matched warps of all frames."""
+    Butler.makeRepo(repo)
+    butler = Butler(repo, writeable=True)
+    mask = data.parent / "bpm.fits"
+    ingest_exposures(butler, expand_paths([data]), run="raw", bad_pixel_mask=mask)
+    sky_map = discrete_sky_map_around(
+        observed_regions(butler), pixel_scale=0.31, projection="TAN", patch_inner_dimensions=(1000, 1000)
+    )
+    register_sky_map(butler, "saao", sky_map)
+    execute(butler, "from-exposures#processCcd", ["raw", "skymaps"], "calibrated", "", None)
+    inputs = ["calibrated", "skymaps"]
+    execute(butler, "coadd-comparewarp#makeWarp,makePsfMatchedWarp", inputs, "warps", "", None)
+
+
+def report_subset(butler: Butler, name: str, visits: tuple[int, ...] | None, pictures: Path | None) -> None:
+    """Print a row for each method."""
     where = f"visit IN ({', '.join(map(str, visits))})" if visits else ""
     without = f"({where}) AND visit != {TRAIL_VISIT}" if where else f"visit != {TRAIL_VISIT}"
-    inputs = ["warps", "skymaps"]
-    for evidence in EVIDENCE:
-        execute(butler, "coadd-safeclip#assembleCoadd", inputs, f"{name}/{evidence}", where, evidence)
-    execute(butler, "coadd-direct#assembleCoadd", inputs, f"{name}/mean", where)
-    execute(butler, "coadd-direct#assembleCoadd", inputs, f"{name}/without", without)
-    reference = coadd(butler, f"{name}/without")
     raw = butler.get("postISRCCD.wcs", exposure=TRAIL_VISIT, detector=0, collections="raw")
     assert isinstance(raw, SkyWcs)
-    assert reference.wcs is not None
-    line = TRAIL.mapped(raw, reference.wcs)
-    warp = butler.get("deepCoadd_directWarp", KEY, visit=TRAIL_VISIT, collections="warps")
-    strip = line.strip(warp.image, width=8) & ~warp.mask.isSet("NO_DATA")
-    mean = coadd(butler, f"{name}/mean")
-    peaks = star_peaks(mean) & ~line.strip(warp.image, width=40)
-    print(f"{name}: excess in MEAN {strip_excess(mean, reference, line):.1f} sigma; {peaks.sum()} star peaks")
-    for evidence in EVIDENCE:
-        result = coadd(butler, f"{name}/{evidence}")
-        record = butler.get("deepCoadd_clipped", KEY, collections=f"{name}/{evidence}")
-        clipped = clipped_mask(record, TRAIL_VISIT, warp.image)
-        height = mean.image.array[peaks] - np.nanmedian(mean.image.array)
-        change = (result.image.array - mean.image.array)[peaks] / height
-        print(
-            f"  {evidence:12s} excess {strip_excess(result, reference, line):6.2f} sigma; "
-            f"trail clipped {100 * np.count_nonzero(clipped & strip) / np.count_nonzero(strip):5.1f} %; "
-            f"clip rows {len(record)}; footprints on {100 * record.meta['footprint_fraction']:.1f} % of the "
-            f"patch; peaks changed by {100 * np.median(change):.3f} % in the median, "
-            f"{np.count_nonzero(np.abs(change) > 0.01)} by over 1 %"
-        )
+    used = [
+        ref.dataId["visit"] for ref in butler.query_datasets("deepCoadd_directWarp", "warps", where=where)
+    ]
+    warp: Exposure | None = None
+    for label, method in METHODS.items():
+        run = f"{name}/{label.replace(' ', '_').replace(',', '')}"
+        result = coadd(butler, method, run, where)
+        reference = coadd(butler, method, f"{run}/without", without)
+        assert result.wcs is not None
+        line = TRAIL.mapped(raw, result.wcs)
+        if warp is None:
+            # Warps have a border about the patch.
+            warp = butler.get("deepCoadd_directWarp", KEY, visit=TRAIL_VISIT, collections="warps")[
+                result.bbox
+            ]
+            cores = star_cores(result) & ~line.strip(warp.image, width=40)
+        excess = f"{strip_excess(result, reference, line):.2f}"
+        cells = [name, label, excess]
+        if method.pipeline != "coadd-direct":
+            record = butler.get("deepCoadd_clipped", KEY, collections=run)
+            strip = line.strip(warp.image, width=8) & ~warp.mask.isSet("NO_DATA")
+            cells += clipping(record, used, strip, cores, warp.image)
+        print("| " + " | ".join(cells) + " |", flush=True)
+        if pictures is not None:
+            save_pictures(pictures / run.replace("/", "_"), result, reference)
 
 
-def star_peaks(exposure: Exposure) -> NDArray[np.bool_]:
+def clipping(
+    record: Any, visits: list[int], strip: NDArray[np.bool_], cores: NDArray[np.bool_], like: Image
+) -> list[str]:
+    """Return how much of the trail was clipped, of the cores of stars, of everything, and by which rules."""
+    masks = {visit: clipped_mask(record, visit, like) for visit in visits}
+    on_trail = masks[TRAIL_VISIT][strip].mean()
+    on_cores = np.mean([mask[cores].mean() for mask in masks.values()])
+    everywhere = np.mean([mask.mean() for mask in masks.values()])
+    rules = Counter(str(rule) for rule in record["rule"])
+    return [
+        f"{100 * on_trail:.1f} %",
+        f"{100 * on_cores:.2f} %",
+        f"{100 * everywhere:.2f} %",
+        ", ".join(f"{rule} {count}" for rule, count in sorted(rules.items())),
+    ]
+
+
+def star_cores(exposure: Exposure) -> NDArray[np.bool_]:
     """Return the local maxima that rise more than 30 sigma above the median."""
     image, level = exposure.image.array, np.nanmedian(exposure.image.array)
     highest = image == ndimage.maximum_filter(image, 7)
@@ -98,23 +146,47 @@ def star_peaks(exposure: Exposure) -> NDArray[np.bool_]:
     return peaks
 
 
-def main(data: Path) -> None:
+def save_pictures(stem: Path, result: Exposure, reference: Exposure) -> None:
+    """Draw a coadd, and what it has beyond that without the trail's visit."""
+    from matplotlib import pyplot
+
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    image = result.image.array
+    difference = (image - reference.image.array) / np.sqrt(result.variance.array)
+    low, high = np.nanpercentile(image, [5, 99])
+    pyplot.imsave(
+        f"{stem}.png", np.nan_to_num(image, nan=low), vmin=low, vmax=high, cmap="gray", origin="lower"
+    )
+    pyplot.imsave(
+        f"{stem}_difference.png", np.nan_to_num(difference), vmin=-5, vmax=5, cmap="RdBu_r", origin="lower"
+    )
+
+
+def main() -> None:
+    """Make the warps once, then the coadds of each subset."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="directory with the frames; bpm.fits is beside it")
+    parser.add_argument("--visits", nargs="+", choices=list(SUBSETS), default=list(SUBSETS))
+    parser.add_argument("--pictures", type=Path, help="directory for pictures")
+    parser.add_argument("--repo", type=Path, help="repository to make, or with the warps of an earlier call")
+    parser.add_argument("--label", default="", help="put before the names of the runs")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        Butler.makeRepo(folder)
-        butler = Butler(folder, writeable=True)
-        ingest_exposures(butler, expand_paths([data]), run="raw", bad_pixel_mask=data.parent / "bpm.fits")
-        sky_map = discrete_sky_map_around(
-            observed_regions(butler), pixel_scale=0.31, projection="TAN", patch_inner_dimensions=(1000, 1000)
-        )
-        register_sky_map(butler, "saao", sky_map)
-        execute(butler, "from-exposures#processCcd,makeWarp", ["raw", "skymaps"], "warps")
-        masks = [butler.get(ref).mask for ref in butler.query_datasets("calexp", "warps")]
+        repo = given.repo or Path(folder) / "repo"
+        if not repo.exists():
+            make_warps(repo, given.data)
+        butler = Butler(repo, writeable=True)
+        masks = [butler.get(ref).mask for ref in butler.query_datasets("calexp", "calibrated")]
         detected = [float(mask.isSet("DETECTED").mean()) for mask in masks]
         print(f"DETECTED covers {100 * np.median(detected):.0f} % of a visit in the median, ", end="")
-        print(f"{100 * min(detected):.0f} to {100 * max(detected):.0f} %")
-        for name, visits in SUBSETS.items():
-            report_subset(butler, name.replace(" ", "_"), visits)
+        print(f"{100 * min(detected):.0f} to {100 * max(detected):.0f} %\n")
+        print(
+            "| visits | method | excess, sigma | trail clipped | cores clipped | all clipped | rows by rule |"
+        )
+        print("|---|---|---|---|---|---|---|", flush=True)
+        for name in given.visits:
+            report_subset(butler, given.label + name, SUBSETS[name], given.pictures)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

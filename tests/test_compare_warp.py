@@ -448,3 +448,33 @@ def test_impossible_settings_are_refused() -> None:
     for field, value in (("spatialThreshold", 1.5), ("epochRule", "sometimes"), ("maxNumEpochs", -1)):
         with pytest.raises(ConfigError, match=field):
             CompareWarpAssembleCoaddConfig().updated({field: value})
+
+
+def crowded(rng: np.random.Generator, sigma: float) -> NDArray[np.float64]:
+    """Draw stars that overlap, as a visit whose PSF was matched a little wrong has them."""
+    image = np.zeros(BBOX.shape)
+    stars = np.random.default_rng(5)
+    for x, y, peak in zip(
+        stars.uniform(0, BBOX.width, 250),
+        stars.uniform(0, BBOX.height, 250),
+        stars.pareto(1.0, 250),
+        strict=True,
+    ):
+        image += blob(x, y, 100 * min(peak, 60) * (SIGMA / sigma) ** 2, sigma)
+    return image + rng.normal(size=BBOX.shape) + rng.normal() * (COLUMNS / BBOX.width - 0.5) ** 2
+
+
+@pytest.mark.parametrize("n_visits", [4, 8])
+def test_a_crowded_field_with_wrong_psfs_and_skies(n_visits: int) -> None:
+    """A trail is clipped on its visit, and stars and sky are not, though PSFs, scales and skies are wrong."""
+    rng = np.random.default_rng(11)
+    images = [
+        (1 + 0.02 * rng.normal()) * crowded(rng, SIGMA * (1 + 0.02 * rng.normal())) for _ in range(n_visits)
+    ]
+    trail = np.abs(ROWS - 30 - 0.3 * COLUMNS) < 4
+    images[1] = images[1] + 25.0 * trail
+    fitted = {"doFitDifferences": True, "doPreserveContainedBySource": False, "epochRule": "pixel"}
+    result = coadd_of(images, **fitted, **{"detect.thresholdValue": 5.0})
+    assert clipped_on(result, 2)[trail].mean() > 0.7
+    others = [clipped_on(result, visit).mean() for visit in range(1, n_visits + 1) if visit != 2]
+    assert np.mean(others) < 0.01

@@ -37,7 +37,7 @@ ROOMS = {
         ["errors", "late"],
     ],
     "connections": [
-        ["builder", "provenance", "saved_graph"],
+        ["builder", "moved_graph", "provenance", "saved_graph"],
         ["drafting", "graph_file", "graph_query", "graph_view", "graph_writer", "resolving"],
         ["graph_columns", "run_collections", "written_types"],
         ["graph_archive"],

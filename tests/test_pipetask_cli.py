@@ -160,7 +160,7 @@ def test_the_ready_pipelines_are_listed() -> None:
     result = CliRunner().invoke(main, ["pipelines"])
     assert result.exit_code == 0
     names = [line.partition(": ")[0] for line in result.stdout.splitlines()]
-    whole_way = ["from-exposures", "from-exposures-select"]
+    whole_way = ["from-exposures", "from-exposures-safeclip", "from-exposures-select"]
     assert sorted(names) == ["coadd-comparewarp", "coadd-direct", "coadd-safeclip", *whole_way]
     assert all(line.partition(": ")[2] for line in result.stdout.splitlines())
 

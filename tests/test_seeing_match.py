@@ -5,7 +5,15 @@ import pytest
 from coadd_warps import BBOX, SKY_INFO, make_handles, make_warp
 from scipy import ndimage
 
-from tasks.coadd import SafeClipAssembleCoaddConfig, SafeClipAssembleCoaddTask
+from butler.images import SpanSet
+from tasks.coadd import (
+    SafeClipAssembleCoaddConfig,
+    SafeClipAssembleCoaddTask,
+    decide_clip,
+    overlap_fractions,
+    spans_of_visit,
+)
+from tasks.coadd.difference_candidates import DifferenceCandidates
 from tasks.coadd.seeing_match import TemplateModel
 
 SEEING = (1.7, 1.8, 1.9, 2.0, 2.1, 2.3, 2.5)
@@ -38,7 +46,7 @@ def test_seeing_shift_scale_and_sky_are_fitted(shift):
     y, x = np.mgrid[: BBOX.height, : BBOX.width]
     warp = (1.03 * crowded(2.15, shift=shift) + 50 + 0.4 * x - 0.2 * y).astype(np.float32)
     one = np.ones(BBOX.shape, np.float32)
-    match = TemplateModel(template, one).match(warp, one, np.ones(BBOX.shape, bool))
+    match = TemplateModel(template, one, 2.0).match(warp, one, np.ones(BBOX.shape, bool))
     inner = np.s_[3:-3, 3:-3]
     before, left = (np.std((warp - template - m)[inner]) for m in (0, match.model))
     assert left < 0.1 * before
@@ -47,7 +55,7 @@ def test_seeing_shift_scale_and_sky_are_fitted(shift):
 def test_an_artifact_is_no_part_of_the_fit():
     """A bright trail changes the fitted model by a small part of its own brightness."""
     template, one = crowded(2.0).astype(np.float32), np.ones(BBOX.shape, np.float32)
-    model, good = TemplateModel(template, one), np.ones(BBOX.shape, bool)
+    model, good = TemplateModel(template, one, 2.0), np.ones(BBOX.shape, bool)
     warp = crowded(2.1).astype(np.float32)
     clean = model.match(warp, one, good)
     struck = model.match(warp + np.float32(3000) * trail(), one, good)
@@ -58,9 +66,45 @@ def test_without_pixels_nothing_is_expected():
     """A warp without good pixels, and a template without any, give empty planes and no error."""
     one = np.ones(BBOX.shape, np.float32)
     for template in (crowded(2.0).astype(np.float32), np.full(BBOX.shape, np.nan, np.float32)):
-        match = TemplateModel(template, one).match(one, one, np.zeros(BBOX.shape, bool))
+        match = TemplateModel(template, one, 2.0).match(one, one, np.zeros(BBOX.shape, bool))
         assert not match.model.any()
         assert not match.scatter.any()
+
+
+def test_what_a_wrong_psf_leaves_counts_as_noise():
+    """Where stars differ as no fit can describe, what is left is noise; on empty sky nothing grows."""
+    rng = np.random.default_rng(3)
+    rows, columns = np.mgrid[: BBOX.height, : BBOX.width]
+    template = np.zeros(BBOX.shape)
+    ring = np.zeros(BBOX.shape)
+    for x, y, peak in zip(
+        rng.uniform(0, BBOX.width, 40), rng.uniform(0, BBOX.height, 40), rng.pareto(1.0, 40), strict=True
+    ):
+        distance = np.hypot(columns - x, rows - y)
+        template += 300 * min(peak, 50) * np.exp(-(distance**2) / 8)
+        ring += 15 * min(peak, 50) * np.exp(-((distance - 6) ** 2) / 2)
+    warp = (template + ring + rng.normal(scale=10, size=BBOX.shape)).astype(np.float32)
+    variance = np.full(BBOX.shape, 100, np.float32)
+    model = TemplateModel(template.astype(np.float32), 0 * variance, 2.0)
+    match = model.match(warp, variance, np.ones(BBOX.shape, bool))
+    left = np.abs(warp - template - match.model)
+    error = np.sqrt(variance * match.noise_factor + match.scatter**2)
+    assert (left / 10 > 5).mean() > 0.01
+    assert (left / error > 5).mean() < 0.2 * (left / 10 > 5).mean()
+    assert np.median(error[model.surroundings < 30]) < 13
+
+
+def test_background_is_fitted():
+    """A bent background is taken up by the fit, and a disc with an edge is not."""
+    y, x = (v / 60.0 - 1 for v in np.mgrid[: BBOX.height, : BBOX.width])
+    rng = np.random.default_rng(4)
+    template, one = np.zeros(BBOX.shape, np.float32), np.ones(BBOX.shape, np.float32)
+    disc = 4.0 * (np.hypot(x - 0.3, y + 0.2) < 0.25)
+    bent = 3 * x**2 - 2 * x * y + y**3
+    warp = (bent + disc + rng.normal(size=BBOX.shape)).astype(np.float32)
+    match = TemplateModel(template, one, 2.0).match(warp, one, np.ones(BBOX.shape, bool))
+    assert np.std(match.model - bent) < 0.5
+    assert (warp - match.model)[disc > 0].mean() > 3.0
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +155,49 @@ def test_differences_survive_missing_pixels(crowded_warps):
         warp.mask.array[:, -4:] |= warp.mask.getPlaneBitMask("NO_DATA")
     record = safe_clip(warps, "differences").clipRecord
     assert set(record["visit"]) == {TRAIL_VISIT}
+
+
+def test_artifacts_that_cross_are_told_apart():
+    """Of eight visits each has a trail across those of the others; all are clipped, each on its visit."""
+    rng = np.random.default_rng(6)
+    y, x = np.mgrid[: BBOX.height, : BBOX.width]
+    warps, trails = [], []
+    for visit in range(8):
+        angle = visit * np.pi / 8
+        across = (y - BBOX.height / 2) * np.cos(angle) - (x - BBOX.width / 2) * np.sin(angle)
+        trails.append(np.abs(across) < 2)
+        image = 60.0 * trails[-1] + rng.normal(scale=10, size=BBOX.shape)
+        warps.append(make_warp(visit + 1, image, variance=100.0))
+    inner = np.zeros(BBOX.shape, bool)
+    inner[10:-10, 10:-10] = True
+    alone = np.sum(trails, axis=0) == 1
+    record = safe_clip(warps, "differences").clipRecord
+    for visit, own in enumerate(trails, start=1):
+        clipped = spans_of_visit(record, visit).asArray(BBOX)
+        assert clipped[own & alone & inner].mean() > 0.95
+        assert clipped[~ndimage.binary_dilation(own, iterations=10) & inner].mean() < 0.01
+
+
+@pytest.mark.parametrize(("n_visits", "rule"), [(3, None), (4, "double")])
+def test_two_of_four_may_be_left_out(n_visits, rule):
+    """What two visits show is an artifact of both if at least two others see the place and do not show it."""
+    thresholds = SafeClipAssembleCoaddConfig().thresholds
+    assert decide_clip({0: 1.0, 2: 0.9}, thresholds, n_visits=n_visits).rule == rule
+
+
+def test_overlaps_of_differences_are_counted():
+    """Each visit's share of a candidate is that of a comparison pixel by pixel; bad pixels do not count."""
+    rng = np.random.default_rng(7)
+    shapes = ndimage.binary_dilation(rng.random((4, *BBOX.shape)) > 0.999, np.ones((1, 5, 5)))
+    bad = rng.random(shapes.shape) > 0.9
+    candidates = DifferenceCandidates([SpanSet.fromMask(s, xy0=BBOX.minimum) for s in shapes], BBOX)
+    for visit, own in enumerate(bad):
+        candidates.count(visit, own)
+    assert len(candidates.spans) > 8
+    for number, (spans, visit) in enumerate(zip(candidates.spans, candidates.visits, strict=True)):
+        pixels = spans.asArray(BBOX)
+        assert not (pixels & ~shapes[visit]).any()
+        n_bad = [int((b & pixels).sum()) for b in bad]
+        n_shown = [int((s & ~b & pixels).sum()) for s, b in zip(shapes, bad, strict=True)]
+        assert candidates.overlaps(number) == overlap_fractions(spans.area, n_bad, n_shown)
+        assert candidates.n_able(number) == sum(2 * n < spans.area for n in n_bad)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import gc
 from typing import Final
 
@@ -18,6 +17,7 @@ from .demo import demo
 from .qgraph import qgraph
 from .report import report
 from .run import run
+from .update_graph_run import update_graph_run
 
 __all__ = ["main"]
 
@@ -31,8 +31,8 @@ them as often as Python does by default takes a tenth of a short run."""
 def main() -> None:
     """Plan and run pipelines of tasks."""
     gc.set_threshold(_OBJECTS_PER_COLLECTION, *gc.get_threshold()[1:])
-    # Nor is there anything to find at the end, where Python looks through all of them once more.
-    atexit.register(gc.freeze)
+    # Nor is there anything to look for when the program ends.
+    click.get_current_context().call_on_close(gc.freeze)
 
 
 @main.command("pipelines")
@@ -43,5 +43,5 @@ def list_pipelines() -> None:
         click.echo(f"{name}: {' '.join(description.split())}")
 
 
-for command in (build, qgraph, run, report, cleanup, purge, demo):
+for command in (build, qgraph, run, report, update_graph_run, cleanup, purge, demo):
     main.add_command(command)

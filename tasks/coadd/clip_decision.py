@@ -79,7 +79,9 @@ def overlap_fractions(area: int, n_bad: Sequence[int], n_detected: Sequence[int]
     }
 
 
-def decide_clip(overlaps: Mapping[int, float], thresholds: ClipThresholds) -> ClipDecision:
+def decide_clip(
+    overlaps: Mapping[int, float], thresholds: ClipThresholds, *, n_visits: int | None = None
+) -> ClipDecision:
     """Decide on which visits a footprint is clipped.
 
     What stands out in the difference of mean and clipped mean, and is detected on one or two visits only,
@@ -91,6 +93,8 @@ def decide_clip(overlaps: Mapping[int, float], thresholds: ClipThresholds) -> Cl
         Overlap fraction by index of the visit, of the visits that can tell.
     thresholds
         Limits, all exclusive but the one of the others of a double, which they may reach.
+    n_visits
+        Number of visits of which two may be left out; that of the overlaps if None.
     """
     chosen: list[int] = []
     rule: ClipRule | None = None
@@ -103,7 +107,8 @@ def decide_clip(overlaps: Mapping[int, float], thresholds: ClipThresholds) -> Cl
         rule = ClipRule.DOMINANT
         pair = sorted(i for i, overlap in overlaps.items() if overlap > thresholds.double)
         others = [overlap for i, overlap in overlaps.items() if i not in pair]
-        if len(pair) == 2 and len(overlaps) > 3 and max(others) <= thresholds.double_others:
+        n_visits = len(overlaps) if n_visits is None else n_visits
+        if len(pair) == 2 and n_visits > 3 and max(others, default=0.0) <= thresholds.double_others:
             chosen, rule = pair, ClipRule.DOUBLE
     runner_up = max((overlap for i, overlap in overlaps.items() if i not in chosen), default=0.0)
     return ClipDecision(rule if chosen else None, tuple(chosen), runner_up)

@@ -263,7 +263,8 @@ class CompareWarpAssembleCoaddTask(AssembleCoaddTask):
         comparisons = []
         model = None
         if self.config.doFitDifferences:
-            model = TemplateModel(templateCoadd.image.array, templateCoadd.variance.array)
+            sigma = self.detect.psf_sigma(templateCoadd)
+            model = TemplateModel(templateCoadd.image.array, templateCoadd.variance.array, sigma)
         for handle, scaler in zip(matched, scalers, strict=True):
             difference = self.makeDifference(templateCoadd, handle, scaler, model)
             pixels = difference.maskedImage
@@ -327,8 +328,8 @@ class CompareWarpAssembleCoaddTask(AssembleCoaddTask):
         image -= templateCoadd.image.array
         variance += templateCoadd.variance.array
         if model is not None:
-            variance += np.square(match.scatter)
             variance *= np.float32(match.noise_factor)
+            variance += np.square(match.scatter)
         if self.config.doAddMatchResidual:
             cards = handle.get(component="metadata") or {}
             fraction = max(float(cards.get("MATCHRES", 0.0)), self.config.minMatchResidual)

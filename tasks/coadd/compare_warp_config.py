@@ -114,8 +114,8 @@ class CompareWarpAssembleCoaddConfig(
     doFitDifferences: bool = Field(
         default=False,
         description="take out of a difference what the static sky, its derivatives and a smooth background "
-        "fitted to it explain: what PSF, place, scale and sky of the warp miss; what is left at bright sources "
-        "counts as noise, so that they need no doPreserveContainedBySource",
+        "fitted to it explain: what PSF, place, scale and sky of the warp miss; what is left at bright "
+        "sources counts as noise, so that they need no doPreserveContainedBySource",
     )
     doPreserveContainedBySource: bool = Field(
         default=True, description="keep candidates that lie wholly inside a source of the static sky"

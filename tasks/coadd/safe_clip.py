@@ -13,21 +13,22 @@ from butler.images import Box2I, CoaddPsf, Exposure, Footprint, Image, Mask, Mas
 from ..config import Config
 from ..detection import SourceDetectionTask
 from ..errors import TaskError
-from ..kernels.stacking import mean_and_meanclip_stack
+from ..kernels.stacking import Statistic, mean_and_meanclip_stack, statistics_stack
 from ..struct import Struct
 from ..task import Task
 from .assemble_coadd import AssembleCoaddTask
 from .box_tiling import RowStrips, subregions
 from .clip_aware_psf import psf_without_clipped
-from .clip_decision import ClipRule, decide_clip, overlap_fractions
+from .clip_decision import ClipDecision, ClipRule, decide_clip, overlap_fractions
 from .clip_record import ClipRow, clip_record_table
 from .coadd_inputs import gather_coadd_inputs
 from .coadd_mask_planes import common_mask_planes
+from .difference_candidates import DifferenceCandidates
 from .safe_clip_config import SafeClipAssembleCoaddConfig
 from .scale_zero_point import ImageScaler
 from .seeing_match import TemplateModel
 from .warp_detections import DETECTION_PLANES, WarpDetections, count_overlaps
-from .warp_pixels import memory_of
+from .warp_pixels import memory_of, read_warp, read_warp_mask
 
 __all__ = ["SafeClipAssembleCoaddTask"]
 
@@ -94,16 +95,28 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         """
         bbox: Box2I = skyInfo.bbox
         inputs = (tempExpRefList, imageScalerList, weightList)
+        if self.config.clipEvidence == "detections":
+            clip = self._clip_detections(skyInfo, *inputs)
+        else:
+            clip = self.detectDifferences(skyInfo, *inputs)
+        joined = [
+            {_CLIPPED: [_union(spans[_CLIPPED])]} if spans[_CLIPPED] else None for spans in clip.clipSpans
+        ]
+        planes = common_mask_planes(tempExpRefList, bbox)
+        bad = self.getBadPixelMask(planes) | 1 << planes[_CLIPPED]
+        result = super().run(skyInfo, tempExpRefList, imageScalerList, weightList, joined, bad)
+        result.clipRecord = self._record(clip, tempExpRefList, bbox)
+        coadd = result.coaddExposure
+        if self.config.coaddPsf.leaveOutClipped and isinstance(coadd.psf, CoaddPsf):
+            coadd.psf = psf_without_clipped(coadd.psf, result.clipRecord)
+        return result
+
+    def _clip_detections(self, skyInfo: Struct, *inputs: Any) -> Struct:
+        """Return what detections of single visits clip."""
         with self.timer("difference"):
-            spans = None
-            if self.config.clipEvidence == "detections":
-                difference = self.buildDifferenceImage(skyInfo, *inputs)
-            else:
-                difference, template = self._compare(skyInfo, *inputs)
-                spans = self.detectDifferences(difference, template, *inputs)
-                del template
+            difference = self.buildDifferenceImage(skyInfo, *inputs)
         with self.timer("detectClip"):
-            clip = self.detectClip(difference, tempExpRefList, spans)
+            clip = self.detectClip(difference, inputs[0])
             planes = difference.mask.planes
             self.detectClipBig(
                 clip.clipSpans,
@@ -112,19 +125,9 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
                 clip.detectionFootprints,
                 1 << planes[_CLIPPED],
                 1 << planes["DETECTED"],
-                bbox,
+                skyInfo.bbox,
             )
-        joined = [
-            {_CLIPPED: [_union(spans[_CLIPPED])]} if spans[_CLIPPED] else None for spans in clip.clipSpans
-        ]
-        bad = self.getBadPixelMask(planes) | 1 << planes[_CLIPPED]
-        del difference
-        result = super().run(skyInfo, tempExpRefList, imageScalerList, weightList, joined, bad)
-        result.clipRecord = self._record(clip, tempExpRefList, bbox)
-        coadd = result.coaddExposure
-        if self.config.coaddPsf.leaveOutClipped and isinstance(coadd.psf, CoaddPsf):
-            coadd.psf = psf_without_clipped(coadd.psf, result.clipRecord)
-        return result
+        return clip
 
     def buildDifferenceImage(
         self,
@@ -146,22 +149,9 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
             Exposure of the patch with the PSF of the coadd. Its variance is the sum of both variances,
             although the two are nearly the same; its mask is the OR of both. Pixels without data are NaN.
         """
-        return self._compare(skyInfo, tempExpRefList, imageScalerList, weightList)[0]
-
-    def _compare(
-        self,
-        skyInfo: Struct,
-        tempExpRefList: Sequence[Any],
-        imageScalerList: Sequence[ImageScaler | None],
-        weightList: Sequence[float],
-    ) -> tuple[Exposure, MaskedImage | None]:
-        """Return the difference of mean and clipped mean and, if it is evidence, the clipped mean itself."""
         self.check_inputs(skyInfo, tempExpRefList, weightList)
         bbox: Box2I = skyInfo.bbox
         ctrl = self.prepareStats(planes=common_mask_planes(tempExpRefList, bbox)).ctrl
-        template = (
-            MaskedImage.from_bbox(bbox, ctrl.planes) if self.config.clipEvidence == "differences" else None
-        )
         difference = MaskedImage.from_bbox(bbox, ctrl.planes)
         options = {**ctrl.stack_options(), "mask_map": self.setRejectedMaskMapping(ctrl)}
         for block in subregions(bbox, self.config.subregionSize):
@@ -180,61 +170,119 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
                 np.subtract(mean.image, clipped.image, out=target.image.array)
                 np.add(mean.variance, clipped.variance, out=target.variance.array)
                 np.bitwise_or(mean.mask, clipped.mask, out=target.mask.array)
-                if template is not None:
-                    template.image[strip].array[:] = clipped.image
-                    template.variance[strip].array[:] = clipped.variance
         exposure = Exposure(difference, wcs=skyInfo.wcs)
         exposure.coaddInputs = gather_coadd_inputs(tempExpRefList, weightList)
         exposure.psf = self.makePsf(exposure, tempExpRefList)
-        return exposure, template
+        return exposure
 
     def detectDifferences(
         self,
-        difference: Exposure,
-        template: MaskedImage | None,
+        skyInfo: Struct,
         tempExpRefList: Sequence[Any],
         imageScalerList: Sequence[ImageScaler | None],
         weightList: Sequence[float],
-    ) -> list[SpanSet]:
-        """Return for each warp the pixels that differ from the template by more than seeing explains.
+    ) -> Struct:
+        """Find what single visits show beyond the clipped mean, and the one or two visits that do.
+
+        Leaving out a visit changes the mean by the visit's difference from the others times its share of the
+        weight; covariances included, the one is as significant as the other. So footprints are looked for in
+        the difference of each visit, where those of other visits do not run into them.
 
         Parameters
         ----------
-        difference
-            Difference of mean and clipped mean. Its variance grows, in place, by what unlike seeing may do to
-            the mean: without that, every star would be a footprint.
-        template
-            The clipped mean.
-        tempExpRefList, imageScalerList, weightList
-            The warps, as for `run`.
-        """
-        assert template is not None
-        bbox, planes = difference.bbox, difference.mask.planes
-        sigma = self.differenceDetection.psf_sigma(difference)
-        # A smoothed variance takes errors for independent; those of a model are alike over the whole PSF.
-        alike = np.float32(4 * math.pi * sigma**2)
-        model = TemplateModel(template.image.array, template.variance.array)
-        bad_bits = self.getBadPixelMask(planes)
-        spread = np.zeros(bbox.shape, np.float32)
-        spans = []
-        for handle, scaler, weight in zip(tempExpRefList, imageScalerList, weightList, strict=True):
-            [warp] = self.read_strip(bbox, [handle], [scaler], None, planes)
-            image, variance = (np.asarray(p.array, np.float32) for p in (warp.image, warp.variance))
-            good = ~warp.mask.any_of(bad_bits) & np.isfinite(image) & np.isfinite(variance)
-            match = model.match(image, variance, good)
-            spread += np.float32((weight / sum(weightList)) ** 2) * (match.model**2 + match.scatter**2)
-            beyond = np.where(good & model.known, image - model.image - match.model, np.float32(0))
-            # Where nothing is known, nothing is found; a NaN would reach as far as the smoothing kernel.
-            error = np.where(good, variance + model.variance + alike * match.scatter**2, np.float32(1))
-            own = MaskedImage(Image(beyond, bbox.minimum), Mask.from_bbox(bbox), Image(error, bbox.minimum))
-            found = self.differenceDetection.detectFootprints(Exposure(own), sigma=sigma).merged
-            spans.append(_union([footprint.spans for footprint in found]))
-        difference.variance.array += alike * spread
-        return spans
+        skyInfo, tempExpRefList, imageScalerList, weightList
+            As for `run`.
 
-    def detectClip(
-        self, exp: Exposure, tempExpRefList: Sequence[Any], spans: Sequence[SpanSet] | None = None
-    ) -> Struct:
+        Returns
+        -------
+        clip
+            As from `detectClip`, but for ``clipFootprints``, ``clipIndices`` and ``detectionFootprints``.
+            Each footprint is of one visit, and clipped on that visit only.
+        """
+        self.check_inputs(skyInfo, tempExpRefList, weightList)
+        bbox: Box2I = skyInfo.bbox
+        with self.timer("template"):
+            template = self._clipped_mean(bbox, tempExpRefList, imageScalerList, weightList)
+            sigmas = [self._psf_sigma(handle, bbox) for handle in tempExpRefList]
+            model = TemplateModel(template.image.array, template.variance.array, max(sigmas))
+        with self.timer("differences"):
+            spans = [
+                self._differences(model, bbox, handle, scaler, sigma)
+                for handle, scaler, sigma in zip(tempExpRefList, imageScalerList, sigmas, strict=True)
+            ]
+        with self.timer("detectClip"):
+            candidates = DifferenceCandidates(spans, bbox)
+            for i, handle in enumerate(tempExpRefList):
+                mask = read_warp_mask(handle, bbox)
+                candidates.count(i, mask.any_of(mask.known_bit_mask(self.config.badMaskPlanes)))
+            overlaps, decisions = [], []
+            for number, visit in enumerate(candidates.visits):
+                overlaps.append(candidates.overlaps(number))
+                able = candidates.n_able(number)
+                found = decide_clip(overlaps[-1], self.config.thresholds, n_visits=able)
+                mine = visit in found.chosen and able > 1
+                rule = found.rule if mine else None
+                decisions.append(ClipDecision(rule, (visit,) if mine else (), found.runner_up))
+        return self._clip_of(candidates.spans, overlaps, decisions, len(tempExpRefList))
+
+    def _clipped_mean(
+        self,
+        bbox: Box2I,
+        tempExpRefList: Sequence[Any],
+        imageScalerList: Sequence[ImageScaler | None],
+        weightList: Sequence[float],
+    ) -> MaskedImage:
+        """Return the clipped mean of the warps, strip by strip."""
+        ctrl = self.prepareStats(planes=common_mask_planes(tempExpRefList, bbox)).ctrl
+        template = MaskedImage.from_bbox(bbox, ctrl.planes)
+        strips = RowStrips(bbox, len(tempExpRefList))
+        for strip in strips:
+            warps = self.read_strip(strip, tempExpRefList, imageScalerList, None, ctrl.planes)
+            strips.note_memory(strip, memory_of(warps))
+            stacked = statistics_stack(
+                [warp.image.array for warp in warps],
+                [warp.variance.array for warp in warps],
+                [warp.mask.array for warp in warps],
+                weightList,
+                statistic=Statistic.MEANCLIP,
+                **ctrl.stack_options(),
+            )
+            template.image[strip].array[:] = stacked.image
+            template.variance[strip].array[:] = stacked.variance
+        return template
+
+    def _psf_sigma(self, handle: Any, bbox: Box2I) -> float:
+        """Return the size of a warp's PSF, pixels."""
+        return self.differenceDetection.psf_sigma(
+            Exposure(MaskedImage.from_bbox(bbox), psf=handle.get(component="psf"))
+        )
+
+    def _differences(
+        self, model: TemplateModel, bbox: Box2I, handle: Any, scaler: ImageScaler | None, sigma: float
+    ) -> SpanSet:
+        """Return the pixels of a warp that differ from the template by more than seeing explains."""
+        warp = read_warp(handle, bbox)
+        if scaler is not None:
+            warp = scaler.scaled(warp)
+        image, variance = (np.asarray(p.array, np.float32) for p in (warp.image, warp.variance))
+        good = ~warp.mask.any_of(warp.mask.known_bit_mask(self.config.badMaskPlanes))
+        good &= np.isfinite(image) & np.isfinite(variance)
+        match = model.match(image, variance, good)
+        known = good & model.known
+        # Smoothing takes errors for independent; those of a model are alike over the whole PSF.
+        alike = np.float32(4 * math.pi * sigma**2)
+        error = (variance + model.variance) * np.float32(match.noise_factor) + alike * match.scatter**2
+        # Where nothing is known, nothing is found; a NaN would reach as far as the smoothing kernel.
+        beyond = np.where(known, image - model.image - match.model, np.float32(0))
+        own = MaskedImage(
+            Image(beyond, bbox.minimum),
+            Mask.from_bbox(bbox),
+            Image(np.where(known, error, np.float32(1)), bbox.minimum),
+        )
+        found = self.differenceDetection.detectFootprints(Exposure(own), sigma=sigma).merged
+        return _union([footprint.spans for footprint in found])
+
+    def detectClip(self, exp: Exposure, tempExpRefList: Sequence[Any]) -> Struct:
         """Find footprints in the difference, and the one or two visits whose artifacts they are.
 
         Parameters
@@ -243,8 +291,6 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
             The difference of mean and clipped mean; detections are marked in its mask.
         tempExpRefList
             Handles of the warps; of each one the mask inside the footprints is read.
-        spans
-            For each warp what counts as detected on it; the detections in its mask if None.
 
         Returns
         -------
@@ -268,11 +314,10 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
                 len(footprints),
                 self.config.badMaskPlanes,
                 self.config.subregionSize,
-                None if spans is None else spans[i],
             )
-            for i, handle in enumerate(tempExpRefList)
+            for handle in tempExpRefList
         ]
-        if spans is None and footprints and not any(n_detected.any() for _, n_detected in counts):
+        if footprints and not any(n_detected.any() for _, n_detected in counts):
             self.log.warning("no warp has anything in %s; nothing can be clipped", DETECTION_PLANES)
         overlaps = [
             overlap_fractions(
@@ -283,20 +328,33 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
             for i, footprint in enumerate(footprints)
         ]
         decisions = [decide_clip(overlap, self.config.thresholds) for overlap in overlaps]
-        clipped = [pair for pair in zip(footprints, decisions, strict=True) if pair[1].chosen]
-        self.log.info("%d of %d footprints are artifacts", len(clipped), len(footprints))
-        self.metadata |= {"nFootprints": len(footprints), "nClippedFootprints": len(clipped)}
+        result = self._clip_of([f.spans for f in footprints], overlaps, decisions, len(tempExpRefList))
+        clipped = [(f, d.chosen) for f, d in zip(footprints, decisions, strict=True) if d.chosen]
+        result.footprints = footprints
+        result.clipFootprints = [footprint for footprint, _ in clipped]
+        result.clipIndices = [list(chosen) for _, chosen in clipped]
+        result.detectionFootprints = WarpDetections(tempExpRefList, exp.bbox)
+        return result
+
+    def _clip_of(
+        self,
+        spans: Sequence[SpanSet],
+        overlaps: Sequence[dict[int, float]],
+        decisions: Sequence[ClipDecision],
+        n_visits: int,
+    ) -> Struct:
+        """Return footprints with what was decided about each, and the clipped pixels of each visit."""
+        clipped = [pair for pair in zip(spans, decisions, strict=True) if pair[1].chosen]
+        self.log.info("%d of %d footprints are artifacts", len(clipped), len(spans))
+        self.metadata |= {"nFootprints": len(spans), "nClippedFootprints": len(clipped)}
         return Struct(
-            clipFootprints=[footprint for footprint, _ in clipped],
-            clipIndices=[list(decision.chosen) for _, decision in clipped],
-            clipSpans=[
-                {_CLIPPED: [footprint.spans for footprint, decision in clipped if i in decision.chosen]}
-                for i in range(len(tempExpRefList))
-            ],
-            detectionFootprints=WarpDetections(tempExpRefList, exp.bbox, spans),
-            footprints=footprints,
+            spans=spans,
             overlaps=overlaps,
             decisions=decisions,
+            clipSpans=[
+                {_CLIPPED: [own for own, decision in clipped if i in decision.chosen]}
+                for i in range(n_visits)
+            ],
         )
 
     def detectClipBig(
@@ -321,8 +379,10 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
             Clipped footprints, and for each of them the indices of its warps.
         detectionFootprints
             For each warp its own detections.
-        maskClipValue, maskDetValue
-            Two bit masks without a common bit, for clipped and detected pixels.
+        maskClipValue
+            Bit mask for clipped pixels.
+        maskDetValue
+            Not needed: every pixel of a detection is detected.
         coaddBBox
             Box of the coadd.
 
@@ -341,13 +401,13 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
             if not own:
                 continue
             scratch = Mask.from_bbox(coaddBBox)
-            detections = detectionFootprints[i]
-            for footprints, value in ((own, maskClipValue), (detections, maskDetValue)):
-                for footprint in footprints:
-                    footprint.spans.setMask(scratch, value)
-            both = scratch.any_of(maskClipValue) & scratch.any_of(maskDetValue)
-            for footprint in detections:
-                if footprint.spans.count_where(both, scratch.xy0) > self.config.minBigOverlap:
+            for footprint in own:
+                footprint.spans.setMask(scratch, maskClipValue)
+            clipped = scratch.any_of(maskClipValue)
+            for footprint in detectionFootprints[i]:
+                if footprint.area <= self.config.minBigOverlap:
+                    continue
+                if footprint.spans.count_where(clipped, scratch.xy0) > self.config.minBigOverlap:
                     clips.setdefault(_CLIPPED, []).append(footprint.spans)
                     big.append(footprint)
         return big
@@ -379,20 +439,20 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
                     clip.overlaps[n][i],
                     clip.decisions[n].runner_up,
                     len(clip.overlaps[n]),
-                    clip.footprints[n].spans,
+                    clip.spans[n],
                 )
                 for n in own
             ]
-            covered = _union([clip.footprints[n].spans for n in own])
+            covered = _union([clip.spans[n] for n in own])
             rows += [
                 ClipRow(handle.dataId, ClipRule.BIG, -1, big.intersect(covered).area / big.area, 0.0, 1, big)
                 for big in clip.clipSpans[i][_CLIPPED][len(own) :]
             ]
-        area = sum(footprint.area for footprint in clip.footprints)
+        area = sum(spans.area for spans in clip.spans)
         meta = {
             **self.config.model_dump(include=set(_THRESHOLD_FIELDS)),
             "n_visits": len(handles),
-            "n_footprints": len(clip.footprints),
+            "n_footprints": len(clip.spans),
             "footprint_fraction": area / bbox.area,
         }
         return clip_record_table(rows, meta)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -15,11 +17,13 @@ _MAX_POINTS: Final = 200_000
 _PASSES: Final = 5
 _CLIP: Final = 3.0
 _MAD_TO_SIGMA: Final = 1.4826
-_BRIGHT: Final = 20.0
-"""Signal over noise from which what is left tells how far the model can be trusted."""
 _PRIOR_SCATTER: Final = 0.05
-"""Relative scatter by which bright pixels are weighted down before the scatter is known."""
-_MIN_BRIGHT: Final = 100
+"""Scatter as a fraction of the brightness, before it is measured."""
+_REACH: Final = 5.0
+"""How far from a source a wrong PSF shows, in units of the PSF's sigma."""
+_BRIGHT: Final = 20.0
+"""Signal over noise of places whose relative scatter is never less than that of the median one."""
+_MIN_IN_BIN: Final = 100
 _SKY_DEGREE: Final = 3
 """Total degree of the polynomial of the sky over the image."""
 
@@ -43,10 +47,10 @@ class SeeingMatch(NamedTuple):
     """Expected difference of warp and template."""
 
     scatter: _Plane
-    """How far the warp may be from that: a fraction of the template's brightness, measured on the warp."""
+    """How far the warp may be from that, as measured at all places that are as bright."""
 
     noise_factor: float
-    """By what the variance of what is left exceeds those of warp, template and scatter; at least 1."""
+    """By what the noise at faint places exceeds the variances of warp and template; at least 1."""
 
 
 class TemplateModel:
@@ -54,15 +58,18 @@ class TemplateModel:
 
     A narrow convolution, a shift, a scale and a background change an image by a sum of the image, its first
     and second derivatives and a smooth surface; the coefficients are fitted to each warp, without outliers.
-    What no such sum can describe is, at the pixels of bright sources, a fraction of their brightness.
+    What no such sum can describe depends on the brightness of a place and on that of its surroundings; it is
+    measured on the warp at all places that are as bright, by medians, so that an artifact changes little.
 
     Parameters
     ----------
     image, variance
         The template, ``(n_y, n_x)``; NaN where it has no data.
+    sigma
+        Size of its PSF, pixels.
     """
 
-    def __init__(self, image: _Plane, variance: _Plane) -> None:
+    def __init__(self, image: _Plane, variance: _Plane, sigma: float) -> None:
         from scipy import ndimage
 
         self.known: NDArray[np.bool_] = np.isfinite(image) & np.isfinite(variance)
@@ -74,6 +81,9 @@ class TemplateModel:
         """Its variance, likewise 0."""
         self.brightness: _Plane = ndimage.maximum_filter(np.abs(self.image - self._sky), 3)
         """Largest distance from the sky level of a pixel and its neighbours."""
+        size = 2 * round(_REACH * sigma) + 1
+        self.surroundings: _Plane = ndimage.maximum_filter(self.brightness, size)
+        """Largest brightness as far as a wrong PSF shows."""
 
     def match(self, image: _Plane, variance: _Plane, good: NDArray[np.bool_]) -> SeeingMatch:
         """Fit the coefficients of a warp.
@@ -91,23 +101,27 @@ class TemplateModel:
         if place.size <= columns.shape[1]:
             return SeeingMatch(np.zeros_like(self.image), np.zeros_like(self.image), 1.0)
         difference = (image.ravel()[place] - self.image.ravel()[place]).astype(np.float64)
-        brightness = self.brightness.ravel()[place]
+        brightness, around = self.brightness.ravel()[place], self.surroundings.ravel()[place]
         noise = (variance.ravel()[place] + self.variance.ravel()[place]).astype(np.float64)
-        bright = brightness > _BRIGHT * np.sqrt(noise)
-        enough = np.count_nonzero(bright) >= _MIN_BRIGHT
-        share = _PRIOR_SCATTER
+        bins, bins_around = _bins(brightness), _bins(around)
+        faint = bins[0]
+        error = noise + (_PRIOR_SCATTER * brightness) ** 2
         kept = np.ones(place.size, bool)
         for _ in range(_PASSES):
-            weight = kept / (noise + (share * brightness) ** 2)
-            found = _weighted_fit(columns, difference, weight)
-            left = np.abs(difference - columns @ found)
-            if enough:
-                share = _MAD_TO_SIGMA * float(np.median(left[bright] / brightness[bright]))
-            pull = left / np.sqrt(noise + (share * brightness) ** 2)
-            width = _MAD_TO_SIGMA * float(np.median(pull))
-            kept = pull <= _CLIP * width
-        scatter = np.float32(share if enough else 0.0) * self.brightness
-        return SeeingMatch(self._model(found), scatter, max(1.0, width**2))
+            found = _weighted_fit(columns, difference, kept / error)
+            left = difference - columns @ found
+            factor = max(1.0, _width(left[faint] / np.sqrt(noise[faint])) ** 2)
+            excess = _Curve(brightness, bins, [_excess(left[own], factor * noise[own]) for own in bins])
+            share = _median_share(left, brightness, noise)
+            base = factor * noise + np.maximum(excess(brightness), share * brightness) ** 2
+            pull = left / np.sqrt(base)
+            stretch = _Curve(around, bins_around, [max(1.0, _width(pull[own])) for own in bins_around])
+            error = base * stretch(around) ** 2
+            kept = np.abs(left) <= _CLIP * np.sqrt(error)
+        known = np.where(self.known & np.isfinite(variance), variance, np.float32(0)) + self.variance
+        own = np.square(np.maximum(excess(self.brightness), np.float32(share) * self.brightness))
+        scatter = own + (np.square(stretch(self.surroundings)) - 1) * (np.float32(factor) * known + own)
+        return SeeingMatch(self._model(found), np.sqrt(scatter), factor)
 
     def _columns(self, place: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return what the difference is a sum of, at some pixels, ``(n, n_terms)``."""
@@ -133,6 +147,55 @@ class TemplateModel:
         for coefficient, term in zip(coefficients[len(_STENCILS) :], sky, strict=True):
             model += np.float32(coefficient) * term
         return model
+
+
+class _Curve:
+    """A measure as a function of brightness that never falls.
+
+    Parameters
+    ----------
+    brightness
+        Of each pixel, ``(n,)``.
+    bins
+        Pixels of each bin, by their numbers.
+    values
+        What was measured in each.
+    """
+
+    def __init__(self, brightness: _Plane, bins: Sequence[NDArray[np.intp]], values: Sequence[float]) -> None:
+        self._places = np.array([np.median(brightness[own]) for own in bins])
+        self._values = np.maximum.accumulate(values)
+
+    def __call__(self, brightness: _Plane) -> _Plane:
+        """Return the measure at some brightness."""
+        return np.interp(brightness, self._places, self._values).astype(np.float32)
+
+
+def _bins(brightness: _Plane) -> list[NDArray[np.intp]]:
+    """Return numbers of pixels: the fainter half, of the rest the fainter half, and so on."""
+    rest = np.argsort(brightness, kind="stable")
+    bins = []
+    while rest.size >= 2 * _MIN_IN_BIN:
+        half = (rest.size + 1) // 2
+        bins.append(rest[:half])
+        rest = rest[half:]
+    return [*bins, rest]
+
+
+def _width(values: NDArray[np.float64]) -> float:
+    """Return the standard deviation of a normal distribution about 0 with the same median distance from 0."""
+    return _MAD_TO_SIGMA * float(np.median(np.abs(values)))
+
+
+def _excess(left: NDArray[np.float64], noise: NDArray[np.float64]) -> float:
+    """Return the scatter that values have beyond their noise."""
+    return math.sqrt(max(0.0, _width(left) ** 2 - float(np.median(noise))))
+
+
+def _median_share(left: NDArray[np.float64], brightness: _Plane, noise: NDArray[np.float64]) -> float:
+    """Return the scatter of bright pixels as a fraction of their brightness; 0 if they are few."""
+    bright = brightness > _BRIGHT * np.sqrt(noise)
+    return _width(left[bright] / brightness[bright]) if np.count_nonzero(bright) >= _MIN_IN_BIN else 0.0
 
 
 def _weighted_fit(

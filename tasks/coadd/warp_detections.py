@@ -8,8 +8,9 @@ from typing import Any, Final, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from butler.images import Box2I, Footprint, Image, Mask, SpanSet
+from butler.images import Box2I, Footprint, Image, SpanSet
 
+from ..kernels import count_by_label
 from .box_tiling import subregions
 from .warp_pixels import read_warp_mask
 
@@ -31,14 +32,11 @@ class WarpDetections(Sequence[list[Footprint]]):
         Handles of the warps.
     bbox
         Box to look at.
-    spans
-        For each warp what counts as detected, instead of its mask planes; None for the planes.
     """
 
-    def __init__(self, handles: Sequence[Any], bbox: Box2I, spans: Sequence[SpanSet] | None = None) -> None:
+    def __init__(self, handles: Sequence[Any], bbox: Box2I) -> None:
         self._handles = handles
         self._bbox = bbox
-        self._spans = spans
 
     def __len__(self) -> int:
         return len(self._handles)
@@ -50,8 +48,6 @@ class WarpDetections(Sequence[list[Footprint]]):
     def __getitem__(self, index: int | slice) -> list[Footprint] | list[list[Footprint]]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        if self._spans is not None:
-            return [Footprint(part) for part in self._spans[index].split()]
         mask = read_warp_mask(self._handles[index], self._bbox)
         detected = SpanSet.fromMask(mask, mask.known_bit_mask(DETECTION_PLANES))
         return [Footprint(spans) for spans in detected.split()]
@@ -63,7 +59,6 @@ def count_overlaps(
     n: int,
     bad_planes: Iterable[str],
     block: tuple[int, int],
-    spans: SpanSet | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Count the bad and the detected pixels of a warp in each of some footprints.
 
@@ -79,8 +74,6 @@ def count_overlaps(
         Mask planes of bad pixels.
     block
         Width and height of what is read at a time, pixels.
-    spans
-        What counts as detected instead of the warp's own detections; None for those.
 
     Returns
     -------
@@ -88,20 +81,16 @@ def count_overlaps(
         For each footprint ``(n,)`` the number of pixels that are bad, and of those that are detected and
         not bad.
     """
-    n_bad, n_detected = np.zeros(n + 1, dtype=np.int64), np.zeros(n + 1, dtype=np.int64)
+    n_bad, n_detected = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
     planes = list(bad_planes)
     for box in subregions(labels.bbox, block):
         inside = labels[box].array
         if not inside.any():
             continue
         mask = read_warp_mask(handle, box)
-        bad = mask.any_of(mask.known_bit_mask(planes))
-        if spans is None:
-            detected = mask.any_of(mask.known_bit_mask(DETECTION_PLANES)) & ~bad
-        else:
-            found = Mask.from_bbox(box)
-            spans.clippedTo(box).setMask(found, 1)
-            detected = found.any_of(1) & ~bad
-        n_bad += np.bincount(inside[bad], minlength=n + 1)
-        n_detected += np.bincount(inside[detected], minlength=n + 1)
-    return n_bad[1:], n_detected[1:]
+        found = count_by_label(
+            mask.array, inside, n, mask.known_bit_mask(planes), mask.known_bit_mask(DETECTION_PLANES)
+        )
+        n_bad += found[0]
+        n_detected += found[1]
+    return n_bad, n_detected

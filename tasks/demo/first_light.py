@@ -123,7 +123,7 @@ def first_light(
         _ingest(butler, data, progress)
         register_sky_map(butler, SKY_MAP, _sky_map(butler))
         plan = _Plan(butler, processes, progress)
-        plan.run(pipelines("from-exposures"), ["raw", "skymaps"], "safeclip")
+        plan.run(pipelines("from-exposures-safeclip"), ["raw", "skymaps"], "safeclip")
         plan.run(pipelines("coadd-direct#assembleCoadd", SAME_WEIGHTS), ["safeclip"], "mean")
         record = _most_clipped(butler, visit)
         picture = directory / "first_light.png" if draw else None

@@ -79,8 +79,8 @@ class PlanePixels:
             bracket[:] = sample[low], sample[high]
         for share in (8 * _MARGIN * len(_FRACTIONS), 1.0):
             n, counts, inside = self._collected(brackets, int(share * self._values.size))
-            ranks = [fraction * (n - 1) for fraction in _FRACTIONS]
-            found = [_at_rank(*arguments, inside) for arguments in zip(ranks, brackets, counts, strict=True)]
+            places = [fraction * (n - 1) for fraction in _FRACTIONS]
+            found = [_at_rank(*arguments, inside) for arguments in zip(places, brackets, counts, strict=True)]
             if n == 0:
                 break
             if None not in found:
@@ -93,7 +93,8 @@ class PlanePixels:
         step_y, step_x = (max(1, n // _SAMPLE) for n in self._values.shape)
         values, mask = (plane[::step_y, ::step_x] for plane in (self._values, self._mask))
         good = np.isfinite(values) & ((mask & self._and_mask) == 0)
-        return values[good].astype(np.float32, copy=False)
+        sample: npt.NDArray[np.float32] = values[good].astype(np.float32, copy=False)
+        return sample
 
     def _collected(
         self, brackets: npt.NDArray[np.float32], room: int
