@@ -29,7 +29,7 @@ from connections import (
 from tasks.cli import main
 from tasks.config import Config, PipelineTaskConfig
 from tasks.execution import InitOptions, make_task, prepare_run, run_graph
-from tasks.execution.schema_differences import schema_differences
+from tasks.records import schema_differences
 from tasks.struct import Struct
 from tasks.task import PipelineTask
 

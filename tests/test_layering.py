@@ -64,7 +64,7 @@ ROOMS = {
         ["select"],
         ["detection", "sky_info"],
         ["task"],
-        ["config", "struct", "timer"],
+        ["config", "records", "struct", "timer"],
         ["usage"],
         ["errors"],
         ["kernels"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,6 +36,7 @@ class DoubleConfig(PipelineTaskConfig, pipelineConnections=DoubleConnections):
     noWork: list[int] = []
     dieOnce: dict[str, int] = {}
     failUntil: dict[str, int] = {}
+    sleepUntil: dict[str, int] = {}
 
 
 class DoubleTask(PipelineTask):
@@ -54,6 +56,9 @@ class DoubleTask(PipelineTask):
             if visit == victim and not Path(marker).exists():
                 Path(marker).touch()
                 os.kill(os.getpid(), signal.SIGKILL)
+        for marker, victim in self.config.sleepUntil.items():
+            if visit == victim and not Path(marker).exists():
+                time.sleep(600.0)
         self.metadata["visit"] = visit
         times = 2 if factor is None else factor["value"]
         return Struct(doubled={"value": times * number.get()["value"]})

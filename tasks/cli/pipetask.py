@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 from typing import Final
 
@@ -31,8 +32,8 @@ them as often as Python does by default takes a tenth of a short run."""
 def main() -> None:
     """Plan and run pipelines of tasks."""
     gc.set_threshold(_OBJECTS_PER_COLLECTION, *gc.get_threshold()[1:])
-    # Nor is there anything to look for when the program ends.
-    click.get_current_context().call_on_close(gc.freeze)
+    # Nor is there anything to find at the end, where Python looks through all of them once more.
+    atexit.register(gc.freeze)
 
 
 @main.command("pipelines")
