@@ -10,7 +10,7 @@ from .datasets import DatasetRef, FileDataset
 from .datastore import IncomingFile, StagedFile, share_file, stage_file
 from .errors import ConflictingDefinitionError
 from .formatters import formatter_for, get_formatter
-from .registry import Registry
+from .registry import Registry, without_collection
 from .writer import DatasetWriter
 
 __all__ = ["ingest_files"]
@@ -32,6 +32,7 @@ class _Wanted:
     registered: set[uuid.UUID]
 
 
+@without_collection()
 def ingest_files(
     writer: DatasetWriter,
     datasets: Sequence[FileDataset],

@@ -42,6 +42,7 @@ class DatasetRemover:
         with self.registry.database.transaction() as transaction:
             records = self.registry.files.get(ids)
             self.registry.datasets.remove(ids)
+            self.registry.quanta.release(ids)
             self._remove_files(transaction, records.values())
 
     def remove_runs(self, names: Iterable[str], *, unlink_from_chains: bool) -> None:
@@ -64,6 +65,7 @@ class DatasetRemover:
                 for parent in collections.parents(run.name):
                     collections.remove_from_chain(parent, run.name)
                 self.purge(self.registry.datasets.in_run(run))
+                self.registry.quanta.forget_run(run.name)
                 collections.remove(run.name)
 
     def _check_runs(self, runs: Sequence[CollectionInfo], unlink_from_chains: bool) -> None:

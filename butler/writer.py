@@ -12,6 +12,7 @@ from typing import Any
 from .datasets import DatasetRef
 from .datastore import FileBatch, FileDatastore, StagedFile, VerifyReport, settle_files, verify_files
 from .errors import ConflictingDefinitionError, OrphanedRecordError
+from .provenance import QuantumRecord
 from .registry import CollectionType, Registry
 
 __all__ = ["DatasetWriter"]
@@ -82,7 +83,11 @@ class DatasetWriter:
         return [ref for ref, _ in staged]
 
     def store(
-        self, datasets: Sequence[tuple[DatasetRef, StagedFile]], *, registered: Set[uuid.UUID] = frozenset()
+        self,
+        datasets: Sequence[tuple[DatasetRef, StagedFile]],
+        *,
+        registered: Set[uuid.UUID] = frozenset(),
+        quanta: Sequence[QuantumRecord] = (),
     ) -> None:
         """Register files that are complete under temporary names, all or none.
 
@@ -92,13 +97,16 @@ class DatasetWriter:
             Datasets and their files.
         registered
             Datasets that have a row already, and get nothing but their file.
+        quanta
+            What became of the quanta that wrote them, kept with them or not at all.
 
         Raises
         ------
         ConflictingDefinitionError
             Raised if one of the other datasets exists; the files are removed.
         """
-        self._insert(datasets, registered, self.transaction_for(staged for _, staged in datasets))
+        transaction = self.transaction_for(staged for _, staged in datasets)
+        self._insert(datasets, registered, transaction, quanta)
 
     def insert(
         self, datasets: Sequence[tuple[DatasetRef, StagedFile]], *, registered: Set[uuid.UUID] = frozenset()
@@ -111,6 +119,7 @@ class DatasetWriter:
         datasets: Sequence[tuple[DatasetRef, StagedFile]],
         registered: Set[uuid.UUID],
         transaction: AbstractContextManager[object],
+        quanta: Sequence[QuantumRecord] = (),
     ) -> None:
         new: dict[str, list[DatasetRef]] = {}
         for ref, _ in datasets:
@@ -123,6 +132,7 @@ class DatasetWriter:
                 for run, refs in sorted(new.items()):
                     self.registry.add_datasets(run, refs)
                 self.registry.files.insert({ref.id: staged.record for ref, staged in datasets})
+                self.registry.quanta.insert(quanta)
         except (ConflictingDefinitionError, OrphanedRecordError):
             # Asked only now: after an error a database may answer nothing until all is undone.
             for run, refs in new.items():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from .overrides import Override
+from .overrides import flat_fields, settings_of
 from .pipeline import Pipeline
 from .pipeline_node import PipelineTaskNode
 
@@ -26,7 +26,7 @@ def config_lines(pipeline: Pipeline, pattern: str = "*") -> list[str]:
     """
     lines = []
     for node, field, value in _fields(pipeline, pattern):
-        sources = [override.source for override in _setting(node, field)]
+        sources = [override.source for override in settings_of(node.history, field)]
         told = f"  # {sources[-1]}" if sources else ""
         lines.append(f"{node.label}:{field} = {value!r}{told}")
     return lines
@@ -43,7 +43,9 @@ def history_lines(pipeline: Pipeline, pattern: str) -> list[str]:
         default = getattr(type(node.config)(), field, None) if "." not in field else None
         if default is not None:
             lines.append(f"  {default!r}  # default")
-        lines += [f"  {override.value!r}  # {override.source}" for override in _setting(node, field)]
+        lines += [
+            f"  {override.value!r}  # {override.source}" for override in settings_of(node.history, field)
+        ]
     return lines
 
 
@@ -55,31 +57,7 @@ def _fields(pipeline: Pipeline, pattern: str) -> Iterator[tuple[PipelineTaskNode
     for node in pipeline.nodes:
         if colons and node.label != label:
             continue
-        for field, value in _flat(node.config.to_simple()):
+        for field, value in flat_fields(node.config.to_simple()):
             fits = fnmatchcase(field, glob) if flag else fnmatchcase(field.lower(), glob.lower())
             if fits:
                 yield node, field, value
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield field paths and values; a subtask is its target and the fields of its config."""
-    for name, value in values.items():
-        if isinstance(value, Mapping) and set(value) == {"target", "value"}:
-            yield f"{prefix}{name}.target", value["target"]
-            yield from _flat(value["value"], f"{prefix}{name}.")
-        elif isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
-
-
-def _setting(node: PipelineTaskNode, field: str) -> list[Override]:
-    """Return the settings of a field, or of what holds it, in order; those before a retarget are void."""
-    found: list[Override] = []
-    for override in node.history:
-        retargets = override.field.endswith(".target") and field.startswith(override.field[: -len("target")])
-        if retargets and override.field != field:
-            found = []
-        if field == override.field or field.startswith(f"{override.field}."):
-            found.append(override)
-    return found

@@ -7,13 +7,42 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from butler import DatasetRef
-from butler.registry import FileRecord
+from butler import DataCoordinate, DatasetRef
+from butler.datasets import make_dataset_id
 
 from .pipeline import Pipeline
+from .pipeline_node import parent_name
 from .quantum import Quantum
 
-__all__ = ["GraphWalker", "QuantumGraph"]
+__all__ = ["DroppedQuanta", "GraphWalker", "QuantumGraph"]
+
+
+@dataclass(frozen=True)
+class DroppedQuanta:
+    """Quanta of one task that are not in a graph, for one reason.
+
+    Parameters
+    ----------
+    label
+        Task.
+    reason
+        Why there is nothing for them to do.
+    count
+        How many there are; 0 if the query found no data IDs for the task.
+    example
+        Data ID of the first of them.
+    """
+
+    label: str
+    reason: str
+    count: int = 0
+    example: DataCoordinate | None = None
+
+    def __str__(self) -> str:
+        if self.example is None:
+            return f"{self.label}: {self.reason}"
+        many = "a quantum" if self.count == 1 else f"{self.count} quanta"
+        return f"{self.label}: {many} dropped, {self.example} {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -28,29 +57,51 @@ class QuantumGraph:
         Executions, each after those that it depends on.
     run
         RUN for the outputs.
-    records
-        Where the files of existing inputs are, by dataset UUID.
     n_skipped
         Quanta left out by task because they were done before.
     replaced
         Datasets of the run that are in the way of a quantum, by its id; they are removed before it runs.
+    dropped
+        Quanta that are not in it, with reasons; not those that were done before.
+    id
+        UUID.
+    init_inputs
+        Datasets that exist and that tasks need when they are made, by label and connection.
     """
 
     pipeline: Pipeline
     quanta: tuple[Quantum, ...]
     run: str
-    records: Mapping[uuid.UUID, FileRecord]
     n_skipped: Mapping[str, int]
     replaced: Mapping[uuid.UUID, tuple[DatasetRef, ...]] = field(default_factory=dict)
+    dropped: tuple[DroppedQuanta, ...] = ()
+    id: uuid.UUID = field(default_factory=make_dataset_id)
+    init_inputs: Mapping[str, Mapping[str, DatasetRef]] = field(default_factory=dict)
 
     @cached_property
     def dependencies(self) -> dict[uuid.UUID, frozenset[uuid.UUID]]:
         """Quanta that each quantum waits for, by their ids."""
+        produced = self.pipeline.produced
+        handed_on = {
+            node.label: [field for field, c in node.connections.inputs.items() if parent_name(c) in produced]
+            for node in self.pipeline.nodes
+        }
         producers = {ref.id: quantum.id for quantum in self.quanta for ref in quantum.output_refs()}
         return {
-            quantum.id: frozenset(producers[r.id] for r in quantum.input_refs() if r.id in producers)
+            quantum.id: frozenset(
+                producers[ref.id]
+                for field in handed_on[quantum.label]
+                for ref in quantum.inputs[field]
+                if ref.id in producers
+            )
             for quantum in self.quanta
         }
+
+    def existing_inputs(self) -> list[uuid.UUID]:
+        """Return the datasets that quanta read and none of them makes, each once, in order."""
+        made = {ref.id for quantum in self.quanta for ref in quantum.output_refs()}
+        read = {ref.id for quantum in self.quanta for ref in quantum.input_refs()}
+        return sorted(read - made)
 
     def count_by_label(self) -> dict[str, int]:
         """Return the number of quanta of each task."""

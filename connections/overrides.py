@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from butler.assignments import read_assignments
 from butler.errors import FileFormatError
 from butler.safe_yaml import load_yaml
 
 from .errors import ConfigError
 
-__all__ = ["Override", "flattened", "read_overrides"]
+__all__ = ["Override", "flat_fields", "flattened", "read_overrides", "settings_of"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,30 @@ def flattened(values: Mapping[str, Any], source: str) -> list[Override]:
     return [Override(str(field), value, source) for field, value in values.items()]
 
 
+def flat_fields(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield field paths and values; a subtask is its target and the fields of its config."""
+    for name, value in values.items():
+        if isinstance(value, Mapping) and set(value) == {"target", "value"}:
+            yield f"{prefix}{name}.target", value["target"]
+            yield from flat_fields(value["value"], f"{prefix}{name}.")
+        elif isinstance(value, Mapping) and value:
+            yield from flat_fields(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def settings_of(history: Iterable[Override], field: str) -> list[Override]:
+    """Return the settings of a field, or of what holds it, in order; those before a retarget are void."""
+    found: list[Override] = []
+    for override in history:
+        retargets = override.field.endswith(".target") and field.startswith(override.field[: -len("target")])
+        if retargets and override.field != field:
+            found = []
+        if field == override.field or field.startswith(f"{override.field}."):
+            found.append(override)
+    return found
+
+
 def read_overrides(path: Path) -> list[Override]:
     """Read settings from a file: a YAML mapping, or plain assignments.
 
@@ -60,54 +84,13 @@ def read_overrides(path: Path) -> list[Override]:
         content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"cannot read the config file {path}: {error.strerror}") from error
-    if path.suffix == ".py":
-        return list(_assignments(content, path))
     try:
+        if path.suffix == ".py":
+            found = read_assignments(content, str(path))
+            return [Override(each.field, each.value, f"{path}:{each.line}") for each in found]
         values = load_yaml(content, str(path))
     except FileFormatError as error:
         raise ConfigError(str(error)) from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must map fields to values, not be {values!r:.60}")
     return flattened(values, str(path))
-
-
-def _assignments(content: bytes, path: Path) -> Iterator[Override]:
-    """Yield the settings of lines ``config.field = literal``."""
-    try:
-        module = ast.parse(content, filename=str(path))
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ConfigError(f"cannot read the config file {path}: {error}") from error
-    for statement in module.body:
-        source = f"{path}:{statement.lineno}"
-        try:
-            match statement:
-                case ast.Assign(targets=[ast.Attribute() as target], value=value):
-                    yield Override(_field(target), ast.literal_eval(value), source)
-                case ast.Expr(
-                    value=ast.Call(
-                        func=ast.Attribute(value=ast.Attribute() as subtask, attr="retarget"),
-                        args=[ast.Constant(value=str() as name)],
-                        keywords=[],
-                    )
-                ):
-                    yield Override(f"{_field(subtask)}.target", name, source)
-                case ast.Expr(value=ast.Constant(value=str())):
-                    continue
-                case _:
-                    raise ValueError
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
-            raise ConfigError(
-                f"{source}: {ast.unparse(statement)[:80]!r} is not run; write config.FIELD = literal, "
-                "or config.SUBTASK.retarget('package.module:Class')"
-            ) from error
-
-
-def _field(target: ast.expr) -> str:
-    """Return the path of ``config.a.b``, without ``config``."""
-    names: list[str] = []
-    while isinstance(target, ast.Attribute):
-        names.append(target.attr)
-        target = target.value
-    if not (isinstance(target, ast.Name) and target.id == "config"):
-        raise ValueError
-    return ".".join(reversed(names))

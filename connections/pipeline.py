@@ -12,7 +12,8 @@ import yaml
 
 from butler import ButlerUserError, DatasetType
 
-from .connections import Input, Output
+from .camera_config import camera_folders
+from .connection_types import InitInput, InitOutput, Input, Output
 from .contract import Contract
 from .errors import PipelineError
 from .pipeline_config import Overrides, configure_tasks
@@ -58,6 +59,8 @@ class Pipeline:
         *,
         instrument: str | None = None,
         ready: Mapping[str, Path] | None = None,
+        selection: str = "",
+        cameras: Sequence[Path] = (),
     ) -> Self:
         """Read a pipeline from a YAML file.
 
@@ -68,9 +71,14 @@ class Pipeline:
         overrides
             Settings by label, applied after those of the file.
         instrument
-            Instrument that it will run for, whose settings of the file then apply.
+            Instrument that it will run for, whose settings then apply: those of its camera before those of
+            the file.
         ready
             Files of the pipelines that can be imported by name.
+        selection
+            Which of the tasks are wanted, as for `only`; all if empty. Others need not be importable.
+        cameras
+            Folders with settings of cameras, after those that `camera_folders` finds.
 
         Raises
         ------
@@ -81,15 +89,17 @@ class Pipeline:
         """
         described = read_pipeline(path, ready)
         try:
-            return cls.from_description(described, overrides, instrument=instrument)
+            return cls.from_description(
+                described, overrides, instrument=instrument, selection=selection, cameras=cameras
+            )
         except ButlerUserError as error:
             error.add_note(f"in the pipeline {path}")
             raise
 
     @classmethod
     def from_values(cls, values: Any, overrides: Overrides | None = None) -> Self:
-        """Make a pipeline of plain values; see `from_file`."""
-        return cls.from_description(parse_pipeline(values), overrides)
+        """Make a pipeline of plain values, which say all: no settings of a camera apply; see `from_file`."""
+        return cls._made(parse_pipeline(values), overrides, ())
 
     @classmethod
     def from_description(
@@ -98,12 +108,29 @@ class Pipeline:
         overrides: Overrides | None = None,
         *,
         instrument: str | None = None,
+        selection: str = "",
+        cameras: Sequence[Path] = (),
     ) -> Self:
         """Make a pipeline of what files say; see `from_file`."""
         if instrument and described.instrument and instrument != described.instrument:
             raise PipelineError(f"the pipeline is for {described.instrument}, not {instrument}")
         described = replace(described, instrument=described.instrument or instrument)
-        nodes = configure_tasks(described, overrides or {})
+        if described.instrument is None and cameras:
+            raise PipelineError("the settings of a camera need the name of an instrument (--instrument)")
+        folders = [*camera_folders(described.instrument), *cameras] if described.instrument else []
+        # The ends of a range are known when all tasks are in order.
+        if selection and ".." not in selection:
+            subsets = {name: subset.labels for name, subset in described.subsets.items()}
+            chosen = select_labels(selection, list(described.tasks), subsets)
+            described.keep({*chosen, *(overrides or {})}, edit_subsets=False)
+        pipeline = cls._made(described, overrides, folders)
+        return pipeline.only(selection) if selection else pipeline
+
+    @classmethod
+    def _made(
+        cls, described: PipelineDescription, overrides: Overrides | None, folders: Sequence[Path]
+    ) -> Self:
+        nodes = configure_tasks(described, overrides or {}, folders)
         return cls(
             described.description,
             _ordered(nodes),
@@ -118,7 +145,7 @@ class Pipeline:
         """Labels of the tasks, in order."""
         return [node.label for node in self.nodes]
 
-    def only(self, selection: str | Sequence[str]) -> Pipeline:
+    def only(self, selection: str | Sequence[str]) -> Self:
         """Return the pipeline of some of the tasks.
 
         Parameters
@@ -175,8 +202,21 @@ class Pipeline:
         """Dataset types that the pipeline makes, by name."""
         return {t.name: t for node in self.nodes for t in node.outputs.values()}
 
+    def independent_parts(self) -> list[tuple[PipelineTaskNode, ...]]:
+        """Return the tasks in groups between which no dataset is handed on, each in order."""
+        parts: list[tuple[set[str], list[PipelineTaskNode]]] = []
+        for node in self.nodes:
+            regular = (*node.connections.inputs.values(), *node.connections.outputs.values())
+            names = {parent_name(c) for c in regular} & self.produced.keys()
+            before = [part for part in parts if part[0] & names]
+            joined = [*(other for _, others in before for other in others), node]
+            parts = [part for part in parts if part not in before]
+            parts.append((names.union(*(known for known, _ in before)), joined))
+        order = self.labels.index
+        return [tuple(sorted(nodes, key=lambda node: order(node.label))) for _, nodes in parts]
+
     def overall_inputs(self) -> list[str]:
-        """Return the names of the dataset types that must exist before, without prerequisites."""
+        """Return the names of the dataset types that quanta must find, without prerequisites."""
         names = [parent_name(c) for node in self.nodes for c in node.connections.inputs.values()]
         return [name for name in dict.fromkeys(names) if name not in self.produced]
 
@@ -185,7 +225,7 @@ def _ordered(nodes: Sequence[PipelineTaskNode]) -> tuple[PipelineTaskNode, ...]:
     """Sort tasks by their datasets, and check that they fit together."""
     producers: dict[str, str] = {}
     for node in nodes:
-        for connection in node.connections.outputs.values():
+        for connection in (*node.connections.outputs.values(), *node.connections.initOutputs.values()):
             if connection.name in producers:
                 raise PipelineError(
                     f"{producers[connection.name]} and {node.label} both write {connection.name!r}"
@@ -194,7 +234,7 @@ def _ordered(nodes: Sequence[PipelineTaskNode]) -> tuple[PipelineTaskNode, ...]:
     _check_definitions(nodes)
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for node in nodes:
-        reads = (c for _, c in node.connections.all() if isinstance(c, Input))
+        reads = (c for c in node.connections.allConnections.values() if isinstance(c, Input | InitInput))
         sorter.add(node.label, *(producers[parent_name(c)] for c in reads if parent_name(c) in producers))
     by_label = {node.label: node for node in nodes}
     try:
@@ -207,8 +247,8 @@ def _check_definitions(nodes: Sequence[PipelineTaskNode]) -> None:
     """Refuse tasks that disagree about a dataset type."""
     known: dict[str, tuple[str, DatasetType]] = {}
     for node in nodes:
-        for _, connection in node.connections.all():
-            if "." in connection.name and not isinstance(connection, Output):
+        for connection in node.connections.allConnections.values():
+            if "." in connection.name and not isinstance(connection, Output | InitOutput):
                 continue
             found = dataset_type(connection)
             label, first = known.setdefault(connection.name, (node.label, found))

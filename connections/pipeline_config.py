@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 from butler import ButlerUserError
 from butler.errors import did_you_mean
 
+from .camera_config import camera_overrides
 from .errors import ConfigError, PipelineError
 from .overrides import Override, flattened
 from .pipeline_file import PipelineDescription, TaskDescription
 from .pipeline_node import PipelineTaskNode, configured_node
+from .task_class import load_task
 
 __all__ = ["Overrides", "configure_tasks"]
 
@@ -22,8 +25,19 @@ parameters of the pipeline."""
 _PARAMETERS: Final = "parameters"
 
 
-def configure_tasks(described: PipelineDescription, given: Overrides) -> list[PipelineTaskNode]:
-    """Return the configured tasks: defaults, then settings of the files, then the given ones.
+def configure_tasks(
+    described: PipelineDescription, given: Overrides, cameras: Sequence[Path] = ()
+) -> list[PipelineTaskNode]:
+    """Return the configured tasks: defaults, settings of the camera, those of the files, then the given ones.
+
+    Parameters
+    ----------
+    described
+        What the files say.
+    given
+        Settings by label.
+    cameras
+        Folders with settings of cameras.
 
     Raises
     ------
@@ -46,9 +60,10 @@ def configure_tasks(described: PipelineDescription, given: Overrides) -> list[Pi
     for label, task in described.tasks.items():
         wrong: list[ConfigError] = []
         try:
+            camera = _of_camera(task, described.instrument, cameras)
             overrides = _for_instrument(label, task, described.instrument) + extra.get(label, [])
             resolved = [_with_parameter(override, parameters) for override in overrides]
-            nodes.append(configured_node(label, task.task_class, resolved, wrong))
+            nodes.append(configured_node(label, task.task_class, resolved, wrong, camera))
         except ButlerUserError as error:
             faults.append(error)
         faults += wrong
@@ -69,6 +84,13 @@ def _parameters(
             faults.append(PipelineError(f"the pipeline has no parameter {override.field!r}{hint}"))
         parameters[override.field] = override.value
     return parameters
+
+
+def _of_camera(task: TaskDescription, instrument: str | None, folders: Sequence[Path]) -> list[Override]:
+    """Return the settings of a task for a camera."""
+    if instrument is None or not folders:
+        return []
+    return camera_overrides(load_task(task.task_class), instrument, folders)
 
 
 def _for_instrument(label: str, task: TaskDescription, instrument: str | None) -> list[Override]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from butler import DatasetType
 
-from .connections import BaseConnection, PipelineTaskConnections
+from .connection_types import BaseConnection, Connection
+from .connections import PipelineTaskConnections
 from .errors import ConfigError
-from .overrides import Override
+from .overrides import Override, flat_fields
 from .task_class import TaskConfig, load_task
 
 __all__ = ["PipelineTaskNode", "configured_node", "dataset_type", "parent_name"]
@@ -41,13 +42,29 @@ class PipelineTaskNode:
 
     @property
     def outputs(self) -> dict[str, DatasetType]:
-        """Dataset types of the outputs by connection."""
+        """Dataset types of the outputs of quanta by connection."""
         return {field: dataset_type(c) for field, c in self.connections.outputs.items()}
+
+    @property
+    def init_outputs(self) -> dict[str, DatasetType]:
+        """Dataset types of what the task writes once in each run by connection."""
+        return {field: dataset_type(c) for field, c in self.connections.initOutputs.items()}
+
+    @property
+    def dataset_types(self) -> list[DatasetType]:
+        """Dataset types of all that a run of the task writes."""
+        own = [self.metadata_type, self.log_type, self.config_type]
+        return [*self.init_outputs.values(), *self.outputs.values(), *own]
 
     @property
     def metadata_type(self) -> DatasetType:
         """Dataset type of the task's metadata; a quantum that has it has succeeded."""
         return DatasetType(f"{self.label}_metadata", self.connections.dimensions, "TaskMetadata")
+
+    @property
+    def log_type(self) -> DatasetType:
+        """Dataset type of what the task logs in one quantum."""
+        return DatasetType(f"{self.label}_log", self.connections.dimensions, "ButlerLogRecords")
 
     @property
     def config_type(self) -> DatasetType:
@@ -56,23 +73,56 @@ class PipelineTaskNode:
 
 
 def configured_node(
-    label: str, task_class_name: str, overrides: Sequence[Override], faults: list[ConfigError]
+    label: str,
+    task_class_name: str,
+    overrides: Sequence[Override],
+    faults: list[ConfigError],
+    camera: Sequence[Override] = (),
 ) -> PipelineTaskNode:
     """Return a configured task; what is wrong with single settings is added to the faults.
+
+    Parameters
+    ----------
+    label
+        Name within the pipeline.
+    task_class_name
+        The class.
+    overrides
+        Settings, in order.
+    faults
+        Where faults are added.
+    camera
+        Settings before those; after them the task may change its config itself (`applyOverrides`).
 
     Raises
     ------
     ConfigError
         Raised if the class does not exist.
     """
-    settings = load_task(task_class_name).ConfigClass()
+    task_class = load_task(task_class_name)
+    settings = _updated(task_class.ConfigClass(), label, camera, faults)
+    before = dict(flat_fields(settings.to_simple()))
+    task_class.applyOverrides(settings)
+    own = [
+        Override(field, value, f"applyOverrides of {task_class_name}")
+        for field, value in flat_fields(settings.to_simple())
+        if field not in before or before[field] != value
+    ]
+    settings = _updated(settings, label, overrides, faults)
+    connections = settings.resolved_connections()
+    return PipelineTaskNode(label, task_class_name, settings, connections, (*camera, *own, *overrides))
+
+
+def _updated(
+    settings: TaskConfig, label: str, overrides: Sequence[Override], faults: list[ConfigError]
+) -> TaskConfig:
+    """Return a config with settings applied in order, as far as they are right."""
     for override in overrides:
         try:
             settings = settings.updated({override.field: override.value})
         except ConfigError as error:
             faults.append(ConfigError(f"{label}: {error} (set by {override.source})"))
-    connections = settings.resolved_connections()
-    return PipelineTaskNode(label, task_class_name, settings, connections, tuple(overrides))
+    return settings
 
 
 def parent_name(connection: BaseConnection) -> str:
@@ -80,6 +130,11 @@ def parent_name(connection: BaseConnection) -> str:
     return connection.name.partition(".")[0]
 
 
-def dataset_type(connection: BaseConnection) -> DatasetType:
+def dataset_type(connection: Connection) -> DatasetType:
     """Return the dataset type that a connection declares."""
-    return DatasetType(parent_name(connection), connection.dimensions, connection.storageClass)
+    return DatasetType(
+        parent_name(connection),
+        connection.dimensions,
+        connection.storageClass,
+        isCalibration=connection.isCalibration,
+    )

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 from butler.dimensions import UNIVERSE
 
-from .connections import BaseConnection, Input, PrerequisiteInput
+from .connection_types import Connection, InitInput, InitOutput, Input, Output, PrerequisiteInput
 from .pipeline import Pipeline
 from .pipeline_node import PipelineTaskNode, parent_name
 
@@ -29,8 +29,8 @@ def to_text(pipeline: Pipeline) -> str:
     paragraphs = []
     for node in pipeline.nodes:
         lines = [f"{node.label}: {node.task_class_name} {_dimensions(node.connections.dimensions)}"]
-        for _, connection in node.connections.all():
-            reads = isinstance(connection, Input | PrerequisiteInput)
+        for connection in node.connections.allConnections.values():
+            reads = isinstance(connection, Input | PrerequisiteInput | InitInput)
             notes = [name for name, is_so in _notes(connection) if is_so]
             told = f", {', '.join(notes)}" if notes else ""
             lines.append(
@@ -94,7 +94,7 @@ def _task(node: PipelineTaskNode) -> _Shape:
     return _Shape(True, node.label, _dimensions(node.connections.dimensions))
 
 
-def _dataset(connection: BaseConnection) -> _Shape:
+def _dataset(connection: Connection) -> _Shape:
     return _Shape(False, parent_name(connection), _dimensions(connection.dimensions))
 
 
@@ -102,8 +102,8 @@ def _shapes(pipeline: Pipeline) -> list[_Shape]:
     """Return tasks and dataset types, each after what it is made of."""
     order: dict[_Shape, None] = {}
     for node in pipeline.nodes:
-        connections = [connection for _, connection in node.connections.all()]
-        reads = [c for c in connections if isinstance(c, Input | PrerequisiteInput)]
+        connections = list(node.connections.allConnections.values())
+        reads = [c for c in connections if isinstance(c, Input | PrerequisiteInput | InitInput)]
         order |= dict.fromkeys(_dataset(c) for c in reads)
         order[_task(node)] = None
         order |= dict.fromkeys(_dataset(c) for c in connections if c not in reads)
@@ -113,11 +113,13 @@ def _shapes(pipeline: Pipeline) -> list[_Shape]:
 def _arrows(pipeline: Pipeline) -> Iterator[tuple[_Shape, _Shape, bool]]:
     """Yield what goes from where to where, and whether as a prerequisite; what goes into a task first."""
     for node in pipeline.nodes:
-        connections = node.connections
-        for read in (*connections.inputs.values(), *connections.prerequisiteInputs.values()):
-            yield _dataset(read), _task(node), isinstance(read, PrerequisiteInput)
-        for written in connections.outputs.values():
-            yield _task(node), _dataset(written), False
+        connections = list(node.connections.allConnections.values())
+        for read in connections:
+            if isinstance(read, Input | PrerequisiteInput | InitInput):
+                yield _dataset(read), _task(node), not isinstance(read, Input)
+        for written in connections:
+            if isinstance(written, Output | InitOutput):
+                yield _task(node), _dataset(written), False
 
 
 def _places(pipeline: Pipeline) -> dict[_Shape, _Place]:
@@ -177,8 +179,9 @@ def _dimensions(names: tuple[str, ...]) -> str:
     return "{" + ", ".join(UNIVERSE.conform(names).required) + "}"
 
 
-def _notes(connection: BaseConnection) -> Iterator[tuple[str, bool]]:
+def _notes(connection: Connection) -> Iterator[tuple[str, bool]]:
     yield "prerequisite", isinstance(connection, PrerequisiteInput)
+    yield "once in each run", isinstance(connection, InitInput | InitOutput)
     yield "multiple", connection.multiple
     yield "deferred", bool(getattr(connection, "deferLoad", False))
     yield "optional", getattr(connection, "minimum", 1) == 0

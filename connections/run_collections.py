@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from butler import Butler, CollectionType
 from butler.errors import CollectionTypeError
@@ -142,6 +142,45 @@ class RunCollections:
                 f"not a run {output_run or ''!r} to extend"
             )
         return cls(run, tuple(children), output, tuple(children))
+
+    def renewed(self, butler: Butler, *, extend_run: bool = False, resume: bool = False) -> RunCollections:
+        """Return the collections for a plan that was made before, as they are now; nothing is changed.
+
+        Parameters
+        ----------
+        butler
+            Butler of the repository.
+        extend_run
+            Whether to write into the run, which exists.
+        resume
+            Whether to write into the run if it exists.
+
+        Raises
+        ------
+        RunCollectionsError
+            Raised if the options contradict what is there.
+        MissingCollectionError
+            Raised if an input no longer exists.
+        """
+        known = {info.name: info.type for info in butler.collections.query_info("*")}
+        if self.run in known and not (extend_run or resume):
+            raise RunCollectionsError(
+                f"the run {self.run!r} of the plan exists; --resume does what was not done in it"
+            )
+        if self.run not in known and extend_run:
+            raise RunCollectionsError(f"there is no run {self.run!r} to extend")
+        if known.get(self.run, CollectionType.RUN) is not CollectionType.RUN:
+            raise CollectionTypeError(
+                f"{self.run!r} is a {known[self.run]} collection, not a run to write into"
+            )
+        for name in self.inputs:
+            butler.collections.get_info(name)
+        if self.chain is None or self.chain not in known:
+            return self
+        now = _children(butler, self.chain)
+        if self.run in now:
+            return replace(self, children=tuple(now), replaced=None)
+        return replace(self, children=(self.run, *(name for name in now if name != self.replaced)))
 
     def apply(self, butler: Butler) -> None:
         """Make the run, and the chain with it at its place, in one transaction."""

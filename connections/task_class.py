@@ -6,6 +6,8 @@ import importlib
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
+from butler.errors import did_you_mean
+
 from .connections import PipelineTaskConnections
 from .errors import ConfigError
 
@@ -30,6 +32,10 @@ class TaskClass(Protocol):
 
     ConfigClass: ClassVar[type[TaskConfig]]
 
+    @classmethod
+    def applyOverrides(cls, config: Any) -> None:
+        """Change a config after the settings of the camera, before all others."""
+
     def __call__(self, config: Any = None, *, name: str | None = None) -> Any:
         """Make the task."""
 
@@ -40,10 +46,18 @@ def load_task(name: str) -> Any:
     Raises
     ------
     ConfigError
-        Raised if there is no such module or class.
+        Raised if there is no such module, or no such task in it, with the nearest name.
     """
     module_name, _, class_name = name.partition(":")
     try:
-        return getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError, ValueError) as error:
+        module = importlib.import_module(module_name)
+    except (ImportError, ValueError) as error:
         raise ConfigError(f"cannot import task {name!r} (write package.module:Class): {error}") from error
+    found = getattr(module, class_name, None)
+    if not hasattr(found, "ConfigClass"):
+        tasks = [known for known, value in vars(module).items() if hasattr(value, "ConfigClass")]
+        raise ConfigError(
+            f"cannot import task {name!r} (write package.module:Class): {module_name} has no task "
+            f"{class_name!r}{did_you_mean(class_name, tasks)}"
+        )
+    return found

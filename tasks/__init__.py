@@ -1,1 +1,31 @@
-"""Tasks that warp exposures and assemble coadds, and the runner that executes them."""
+"""Tasks that warp exposures and assemble coadds, what tasks are made of, and the runner of both."""
+
+from typing import TYPE_CHECKING
+
+from butler.late import late_names
+
+if TYPE_CHECKING:
+    from .config import Config, ConfigurableField, PipelineTaskConfig
+    from .struct import Struct
+    from .task import PipelineTask, Task
+    from .timer import timeMethod
+else:
+    __getattr__ = late_names(
+        __name__,
+        {
+            "config": ["Config", "ConfigurableField", "PipelineTaskConfig"],
+            "struct": ["Struct"],
+            "task": ["PipelineTask", "Task"],
+            "timer": ["timeMethod"],
+        },
+    )
+
+__all__ = [
+    "Config",
+    "ConfigurableField",
+    "PipelineTask",
+    "PipelineTaskConfig",
+    "Struct",
+    "Task",
+    "timeMethod",
+]

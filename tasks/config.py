@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from butler.errors import did_you_mean
-from connections import PipelineTaskConnections
+from butler.errors import ButlerUserError, did_you_mean
+from connections import ConnectionNames, PipelineTaskConnections
 from connections.errors import ConfigError
 from connections.task_class import load_task
 
@@ -110,6 +118,8 @@ class ConfigurableField(BaseModel):
     @classmethod
     def _from_mapping(cls, values: Any, handler: Any) -> Self:
         """Find the config class of a target that comes as plain values."""
+        if isinstance(values, Mapping) and not isinstance(values.get("target"), str):
+            raise ValueError("a subtask needs its target, 'package.module:Class'")
         if isinstance(values, Mapping) and isinstance(values.get("value"), Mapping):
             return cls(values["target"], values["value"])
         return handler(values)  # type: ignore[no-any-return]
@@ -134,7 +144,8 @@ class PipelineTaskConfig(Config):
     Parameters
     ----------
     connections
-        Dataset type names by connection, and values of the name templates.
+        Dataset type names by connection, and values of the name templates; also as attributes,
+        ``config.connections.coaddName = "good"``.
     """
 
     ConnectionsClass: ClassVar[type[PipelineTaskConnections]] = PipelineTaskConnections
@@ -153,13 +164,19 @@ class PipelineTaskConfig(Config):
         if pipelineConnections is not None:
             cls.ConnectionsClass = pipelineConnections
 
+    @field_validator("connections")
+    @classmethod
+    def _known_connections(cls, names: dict[str, str]) -> ConnectionNames:
+        """Refuse names that are neither connection nor template."""
+        return ConnectionNames(cls.ConnectionsClass, names)
+
     def resolved_connections(self) -> PipelineTaskConnections:
         """Return the connections as this config names and switches them.
 
         Raises
         ------
         ConnectionsError
-            Raised if `connections` names something that does not exist.
+            Raised if a name has a placeholder that is no template.
         """
         return self.ConnectionsClass.for_config(self).renamed(**self.connections)
 
@@ -206,4 +223,6 @@ def _config_error(cls: type[Config], error: ValidationError, name: str | None = 
     if fault["type"] in ("extra_forbidden", "no_such_attribute"):
         return _unknown_field(cls, location[-1])
     where = ".".join([cls.__name__, *location])
+    if isinstance(cause := fault.get("ctx", {}).get("error"), ButlerUserError):
+        return ConfigError(f"{where}: {cause}")
     return ConfigError(f"{where} cannot be {fault['input']!r}: {fault['msg']}")

@@ -180,7 +180,8 @@ def _explain(butler: Butler, ref: DatasetRef, pixel: Point2I, search: Sequence[s
         raise ExplainError(f"{ref} does not say which visits it was made of")
     recipe = _Recipe.of(coadd, ref)
     record = _clip_record(butler, ref)
-    read = butler.get_many_datasets(_inputs_of_quantum(butler, ref))
+    quantum = butler.registry.quanta.producers([ref.id]).get(ref.id)
+    read = [] if quantum is None else butler.get_many_datasets(d.id for d in quantum.all_inputs())
     warps = _warps_of(butler, ref, coadd, read, search)
     others = {int(r.dataId["visit"]): r for r in read if r.datasetType.name.endswith(_MATCHED)}
     rows, inputs = [], []
@@ -222,19 +223,6 @@ def _is_without_data(butler: Butler, matched: DatasetRef | None, box: Box2I) -> 
     if matched is None:
         return False
     return bool(butler.get(matched, parameters={"bbox": box}).mask.isSet("NO_DATA").any())
-
-
-def _inputs_of_quantum(butler: Butler, ref: DatasetRef) -> list[str]:
-    """Return the ids of what the quantum of a dataset read, from the metadata of its task."""
-    names = [kind.name for kind in butler.registry.queryDatasetTypes("*_metadata")]
-    for name in names:
-        for other in butler.query_datasets(name, ref.run, explain=False):
-            if not all(ref.dataId.get(key) == value for key, value in other.dataId.items()):
-                continue
-            quantum = butler.get(other).get("quantum", {})
-            if str(ref.id) in quantum.get("outputs", ()):
-                return [i for ids in quantum["inputs"].values() for i in ids]
-    return []
 
 
 def _clip_record(butler: Butler, ref: DatasetRef) -> Table | None:

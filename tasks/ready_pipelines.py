@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -32,7 +33,11 @@ def find_pipeline(name: str) -> Path:
 
 
 def load_pipeline(
-    name: str, overrides: Overrides | None = None, *, instrument: str | None = None
+    name: str,
+    overrides: Overrides | None = None,
+    *,
+    instrument: str | None = None,
+    cameras: Sequence[Path] = (),
 ) -> Pipeline:
     """Read a pipeline.
 
@@ -44,7 +49,10 @@ def load_pipeline(
     overrides
         Settings by label, applied after those of the file.
     instrument
-        Instrument that it will run for, whose settings of the file then apply.
+        Instrument that it will run for, whose settings then apply: those of its camera before those of the
+        file.
+    cameras
+        Folders with settings of cameras, besides those that installed packages and the environment name.
 
     Raises
     ------
@@ -55,5 +63,11 @@ def load_pipeline(
     """
     stem, _, selection = name.partition("#")
     path = find_pipeline(stem)
-    pipeline = Pipeline.from_file(path, overrides, instrument=instrument, ready=ready_pipelines())
-    return pipeline.only(selection) if selection else pipeline
+    return Pipeline.from_file(
+        path,
+        overrides,
+        instrument=instrument,
+        ready=ready_pipelines(),
+        selection=selection,
+        cameras=cameras,
+    )

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-import resource
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 from pydantic import Field
 
+from butler.errors import did_you_mean
+from butler.task_metadata import TaskMetadata
+from connections.errors import ConfigError
 from connections.task_class import load_task
 
 from .config import Config, ConfigurableField, PipelineTaskConfig
 from .struct import Struct
+from .timer import timed
 
 __all__ = ["PipelineTask", "Task"]
 
@@ -46,7 +48,7 @@ class Task:
         self._name = name or self._DefaultName
         self._parent = parentTask
         self._subtasks: dict[str, Task] = {}
-        self.metadata: dict[str, Any] = {}
+        self.metadata = TaskMetadata()
         self.log = logging.getLogger(self.getFullName())
 
     @classmethod
@@ -55,9 +57,27 @@ class Task:
         target = f"{cls.__module__}:{cls.__qualname__}"
         return Field(default_factory=lambda: ConfigurableField(target), description=doc)
 
+    @classmethod
+    def applyOverrides(cls, config: Any) -> None:
+        """Change a config after the settings of the camera, and before those of pipelines and users.
+
+        A subclass overrides it where a default depends on others that a camera sets.
+        """
+
     def makeSubtask(self, name: str, **kwargs: Any) -> None:
-        """Make the subtask of config field ``name`` and keep it as the attribute of that name."""
-        field = getattr(self.config, name)
+        """Make the subtask of config field ``name`` and keep it as the attribute of that name.
+
+        Raises
+        ------
+        ConfigError
+            Raised if no field of that name holds a subtask, with the nearest that does.
+        """
+        fields = {key: getattr(self.config, key) for key in type(self.config).model_fields}
+        subtasks = [key for key, value in fields.items() if isinstance(value, ConfigurableField)]
+        if name not in subtasks:
+            hint = did_you_mean(name, subtasks) or "; it has none"
+            raise ConfigError(f"{type(self.config).__name__} has no subtask {name!r}{hint}")
+        field = fields[name]
         task = load_task(field.target)(config=field.value, name=name, parentTask=self, **kwargs)
         self._subtasks[name] = task
         setattr(self, name, task)
@@ -82,13 +102,13 @@ class Task:
         for task in self.getTaskDict().values():
             task.metadata.clear()
 
-    def getFullMetadata(self) -> dict[str, Any]:
-        """Return the metadata of this task and all below it; keys are ``top:sub.item``."""
-        return {
-            f"{name.replace('.', ':')}.{key}": value
-            for name, task in self.getTaskDict().items()
-            for key, value in task.metadata.items()
-        }
+    def getFullMetadata(self) -> TaskMetadata:
+        """Return the metadata of this task and all below it; keys are ``top:sub.item``.
+
+        A task without metadata has no branch.
+        """
+        tasks = self.getTaskDict().items()
+        return TaskMetadata({n.replace(".", ":"): task.metadata for n, task in tasks if task.metadata})
 
     def getSchemaCatalogs(self) -> dict[str, Any]:
         """Return empty catalogs with the columns of what this task makes, by dataset type; here none."""
@@ -105,16 +125,12 @@ class Task:
             for name, catalog in task.getSchemaCatalogs().items()
         }
 
-    @contextmanager
-    def timer(self, name: str) -> Iterator[None]:
-        """Record wall time, CPU time (s) and peak memory (kiB) of a block in the metadata."""
-        wall, cpu = time.perf_counter(), time.process_time()
-        try:
-            yield
-        finally:
-            self.metadata[f"{name}WallTime"] = time.perf_counter() - wall
-            self.metadata[f"{name}CpuTime"] = time.process_time() - cpu
-            self.metadata[f"{name}MaxResidentSetSize"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    def timer(self, name: str) -> AbstractContextManager[None]:
+        """Have a block's clock, CPU time (s) and peak memory (kiB) at its start and end in the metadata.
+
+        See `timed` for the keys, and `timeMethod` for whole methods.
+        """
+        return timed(name, self.metadata)
 
 
 class PipelineTask(Task):
@@ -122,9 +138,24 @@ class PipelineTask(Task):
 
     A subclass defines `run`, which gets inputs by connection name and returns a `Struct` with the
     outputs by connection name; it does no input or output itself.
+
+    Parameters
+    ----------
+    config
+        Settings; the defaults of `ConfigClass` if not given.
+    initInputs
+        Objects of the init inputs by connection; a task that declares some looks at them in its own
+        ``__init__``.
+    **names
+        ``name`` and ``parentTask``, as for `Task`.
     """
 
     ConfigClass: ClassVar[type[Config]] = PipelineTaskConfig
+
+    def __init__(
+        self, config: Any = None, *, initInputs: Mapping[str, Any] | None = None, **names: Any
+    ) -> None:
+        super().__init__(config, **names)
 
     def getResourceConfig(self) -> Any:
         """Return the field ``resources`` of the config, if it has one."""

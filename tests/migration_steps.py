@@ -1,4 +1,4 @@
-"""Steps of a schema version 2 that never was, to test what carries them."""
+"""A step to a schema version that never was, to test what carries it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ import sqlalchemy as sa
 from butler import Butler
 from butler.registry.migrations import STEPS, MigrationStep
 from butler.registry.migrations.steps import tables_on_demand
+from butler.registry.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from alembic.operations import Operations
+
+
+NEXT = SCHEMA_VERSION + 1
 
 
 def alter(op: Operations) -> None:
@@ -48,17 +52,17 @@ def break_references(op: Operations) -> None:
 
 
 @contextmanager
-def version_2(upgrade: Callable[[Operations], None] = alter) -> Iterator[None]:
-    """Pretend that this program has the schema version 2."""
-    steps = (*STEPS, MigrationStep(2, "what never was", upgrade))
+def next_version(upgrade: Callable[[Operations], None] = alter) -> Iterator[None]:
+    """Pretend that this program has the schema version after its own."""
+    steps = (*STEPS, MigrationStep(NEXT, "what never was", upgrade))
     rooms = "butler.registry.attributes", "butler.registry.migrations.migrate"
     with ExitStack() as patches:
         patches.enter_context(mock.patch("butler.registry.migrations.steps.STEPS", steps))
         for room in rooms:
-            patches.enter_context(mock.patch(f"{room}.SCHEMA_VERSION", 2))
+            patches.enter_context(mock.patch(f"{room}.SCHEMA_VERSION", NEXT))
         yield
 
 
 if __name__ == "__main__":
-    with version_2(die):
+    with next_version(die):
         Butler.migrate(sys.argv[1])

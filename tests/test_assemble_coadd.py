@@ -423,7 +423,7 @@ def test_run_quantum_writes_the_outputs():
     assert coadd.bbox == patch.getOuterBBox()
     assert np.all(coadd.image.array == 3.0)
     assert (coadd.metadata["NGIVEN"], coadd.metadata["NUSED"]) == (3, 2)
-    assert len(task.metadata["skippedWarps"]) == 1
+    assert len(task.metadata.getArray("skippedWarps")) == 1
     assert outputs["inputMap"].n_valid > 0
 
 

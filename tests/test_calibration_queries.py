@@ -131,7 +131,7 @@ def test_the_times_themselves(calibrated: Butler) -> None:
         with pytest.raises(InvalidQueryError, match="find_first=False"):
             list(joined.general(["detector"], "bias.timespan"))
     spans = {
-        (row["detector"], row["bias.collection"], row["bias.timespan.begin"], row["bias.timespan.end"])
+        (row["detector"], row["bias.collection"], row["bias.timespan"].begin, row["bias.timespan"].end)
         for row in rows
     }
     assert spans == {

@@ -86,46 +86,72 @@ def test_a_misspelt_command_is_told_the_nearest() -> None:
 # Commands of other packages.
 
 
-def install(site: Path, package: str, source: str, entries: dict[str, str]) -> None:
+def install(
+    site: Path, package: str, source: str, entries: dict[str, str], requires: str = "coadd-butler>=0.1"
+) -> None:
     """Install a distribution with one module, as pip would, into a directory."""
     (site / f"{package}.py").write_text(source)
     info = site / f"{package}-1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    fields = ["Metadata-Version: 2.1", f"Name: {package}", "Version: 1.0", f"Requires-Dist: {requires}"]
+    (info / "METADATA").write_text("\n".join(fields) + "\n")
     lines = [f"{name} = {place}" for name, place in entries.items()]
     (info / "entry_points.txt").write_text("[butler.cli]\n" + "\n".join(lines) + "\n")
 
 
 PAGE = (Path(__file__).parents[1] / "docs" / "commands.md").read_text()
-WORKING = PAGE.partition("```python\n")[2].partition("```")[0] + "\nodd = 3\n"
+WORKING = (
+    PAGE.partition("```python\n")[2].partition("```")[0]
+    + """
+
+def clashing():
+    return [count_runs, click.Command("show"), 3]
+
+
+def failing():
+    raise RuntimeError("two\\nlines")
+"""
+)
 
 
 def test_commands_of_other_packages(tmp_path: Path, repository: Path) -> None:
-    """They are listed and run like ours; a broken package is named, and disturbs no other command."""
-    entries = {
-        "count-runs": "helpful:count_runs",
-        "odd": "helpful:odd",
-        "show": "helpful:count_runs",
-    }
-    install(tmp_path, "helpful", WORKING, entries)
-    install(tmp_path, "hopeless", "raise RuntimeError('two\\nlines')", {"explode": "hopeless:command"})
+    """They are listed and run like ours; a broken one is named, and disturbs no other command."""
+    install(tmp_path, "helpful", WORKING, {"helpful": "helpful:butler_commands", "more": "helpful:clashing"})
+    entries = {"command": "hopeless:count_runs", "explode": "hopeless:failing", "gone": "hopeless:gone"}
+    install(tmp_path, "hopeless", WORKING, entries)
+    install(tmp_path, "stranger", "raise SystemExit(3)", {"all": "stranger:all"}, requires="lsst-daf-butler")
     listed = process("--help", path=tmp_path)
     assert listed.returncode == 0
     assert "Count the RUN collections." in listed.stdout
-    assert "explode" not in listed.stdout
-    assert listed.stderr.splitlines() == [
+    told = listed.stderr.splitlines()
+    assert told[:3] == [
+        "warning: package helpful: its command 'count-runs' is left out, the name is taken",
         "warning: package helpful: its command 'show' is left out, the name is taken",
-        "warning: package hopeless: its command 'explode' cannot be loaded: RuntimeError: two lines",
-        "warning: package helpful: its command 'odd' is left out: helpful:odd is a int, no click command",
+        "warning: package helpful: helpful:clashing returned a int, no named click command",
     ]
+    unloaded = "warning: package hopeless: its commands cannot be loaded: "
+    assert told[3].startswith(f"{unloaded}TypeError: hopeless:count_runs is a command")
+    assert told[4] == f"{unloaded}RuntimeError: two lines"
+    assert told[5].startswith(f"{unloaded}AttributeError")
+    assert len(told) == 6
     counted = process("count-runs", repository, "--format", "json", path=tmp_path)
     assert json.loads(counted.stdout) == [{"runs": 2}]
     ours = process("query-collections", repository, "--format", "csv", path=tmp_path)
     assert (ours.returncode, ours.stderr) == (0, "")
-    broken = process("explode", path=tmp_path)
+    broken = process("count-run", path=tmp_path)
     assert broken.returncode == 2
-    assert "package hopeless" in broken.stderr
+    assert "did you mean 'count-runs'?" in broken.stderr
     assert "Traceback" not in broken.stderr
+
+
+def test_our_commands_leave_the_other_butler_alone() -> None:
+    """The group of entry points is also that of LSST's butler, which lists our commands among its own."""
+    pytest.importorskip("lsst.daf.butler")
+    call_theirs = "from lsst.daf.butler.cli.butler import cli; cli(['--help'])"
+    theirs = subprocess.run([sys.executable, "-c", call_theirs], capture_output=True, text=True, check=False)
+    assert theirs.returncode == 0, theirs.stderr
+    assert "query-datasets" in theirs.stdout
+    assert "explain" in theirs.stdout
 
 
 # Options that all commands have.

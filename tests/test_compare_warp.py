@@ -210,7 +210,7 @@ def test_visit_without_matched_warp_is_left_out(caplog: pytest.LogCaptureFixture
     with caplog.at_level(logging.WARNING):
         task, result = coadd(direct, matched)
     assert "visit=2" in caplog.text
-    assert "visit=2" in task.metadata["warpsWithoutMatch"][0]
+    assert "visit=2" in task.metadata.getArray("warpsWithoutMatch")[0]
     assert [row.visit for row in result.coaddExposure.coaddInputs.visits] == [1, 3, 4]
     expected = np.mean([images[i] for i in (0, 2, 3)], axis=0)
     np.testing.assert_allclose(result.coaddExposure.image.array, expected, atol=1e-4)

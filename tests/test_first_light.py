@@ -154,7 +154,7 @@ def test_provenance_names_the_inputs(scene: Scene) -> None:
     assert {row.visit for row in scene.safeclip.coaddInputs.visits} == visits
     metadata = scene.butler.get("assembleCoadd_metadata", KEY, collections="safeclip")
     warps = scene.butler.query_datasets("deepCoadd_directWarp", "safeclip")
-    assert sorted(metadata["quantum"]["inputs"]["inputWarps"]) == sorted(str(ref.id) for ref in warps)
+    assert sorted(metadata.getArray("quantum.inputs.inputWarps")) == sorted(str(ref.id) for ref in warps)
     assert scene.butler.get("deepCoadd_inputMap", KEY, collections="safeclip").valid_pixels.size > 0
     assert scene.butler.verify().is_clean
 

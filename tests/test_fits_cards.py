@@ -9,7 +9,7 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from butler.formatters.fits_cards import card_values
+from butler.formatters.fits_cards import CardValues, card_values
 from butler.formatters.fits_header import header_values
 
 SHARED = Path(__file__).parents[1] / ".." / "shared" / "data"
@@ -90,3 +90,17 @@ def test_headers_of_real_cameras() -> None:
             for hdu in hdus:
                 text = hdu.header.tostring()
                 assert card_values(text) == header_values(fits.Header.fromstring(text))
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.sampled_from([*CARDS, " SHIFT  =                    3"]), max_size=12))
+def test_values_read_one_by_one(cards: list[str]) -> None:
+    """A card asked for by its name has the value that reading all of them gives it, or none."""
+    text = text_of(cards)
+    expected = card_values(text)
+    names = {*expected, "SIMPLE", "LOWER", "lower", "UNDEF", "REAL", "DP1", "DP1.NAXES", "SHIFT", "NOSUCH"}
+    found = {name: CardValues(text).get(name) for name in names}
+    assert found == {name: expected.get(name) for name in names}
+    assert dict(CardValues(text)) == expected
+    assert len(CardValues(text)) == len(expected)

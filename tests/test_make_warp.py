@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from astropy.table import Table
 from calexps import VISIT, WatchedHandle, has_data, make_calexp, make_warp, patch
 from ccd_frames import add_gaussian_star, box, make_camera, make_frame, make_wcs
 
-from butler.errors import FileFormatError
+from butler.errors import ButlerUserError, FileFormatError
 from butler.images import (
     DEFAULT_MASK_PLANES,
     CoaddPsf,
@@ -31,9 +33,11 @@ from butler.skymaps import DiscreteSkyMap, DiscreteSkyMapConfig
 from connections.errors import NoWorkFound
 from tasks.kernels import resampling_kernel
 from tasks.process_ccd import ProcessCcdTask
+from tasks.select import WcsSelectImagesTask
 from tasks.sky_info import make_sky_info
 from tasks.struct import Struct
 from tasks.warp import MakeDirectWarpConfig, MakeDirectWarpTask, Warper, WarperConfig
+from tasks.warp.choose_detectors import choose_detectors
 from tasks.warp.visit_warp import VisitWarp
 
 
@@ -427,6 +431,54 @@ def test_counts_are_calibrated() -> None:
     np.testing.assert_allclose(warp.image.array[has_data(warp)], 10.0, rtol=1e-5)
     np.testing.assert_allclose(np.max(warp.variance.array[has_data(warp)]), 25.0, rtol=1e-4)
     assert exposure.image.array.max() == 2.0
+
+
+def test_wcs_of_the_visit_summary() -> None:
+    """With useVisitSummaryWcs a refitted WCS places the detector, in selection and warp; the PSF's too."""
+    own, refitted = make_wcs(), make_wcs(crpix=(52.0, 49.0), rotation=0.1)
+    exposure = make_calexp(np.random.default_rng(4).normal(size=(90, 90)), own)
+    summary = Table({"id": [0], "wcs": [json.dumps(refitted.to_header())]})
+    skyInfo = patch(make_wcs(), box(60, 60))
+    config = MakeDirectWarpConfig(useVisitSummaryWcs=True, doSelectPreWarp=True)
+    assert "visit_summary" in dict(config.resolved_connections().all())
+    task = MakeDirectWarpTask(config)
+    found = task.run([WatchedHandle(exposure)], skyInfo, VISIT, summary).warp
+    expected = make_warp([replace(exposure, wcs=refitted)], skyInfo)
+    np.testing.assert_array_equal(found.image.array, expected.image.array)
+    assert found.coaddInputs.ccds[0].wcs == refitted
+    far = make_wcs(crpix=(5000.0, 49.0))
+    summary["wcs"] = [json.dumps(far.to_header())]
+    with pytest.raises(NoWorkFound, match="no detector image is chosen"):
+        choose_detectors(
+            WcsSelectImagesTask(), [WatchedHandle(exposure)], skyInfo, summary, use_summary_wcs=True
+        )
+
+
+@pytest.mark.parametrize(
+    ("summary", "message"),
+    [
+        (None, "no visit summary"),
+        (Table({"id": [0]}), "no visit summary with columns id and wcs"),
+        (Table({"id": [0], "wcs": ["{"]}), "is not JSON"),
+        (Table({"id": [0], "wcs": ["[1]"]}), r"is \[1\], not cards by name"),
+        (Table({"id": [0], "wcs": ['{"CTYPE1": "WAVE", "CTYPE2": "FREQ"}']}), "WCS"),
+    ],
+)
+def test_impossible_visit_summaries(summary: Table | None, message: str) -> None:
+    """What a summary cannot say is an error on one line."""
+    exposure = make_calexp(np.ones((60, 60)), make_wcs())
+    task = MakeDirectWarpTask(MakeDirectWarpConfig(useVisitSummaryWcs=True))
+    with pytest.raises(ButlerUserError, match=message):
+        task.run([WatchedHandle(exposure)], patch(make_wcs(), box(40, 40)), VISIT, summary)
+
+
+@pytest.mark.parametrize("rows", [{"id": [3], "wcs": ["{}"]}, {"id": [0], "wcs": [""]}])
+def test_detectors_without_a_wcs_in_the_summary(rows: dict[str, Any]) -> None:
+    """A detector without row, or without WCS in it, is left out."""
+    task = MakeDirectWarpTask(MakeDirectWarpConfig(useVisitSummaryWcs=True))
+    exposure = make_calexp(np.ones((60, 60)), make_wcs())
+    with pytest.raises(NoWorkFound, match="none of the 1 detector images"):
+        task.run([WatchedHandle(exposure)], patch(make_wcs(), box(40, 40)), VISIT, Table(rows))
 
 
 def test_border_grows_the_warp() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -162,3 +163,30 @@ def test_the_ready_pipelines_are_listed() -> None:
     whole_way = ["from-exposures", "from-exposures-safeclip", "from-exposures-select"]
     assert sorted(names) == ["coadd-comparewarp", "coadd-direct", "coadd-safeclip", *whole_way]
     assert all(line.partition(": ")[2] for line in result.stdout.splitlines())
+
+
+def test_limits_and_summary(repo: Path) -> None:
+    """The options reach the runner, and the summary is LSST's, with ours in it."""
+    result = run(
+        *("-i", "in", "--output-run", "o", "-c", "double:fail=[2]", "-j", "2", "--summary", "s.json"),
+        *("--timeout", "60", "--memory-per-quantum", "1.5GiB", "--retries", "0", "-n", "1"),
+    )
+    assert result.exit_code == 1
+    assert "3 of 5 quanta succeeded, 1 failed, 1 are blocked, 0 were not run" in result.stderr
+    summary = json.loads(Path("s.json").read_text())
+    assert (summary["status"], summary["exitCode"]) == ("failure", 1)
+    assert summary["qgraphSummary"]["qgraphTaskSummaries"]["double"]["numQuanta"] == 4
+    by_status = {report["status"]: report for report in summary["quantaReports"]}
+    assert by_status["failure"]["dataId"] == {"instrument": "Cam", "visit": 2}
+    assert by_status["failure"]["exceptionInfo"] == {
+        "className": "RuntimeError",
+        "message": "RuntimeError: visit 2 is broken",
+    }
+    assert by_status["skipped"]["taskLabel"] == "sum"
+    assert by_status["success"]["wallTime"] > 0
+
+
+@pytest.mark.parametrize("amount", ["much", "0", "3 furlongs"])
+def test_an_amount_of_memory_that_is_none(repo: Path, amount: str) -> None:
+    """A wrong unit is a wrong command line."""
+    assert "is no amount of memory" in error("-i", "in", "-o", "o", "--memory-per-quantum", amount)

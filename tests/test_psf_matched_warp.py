@@ -226,18 +226,18 @@ def test_warp_knows_what_it_is() -> None:
     (visit,), (ccd,) = matched.coaddInputs.visits, matched.coaddInputs.ccds
     assert visit.goodpix == ccd.goodpix == 9000
     assert visit.bbox == matched.bbox
-    size = task.metadata["kernelSize"][0]
+    size = task.metadata.getArray("kernelSize")[0]
     assert matched.metadata["KERNSIZE"] == size
     assert matched.metadata["MATCHFWH"] == 7.7
     reach = size // 2
     polygon = np.array(ccd.validPolygon)
     assert polygon.min(axis=0) == pytest.approx([299.5 + reach, 399.5 + reach], abs=1e-3)
     assert polygon.max(axis=0) == pytest.approx([459.5 - reach, 549.5 - reach], abs=1e-3)
-    assert task.metadata["kernelSum"] == pytest.approx([1.0])
-    assert task.metadata["matchResidual"][0] < 0.002
-    assert task.metadata["kernelNoise"][0] < 0.02
-    assert 1 < task.metadata["condition"][0] < 1e7
-    assert task.metadata["skippedDetectors"] == []
+    assert task.metadata.getArray("kernelSum") == pytest.approx([1.0])
+    assert task.metadata.getArray("matchResidual")[0] < 0.002
+    assert task.metadata.getArray("kernelNoise")[0] < 0.02
+    assert 1 < task.metadata.getArray("condition")[0] < 1e7
+    assert task.metadata.getArray("skippedDetectors") == []
 
 
 def two_detectors(first: Psf, second: Psf) -> tuple[Exposure, Any]:
@@ -309,7 +309,7 @@ def test_one_bad_detector_does_not_spoil_the_visit(
     np.testing.assert_array_equal(matched.image.array, alone.image.array)
     assert [ccd.ccd for ccd in matched.coaddInputs.ccds] == [first.ccd]
     assert message in caplog.text
-    assert message in task.metadata["skippedDetectors"][0]
+    assert message in task.metadata.getArray("skippedDetectors")[0]
     assert has_data(matched).any()
 
 
@@ -330,7 +330,7 @@ def test_psf_is_not_asked_for_far_from_its_detector() -> None:
     skyInfo = patch(make_wcs(crpix=(215.0, 215.0), rotation=math.pi / 4), box(430, 430))
     task = MakePsfMatchedWarpTask()
     matched = task.run(make_warp([exposure], skyInfo), skyInfo.bbox).psf_matched_warp
-    assert task.metadata["skippedDetectors"] == []
+    assert task.metadata.getArray("skippedDetectors") == []
     assert has_data(matched).sum() > 0.7 * 300**2
 
 

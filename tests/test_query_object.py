@@ -215,9 +215,14 @@ def test_general_rows(query: Query) -> None:
     results = joined.general(["visit"], dataset_fields={"note": {"run", "dataset_id"}})
     assert [t.refs[0] for t in results.iter_tuples(NOTE)] == list(joined.datasets("note"))
     assert results.count() == 3
-    (first, *_) = joined.general(["visit"], "visit.timespan", "visit.region").order_by("visit")
-    assert first["visit.timespan.begin"].isot.startswith("2024-01-01T01")
+    asked = ("visit.timespan", "visit.region", "visit.timespan.end")
+    results = joined.general(["visit"], *asked).order_by("visit")
+    (first, *_) = results
+    assert tuple(first)[-3:] == asked
+    assert first["visit.timespan"].begin.isot.startswith("2024-01-01T01")
+    assert first["visit.timespan.end"] == first["visit.timespan"].end
     assert first["visit.region"].contains(10.02, 0.01)
+    assert {"visit.timespan.begin", "visit.timespan.end"} <= results.columns().keys()
     with pytest.raises(DimensionNameError, match="no column"):
         joined.general(["visit"], "detector.purpose")
 

@@ -47,6 +47,13 @@ RINGS = {"name": "coarse", "skyMap": "rings", "numRings": 2, "projection": "TAN"
         {"name": "hsc", 'skyMap["rings"].numRings': 120},
         {"skyMap": "rings", "skymap_name": "hsc", "skyMap[rings].numRings": 120},
         {"name": "rings", "skymap_name": "hsc", "numRings": 120},
+        {"name": "hsc", "skyMap.name": "rings", "skyMap.active.numRings": 120},
+        {
+            "name": "hsc",
+            "skyMap": "rings",
+            "skyMap['rings'].numRings": 120,
+            "skyMap['rings'].tractBuilder['legacy'].patchBorder": 100,
+        },
     ],
 )
 def test_definitions_are_written_in_several_ways(config: dict[str, object]) -> None:
@@ -128,7 +135,49 @@ def test_old_rings_are_another_definition(butler: Butler) -> None:
         register_sky_map(butler, "rings", RingsSkyMap(config, version=0))
 
 
+LSST_FILE = """\
+# The rings of a survey.
+config.name = "hsc_rings"
+config.skyMap = "rings"
+config.skyMap["rings"].numRings = 3
+config.skyMap["rings"].projection = "TAN"
+config.skyMap["rings"].tractOverlap = 1.0/60  # degrees
+config.skyMap["rings"].pixelScale = 30
+"""
+
+
+def test_lsst_config_files_are_read(butler: Butler, tmp_path: Path) -> None:
+    """A file of assignments gives the sky map that its fields give; -c goes over it."""
+    file = tmp_path / "rings.py"
+    file.write_text(LSST_FILE)
+    call("register-skymap", butler.root, "-C", file, "-c", "pixelScale=60")
+    config = RingsSkyMapConfig(numRings=3, projection="TAN", tractOverlap=1 / 60, pixelScale=60)
+    assert stored(butler, "hsc_rings") == RingsSkyMap(config)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["import os", "config.name = open('x').read()", "config.skyMap.numRings += 1", "config.name = 'a' / 2",
+     "config.name = 1 / 0", "skyMap.numRings = 3"],
+)  # fmt: skip
+def test_lsst_config_files_are_not_executed(butler: Butler, tmp_path: Path, line: str) -> None:
+    """What is more than a literal is refused with its line, and nothing is registered."""
+    file = tmp_path / "rings.py"
+    file.write_text(f"{LSST_FILE}{line}\n")
+    before = snapshot(butler.root)
+    assert f"rings.py:8: {line!r}"[:25] in error("register-skymap", butler.root, "-C", file)
+    assert snapshot(butler.root) == before
+
+
 # Around exposures.
+
+
+def test_visits_outside_are_told(butler: Butler) -> None:
+    """Who registers a tract hears of visits that no tract reaches; those of other sky maps count too."""
+    made = call("register-skymap", butler.root, "--discrete", "-d", "visit=1", "--name", "one")
+    assert "warning: 1 of the 3 visits lie outside every tract of the sky maps" in made.stderr
+    made = call("register-skymap", butler.root, "--discrete", "-d", "visit=3", "--name", "three")
+    assert "warning" not in made.stderr
 
 
 def test_exposures_are_chosen_by_a_query(butler: Butler) -> None:

@@ -137,10 +137,10 @@ def execute(butler: Butler, **options: Any) -> RunReport:
 
 
 def state(butler: Butler) -> dict[str, set[object]]:
-    """Return the ids of what the run has, by dataset type, apart from configs."""
+    """Return the ids of what the run has, by dataset type, apart from configs and versions."""
     found: dict[str, set[object]] = {}
     for ref in butler.query_all_datasets("out"):
-        if not ref.datasetType.name.endswith("_config"):
+        if not ref.datasetType.name.endswith(("_config", "packages")):
             found.setdefault(ref.datasetType.name, set()).add(ref.id)
     return found
 
@@ -195,8 +195,10 @@ def test_what_was_left_half_done(butler: Butler) -> None:
     assert butler.get("total", instrument="Cam", collections="out") == {"value": 200}
     assert {name: len(ids) for name, ids in state(butler).items()} == {
         "doubled": 4,
+        "double_log": 4,
         "double_metadata": 4,
         "total": 1,
+        "sum_log": 1,
         "sum_metadata": 1,
     }
 

@@ -129,7 +129,7 @@ def test_a_choice_for_the_coadd_alone(repo: Path) -> None:
     assert [row.visit for row in coadd.coaddInputs.visits] == sorted(chosen)
     assert len(chosen) == 2
     [ref] = done.query_datasets("assembleCoadd_metadata")
-    assert len(done.get(ref)["assembleCoadd.unselectedWarps"]) == 1
+    assert len(done.get(ref).getArray("assembleCoadd.unselectedWarps")) == 1
 
 
 def test_too_strict_limits_are_no_work_and_say_why(repo: Path) -> None:

@@ -31,8 +31,9 @@ def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         simulate_survey(SurveyConfig(n_visits=4, n_x=200, n_y=200, n_stars=80)), tmp_path / "demo/survey"
     )
     monkeypatch.chdir(tmp_path)
-    (definition,) = blocks("yaml")
+    (definition,), (assignments,) = blocks("yaml"), blocks("py")
     Path("coarse.yaml").write_text(definition)
+    Path("coarse_rings.py").write_text(assignments)
     for line in "".join(blocks("sh")).splitlines():
         program, *words = shlex.split(line)
         assert program == "butler"

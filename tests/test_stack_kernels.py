@@ -18,6 +18,7 @@ from tasks.kernels import (
     mean_and_meanclip_stack,
     statistics_stack,
 )
+from tasks.kernels.stacking import plane_pixels
 
 REFERENCE = Path(__file__).parents[1] / "../shared/reference/stack"
 REFERENCE_CASES = sorted(REFERENCE.glob("*.npz"))
@@ -349,6 +350,29 @@ def test_clipped_mean_of_a_variance_plane():
 
 
 @pytest.mark.parametrize(
+    "draw",
+    [
+        lambda rng, shape: rng.normal(10, 1, shape),
+        lambda rng, shape: rng.choice([1.0, 2.0, 3.0], shape, p=[0.2, 0.6, 0.2]),
+        lambda rng, shape: np.ones(shape),
+        # Rows and columns of a sample that have nothing to do with the others.
+        lambda rng, shape: np.where(np.add.outer(*map(np.arange, shape)) % 2, rng.normal(size=shape), 50.0),
+    ],
+    ids=["smooth", "ties", "constant", "misleading"],
+)
+def test_quartiles_are_those_of_all_pixels(draw, monkeypatch):
+    """Quartiles looked for near those of a sample are exact, whatever the sample says."""
+    monkeypatch.setattr(plane_pixels, "_SAMPLE", 20)
+    rng = np.random.default_rng(3)
+    values = draw(rng, (200, 240)).astype(np.float32)
+    values[rng.random(values.shape) < 0.1] = np.nan
+    mask = (rng.random(values.shape) < 0.2).astype(np.int32)
+    good = values[np.isfinite(values) & (mask == 0)].astype(float)
+    found = plane_pixels.PlanePixels(values, mask, BAD).quartiles()
+    assert found == (good.size, *np.percentile(good, [25, 50, 75]))
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"statistic": "ERROR"}, "'ERROR' cannot be stacked.*MEANCLIP"),
@@ -398,7 +422,7 @@ def test_clipped_mean_refuses_bad_input():
     clip = {"num_sigma": 3.0, "num_iter": 2, "and_mask": 0}
     with pytest.raises(ValueError, match=r"\(3, 4\).*\(3, 3\)"):
         clipped_mean(plane, mask[:, :3], **clip)
-    with pytest.raises(ValueError, match="values has type float64"):
+    with pytest.raises(ValueError, match="values 0 has type float64"):
         clipped_mean(plane.astype(float), mask, **clip)
     with pytest.raises(ValueError, match="num_iter"):
         clipped_mean(plane, mask, **(clip | {"num_iter": 0}))

@@ -10,7 +10,7 @@ from ..datastore import StagedFile, VerifyReport
 from ..dimensions import DataId
 from ..errors import DatasetTypeError, PruneError, UnknownComponentError
 from ..ingester import ingest_files
-from ..provenance import DatasetProvenance, with_provenance
+from ..provenance import DatasetProvenance, QuantumRecord, with_provenance
 from ..registry import repeated
 from .reading import DatasetName, ReadingButler, merged
 
@@ -97,15 +97,27 @@ class WritingButler(ReadingButler):
         _require_whole([ref for _, ref in pairs], "put")
         return self._writer.put_many(pairs)
 
-    def store_staged(self, datasets: Sequence[tuple[DatasetRef, StagedFile]]) -> None:
+    def store_staged(
+        self,
+        datasets: Sequence[tuple[DatasetRef, StagedFile]],
+        quanta: Sequence[QuantumRecord] = (),
+    ) -> None:
         """Register files that workers wrote under temporary names, all or none.
+
+        Parameters
+        ----------
+        datasets
+            Datasets and their files.
+        quanta
+            What became of the quanta that wrote them, kept with them or not at all; also of those that
+            wrote nothing.
 
         Raises
         ------
         ConflictingDefinitionError
             Raised if one of the datasets exists; the files are removed.
         """
-        self._writer.store(datasets)
+        self._writer.store(datasets, quanta=quanta)
 
     @repeated("registry.database")
     def ingest(

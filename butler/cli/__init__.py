@@ -2,10 +2,11 @@
 
 from .arguments import format_option, open_butler, repository_argument
 from .command import command
-from .main import ErrorsInOneLine, main
+from .main import CommandWithErrorsInOneLine, ErrorsInOneLine, main
 from .output import print_rows
 
 __all__ = [
+    "CommandWithErrorsInOneLine",
     "ErrorsInOneLine",
     "command",
     "format_option",

@@ -11,14 +11,19 @@ import click
 from ..errors import did_you_mean
 from .yaml_files import load_mapping
 
-__all__ = ["Command", "command", "debug_option", "is_debugging"]
+__all__ = ["Command", "command", "debug_option", "is_debugging", "start_debugging"]
 
 _DEBUG = "butler.debug"
 
 
 def _note_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value:
-        ctx.meta[_DEBUG] = True
+        start_debugging(ctx)
+
+
+def start_debugging(ctx: click.Context) -> None:
+    """Have tracebacks shown."""
+    ctx.meta[_DEBUG] = True
 
 
 def is_debugging(ctx: click.Context) -> bool:

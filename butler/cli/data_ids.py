@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 import click
 
-__all__ = ["parse_data_id", "parse_terms", "parse_value", "query_conditions"]
+__all__ = ["parse_choices", "parse_data_id", "parse_terms", "parse_value", "query_conditions"]
 
 _RANGE: Final = re.compile(r"([+-]?\d+)\.\.([+-]?\d+)(?::(\d+))?")
 
@@ -58,6 +58,36 @@ def parse_data_id(words: Iterable[str]) -> dict[str, Any]:
             raise click.UsageError(f"{key} needs one value here, not {', '.join(texts)}")
         values[key] = parse_value(key, texts[0])
     return values
+
+
+def parse_choices(words: Iterable[str]) -> dict[str, Collection[Any]]:
+    """Read which values data IDs may have, by dimension: ranges stay ranges.
+
+    Parameters
+    ----------
+    words
+        As for `parse_terms`.
+
+    Raises
+    ------
+    UsageError
+        Raised for a value that cannot be, or a range with steps of 0.
+    """
+    choices: dict[str, Collection[Any]] = {}
+    for key, texts in parse_terms(words).items():
+        parts = [_choice(key, text) for text in texts]
+        choices[key] = parts[0] if len(parts) == 1 else set().union(*parts)
+    return choices
+
+
+def _choice(key: str, text: str) -> Collection[Any]:
+    match = _RANGE.fullmatch(text) if _is_integer(key) else None
+    if match is None:
+        return {parse_value(key, text)}
+    step = int(match[3] or 1)
+    if step == 0:
+        raise click.UsageError(f"{text!r} has steps of 0")
+    return range(int(match[1]), int(match[2]) + 1, step)
 
 
 def query_conditions(words: Iterable[str], where: str) -> list[str | dict[str, Any]]:

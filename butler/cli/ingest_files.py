@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
-from ..errors import ButlerUserError, FileFormatError
 from .arguments import open_butler, repository_argument, transfer_option
 from .command import command
-from .data_ids import parse_data_id, parse_value
-
-if TYPE_CHECKING:
-    from astropy.table import Table
+from .data_id_tables import read_data_ids
+from .data_ids import parse_data_id
 
 _TRANSFERS: Final = ("auto", "link", "symlink", "hardlink", "copy", "move", "relsymlink", "direct", "split")
-_FORMATS: Final = {".csv": "ascii.csv", ".ecsv": "ascii.ecsv", ".fits": "fits", ".parquet": "parquet"}
 
 
 @command("ingest-files")
@@ -79,54 +75,7 @@ def ingest_files(
 
 def _rows(path: Path, fixed: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield name and data ID of each file in a table."""
-    from ..dimensions import UNIVERSE
-
-    table = _read_table(path)
-    files, *keys = table.colnames
-    dimensions = [UNIVERSE[key].name for key in keys]
-    if twice := sorted(set(dimensions) & fixed.keys()):
-        raise click.UsageError(f"{', '.join(twice)} is a column of {path} and in --data-id, too")
-    for number, row in enumerate(table, 1):
-        cells = [_text(row[name]) for name in (files, *keys)]
-        if not all(cells):
-            raise FileFormatError(f"row {number} of {path} lacks a value")
-        try:
-            values = {key: parse_value(key, cell) for key, cell in zip(dimensions, cells[1:], strict=True)}
-        except click.UsageError as error:
-            raise FileFormatError(f"row {number} of {path}: {error.message}") from None
-        yield cells[0], {**fixed, **values}
-
-
-def _read_table(path: Path) -> Table:
-    """Read a table with at least one column and one row.
-
-    Raises
-    ------
-    ButlerUserError
-        Raised if the file is not there.
-    FileFormatError
-        Raised if it is no table.
-    """
-    from astropy.table import Table
-
-    if not path.is_file():
-        raise ButlerUserError(f"there is no table {path}")
-    kind = _FORMATS.get(path.suffix.lower(), "ascii")
-    # Numbers without their leading zeros would name other groups and filters.
-    settings: dict[str, Any] = {"converters": {"*": str}} if kind in ("ascii", "ascii.csv") else {}
-    try:
-        table = Table.read(path, format=kind, **settings)
-    except (ValueError, TypeError, OSError, ImportError, IndexError, KeyError) as error:
-        raise FileFormatError(f"cannot read a table from {path}: {' '.join(str(error).split())}") from error
-    if not table.colnames or not len(table):
-        raise FileFormatError(f"the table {path} is empty: it needs a column of file names, and rows")
-    return table
-
-
-def _text(cell: Any) -> str:
-    """Return the text of a cell; empty if it has no value."""
-    from numpy.ma import masked
-
-    if cell is masked:
-        return ""
-    return (cell.decode() if isinstance(cell, bytes) else str(cell)).strip()
+    for name, values in read_data_ids(path, "file names", n_others=1):
+        if twice := sorted(values.keys() & fixed.keys()):
+            raise click.UsageError(f"{', '.join(twice)} is a column of {path} and in --data-id, too")
+        yield name[0], {**fixed, **values}

@@ -20,9 +20,9 @@ from ..errors import (
 from .catalog import COMMANDS, SECTIONS
 from .command import debug_option, is_debugging
 from .logs import logging_options, start_logging
-from .plugins import find_plugins, load_plugin
+from .plugins import plugin_commands
 
-__all__ = ["ErrorsInOneLine", "LazyGroup", "main"]
+__all__ = ["CommandWithErrorsInOneLine", "ErrorsInOneLine", "LazyGroup", "main"]
 
 
 class _WrongNameError(click.ClickException):
@@ -31,8 +31,8 @@ class _WrongNameError(click.ClickException):
     exit_code = 2
 
 
-class ErrorsInOneLine(click.Group):
-    """A group of commands whose foreseen errors are printed as one message, without a traceback.
+class CommandWithErrorsInOneLine(click.Command):
+    """A command whose foreseen errors are printed as one message, without a traceback.
 
     The exit status is then 1, or 2 for the errors in `usage_errors` as for a command line that is wrong.
     """
@@ -65,6 +65,10 @@ class ErrorsInOneLine(click.Group):
             ) from None
 
 
+class ErrorsInOneLine(CommandWithErrorsInOneLine, click.Group):
+    """A group of commands whose foreseen errors are printed as one message, without a traceback."""
+
+
 class LazyGroup(ErrorsInOneLine):
     """A group that imports a command when it is used; other packages may add commands.
 
@@ -80,7 +84,7 @@ class LazyGroup(ErrorsInOneLine):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
-        return [*COMMANDS, *find_plugins()]
+        return [*COMMANDS, *plugin_commands()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; None if there is none of that name."""
@@ -88,26 +92,21 @@ class LazyGroup(ErrorsInOneLine):
             module, _, name = COMMANDS[cmd_name].place.partition(":")
             loaded: click.Command = getattr(import_module(f".{module}", __package__), name)
             return loaded
-        point = find_plugins().get(cmd_name)
-        return None if point is None else load_plugin(point)
+        return plugin_commands().get(cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that a command line names; tell the nearest name if there is none."""
         name = args[0]
-        if not name.startswith("-") and name not in COMMANDS and name not in find_plugins():
+        if not name.startswith("-") and name not in COMMANDS and name not in plugin_commands():
             hint = did_you_mean(name, self.list_commands(ctx))
             ctx.fail(f"no command {name!r}{hint}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands; only those of other packages are imported for it."""
-        added = {
-            name: loaded.get_short_help_str(limit=100)
-            for name, point in find_plugins().items()
-            if (loaded := load_plugin(point)) is not None
-        }
+        added = {name: added.get_short_help_str(limit=100) for name, added in plugin_commands().items()}
         sections = {
             title: {name: entry.help for name, entry in section.items()}
             for title, section in SECTIONS.items()

@@ -13,7 +13,7 @@ import click
 
 from ..errors import EmptyQueryResultError, did_you_mean
 
-__all__ = ["Rows", "choose_columns", "print_rows", "progress_bar", "rows_or_none"]
+__all__ = ["Rows", "choose_columns", "print_rows", "printable", "progress_bar", "rows_or_none"]
 
 Rows = Sequence[Sequence[Any]]
 
@@ -80,13 +80,13 @@ def print_rows(header: Sequence[str], rows: Rows, style: str) -> None:
 
 
 def _print_table(header: Sequence[str], rows: Rows) -> None:
-    texts = [[_cell(value) for value in row] for row in rows]
+    texts = [[printable(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *texts, strict=True)]
     for line in [list(header), ["-" * width for width in widths], *texts]:
         click.echo(" ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
-def _cell(value: Any) -> str:
+def printable(value: Any) -> str:
     """Return the text of a value on one line; what would steer a terminal is spelt out."""
     text = "" if value is None else str(_joined(value, ", "))
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -1,18 +1,21 @@
 """Commands that other packages add to ``butler``.
 
-A package declares its commands in its ``pyproject.toml``::
+A package declares in its ``pyproject.toml`` a function without arguments that returns its commands, as
+packages of LSST do for theirs::
 
     [project.entry-points."butler.cli"]
-    explain = "package.module:command"
+    my_package = "my_package.commands:butler_commands"
 
-The name is that of the command, the object a command of click. The module is imported when the command is
-used, and for ``butler --help``: it should import what is heavy inside its functions.
+It is called for ``butler --help`` and for a name that is not one of ours: its module should import what is
+heavy inside the commands. The group's name is that of LSST's butler too, so only packages that require this
+distribution are asked; the commands of the others would not understand our repositories.
 """
 
 from __future__ import annotations
 
+import re
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -21,45 +24,55 @@ from .catalog import COMMANDS
 if TYPE_CHECKING:
     from importlib import metadata
 
-__all__ = ["ENTRY_POINTS", "find_plugins", "load_plugin"]
+__all__ = ["ENTRY_POINTS", "plugin_commands"]
 
 ENTRY_POINTS: Final = "butler.cli"
 """Group of entry points that a package's commands are declared in."""
 
+_DISTRIBUTION: Final = "coadd-butler"
+_REQUIRES_OURS: Final = re.compile(r"coadd[-_.]butler(?![\w.-])", re.IGNORECASE)
+
 
 @cache
-def find_plugins() -> dict[str, metadata.EntryPoint]:
-    """Return the declared commands by name, without an import; a name that is taken is left out."""
+def plugin_commands() -> dict[str, click.Command]:
+    """Return the commands of other packages by name; what cannot be had is left out, with a warning."""
     from importlib import metadata
 
-    found: dict[str, metadata.EntryPoint] = {}
-    for point in sorted(metadata.entry_points(group=ENTRY_POINTS), key=lambda p: (p.name, package_of(p))):
-        if point.name in COMMANDS or point.name in found:
-            _warn(point, f"its command {point.name!r} is left out, the name is taken")
-        else:
-            found[point.name] = point
+    found: dict[str, click.Command] = {}
+    points = filter(_is_for_us, metadata.entry_points(group=ENTRY_POINTS))
+    for point in sorted(points, key=lambda point: (package_of(point), point.name)):
+        for command in _commands_of(point):
+            if not isinstance(command, click.Command) or command.name is None:
+                _warn(point, f"{point.value} returned a {type(command).__name__}, no named click command")
+            elif command.name in COMMANDS or command.name in found:
+                _warn(point, f"its command {command.name!r} is left out, the name is taken")
+            else:
+                found[command.name] = command
     return found
-
-
-def load_plugin(point: metadata.EntryPoint) -> click.Command | None:
-    """Import a declared command; None, after a warning, if that fails."""
-    try:
-        loaded = point.load()
-    except Exception as error:
-        # Whatever a stranger's module does on import, the other commands must work.
-        told = " ".join(f"{type(error).__name__}: {error}".split())
-        _warn(point, f"its command {point.name!r} cannot be loaded: {told}")
-        return None
-    if not isinstance(loaded, click.Command):
-        kind = type(loaded).__name__
-        _warn(point, f"its command {point.name!r} is left out: {point.value} is a {kind}, no click command")
-        return None
-    return loaded
 
 
 def package_of(point: metadata.EntryPoint) -> str:
     """Return the name of the distribution that declares an entry point."""
     return point.dist.name if point.dist is not None else "unknown"
+
+
+def _is_for_us(point: metadata.EntryPoint) -> bool:
+    requirements = (point.dist.requires or ()) if point.dist is not None else ()
+    return package_of(point) == _DISTRIBUTION or any(map(_REQUIRES_OURS.match, requirements))
+
+
+def _commands_of(point: metadata.EntryPoint) -> list[Any]:
+    try:
+        loaded = point.load()
+        if isinstance(loaded, click.Command):
+            # To call it would run it.
+            raise TypeError(f"{point.value} is a command, not a function that returns a list of commands")
+        return list(loaded())
+    except Exception as error:
+        # Whatever a stranger's module does, the other commands must work.
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        _warn(point, f"its commands cannot be loaded: {told}")
+        return []
 
 
 def _warn(point: metadata.EntryPoint, message: str) -> None:

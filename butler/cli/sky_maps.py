@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -20,12 +20,20 @@ if TYPE_CHECKING:
     from ..butler import Butler
     from ..skymaps import SkyMap
 
+__all__ = ["AROUND_EXPOSURES", "register_skymap", "sky_map_errors"]
+
+AROUND_EXPOSURES: Final = {"skyMap": "discrete", "tractOverlap": 0.0, "pixelScale": 0.2, "projection": "TAN"}
+"""Fields of a sky map of one tract around exposures, where nothing else is said."""
+
 
 @command("register-skymap")
 @repository_argument
 @click.option("--name", help="Name of the sky map; that of the file if not given.")
 @click.option(
-    "-C", "--config-file", type=click.Path(path_type=Path), help="YAML file with the sky map's config."
+    "-C",
+    "--config-file",
+    type=click.Path(path_type=Path),
+    help="YAML file with the sky map's config, or LSST's .py file of assignments, which is not executed.",
 )
 @click.option(
     "-c",
@@ -60,12 +68,13 @@ def register_skymap(
     discrete: bool,
     **around: Any,
 ) -> None:
-    """Register a sky map, from a YAML file or around the exposures.
+    """Register a sky map, from a file or around the exposures.
 
     A file or -c says its kind (skyMap: rings or discrete), its name and its fields. With --discrete --where,
     -d and --datasets choose the exposures, and -c may set more fields.
     """
-    from ..ingest import register_sky_map
+    from ..ingest import count_visits_outside_tracts, register_sky_map
+    from ..skymaps import DiscreteSkyMap
 
     given = {key: value for key, value in around.items() if value}
     if discrete is (config_file is not None) and (discrete or not settings):
@@ -77,16 +86,21 @@ def register_skymap(
     fields = _parse_settings(settings)
     with open_butler(repo, writeable=True) as butler:
         if discrete:
-            with _as_user_error("cannot make a sky map"):
+            with sky_map_errors("cannot make a sky map"):
                 stored, sky_map = _around(butler, fields, **around)
         else:
-            with _as_user_error(str(config_file or "-c")):
+            with sky_map_errors(str(config_file or "-c")):
                 stored, sky_map = _defined(config_file, fields)
         name = name or stored or "discrete"
         ref = register_sky_map(butler, name, sky_map, progress=progress_bar("register tracts"))
+        # Rings have the whole sky.
+        outside = count_visits_outside_tracts(butler) if isinstance(sky_map, DiscreteSkyMap) else (0, 0)
     n_patches = sum(len(tract) for tract in sky_map) if len(sky_map) < 1000 else None
     what = f"{len(sky_map)} tracts" + (f", {n_patches} patches" if n_patches is not None else "")
     click.echo(f"sky map {name!r}: {what}{'' if ref else '; it was there already'}", err=True)
+    if outside[0]:
+        told = f"{outside[0]} of the {outside[1]} visits lie outside every tract of the sky maps"
+        click.echo(f"warning: {told}; no coadd will have them", err=True)
 
 
 def _parse_settings(settings: Sequence[str]) -> dict[str, Any]:
@@ -106,9 +120,21 @@ def _defined(config_file: Path | None, fields: Mapping[str, Any]) -> tuple[str |
     """Return name and sky map of a file, and of fields that go over it."""
     from ..skymaps import make_sky_map, read_definition
 
-    config = {} if config_file is None else load_mapping(config_file)
+    config = {} if config_file is None else _read_config(config_file)
     name, definition = read_definition({**config, **fields})
     return name, make_sky_map(definition)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    """Return the fields that a YAML file, or one of LSST's files of assignments, sets."""
+    from ..assignments import read_assignments
+
+    if path.suffix != ".py":
+        return load_mapping(path)
+    try:
+        return {each.field: each.value for each in read_assignments(path.read_bytes(), str(path))}
+    except OSError as error:
+        raise ButlerUserError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _around(
@@ -129,8 +155,7 @@ def _around(
 
     given = {key: value for key, value in geometry.items() if value is not None} | dict(fields)
     if append is None:
-        plain = {"skyMap": DiscreteSkyMap.name, "tractOverlap": 0.0, "pixelScale": 0.2, "projection": "TAN"}
-        name, definition = read_definition({**plain, **given})
+        name, definition = read_definition({**AROUND_EXPOSURES, **given})
         base = make_sky_map(definition)
     else:
         name, base = None, find_sky_map(butler, append)[1]
@@ -144,7 +169,7 @@ def _around(
     return name, base.with_tract_around([outline.region for outline in outlines], border)
 
 
-class _as_user_error:  # noqa: N801 (a context manager)
+class sky_map_errors:  # noqa: N801 (a context manager)
     """Turn the ValueError of a sky map into a user's error."""
 
     def __init__(self, where: str) -> None:

@@ -120,6 +120,38 @@ class DatasetRef:
             append(ref)
         return refs
 
+    @classmethod
+    def from_parts(
+        cls,
+        datasetType: DatasetType,
+        data_ids: Iterable[DataCoordinate],
+        runs: Iterable[str],
+        ids: Iterable[uuid.UUID | bytes],
+    ) -> list[DatasetRef]:
+        """Return many refs of one type, made of columns whose values are known to fit.
+
+        Parameters
+        ----------
+        datasetType
+            Their type.
+        data_ids
+            Data IDs of its dimensions.
+        runs
+            Names of their runs.
+        ids
+            UUIDs, or their 16 bytes.
+        """
+        refs: list[DatasetRef] = []
+        append, new = refs.append, cls.__new__
+        of_run: dict[str, _Common] = {}
+        for data_id, run, dataset_id in zip(data_ids, runs, ids, strict=True):
+            ref = new(cls)
+            ref._common = of_run.get(run) or of_run.setdefault(run, _Common(datasetType, run))
+            ref._data_id = data_id
+            ref._id = dataset_id
+            append(ref)
+        return refs
+
     @property
     def datasetType(self) -> DatasetType:
         """Dataset type."""

@@ -14,6 +14,7 @@ PLUGINS: Final = "butler.storage_classes"
 """Group of entry points in which packages declare storage classes."""
 _IMAGES: Final = "butler.images"
 _TABLES: Final = "butler.tables"
+_METADATA: Final = "butler.task_metadata:TaskMetadata"
 _BOX: Final = ("bbox", "origin", "inPlace")
 _PIXELS: Final = {"F": "f4", "D": "f8", "I": "i4", "U": "u2", "L": "u8"}
 """Pixel type by the last letter of an image's storage class."""
@@ -109,13 +110,22 @@ def _others() -> list[StorageClass]:
     data = StorageClass(
         "StructuredDataDict",
         dict,
-        converters={"pydantic.main:BaseModel": "butler.datasets.conversions:model_to_dict"},
+        converters={
+            "pydantic.main:BaseModel": "butler.datasets.conversions:model_to_dict",
+            _METADATA: f"{_METADATA}.to_dict",
+        },
         formatter="Json",
     )
     return [
         coverage,
         data,
-        *(StorageClass(name, inheritsFrom=data) for name in ("Config", "TaskMetadata", "Packages")),
+        *(StorageClass(name, inheritsFrom=data) for name in ("Config", "Packages")),
+        StorageClass(
+            "TaskMetadata",
+            _METADATA,
+            converters={"builtins:dict": f"{_METADATA}.from_dict"},
+            formatter="TaskMetadataJson",
+        ),
         StorageClass("StructuredDataList", list, formatter="Json"),
         StorageClass("ButlerLogRecords", "butler.log_records:ButlerLogRecords", formatter="LogRecords"),
         StorageClass("Bytes", bytes, formatter="Bytes"),

@@ -157,6 +157,18 @@ class Store(ABC):
         """
         return None
 
+    def sweep(self, path: str) -> int:
+        """Remove what writers have left that died before the file for a path was complete and published.
+
+        Only while nobody writes for that path.
+
+        Returns
+        -------
+        count
+            How many files are gone; none where a writer that dies leaves nothing.
+        """
+        return 0
+
     @abstractmethod
     def walk(self) -> Iterator[StoredFile]:
         """Yield all files in the order of their paths."""

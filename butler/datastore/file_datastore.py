@@ -163,6 +163,10 @@ class FileDatastore:
                 staged = self._write(obj, path, formatter, recipe)
             return self._settled(staged) if settle else staged
 
+    def sweep(self, ref: DatasetRef) -> int:
+        """Remove what writers of a dataset have left that died; return how many files. See `Store.sweep`."""
+        return self.store.sweep(self.path_for(ref))
+
     @property
     def sums_all(self) -> bool:
         """Whether files that stay where they are get a checksum, too."""

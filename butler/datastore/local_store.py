@@ -132,6 +132,20 @@ class LocalStore(Store):
             return None
         return twin.relative_to(self.root).as_posix()
 
+    def sweep(self, path: str) -> int:
+        """Remove files with a temporary name alone; one that has its final name, too, is left to a repair."""
+        folder, _, name = path.rpartition("/")
+        stem, dot, extension = name.rpartition(".") if "." in name.lstrip(".") else (name, "", "")
+        own = re.escape(stem) + r"(_[0-9a-f]{12})?" + re.escape(dot + extension)
+        pattern = re.compile(rf"\.{own}\.[0-9a-f]{{32}}{re.escape(_PART_SUFFIX)}")
+        count = 0
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.locate(folder)) as entries:
+            for entry in entries:
+                if pattern.fullmatch(entry.name) and entry.stat(follow_symlinks=False).st_nlink == 1:
+                    os.unlink(entry.path)
+                    count += 1
+        return count
+
     def walk(self) -> Iterator[StoredFile]:
         """Yield the files; links to directories are not followed."""
         places = [place for place in sorted(self.root.rglob("*")) if not place.is_dir()]

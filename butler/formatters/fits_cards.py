@@ -1,18 +1,22 @@
-"""card_values: the values of a FITS header's cards, without the time that an editable header takes."""
+"""Values of a FITS header's cards, without the time that an editable header takes."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any, Final
 
 from astropy.io import fits
 
 from .fits_header import header_values
 
-__all__ = ["card_values"]
+__all__ = ["CardValues", "card_values"]
 
 _CARD: Final = 80
 _KEY: Final = re.compile(r"[A-Z0-9_-]+")
+_ODD: Final = ("CONTINUE", "HIERARCH")
+"""Cards whose names or values do not stand where those of others do."""
 _NO_VALUE: Final = frozenset({"", "COMMENT", "HISTORY", "END"})
 _VALUE: Final = re.compile(
     r" *(?:'(?P<text>(?:[^']|'')*)'|(?P<logical>[TF])|(?P<integer>[+-]?\d+)"
@@ -20,6 +24,55 @@ _VALUE: Final = re.compile(
     re.ASCII,
 )
 """A value and a comment, as the FITS standard (version 4.0, section 4.2) writes them."""
+
+
+class CardValues(Mapping[str, Any]):
+    """The values that `card_values` returns, each read when it is asked for.
+
+    Parameters
+    ----------
+    text
+        Cards of 80 characters each.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __getitem__(self, key: str) -> Any:
+        if "all" not in self.__dict__ and self._places is not None and _KEY.fullmatch(key):
+            begin = self._places.get(f"{key:<8}")
+            if begin is None:
+                raise KeyError(key)
+            match = _VALUE.fullmatch(self._text, begin + 10, begin + _CARD)
+            if match is not None and match.lastgroup is not None and not _may_be_record(match):
+                return _plain(match)
+        return self.all[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.all)
+
+    def __len__(self) -> int:
+        return len(self.all)
+
+    @cached_property
+    def all(self) -> dict[str, Any]:
+        """All values; not to be changed."""
+        return card_values(self._text)
+
+    @cached_property
+    def _places(self) -> dict[str, int] | None:
+        """Where the first card of each name with a value begins; None if names may stand elsewhere."""
+        if any(odd in self._text for odd in _ODD):
+            return None
+        places: dict[str, int] = {}
+        for begin in range(0, len(self._text), _CARD):
+            if self._text.startswith("= ", begin + 8):
+                places.setdefault(self._text[begin : begin + 8], begin)
+            elif self._text[begin : begin + _CARD].rstrip() == "END":
+                break
+        names = "".join(places)
+        # Names that astropy would correct: with small letters, or blanks before them.
+        return places if names == names.upper() and _KEY.fullmatch(names[::8]) else None
 
 
 def card_values(text: str) -> dict[str, Any]:
@@ -45,13 +98,17 @@ def card_values(text: str) -> dict[str, Any]:
             continue
         plain = card[8:10] == "= " and _KEY.fullmatch(key)
         match = _VALUE.fullmatch(card, 10) if plain else None
-        # Record values look like texts: 'AXIS.1: 1.0'.
-        if match is None or (match["text"] and ": " in match["text"]):
+        if match is None or _may_be_record(match):
             for name, value in header_values(fits.Header.fromstring(card)).items():
                 values.setdefault(name, value)
         elif match.lastgroup is not None:
             values[key] = _plain(match)
     return values
+
+
+def _may_be_record(match: re.Match[str]) -> bool:
+    """Tell whether a value may be a record value, which looks like a text: 'AXIS.1: 1.0'."""
+    return match.lastgroup == "text" and ": " in match["text"]
 
 
 def _plain(match: re.Match[str]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -10,12 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
 from ..errors import BoxError, ButlerUserError, FileFormatError, StorageClassError
 from .byte_source import ByteSource
-from .fits_cards import card_values
+from .fits_cards import CardValues
 from .fits_header import set_cards
 
 __all__ = [
@@ -31,6 +33,9 @@ __all__ = [
 
 _BLOCK: Final = 2880
 _MAX_HEADER_BLOCKS: Final = 4096
+_END_CARD: Final = re.compile(rb"(?s:.{80})*?END {77}")
+"""Cards up to one that is END."""
+_STRIP_BYTES: Final = 1 << 20
 _PARSING_ERRORS: Final = (
     ArithmeticError,
     AssertionError,
@@ -80,11 +85,15 @@ class HduInfo:
         return fits.Header.fromstring(self._text)
 
     @cached_property
-    def cards(self) -> Mapping[str, Any]:
+    def cards(self) -> CardValues:
         """Values of the cards but comments; of a repeated card the first."""
-        return card_values(self._text)
+        return CardValues(self._text)
 
-    @property
+    def may_have(self, text: str) -> bool:
+        """Tell whether a text stands anywhere in the header."""
+        return text in self._text
+
+    @cached_property
     def data_size(self) -> int:
         """Bytes of data that the header promises, without padding."""
         axes = [integer_card(self.cards, f"NAXIS{i + 1}") for i in range(integer_card(self.cards, "NAXIS"))]
@@ -104,7 +113,7 @@ class HduInfo:
         """Whether the data are the table of a tile-compressed image."""
         return self._extension == "BINTABLE" and self.cards.get("ZIMAGE") is True
 
-    @property
+    @cached_property
     def axes(self) -> tuple[int, ...]:
         """Pixels along each axis of an image, x first; a third axis of one pixel does not count."""
         key = "ZNAXIS" if self.is_compressed else "NAXIS"
@@ -115,7 +124,7 @@ class HduInfo:
     @property
     def values(self) -> dict[str, Any]:
         """Values of the cards; those of a compressed image as if it were none."""
-        values = dict(self.cards)
+        values = dict(self.cards.all)
         if not self.is_compressed:
             return values
         plain = {key: value for key, value in values.items() if not _TABLE_CARD.fullmatch(key)}
@@ -177,7 +186,7 @@ def _header_text(stream: BinaryIO, source: ByteSource, *, first: bool) -> str | 
         blocks.append(block)
         if len(block) < _BLOCK:
             break
-        if any(block[i : i + 80].rstrip() == b"END" for i in range(0, _BLOCK, 80)):
+        if _END_CARD.match(block):
             return b"".join(blocks).decode("ascii", "replace")
     raise FileFormatError(f"{source} has a header without END; the file is truncated or broken")
 
@@ -202,8 +211,31 @@ def image_hdu(hdus: list[HduInfo]) -> HduInfo | None:
 
 
 def write_hdus(path: Path, hdus: list[Any]) -> None:
-    """Write header-data units to a new file."""
-    fits.HDUList(hdus).writeto(path, output_verify="exception", overwrite=True)
+    """Write header-data units to a new file; plain pixels strip by strip, without a second copy of them."""
+    if len(hdus) > 1:
+        hdus[0].header["EXTEND"] = True
+    with path.open("wb") as stream:
+        for i, hdu in enumerate(hdus):
+            # A compressed image is an ImageHDU, too.
+            if type(hdu) in (fits.PrimaryHDU, fits.ImageHDU) and "BZERO" not in hdu.header:
+                hdu.verify("exception")
+                stream.write(hdu.header.tostring().encode("ascii"))
+                _write_pixels(stream, hdu.data)
+                continue
+            content = io.BytesIO()
+            front = [] if i == 0 else [fits.PrimaryHDU()]
+            fits.HDUList([*front, hdu]).writeto(content, output_verify="exception")
+            stream.write(content.getbuffer()[len(front) * _BLOCK :])
+
+
+def _write_pixels(stream: BinaryIO, pixels: NDArray[Any] | None) -> None:
+    """Write pixels in the byte order of FITS, and fill the last block with zeros."""
+    if pixels is None:
+        return
+    rows = max(1, _STRIP_BYTES // max(1, pixels[0].nbytes))
+    for y in range(0, len(pixels), rows):
+        stream.write(np.ascontiguousarray(pixels[y : y + rows], pixels.dtype.newbyteorder(">")).data)
+    stream.write(bytes(-pixels.nbytes % _BLOCK))
 
 
 def write_plain_fits(path: Path, array: NDArray[Any], cards: Mapping[str, Any]) -> None:

@@ -69,7 +69,7 @@ class ImageFormatter(Formatter):
         """Find the pixels."""
         with broken_file(source):
             hdu = _require_image(walk_hdus(source), source, self._unit)
-            planes = planes_from_header(hdu.header) if any(k.startswith("MP_") for k in hdu.cards) else {}
+            planes = planes_from_header(hdu.header) if hdu.may_have("MP_") else {}
             plane = plane_layout(hdu, xy0=origin_from_header(hdu.cards), mask_planes=planes)
             return FileLayout({"image": plane})
 

@@ -6,13 +6,14 @@ import logging
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, Final
-
-from astropy.time import Time
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import FileFormatError
 from ..images import FilterLabel, PhotoCalib, VisitInfo
 from ..images.photo_calib import AB_ZERO_POINT_NJY
+
+if TYPE_CHECKING:
+    from astropy.time import Time
 
 __all__ = [
     "VISIT_CARDS",
@@ -160,6 +161,8 @@ def _middle(values: Mapping[str, Any]) -> Time | None:
 
 
 def _time(card: str, values: Mapping[str, Any], scale: str) -> Time:
+    from astropy.time import Time
+
     try:
         return Time(str(values[card]).strip().removesuffix("Z"), format="isot", scale=scale)
     except ValueError as error:

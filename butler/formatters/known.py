@@ -25,6 +25,7 @@ FORMATTERS: Final[dict[str, str]] = {
     "Json": "text_model:JsonFormatter",
     "Yaml": "text_model:YamlFormatter",
     "SkyMapJson": "text_model:SkyMapFormatter",
+    "TaskMetadataJson": "task_metadata:TaskMetadataFormatter",
     "LogRecords": "log_lines:LogRecordsFormatter",
     "TableEcsv": "table:TableFormatter",
     "TableFits": "fits_catalog:FitsCatalogFormatter",

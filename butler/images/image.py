@@ -44,7 +44,9 @@ class Image:
     @classmethod
     def from_bbox(cls, bbox: Box2I, *, fill: float = 0, dtype: DTypeLike = np.float32) -> Image:
         """Make an image of one value that covers ``bbox``."""
-        return cls(np.full(bbox.shape, fill, dtype=dtype), bbox.minimum)
+        # Zeros need not be written: the operating system has them.
+        made = np.zeros(bbox.shape, dtype) if fill == 0 else np.full(bbox.shape, fill, dtype)
+        return cls(made, bbox.minimum)
 
     @property
     def bbox(self) -> Box2I:

@@ -30,6 +30,8 @@ DEFAULT_MASK_PLANES: Final[Mapping[str, int]] = {
 """Bit numbers that every mask starts with (those of LSST)."""
 
 _N_BITS: Final = 32
+_ROWS: Final = 64
+"""Rows that are worked on at a time, in the cache."""
 
 
 @dataclass(slots=True, eq=False)
@@ -161,12 +163,16 @@ class Mask:
 
     def any_of(self, bits: int) -> NDArray[np.bool_]:
         """Return where any bit of a bit mask is set, ``(n_y, n_x)``."""
-        result: NDArray[np.bool_] = (self.array & bit_mask_value(bits)) != 0
+        result = np.empty(self.array.shape, dtype=bool)
+        value = bit_mask_value(bits)
+        for y in range(0, len(result), _ROWS):
+            np.not_equal(self.array[y : y + _ROWS] & value, 0, out=result[y : y + _ROWS])
         return result
 
     def set_where(self, names: str | Iterable[str], where: NDArray[np.bool_]) -> None:
         """Set the planes where a boolean array ``(n_y, n_x)`` is true."""
-        self.array[where] |= bit_mask_value(self.getPlaneBitMask(names))
+        value = bit_mask_value(self.getPlaneBitMask(names))
+        np.bitwise_or(self.array, value, out=self.array, where=where)
 
     def clear(self, names: str | Iterable[str]) -> None:
         """Clear the planes everywhere.

@@ -30,6 +30,8 @@ _READ: Final = re.compile(
     r"|EQUINOX|EPOCH|LONPOLE|LATPOLE|PROJP\d|C[PQ]DIS\d|D[PQ]\d|D2IM\w*|AXISCORR|WAT\d_\d+"
 )
 """Cards that a projection is read from; astropy takes long over the others."""
+_BY_ASTROPY: Final = re.compile(r"(A|B|AP|BP)_|CPDIS|CQDIS|D[PQ]\d|D2IM|AXISCORR")
+"""Cards of distortions that astropy reads, not wcslib."""
 _PLACE_IN_WCSLIB: Final = re.compile(r"ERROR \d+ in \w+\(\) at line \d+ of file \S+: *")
 _TOLERANCE: Final = 1e-6
 """Pixels to which positions of distorted images are found."""
@@ -183,31 +185,63 @@ class SkyWcs:
 
 def _parse(header: Mapping[str, Any]) -> WCS:
     """Parse WCS cards; refuse what is not a finite equatorial WCS of two axes."""
-    from astropy.coordinates import FK5, ICRS
     from astropy.wcs import WCS, FITSFixedWarning, WcsError
-    from astropy.wcs.utils import wcs_to_celestial_frame
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
         try:
-            wcs = WCS(_card_images(header), naxis=2)
-            frame = wcs_to_celestial_frame(wcs) if wcs.has_celestial else None
+            images = _card_images(header)
+            wcs = _plain_wcs(images) if _is_plain(header) else WCS(images, naxis=2)
+            is_celestial = wcs.has_celestial
         except (WcsError, ValueError, KeyError, TypeError, AttributeError, MemoryError) as error:
             if isinstance(error, FileFormatError):
                 raise
             reason = _PLACE_IN_WCSLIB.sub("", " ".join(str(error).split()))
             raise FileFormatError(f"cannot read a WCS: {reason}") from error
     axes = [str(header.get(f"CTYPE{i}", "")).strip() or "nothing" for i in (1, 2)]
-    if frame is None:
+    if not is_celestial:
         raise FileFormatError(f"no celestial WCS: CTYPE1 and CTYPE2 are {axes[0]} and {axes[1]}")
-    if not isinstance(frame, ICRS) and not (isinstance(frame, FK5) and frame.equinox.jyear == 2000.0):
+    frame = _frame(wcs)
+    if frame not in ("icrs", "fk5 of 2000"):
         raise FileFormatError(
-            f"the WCS is in the frame {frame.name} ({axes[0]}, {axes[1]}); it must be ICRS or FK5 of 2000"
+            f"the WCS is in the frame {frame} ({axes[0]}, {axes[1]}); it must be ICRS or FK5 of 2000"
         )
     if axes[0][5:8] in _FOREIGN_PROJECTIONS:
         raise FileFormatError(f"a WCS with {axes[0]} is IRAF's own; refit it as TPV or TAN-SIP")
     _check_numbers(wcs)
     return wcs
+
+
+def _is_plain(header: Mapping[str, Any]) -> bool:
+    """Tell whether cards are those of a projection that wcslib knows, without polynomials of others."""
+    kinds = {str(header.get(f"CTYPE{i}", "")).strip()[4:] for i in (1, 2)}
+    if any(_BY_ASTROPY.match(key) for key in header):
+        return False
+    return kinds == {"-TPV"} or (kinds == {"-TAN"} and not any(key.startswith("PV") for key in header))
+
+
+def _plain_wcs(images: str) -> WCS:
+    """Return what ``WCS`` makes of the cards, of which it reads most of its time in search of others."""
+    from astropy.wcs import WCS, Wcsprm
+
+    wcs = WCS(naxis=2, fix=False)
+    wcs.wcs = Wcsprm(header=images.encode("ascii"), relax=True).sub(2)
+    wcs.wcs.fix()
+    wcs.wcs.set()
+    return wcs
+
+
+def _frame(wcs: WCS) -> str:
+    """Return the frame of a WCS; where no card names one, what the FITS standard (4.0, 8.3) says."""
+    kinds, equinox = {str(kind)[:4] for kind in wcs.wcs.ctype}, float(wcs.wcs.equinox)
+    if kinds != {"RA--", "DEC-"}:
+        return "galactic" if kinds == {"GLON", "GLAT"} else "neither equatorial nor galactic"
+    name = str(wcs.wcs.radesys).lower()
+    if not name:
+        name = "icrs" if math.isnan(equinox) else "fk4" if equinox < 1984.0 else "fk5"
+    if name == "icrs":
+        return name
+    return f"{name} of {2000.0 if math.isnan(equinox) and name == 'fk5' else equinox:g}"
 
 
 def _check_numbers(wcs: WCS) -> None:

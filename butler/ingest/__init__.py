@@ -21,7 +21,7 @@ from .quality import quality_mask
 from .shipped import camera_named, camera_template, find_camera, find_camera_of, shipped_cameras
 from .sky_map import SKY_MAP, SKY_MAP_RUN, find_sky_map, register_sky_map
 from .tables import ReferenceCatalogRule, ZeroPointRule
-from .tracts import count_outside_tracts
+from .tracts import count_outside_tracts, count_visits_outside_tracts
 
 __all__ = [
     "CAMERA",
@@ -47,6 +47,7 @@ __all__ = [
     "camera_named",
     "camera_template",
     "count_outside_tracts",
+    "count_visits_outside_tracts",
     "expand_paths",
     "find_camera",
     "find_camera_of",

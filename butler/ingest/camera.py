@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -274,14 +275,19 @@ class CameraMapping(BaseModel):
         try:
             if isinstance(found, bool):
                 raise ValueError("it must be ISO text or an MJD number")
-            style = None if isinstance(found, str) else "mjd"
-            return Time(found, format=style, scale=self.date_scale)
+            return _moment(found, self.date_scale)
         except ValueError as error:
             raise IngestError(f"{source}: the date is {found!r} {self._from('date')}: {error}") from error
 
     def _from(self, quantity: str) -> str:
         rule = self._rule(quantity)
         return "" if rule is None else rule.told_source
+
+
+@lru_cache(maxsize=1024)
+def _moment(date: str | float, scale: str) -> Time:
+    """Return ISO text or an MJD as a time; the detectors of a visit have the same, and nobody changes it."""
+    return Time(date, format=None if isinstance(date, str) else "mjd", scale=scale)
 
 
 def _finds(rule: CardRule, cards: Mapping[str, Any], source: str) -> bool:

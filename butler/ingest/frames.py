@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..datasets import DatasetType
 from ..dimensions import Timespan
@@ -20,6 +20,9 @@ from .companion import CompanionRule
 from .dataset_types import EXPOSURE, PSFEX_MODEL, QUALITY, VARIANCE, WEIGHT
 from .description import ExposureDescription
 from .psf_models import PsfModels
+
+if TYPE_CHECKING:
+    from astropy.time import Time
 
 __all__ = ["FilePart", "Frame", "FrameFile", "companions_of", "read_frame_file", "read_frames"]
 
@@ -270,9 +273,7 @@ def _records(description: ExposureDescription, region: SkyRegion) -> Iterator[tu
     camera = {"instrument": description.instrument}
     number = description.visit
     try:
-        day_obs = int(str(description.begin.isot)[:10].replace("-", ""))
-        begin = Timespan.fromInstant(description.begin).begin_ns
-        assert begin is not None
+        day_obs, begin = _start(description.begin, description.begin.scale)
         timespan = Timespan(begin, begin + round(description.exposure_time * 1e9))
         night = _night(day_obs)
     except (ValueError, OverflowError) as error:
@@ -296,6 +297,14 @@ def _records(description: ExposureDescription, region: SkyRegion) -> Iterator[tu
     yield "visit", {**camera, **common, "id": number, "name": str(number), "region": region}
     yield "visit_definition", {**camera, "exposure": number, "visit": number}
     yield "visit_detector_region", {**camera, "visit": number, "detector": detector, "region": region}
+
+
+@lru_cache(maxsize=1024)
+def _start(begin: Time, scale: str) -> tuple[int, int]:
+    """Return the day in the scale of a time, and the time as nanoseconds of a `Timespan`."""
+    start = Timespan.fromInstant(begin).begin_ns
+    assert start is not None
+    return int(str(begin.isot)[:10].replace("-", "")), start
 
 
 @cache

@@ -1,4 +1,4 @@
-"""count_outside_tracts: detector images that no tract of a repository's sky maps touches."""
+"""What of the observations no tract of a repository's sky maps touches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from ..butler import Butler
 from ..regions import SkyRegion
 
-__all__ = ["count_outside_tracts"]
+__all__ = ["count_outside_tracts", "count_visits_outside_tracts"]
 
 
 def count_outside_tracts(butler: Butler, regions: Sequence[SkyRegion]) -> int:
@@ -35,3 +35,16 @@ def count_outside_tracts(butler: Butler, regions: Sequence[SkyRegion]) -> int:
         near = np.flatnonzero(np.all((low <= box[1::2]) & (high >= box[::2]), axis=1))
         outside += not any(tracts[i].overlaps(region) for i in near)
     return outside
+
+
+def count_visits_outside_tracts(butler: Butler) -> tuple[int, int]:
+    """Return how many visits touch no tract of any sky map, and how many visits have a region.
+
+    Parameters
+    ----------
+    butler
+        Of the repository.
+    """
+    found = [record.region for record in butler.registry.records.fetch_all("visit")]
+    regions = [region for region in found if region is not None]
+    return count_outside_tracts(butler, regions), len(regions)

@@ -6,6 +6,7 @@ from ..late import late_names
 
 if TYPE_CHECKING:
     from .attributes import has_registry
+    from .collecting import without_collection
     from .collections import CollectionInfo, CollectionStore, CollectionType
     from .database import Database, Transaction
     from .dataset_store import FoundDataset
@@ -22,6 +23,7 @@ else:
         __name__,
         {
             "attributes": ["has_registry"],
+            "collecting": ["without_collection"],
             "collections": ["CollectionInfo", "CollectionStore", "CollectionType"],
             "database": ["Database", "Transaction"],
             "dataset_store": ["FoundDataset"],
@@ -56,4 +58,5 @@ __all__ = [
     "has_registry",
     "migrate",
     "repeated",
+    "without_collection",
 ]

@@ -24,6 +24,7 @@ from ..dimensions import (
 )
 from ..errors import CollectionTypeError, DataIdValueError, OrphanedRecordError
 from .calibration_store import CalibrationStore
+from .collecting import without_collection
 from .collections import CollectionInfo, CollectionType
 from .database import Database
 from .dataset_store import FoundDataset
@@ -196,12 +197,13 @@ class LsstRegistry(LsstCollections, ABC):
         """
         kind = self.getDatasetType(datasetType if isinstance(datasetType, str) else datasetType.name)
         chosen = self.defaults.run_or(run)
-        given = [self.defaults.data_id(kind.dimensions, data_id) for data_id in dataIds]
-        refs = [
-            DatasetRef(kind, data_id, chosen, id_generation_mode=idGenerationMode)
-            for data_id in self.records.expand_many(given)
-        ]
-        self.datasets.insert(self._run(chosen), refs)
+        with without_collection():
+            given = [self.defaults.data_id(kind.dimensions, data_id) for data_id in dataIds]
+            refs = [
+                DatasetRef(kind, data_id, chosen, id_generation_mode=idGenerationMode)
+                for data_id in self.records.expand_many(given)
+            ]
+            self.datasets.insert(self._run(chosen), refs)
         return refs
 
     @repeated("database")

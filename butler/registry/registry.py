@@ -22,6 +22,7 @@ from .dimension_store import DimensionRecordStore
 from .file_store import FileRecordStore
 from .lsst_queries import LsstQueries
 from .memory import MARK, Memory
+from .quantum_store import QuantumStore
 from .schema import SCHEMA_VERSION, Schema
 from .tag_store import TagStore
 
@@ -65,6 +66,7 @@ class Registry(LsstQueries):
         self.calibrations = CalibrationStore(database, self.schema, self.tags)
         self.records = DimensionRecordStore(database, self.schema, memory)
         self.files = FileRecordStore(database, self.schema, memory)
+        self.quanta = QuantumStore(database, self.schema, memory)
         self._defaults = RegistryDefaults(self)
 
     @classmethod

@@ -10,7 +10,7 @@ from ..dimensions import UNIVERSE, DimensionElement, DimensionGroup
 
 __all__ = ["BOUND_COLUMNS", "SCHEMA_VERSION", "UNBOUNDED", "Schema"]
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Version of these tables; a repository of another version is refused."""
 
 BOUND_COLUMNS: Final = ("bound_x0", "bound_x1", "bound_y0", "bound_y1", "bound_z0", "bound_z1")
@@ -36,7 +36,8 @@ class Schema:
 
     Attributes
     ----------
-    attributes, collection, chain, dataset_type, tag_group, dataset, file_format, file_record
+    attributes, collection, chain, dataset_type, tag_group, dataset, file_format, file_record, quantum_task, \
+quantum, quantum_dataset
         The tables that every registry has.
     elements
         Tables of dimension records, by element.
@@ -53,6 +54,7 @@ class Schema:
         self._define_collections()
         self._define_datasets()
         self._define_files()
+        self._define_quanta()
         self.elements = {
             element.name: self._element_table(element)
             for element in UNIVERSE.elements.values()
@@ -129,6 +131,40 @@ class Schema:
             sa.Column("size", sa.BigInteger, nullable=False),
             sa.Column("checksum", sa.LargeBinary(32)),
             sa.Column("format_id", sa.ForeignKey("file_format.id"), nullable=False),
+        )
+
+    def _define_quanta(self) -> None:
+        self.quantum_task = sa.Table(
+            "quantum_task",
+            self.metadata,
+            sa.Column("id", _ID, sa.Identity(), primary_key=True),
+            sa.Column("digest", sa.LargeBinary(32), nullable=False, unique=True),
+            sa.Column("run", _TEXT, nullable=False, index=True),
+            sa.Column("label", _TEXT, nullable=False),
+            sa.Column("task_class", _TEXT, nullable=False),
+            sa.Column("settings", sa.LargeBinary, nullable=False),
+        )
+        self.quantum = sa.Table(
+            "quantum",
+            self.metadata,
+            sa.Column("id", _ID, sa.Identity(), primary_key=True),
+            sa.Column("uuid", sa.LargeBinary(16), nullable=False, unique=True),
+            sa.Column("task_id", sa.ForeignKey("quantum_task.id"), nullable=False, index=True),
+            sa.Column("data_id", _TEXT, nullable=False),
+            sa.Column("status", _TEXT, nullable=False),
+            sa.Column("message", _TEXT, nullable=False),
+            sa.Column("begin_ns", sa.BigInteger, nullable=False),
+            sa.Column("duration", sa.Double, nullable=False),
+            sa.Column("datasets", sa.LargeBinary, nullable=False),
+        )
+        # Its datasets may be gone, or have never been here: that is when it is asked for.
+        self.quantum_dataset = sa.Table(
+            "quantum_dataset",
+            self.metadata,
+            sa.Column("dataset_uuid", sa.LargeBinary(16), primary_key=True),
+            sa.Column("is_output", sa.Boolean, primary_key=True),
+            sa.Column("quantum_id", _ID, primary_key=True, autoincrement=False),
+            sqlite_with_rowid=False,
         )
 
     def _element_table(self, element: DimensionElement) -> sa.Table:

@@ -14,7 +14,8 @@ from .sky_map import SkyMap
 
 __all__ = ["make_sky_map", "read_definition"]
 
-_KIND_FIELD: Final = re.compile(r"""skyMap\[["']?(\w+)["']?\]\.(\w+)""")
+_KIND_FIELD: Final = re.compile(r"""skyMap\[["']?(\w+)["']?\]\.(?:tractBuilder\[["']?\w+["']?\]\.)?(\w+)""")
+_ACTIVE_FIELD: Final = re.compile(r"skyMap\.(?:active\.)?(\w+)")
 
 
 def make_sky_map(config: Mapping[str, Any]) -> SkyMap:
@@ -49,9 +50,10 @@ def read_definition(fields: Mapping[str, Any]) -> tuple[str | None, dict[str, An
     Parameters
     ----------
     fields
-        Fields of its configuration, with ``skyMap``, its kind, and ``name``, its own name; a field may be
-        written ``skyMap["rings"].numRings``. Without ``skyMap``, ``name`` is the kind and ``skymap_name`` the
-        sky map's name, as in the files that a repository keeps.
+        Fields of its configuration, with ``skyMap`` or ``skyMap.name``, its kind, and ``name``, its own name;
+        a field may be written ``skyMap["rings"].numRings`` or ``skyMap.active.numRings``. Of a field written
+        twice the later value counts. Without ``skyMap``, ``name`` is the kind and ``skymap_name`` the sky
+        map's name, as in the files that a repository keeps.
 
     Returns
     -------
@@ -61,17 +63,20 @@ def read_definition(fields: Mapping[str, Any]) -> tuple[str | None, dict[str, An
     Raises
     ------
     ValueError
-        Raised if a field is written for two kinds.
+        Raised if a field is written for another kind.
     """
-    config = dict(fields)
+    config: dict[str, Any] = {}
+    for key, value in fields.items():
+        kind, name_of_field = None, key
+        if match := _KIND_FIELD.fullmatch(key):
+            kind, name_of_field = match[1], match[2]
+        elif match := _ACTIVE_FIELD.fullmatch(key):
+            name_of_field = "skyMap" if match[1] == "name" else match[1]
+        if kind is not None and config.setdefault("skyMap", fields.get("skyMap", kind)) != kind:
+            raise ValueError(f"{key} is a field of another kind of sky map than {config['skyMap']}")
+        config[name_of_field] = value
     stored = config.pop("skymap_name", None)
     name = None if stored is None else str(stored)
-    for key in list(config):
-        if match := _KIND_FIELD.fullmatch(key):
-            config.setdefault("skyMap", match[1])
-            if config["skyMap"] != match[1]:
-                raise ValueError(f"{key} is a field of another kind of sky map than {config['skyMap']}")
-            config[match[2]] = config.pop(key)
     if "skyMap" in config:
         own, kind = config.pop("name", None), config.pop("skyMap")
         return name if own is None else str(own), {**config, "name": kind}

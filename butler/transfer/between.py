@@ -114,3 +114,4 @@ def settle(
             closure.add_refs(refs)
             take_in_records(registry, closure.records)
         take_in_datasets(writer, arrivals, transfer)
+        registry.quanta.insert_missing(source.quanta.ancestry([ref.id for ref in refs]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import uuid
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from typing import Any, Final, TextIO
 from ..datasets import DatasetType
 from ..dimensions import UNIVERSE, DimensionRecord, Timespan
 from ..errors import ButlerUserError, FileFormatError
+from ..provenance import QuantumRecord, records_from_simple
 from ..registry import CollectionType
 from .entries import (
     AssociationsEntry,
@@ -82,6 +84,8 @@ class ExportContents:
         Datasets of each TAGGED collection.
     validity
         Datasets of each CALIBRATION collection, by time.
+    quanta
+        What made the datasets, and what made what that read.
     """
 
     source: str
@@ -92,6 +96,7 @@ class ExportContents:
     files: list[ExportedFile] = field(default_factory=list)
     tags: dict[str, list[uuid.UUID]] = field(default_factory=dict)
     validity: dict[str, list[tuple[Timespan, list[uuid.UUID]]]] = field(default_factory=dict)
+    quanta: list[QuantumRecord] = field(default_factory=list)
 
 
 def read_export(stream: TextIO, source: str) -> ExportContents:
@@ -130,6 +135,10 @@ def read_export(stream: TextIO, source: str) -> ExportContents:
             else:
                 _add_validity(contents, entry)
     with _reading(source):
+        told = document.provenance
+        contents.quanta = records_from_simple(
+            map(json.loads, told.tasks), map(json.loads, told.quanta), "provenance"
+        )
         modern = modern_rows(rows, document.universe_version)
     for element in UNIVERSE.elements:
         if modern.get(element):

@@ -113,6 +113,13 @@ Entry = Annotated[
 ]
 
 
+class ProvenanceEntry(_Strict):
+    """The quanta behind the datasets, as JSON texts, which are faster to read; LSST passes over them."""
+
+    tasks: list[str] = []
+    quanta: list[str] = []
+
+
 class ExportDocument(_Strict):
     """An export file."""
 
@@ -121,6 +128,7 @@ class ExportDocument(_Strict):
     universe_version: int = Field(default=0, ge=0)
     universe_namespace: Literal["daf_butler"] = "daf_butler"
     data: list[Entry]
+    provenance: ProvenanceEntry = ProvenanceEntry()
 
 
 def check_document(document: Any, source: str) -> ExportDocument:

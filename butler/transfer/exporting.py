@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ from ..datastore import LINK_MODES, FileDatastore, is_outside
 from ..dimensions import UNIVERSE, DataCoordinate, DataId, DimensionRecord, Timespan
 from ..errors import ButlerUserError, DatasetNotFoundError
 from ..formatters import get_formatter
+from ..provenance import records_to_simple
 from ..registry import CollectionInfo, CollectionType, FileRecord, Registry
 from .formatter_names import exported_name
 from .record_closure import RecordClosure
@@ -136,6 +138,7 @@ class RepositoryExport:
                 *self._dataset_entries(files),
                 *self._association_entries(),
             ],
+            **self._provenance(),
         }
         temporary = path.with_name(f".{path.name}.part")
         try:
@@ -180,6 +183,12 @@ class RepositoryExport:
                     "run": run,
                     "records": [self._file(ref, files.get(ref.id)) for ref in refs if ref.run == run],
                 }
+
+    def _provenance(self) -> dict[str, dict[str, list[str]]]:
+        """Return the quanta behind the datasets, if there are any."""
+        quanta = self._registry.quanta.ancestry(list(self._refs))
+        told = records_to_simple(quanta)
+        return {"provenance": {key: [json.dumps(v) for v in told[key]] for key in told}} if quanta else {}
 
     def _by_type(self) -> list[tuple[DatasetType, list[DatasetRef]]]:
         types: dict[str, list[DatasetRef]] = {}

@@ -94,6 +94,7 @@ def import_contents(
                 )
             ]
             n_new_datasets = take_in_datasets(writer, arrivals, transfer)
+            registry.quanta.insert_missing(contents.quanta)
             _associate(registry, contents, {arrival.ref.id: arrival.ref for arrival in arrivals})
             # Last, as nobody else can edit chains from here to the end.
             for chain, children in contents.chains.items():

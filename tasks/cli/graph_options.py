@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import click
 
-from butler import Butler
-from connections import QuantumGraph, RunCollections, build_graph
+from butler import Butler, DataCoordinate
+from butler.cli.data_id_tables import read_data_ids
+from connections import ExistingOutputs, QuantumGraph, RunCollections, build_graph, load_graph
 
+from .chart_options import ChartRequest, chart_options
 from .pipeline_options import PipelineRequest, pipeline_options
+from .saved_graph_options import SavedGraphRequest, saved_graph_options
 
 __all__ = ["GraphRequest", "graph_options"]
 
@@ -35,15 +38,37 @@ class GraphRequest:
     skip_existing: bool
     skip_existing_in: tuple[str, ...]
     clobber_outputs: bool
+    dataset_query_constraint: str = "all"
+    data_id_table: tuple[Path, ...] = ()
+    saved: SavedGraphRequest | None = None
+    charts: ChartRequest = field(default_factory=ChartRequest)
 
-    def build(self, butler: Butler) -> tuple[RunCollections, QuantumGraph]:
-        """Find the collections and build the graph; the repository is not changed.
+    def build(self, butler: Butler, *, check_versions: bool = True) -> tuple[RunCollections, QuantumGraph]:
+        """Find the collections and build the graph, or load it; the repository is not changed.
+
+        Files that the options name are written.
+
+        Parameters
+        ----------
+        butler
+            Butler of the repository.
+        check_versions
+            Whether a saved graph must have been made by this version of the program.
 
         Raises
         ------
         ButlerUserError
             Raised if there is anything wrong with the pipeline, the collections or the graph.
         """
+        if self.saved is None:
+            place, graph = self._build(butler)
+        else:
+            self._check_alone()
+            place, graph = self._load(butler, self.saved, check_versions=check_versions)
+        self.charts.write(graph, place, butler)
+        return place, graph
+
+    def _build(self, butler: Butler) -> tuple[RunCollections, QuantumGraph]:
         pipeline = self.pipeline.load(_only_instrument(butler))
         place = RunCollections.make(
             butler,
@@ -55,17 +80,59 @@ class GraphRequest:
             rebase=self.rebase,
             resume=self.resume,
         )
+        existing = self._existing(place.run)
         graph = build_graph(
             pipeline,
             butler,
             collections=place.inputs,
             run=place.run,
             where=self.data_query,
-            skip_existing=self.skip_existing or self.extend_run or self.resume,
+            skip_existing=place.run in existing.done_in,
             skip_existing_in=_names(self.skip_existing_in),
-            clobber_outputs=self.clobber_outputs or self.resume,
+            clobber_outputs=existing.clobber,
+            dataset_query_constraint=_names((self.dataset_query_constraint,)),
+            data_ids=[_data_ids(path) for path in self.data_id_table],
         )
         return place, graph
+
+    def _load(
+        self, butler: Butler, saved: SavedGraphRequest, *, check_versions: bool
+    ) -> tuple[RunCollections, QuantumGraph]:
+        with saved.open() as file:
+            place = file.place.renewed(butler, extend_run=self.extend_run, resume=self.resume)
+            graph = load_graph(
+                file,
+                butler,
+                quanta=saved.quanta,
+                labels=saved.labels,
+                data_id=saved.choices,
+                existing=self._existing(place.run),
+                check_versions=check_versions,
+            )
+        return place, graph
+
+    def _existing(self, run: str) -> ExistingOutputs:
+        """Return what is done about what exists."""
+        skip = self.skip_existing or self.extend_run or self.resume
+        done_in = [*([run] if skip else []), *_names(self.skip_existing_in)]
+        return ExistingOutputs(done_in, self.clobber_outputs or self.resume, complete_is_done=True)
+
+    def _check_alone(self) -> None:
+        """Refuse options that would make another graph than the saved one."""
+        given = {
+            "-p, -t, -c or -C": self.pipeline.name or self.pipeline.edits,
+            "-i": self.inputs,
+            "-o": self.output,
+            "--output-run": self.output_run,
+            "--replace-run": self.replace_run,
+            "--rebase": self.rebase,
+            "-d": self.data_query,
+            "--data-id-table": self.data_id_table,
+        }
+        if strange := [name for name, value in given.items() if value]:
+            raise click.UsageError(
+                f"a saved graph has its pipeline, data IDs and collections; leave out {', '.join(strange)}"
+            )
 
 
 _OPTIONS = (
@@ -84,6 +151,21 @@ _OPTIONS = (
     click.option("--skip-existing", is_flag=True, help="Leave out what has succeeded in the run."),
     click.option("--skip-existing-in", multiple=True, help="Leave out what has succeeded in collections."),
     click.option("--clobber-outputs", is_flag=True, help="Replace outputs that the run has already."),
+    click.option(
+        "--dataset-query-constraint",
+        default="all",
+        show_default=True,
+        metavar="all|off|TYPES",
+        help="Inputs that must exist for a data ID to count.",
+    ),
+    click.option(
+        "--data-id-table",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        help="CSV or ECSV table with a column for each dimension: data IDs to which the graph is limited.",
+    ),
+    saved_graph_options,
+    chart_options,
 )
 
 
@@ -103,6 +185,11 @@ def graph_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def _names(given: tuple[str, ...]) -> list[str]:
     """Split lists of collections."""
     return [name for text in given for name in text.split(",") if name]
+
+
+def _data_ids(path: Path) -> list[DataCoordinate]:
+    """Read a table of data IDs."""
+    return [DataCoordinate.standardize(values) for _, values in read_data_ids(path)]
 
 
 def _only_instrument(butler: Butler) -> str | None:

@@ -46,11 +46,14 @@ class PipelineRequest:
         Instrument that it will run for; None if none was given.
     edits
         What is changed, ``(option, value)``, in the order in which it was given.
+    cameras
+        Folders with settings of cameras.
     """
 
     name: str | None
     instrument: str | None
     edits: tuple[tuple[str, str], ...]
+    cameras: tuple[Path, ...] = ()
 
     def load(self, instrument: str | None = None) -> Pipeline:
         """Read, edit and check the pipeline.
@@ -64,21 +67,28 @@ class PipelineRequest:
         ------
         PipelineError, ConfigError
             Raised if there is no such pipeline, or if it cannot be run as asked for.
+        click.UsageError
+            Raised if none was asked for.
         """
+        if self.name is None and not any(option == "task" for option, _ in self.edits):
+            raise click.UsageError("give -p PIPELINE, or tasks with -t")
         stem, _, selection = (self.name or "").partition("#")
         path = find_pipeline(stem) if stem else None
         ready = ready_pipelines()
         described = read_pipeline(path, ready) if path else PipelineDescription("tasks of the command line")
         overrides = self._edit(described)
         try:
-            pipeline = Pipeline.from_description(
-                described, overrides, instrument=self.instrument or described.instrument or instrument
+            return Pipeline.from_description(
+                described,
+                overrides,
+                instrument=self.instrument or described.instrument or instrument,
+                selection=selection,
+                cameras=self.cameras,
             )
         except ButlerUserError as error:
             if path:
                 error.add_note(f"in the pipeline {path}")
             raise
-        return pipeline.only(selection) if selection else pipeline
 
     def _edit(self, described: PipelineDescription) -> dict[str, list[Override]]:
         """Add and delete tasks; return the settings by label."""
@@ -114,17 +124,23 @@ def pipeline_options(function: Callable[..., Any]) -> Callable[..., Any]:
         metavar="LABEL:FILE",
         help="Set fields from YAML or assignments.",
     )
-    @click.option("--instrument", help="Instrument whose settings in the pipeline apply.")
+    @click.option("--instrument", help="Instrument whose settings apply.")
+    @click.option(
+        "--camera-config",
+        multiple=True,
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        metavar="FOLDER",
+        help="Settings of cameras, FOLDER/INSTRUMENT/TASK.yaml, which the pipeline's come after.",
+    )
     @click.pass_context
     @functools.wraps(function)
     def command(ctx: click.Context, /, **options: Any) -> Any:
         name, instrument = options.pop("pipeline"), options.pop("instrument")
+        cameras = options.pop("camera_config")
         given = {option: iter(options.pop(option)) for option in _EDITS}
         order = [option for option in ctx.meta[_EDITS[0]] if option in _EDITS]
         edits = tuple((option, next(given[option])) for option in order)
-        if name is None and not any(option == "task" for option, _ in edits):
-            raise click.UsageError("give -p PIPELINE, or tasks with -t")
-        return function(pipeline=PipelineRequest(name, instrument, edits), **options)
+        return function(pipeline=PipelineRequest(name, instrument, edits, cameras), **options)
 
     return command
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from typing import Final
+
 import click
 
 from butler.cli import ErrorsInOneLine
@@ -9,16 +12,24 @@ from butler.safe_yaml import load_yaml
 
 from ..ready_pipelines import ready_pipelines
 from .build import build
+from .cleanup import cleanup, purge
 from .demo import demo
-from .run import qgraph, run
+from .qgraph import qgraph
+from .report import report
+from .run import run
 
 __all__ = ["main"]
+
+_OBJECTS_PER_COLLECTION: Final = 100_000
+"""Libraries make very many objects when they are imported, and none of them becomes garbage. To look through
+them as often as Python does by default takes a tenth of a short run."""
 
 
 @click.group(cls=ErrorsInOneLine, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="coadd-butler")
 def main() -> None:
     """Plan and run pipelines of tasks."""
+    gc.set_threshold(_OBJECTS_PER_COLLECTION, *gc.get_threshold()[1:])
 
 
 @main.command("pipelines")
@@ -29,5 +40,5 @@ def list_pipelines() -> None:
         click.echo(f"{name}: {' '.join(description.split())}")
 
 
-for command in (build, qgraph, run, demo):
+for command in (build, qgraph, run, report, cleanup, purge, demo):
     main.add_command(command)

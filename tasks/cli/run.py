@@ -1,39 +1,23 @@
-"""``pipetask qgraph`` and ``pipetask run``: build the quantum graph of a pipeline; execute it."""
+"""``pipetask run``: build the quantum graph of a pipeline, or load it; execute it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import click
-from tqdm import tqdm
 
 from butler import Butler
-from connections import QuantumGraph, RunCollections
 
-from .build import show, show_option
 from .graph_options import GraphRequest, graph_options
+from .init_options import init_options
 from .pipeline_options import PipelineCommand
+from .qgraph import print_plan
+from .run_options import RunRequest, run_options
 
 if TYPE_CHECKING:
-    from ..execution import QuantumReport, RunReport
+    from ..execution import InitOptions
 
-__all__ = ["qgraph", "run"]
-
-
-@click.command(cls=PipelineCommand)
-@graph_options
-@show_option
-def qgraph(request: GraphRequest, items: tuple[str, ...]) -> None:
-    """Build a quantum graph and list its quanta; nothing is run, and nothing changes."""
-    with Butler(request.repo) as butler:
-        place, graph = request.build(butler)
-    for item in items:
-        show(graph.pipeline, item)
-    if not items:
-        for quantum in graph.quanta:
-            click.echo(str(quantum))
-    _print_plan(graph)
-    click.echo(f"outputs will be in the run {place.run}", err=True)
+__all__ = ["run"]
 
 
 @click.command(cls=PipelineCommand)
@@ -43,29 +27,36 @@ def qgraph(request: GraphRequest, items: tuple[str, ...]) -> None:
     type=click.Choice(["unstore", "purge"]),
     help="With --replace-run: delete the files of the replaced run, or all of it.",
 )
-@click.option("-j", "--processes", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--debug", is_flag=True, help="Print tracebacks of failed quanta.")
-def run(request: GraphRequest, prune_replaced: str | None, processes: int, debug: bool) -> None:
-    """Build the quantum graph of a pipeline and execute it."""
-    from ..execution import run_graph
+@init_options
+@run_options
+def run(
+    request: GraphRequest, prune_replaced: str | None, init: InitOptions, init_only: bool, how: RunRequest
+) -> None:
+    """Build the quantum graph of a pipeline, or load it with -g, and execute it.
+
+    The exit status is 0 if no quantum failed, also if there was nothing to do; 1 if one failed; 2 if the
+    command line is wrong; 20 with --fail-fast if the failure would repeat itself, 21 if a quantum is invalid;
+    130 after Ctrl-C.
+    """
+    from ..execution import prepare_run
 
     if prune_replaced and not request.replace_run:
         raise click.UsageError("--prune-replaced needs --replace-run")
     with Butler(request.repo, writeable=True) as butler:
-        place, graph = request.build(butler)
-        _print_plan(graph)
+        place, graph = request.build(butler, check_versions=init.save_versions)
+        print_plan(graph.count_by_label(), graph.n_skipped, graph.dropped)
+        # What cannot be prepared must not leave a run in the chain; what is prepared is only compared again.
+        prepare_run(graph, butler, init)
         place.apply(butler)
         if place.replaced is not None and prune_replaced is not None:
             _prune(butler, place.replaced, prune_replaced)
-        with tqdm(total=len(graph.quanta), desc="quanta", delay=1, leave=False) as bar:
-
-            def step(_: QuantumReport) -> None:
-                bar.update()
-
-            report = run_graph(graph, butler, processes=processes, on_report=step)
-    _print_report(report, place, debug=debug)
-    if not report.succeeded:
-        raise click.exceptions.Exit(1)
+        if init_only:
+            click.echo(f"run {place.run} is prepared; --extend-run goes on with it", err=True)
+            return
+        report = how.execute(graph, butler, init)
+    click.echo(f"outputs are in {place.chain or place.run}", err=True)
+    if report.exit_code:
+        raise click.exceptions.Exit(report.exit_code)
 
 
 def _prune(butler: Butler, run: str, how: str) -> None:
@@ -75,25 +66,3 @@ def _prune(butler: Butler, run: str, how: str) -> None:
         return
     refs = butler.query_all_datasets(run, find_first=False)
     butler.pruneDatasets(refs, disassociate=False, unstore=True)
-
-
-def _print_plan(graph: QuantumGraph) -> None:
-    for label, count in graph.count_by_label().items():
-        skipped = graph.n_skipped.get(label, 0)
-        told = f" ({skipped} done before)" if skipped else ""
-        click.echo(f"{label}: {count} quanta{told}", err=True)
-    if not graph.quanta:
-        click.echo("nothing to do: all was done before", err=True)
-
-
-def _print_report(report: RunReport, place: RunCollections, *, debug: bool) -> None:
-    from ..execution import QuantumStatus
-
-    for label, counts in report.counts().items():
-        told = ", ".join(f"{counts[status]} {status}" for status in QuantumStatus if counts[status])
-        click.echo(f"{label}: {told}", err=True)
-    for failure in report.failures:
-        click.echo(f"failed: {failure.quantum}: {failure.message}", err=True)
-        if debug:
-            click.echo(failure.details, err=True)
-    click.echo(f"outputs are in {place.chain or place.run}", err=True)

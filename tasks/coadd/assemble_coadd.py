@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
@@ -25,9 +25,10 @@ from ..errors import TaskError, WarpInputsError, WarpWeightError
 from ..kernels.stacking import Statistic, statistics_stack
 from ..struct import Struct
 from ..task import Task
+from ..timer import timeMethod
 from .ap_corr import mean_ap_corr_map
 from .assemble_coadd_config import AssembleCoaddConfig
-from .box_tiling import row_strips, subregions
+from .box_tiling import RowStrips, subregions
 from .coadd_inputs import gather_coadd_inputs
 from .coadd_mask_planes import COADD_MASK_PLANES, common_mask_planes, set_coadd_edge_bits
 from .coadd_masks import AltMaskSpans, CoaddMasksTask
@@ -38,10 +39,13 @@ from .scale_zero_point import ImageScaler, ScaleZeroPointTask
 from .statistics_control import StatisticsControl
 from .valid_polygons import shrunk_inputs
 from .warp_handle import WarpHandle
-from .warp_pixels import check_warp_geometry, check_warp_unit, describe_data_id, read_warp
+from .warp_pixels import check_warp_geometry, check_warp_unit, describe_data_id, memory_of, read_warp
 from .warp_weight import measure_weight
 
 __all__ = ["AssembleCoaddTask"]
+
+_N_IMAGE_BYTES: Final = 4
+"""Bytes of the number of inputs of a pixel."""
 
 
 class AssembleCoaddTask(CoaddMasksTask):
@@ -211,6 +215,7 @@ class AssembleCoaddTask(CoaddMasksTask):
         )
         return Struct(ctrl=ctrl, flags=Statistic.from_name(self.config.statistic))
 
+    @timeMethod
     def run(
         self,
         skyInfo: Struct,
@@ -393,7 +398,7 @@ class AssembleCoaddTask(CoaddMasksTask):
         for handle, scaler, weight, spans in zip(
             tempExpRefList, imageScalerList, weightList, alternatives, strict=True
         ):
-            for strip in row_strips(bbox, 1):
+            for strip in RowStrips(bbox, 1):
                 [warp] = self.read_strip(strip, [handle], [scaler], [spans], statsCtrl.planes)
                 sums.add(warp, float(np.float32(weight)))
                 if inputMap is not None:
@@ -433,20 +438,20 @@ class AssembleCoaddTask(CoaddMasksTask):
             Counts the pixels that are left out.
         """
         options = {**statsCtrl.stack_options(), "mask_map": self.setRejectedMaskMapping(statsCtrl)}
-        for strip in row_strips(bbox, len(tempExpRefList)):
+        strips = RowStrips(bbox, len(tempExpRefList), _N_IMAGE_BYTES)
+        for strip in strips:
             warps = self.read_strip(strip, tempExpRefList, imageScalerList, altMaskList, statsCtrl.planes)
+            strips.note_memory(strip, memory_of(warps))
+            target = coaddExposure.maskedImage[strip]
             stacked = statistics_stack(
                 [warp.image.array for warp in warps],
                 [warp.variance.array for warp in warps],
                 [warp.mask.array for warp in warps],
                 weightList,
                 statistic=statsFlags,
+                target=(target.image.array, target.variance.array, target.mask.array),
                 **options,
             )
-            target = coaddExposure.maskedImage[strip]
-            target.image.array[:] = stacked.image
-            target.variance.array[:] = stacked.variance
-            target.mask.array[:] = stacked.mask
             if nImage is not None:
                 nImage[strip].array[:] = stacked.n_image
             if inputMap is not None:

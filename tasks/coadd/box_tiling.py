@@ -7,10 +7,10 @@ from typing import Final
 
 from butler.images import Box2I
 
-__all__ = ["MAX_STRIP_BYTES", "row_strips", "subregions"]
+__all__ = ["MAX_STRIP_BYTES", "RowStrips", "subregions"]
 
 MAX_STRIP_BYTES: Final = 48 * 2**20
-"""Bytes that the pixels of all warps of one strip may take, however many warps there are."""
+"""Bytes of memory that the pixels of all warps of one strip may take, however many warps there are."""
 
 _BYTES_PER_PIXEL: Final = 12
 
@@ -37,11 +37,37 @@ def subregions(bbox: Box2I, size: tuple[int, int]) -> Iterator[Box2I]:
             )
 
 
-def row_strips(bbox: Box2I, n_warps: int) -> Iterator[Box2I]:
-    """Cut a box into strips of whole rows that `n_warps` warps can hold in memory together.
+class RowStrips:
+    """Strips of whole rows of a box, so high that what their pixels take stays below `MAX_STRIP_BYTES`.
 
-    A strip has `MAX_STRIP_BYTES` in image, mask and variance of all warps, and at least one row: with
-    more visits the strips become lower instead of memory growing.
+    The first strip is as high as if all pixels of all warps were to be copied. It tells what a row really
+    takes: files that are mapped take nothing, and the next strips are higher. With more visits the strips
+    become lower instead of memory growing; they have at least one row.
+
+    Parameters
+    ----------
+    bbox
+        The box.
+    n_warps
+        Number of warps that are read together.
+    n_results
+        Number of bytes that results take for each pixel, besides the warps.
     """
-    rows = MAX_STRIP_BYTES // (max(n_warps, 1) * bbox.width * _BYTES_PER_PIXEL)
-    yield from subregions(bbox, (bbox.width, max(rows, 1)))
+
+    def __init__(self, bbox: Box2I, n_warps: int, n_results: int = 0) -> None:
+        self._bbox = bbox
+        self._n_results = n_results * bbox.width
+        self._row_bytes = max(n_warps, 1) * bbox.width * _BYTES_PER_PIXEL + self._n_results
+
+    def __iter__(self) -> Iterator[Box2I]:
+        """Yield the strips from below."""
+        y = self._bbox.minY
+        while y <= self._bbox.maxY:
+            rows = max(MAX_STRIP_BYTES // max(self._row_bytes, 1), 1)
+            top = min(y + rows - 1, self._bbox.maxY)
+            yield Box2I.from_corners((self._bbox.minX, y), (self._bbox.maxX, top))
+            y = top + 1
+
+    def note_memory(self, strip: Box2I, n_bytes: int) -> None:
+        """Note how much memory the warps of a strip took."""
+        self._row_bytes = -(-n_bytes // strip.height) + self._n_results

@@ -92,7 +92,7 @@ class CoaddMasksTask(CoaddBaseTask):
             n_filled = self.interpImage.run(coaddExposure.maskedImage, planeName="NO_DATA")
             self.log.info("filled %d pixels of %s", n_filled, describe_data_id(dataId or {}) or "the coadd")
         variance = coaddExposure.variance.array
-        variance[~(variance > 0)] = np.inf
+        np.copyto(variance, np.inf, where=~(variance > 0))
         if self.config.doMaskBrightObjects:
             self.setBrightObjectMasks(coaddExposure, brightObjectMasks, dataId)
 

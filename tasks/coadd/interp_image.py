@@ -12,6 +12,7 @@ from butler.images import MaskedImage
 from ..config import Config
 from ..kernels import fallback_value, interpolate_rows
 from ..task import Task
+from ..timer import timeMethod
 
 __all__ = ["InterpImageConfig", "InterpImageTask"]
 
@@ -36,6 +37,7 @@ class InterpImageTask(Task):
     ConfigClass: ClassVar[type[Config]] = InterpImageConfig
     _DefaultName: ClassVar[str] = "interpImage"
 
+    @timeMethod
     def run(self, maskedImage: MaskedImage, planeName: str = "NO_DATA") -> int:
         """Interpolate, in place; INTRP is set on what was filled, and the plane stays.
 
@@ -58,8 +60,10 @@ class InterpImageTask(Task):
         """
         bad = maskedImage.mask.isSet(planeName)
         n_filled = int(bad.sum())
+        if not n_filled:
+            return 0
         fallback = self._fallback(maskedImage)
-        if not n_filled or math.isnan(fallback):
+        if math.isnan(fallback):
             return 0
         interpolate_rows(
             maskedImage.image.array,

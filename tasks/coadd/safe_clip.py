@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ..kernels.stacking import Statistic, mean_and_meanclip_stack, statistics_st
 from ..struct import Struct
 from ..task import Task
 from .assemble_coadd import AssembleCoaddTask
-from .box_tiling import row_strips, subregions
+from .box_tiling import RowStrips, subregions
 from .clip_aware_psf import psf_without_clipped
 from .clip_decision import ClipDecision, ClipRule, decide_clip, overlap_fractions
 from .clip_record import ClipRow, clip_record_table
@@ -28,11 +28,13 @@ from .safe_clip_config import SafeClipAssembleCoaddConfig
 from .scale_zero_point import ImageScaler
 from .seeing_match import TemplateModel
 from .warp_detections import DETECTION_PLANES, WarpDetections, count_overlaps
-from .warp_pixels import read_warp, read_warp_mask
+from .warp_pixels import memory_of, read_warp, read_warp_mask
 
 __all__ = ["SafeClipAssembleCoaddTask"]
 
 _CLIPPED = "CLIPPED"
+_COMPARISON_BYTES: Final = 28
+"""Bytes of mean, clipped mean and number of inputs of a pixel."""
 
 
 class SafeClipAssembleCoaddTask(AssembleCoaddTask):
@@ -153,8 +155,10 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         difference = MaskedImage.from_bbox(bbox, ctrl.planes)
         options = {**ctrl.stack_options(), "mask_map": self.setRejectedMaskMapping(ctrl)}
         for block in subregions(bbox, self.config.subregionSize):
-            for strip in row_strips(block, len(tempExpRefList)):
+            strips = RowStrips(block, len(tempExpRefList), _COMPARISON_BYTES)
+            for strip in strips:
                 warps = self.read_strip(strip, tempExpRefList, imageScalerList, None, ctrl.planes)
+                strips.note_memory(strip, memory_of(warps))
                 mean, clipped = mean_and_meanclip_stack(
                     [warp.image.array for warp in warps],
                     [warp.variance.array for warp in warps],
@@ -231,8 +235,10 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         """Return the clipped mean of the warps, strip by strip."""
         ctrl = self.prepareStats(planes=common_mask_planes(tempExpRefList, bbox)).ctrl
         template = MaskedImage.from_bbox(bbox, ctrl.planes)
-        for strip in row_strips(bbox, len(tempExpRefList)):
+        strips = RowStrips(bbox, len(tempExpRefList), _COMPARISON_BYTES)
+        for strip in strips:
             warps = self.read_strip(strip, tempExpRefList, imageScalerList, None, ctrl.planes)
+            strips.note_memory(strip, memory_of(warps))
             stacked = statistics_stack(
                 [warp.image.array for warp in warps],
                 [warp.variance.array for warp in warps],

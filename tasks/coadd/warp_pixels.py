@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from mmap import mmap
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from butler.errors import BoxError
 from butler.images import Box2I, Image, Mask, MaskedImage, SkyWcs
@@ -16,6 +18,7 @@ __all__ = [
     "check_warp_geometry",
     "check_warp_unit",
     "describe_data_id",
+    "memory_of",
     "read_warp",
     "read_warp_mask",
 ]
@@ -53,6 +56,19 @@ def read_warp_mask(handle: Any, bbox: Box2I) -> Mask:
     """
     mask: Mask = _read_box(handle, "mask", bbox)
     return mask
+
+
+def memory_of(warps: Iterable[MaskedImage]) -> int:
+    """Return how many bytes of memory the pixels of some warps take; a mapped file takes none."""
+    planes = (plane.array for warp in warps for plane in (warp.image, warp.variance, warp.mask))
+    return sum(array.nbytes for array in planes if not _is_mapped(array))
+
+
+def _is_mapped(array: NDArray[Any]) -> bool:
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    return isinstance(owner, memoryview) and isinstance(owner.obj, mmap)
 
 
 def check_warp_geometry(handles: Sequence[Any], bbox: Box2I, wcs: SkyWcs) -> None:

@@ -16,7 +16,7 @@ from butler.regions import SkyRegion
 from butler.skymaps import discrete_sky_map_around
 from connections import Pipeline, build_graph
 
-from ..execution import QuantumReport, RunReport, run_graph
+from ..execution import QuantumReport, RunListener, RunReport, run_graph
 from .figure import draw_first_light
 from .survey import simulate_survey
 from .survey_config import SurveyConfig
@@ -197,7 +197,8 @@ class _Plan:
             if bar is not None:
                 bar.update()
 
-        report = run_graph(graph, butler, processes=self._processes, on_report=step)
+        listener = RunListener(on_report=step)
+        report = run_graph(graph, butler, processes=self._processes, listener=listener)
         if bar is not None:
             bar.close()
         if not report.succeeded:

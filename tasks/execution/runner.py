@@ -1,58 +1,34 @@
-"""Run a quantum graph: in this process, or in worker processes."""
+"""Run a quantum graph: in this process, in worker processes, or wherever an executor runs quanta."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
-from functools import partial
+from contextlib import suppress
 
 from butler import Butler, DatasetRef
-from butler.errors import ConflictingDefinitionError
-from butler.registry import FileRecord
-from connections import GraphWalker, PipelineTaskNode, Quantum, QuantumGraph
+from butler.errors import ButlerError
+from connections import Quantum, QuantumGraph
 
-from .run_quantum import QuantumJob, QuantumReport, QuantumStatus, run_quantum
+from .executor import Executor
+from .failures import INVALID_EXIT
+from .in_process import InProcessExecutor
+from .init_outputs import InitOptions, PreparedRun, prepare_run
+from .interruption import Interruption, StopNow
+from .quantum_book import QuantumBook
+from .quantum_job import QuantumJob, RunSetup
+from .quantum_report import QuantumReport
+from .quantum_status import QuantumStatus
+from .registrar import Registrar
+from .run_options import RunListener, RunOptions
+from .run_progress import RunProgress
+from .run_report import RunReport
+from .scheduler import Scheduler
+from .worker_pool import WorkerPool
 
-__all__ = ["RunReport", "run_graph"]
-
-
-@dataclass
-class RunReport:
-    """What became of a graph.
-
-    Parameters
-    ----------
-    run
-        RUN of the outputs.
-    reports
-        Reports of all quanta, in the order in which they ended.
-    """
-
-    run: str
-    reports: list[QuantumReport] = field(default_factory=list)
-
-    @property
-    def failures(self) -> list[QuantumReport]:
-        """Reports of the quanta that failed."""
-        return [r for r in self.reports if r.status is QuantumStatus.FAILED]
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether no quantum failed."""
-        return not self.failures
-
-    def counts(self) -> dict[str, Counter[QuantumStatus]]:
-        """Return how many quanta of each task ended how."""
-        counts: dict[str, Counter[QuantumStatus]] = {}
-        for report in self.reports:
-            counts.setdefault(report.quantum.label, Counter())[report.status] += 1
-        return counts
+__all__ = ["run_graph"]
 
 
 def run_graph(
@@ -60,11 +36,16 @@ def run_graph(
     butler: Butler,
     *,
     processes: int = 1,
-    on_report: Callable[[QuantumReport], None] = lambda report: None,
+    init: InitOptions | None = None,
+    options: RunOptions | None = None,
+    executor: Executor | None = None,
+    listener: RunListener | None = None,
 ) -> RunReport:
     """Run all quanta of a graph; the failure of one does not stop the others.
 
-    Only this process writes the registry, each finished quantum in one transaction.
+    Only this process writes the registry, each finished quantum in one transaction. In the main thread,
+    Ctrl-C ends the run once the quanta that run are finished; a second one, or SIGTERM, at once. In either
+    case what is finished is kept, and nothing is left of the others.
 
     Parameters
     ----------
@@ -73,142 +54,192 @@ def run_graph(
     butler
         A writeable butler.
     processes
-        Number of worker processes; 1 runs everything in this one.
-    on_report
-        Called for each quantum that ended, for example to move a progress bar.
+        Number of worker processes; 1 runs everything in this one, unless there is a limit of time or memory
+        to be enforced.
+    init
+        What the init phase may write; everything by default.
+    options
+        Retries, limits, and what counts as a failure; the defaults of `RunOptions` if not given.
+    executor
+        Where quanta are run, instead of `processes`; it is closed in the end.
+    listener
+        Who is told.
 
     Raises
     ------
     ValueError
         Raised if `processes` is less than 1.
+    ConflictingDefinitionError, MissingDatasetTypeError
+        Raised if the run cannot be prepared; see `prepare_run`.
+    WorkerError
+        Raised if quanta cannot be run there at all.
     """
     if processes < 1:
         raise ValueError(f"processes must be at least 1, not {processes}")
-    prepare_run(graph, butler)
-    run = _Run(graph, butler)
-    steps = run.serially() if processes == 1 else run.in_processes(processes)
-    report = RunReport(graph.run)
-    for step in steps:
-        report.reports.append(step)
-        on_report(step)
-    return report
+    options = options or RunOptions()
+    prepared = prepare_run(graph, butler, init)
+    place = executor or _executor_for(processes, options)
+    return _Run(graph, butler, prepared, options, listener or RunListener()).walk(place, processes)
 
 
-def prepare_run(graph: QuantumGraph, butler: Butler) -> None:
-    """Register the run and its dataset types, and keep the config of each task.
-
-    Raises
-    ------
-    ConflictingDefinitionError
-        Raised if a dataset type is registered otherwise, or the run has another config for a task.
-    """
-    with butler.transaction():
-        butler.registry.registerRun(graph.run)
-        for node in graph.pipeline.nodes:
-            for kind in (*node.outputs.values(), node.metadata_type, node.config_type):
-                butler.registry.registerDatasetType(kind)
-            _keep_config(node, graph.run, butler)
-
-
-def _keep_config(node: PipelineTaskNode, run: str, butler: Butler) -> None:
-    """Write the config of a task, or compare it with the one that the run has."""
-    kind, values = node.config_type, node.config.to_simple()
-    if not butler.exists(kind, collections=run):
-        butler.put({"task": node.task_class_name, "config": values}, kind, run=run)
-        return
-    known = butler.get(kind, collections=run)["config"]
-    if known != values:
-        changed = sorted(k for k in known.keys() | values.keys() if known.get(k) != values.get(k))
-        raise ConflictingDefinitionError(
-            f"run {run!r} was made with another config of {node.label}: {', '.join(changed)} differ; "
-            "use another run"
-        )
+def _executor_for(processes: int, options: RunOptions) -> Executor:
+    if processes == 1 and options.timeout is None and options.memory is None:
+        return InProcessExecutor()
+    return WorkerPool(processes, timeout=options.timeout)
 
 
 class _Run:
-    """The state of one run: what is ready, and which files exist."""
+    """The state of one run."""
 
-    def __init__(self, graph: QuantumGraph, butler: Butler) -> None:
+    def __init__(
+        self,
+        graph: QuantumGraph,
+        butler: Butler,
+        prepared: PreparedRun,
+        options: RunOptions,
+        listener: RunListener,
+    ) -> None:
         self._graph = graph
         self._butler = butler
+        self._options = options
+        self._listener = listener
         self._nodes = {node.label: node for node in graph.pipeline.nodes}
-        self._walker = GraphWalker(graph)
-        self._records: dict[uuid.UUID, FileRecord] = dict(graph.records)
+        self._init_inputs = prepared.init_inputs
+        self._records = butler.registry.files.get(graph.existing_inputs())
+        self._scheduler = Scheduler(graph, retries=options.retries, pause=options.retry_pause)
+        self._registrar = Registrar(butler, QuantumBook(graph, prepared.versions))
+        self._history: dict[uuid.UUID, tuple[str, ...]] = {}
+        self._report = RunReport(graph.run, is_fail_fast=options.fail_fast)
+        self._counts: Counter[QuantumStatus] = Counter()
+        self._begin = time.monotonic()
 
-    def serially(self) -> Iterator[QuantumReport]:
-        """Run quantum by quantum in this process."""
-        ready = self._walker.next_ready()
-        while ready:
-            quantum = ready.pop(0)
-            yield from self._ended(run_quantum(self._job(quantum), self._butler.datastore))
-            ready += self._walker.next_ready()
+    def walk(self, executor: Executor, processes: int) -> RunReport:
+        """Run everything; return what became of it."""
+        cores = self._options.cores or max(1, (os.cpu_count() or 1) // processes)
+        setup = RunSetup(
+            self._nodes,
+            self._butler.datastore,
+            cores,
+            self._options.memory,
+            self._options.raise_on_partial_outputs,
+            self._options.log_level,
+            self._init_inputs,
+        )
+        with Interruption(self._interrupted) as interruption:
+            try:
+                executor.start(setup)
+                while not self._scheduler.is_over:
+                    self._step(executor)
+            except StopNow:
+                interruption.ignore()
+                self._report.is_interrupted = True
+                executor.kill()
+            except BaseException:
+                interruption.ignore()
+                executor.kill()
+                raise
+            finally:
+                self._registrar.discard()
+                executor.close()
+        for quantum in self._scheduler.left():
+            self._tell(QuantumReport(quantum, QuantumStatus.NOT_RUN, "the run was ended before"))
+        self._report.elapsed = time.monotonic() - self._begin
+        return self._report
 
-    def in_processes(self, processes: int) -> Iterator[QuantumReport]:
-        """Run in worker processes that stay alive for the whole graph."""
-        with _pool(processes) as pool:
-            pending: dict[Future[QuantumReport], Quantum] = {}
-            while True:
-                for quantum in self._walker.next_ready():
-                    pending[self._submit(pool, quantum)] = quantum
-                if not pending:
-                    return
-                done, _ = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield from self._ended(_result(future, pending.pop(future)))
+    def _step(self, executor: Executor) -> None:
+        """Start what can be started, and take in what has ended."""
+        now = time.monotonic()
+        while executor.room and (quantum := self._scheduler.take(now)) is not None:
+            executor.submit(self._job(quantum))
+        self._listener.on_progress(self._progress())
+        if self._scheduler.n_out:
+            for report in executor.wait(self._patience(now)):
+                self._take_in(report)
+        else:
+            time.sleep(self._patience(now) or 0.0)
+        now = time.monotonic()
+        idle = executor.room and not self._scheduler.has_ready(now)
+        if self._registrar.due is not None and (idle or self._registrar.due <= now):
+            for report, is_kept in self._registrar.register(self._records):
+                self._end(report, is_kept)
 
-    def _submit(self, pool: Executor, quantum: Quantum) -> Future[QuantumReport]:
-        try:
-            return pool.submit(run_quantum, self._job(quantum), self._butler.datastore)
-        except BrokenProcessPool as error:
-            failed: Future[QuantumReport] = Future()
-            failed.set_exception(error)
-            return failed
+    def _patience(self, now: float) -> float | None:
+        """Return for how long the executor may be silent."""
+        times = [t for t in (self._scheduler.next_due(), self._registrar.due) if t is not None]
+        return max(0.0, min(times) - now) if times else None
 
     def _job(self, quantum: Quantum) -> QuantumJob:
-        """Return what a worker needs for a quantum, out of whose way everything has been removed."""
-        if old := self._graph.replaced.get(quantum.id):
+        """Return what it takes to run a quantum, out of whose way everything has been removed."""
+        if (old := self._graph.replaced.get(quantum.id)) and self._scheduler.attempt(quantum) == 1:
             self._butler.pruneDatasets(old, disassociate=True, unstore=True, purge=True)
-        node = self._nodes[quantum.label]
-        records = {ref.id: self._records[ref.id] for ref in quantum.input_refs() if ref.id in self._records}
-        metadata_ref = DatasetRef(node.metadata_type, quantum.dataId, self._graph.run)
-        return QuantumJob(node, quantum, records, metadata_ref)
+        node, run = self._nodes[quantum.label], self._graph.run
+        return QuantumJob(
+            quantum,
+            {ref.id: self._records[ref.id] for ref in quantum.input_refs() if ref.id in self._records},
+            DatasetRef(node.metadata_type, quantum.dataId, run),
+            DatasetRef(node.log_type, quantum.dataId, run),
+            self._scheduler.attempt(quantum),
+            self._history.get(quantum.id, ()),
+        )
 
-    def _ended(self, report: QuantumReport) -> Iterator[QuantumReport]:
-        """Register what a quantum wrote; yield its report, and those of quanta that it blocks."""
-        if report.status is not QuantumStatus.FAILED:
-            self._butler.store_staged(report.staged)
-            self._records |= {ref.id: staged.record for ref, staged in report.staged}
-            self._walker.finish(report.quantum)
-            yield report
+    def _take_in(self, report: QuantumReport) -> None:
+        """Have a quantum that ended wait for its registration, or for another attempt."""
+        if report.is_transient and self._try_again(report):
+            report.discard()
             return
-        yield report
-        for blocked in self._walker.fail(report.quantum):
-            yield QuantumReport(blocked, QuantumStatus.BLOCKED, f"{report.quantum} failed")
+        self._stop_after(report)
+        self._registrar.add(report, time.monotonic())
 
+    def _try_again(self, report: QuantumReport) -> bool:
+        if not self._scheduler.retry(report.quantum, time.monotonic()):
+            return False
+        key = report.quantum.id
+        self._history[key] = (*self._history.get(key, ()), report.message)
+        self._report.retries += 1
+        return True
 
-def _pool(processes: int) -> ProcessPoolExecutor:
-    threads = max(1, (os.cpu_count() or 1) // processes)
-    # Workers are forked from a clean process that has imported this package, and so start in milliseconds.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([run_quantum.__module__])
-    return ProcessPoolExecutor(
-        processes,
-        mp_context=context,
-        initializer=partial(_limit_threads, threads),
-    )
+    def _end(self, report: QuantumReport, is_kept: bool) -> None:
+        """Go on after a quantum that is registered, or was refused."""
+        quantum = report.quantum
+        if report.status.is_success:
+            self._records |= {ref.id: staged.record for ref, staged in report.staged}
+            self._scheduler.finish(quantum)
+            self._tell(report)
+            return
+        # What is refused only now may be possible in a moment.
+        if report.is_transient and self._try_again(report):
+            return
+        reason = f"{quantum} failed"
+        blocked = [QuantumReport(q, QuantumStatus.BLOCKED, reason) for q in self._scheduler.fail(quantum)]
+        with suppress(ButlerError):
+            # A registry that has refused the quantum may refuse that, too; the report is told in any case.
+            self._registrar.keep(blocked if is_kept else [report, *blocked])
+        self._tell(report, *blocked)
+        self._stop_after(report)
 
+    def _stop_after(self, report: QuantumReport) -> None:
+        """Start nothing more if this is a failure that is to end the run."""
+        if report.status.is_failure and (self._options.fail_fast or report.exit_code == INVALID_EXIT):
+            self._scheduler.stop()
 
-def _limit_threads(threads: int) -> None:
-    """Have the numerical libraries of a worker share the machine with the other workers."""
-    for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(threads)
+    def _tell(self, *reports: QuantumReport) -> None:
+        for report in reports:
+            self._report.reports.append(report)
+            self._counts[report.status] += 1
+            self._listener.on_report(report)
 
+    def _interrupted(self) -> None:
+        self._scheduler.stop()
+        self._report.is_interrupted = True
+        self._listener.on_interruption()
 
-def _result(future: Future[QuantumReport], quantum: Quantum) -> QuantumReport:
-    """Return the report of a future; a worker that died makes a failure."""
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        return QuantumReport(
-            quantum, QuantumStatus.FAILED, "a worker process died (killed, or out of memory); run it again"
+    def _progress(self) -> RunProgress:
+        counts = self._counts
+        return RunProgress(
+            len(self._graph.quanta),
+            self._scheduler.n_out - self._registrar.n_waiting,
+            sum(count for status, count in counts.items() if status.is_success),
+            sum(count for status, count in counts.items() if status.is_failure),
+            counts[QuantumStatus.BLOCKED],
+            time.monotonic() - self._begin,
         )

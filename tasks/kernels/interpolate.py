@@ -9,13 +9,14 @@ pixels whose covariance at a distance of d pixels is that of noise-free stars of
 from __future__ import annotations
 
 import functools
+import math
 from typing import Final
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .stacking import clipped_mean
+from .stacking import clipped_mean, median_of_finite
 
 __all__ = ["fallback_value", "interpolate_rows", "kriging_weights"]
 
@@ -55,14 +56,12 @@ def fallback_value(
     ValueError
         Raised for another statistic.
     """
-    finite = image[np.isfinite(image)]
-    if not finite.size:
-        return float("nan")
     match statistic:
         case "MEDIAN":
-            value = float(np.median(finite))
+            value = median_of_finite(image)
         case "MEAN":
-            value = float(finite.mean(dtype=np.float64))
+            finite = image[np.isfinite(image)]
+            value = float(finite.mean(dtype=np.float64)) if finite.size else math.nan
         case "MEANCLIP":
             value = clipped_mean(
                 image.astype(np.float32, copy=False), np.zeros(image.shape, np.int32),
@@ -70,7 +69,7 @@ def fallback_value(
             )  # fmt: skip
         case _:
             raise ValueError(f"statistic {statistic!r} is not one of MEDIAN, MEAN, MEANCLIP")
-    return value if negative_fallback_allowed else max(value, 0.0)
+    return value if negative_fallback_allowed or math.isnan(value) else max(value, 0.0)
 
 
 def interpolate_rows(

@@ -11,6 +11,7 @@ from .resample_loops import (
     Float64Array,
     Int32Array,
     MaskedPlanes,
+    padded_length,
     resample_plane,
     resample_planes,
     spread_mask,
@@ -21,6 +22,10 @@ __all__ = ["MaskedPlanes", "map_nodes", "resample", "resample_image"]
 
 _MASK_KERNELS = ("bilinear", "")
 _ALL_BITS = -1
+_LANES = 8
+"""Pixels of a vector register; more taps of 0 a kernel does not have."""
+_LINE = 16
+"""Pixels of a line of a processor's cache."""
 
 
 def map_nodes(n: int, step: int) -> Float64Array:
@@ -123,10 +128,13 @@ def resample(
         raise ValueError(f"no_data_bit is the value of one of 31 mask bits, as 1 << 8, not {no_data_bit}")
     if not 0 <= grow_full_mask < 2**31:
         raise ValueError(f"grow_full_mask is an OR of 31 mask bits, in [0, 2**31), not {grow_full_mask}")
-    source = MaskedPlanes(_native(image, np.float32), _native(variance, np.float32), _native_mask(mask))
-    shapes = {plane.shape for plane in source}
-    if len(shapes) != 1 or source.image.ndim != 2:
+    shapes = {np.shape(plane) for plane in (image, variance, mask)}
+    if len(shapes) != 1 or np.ndim(image) != 2:
         raise ValueError(f"image, variance and mask need one shape (n_y, n_x); got {sorted(shapes)}")
+    # There are few kernels that are not stretched: they are worth loops of their own.
+    support = (0,) * (2 * kernel.half) if kernel.stretch == 1.0 else ()
+    table = _padded_table(kernel) if support else kernel.taps
+    source = MaskedPlanes(_padded(image), _padded(variance), _native_mask(mask))
     nodes = _checked_nodes(map_x, map_y, step, out_shape)
     wide_mask = spread_mask(source.mask, grow_full_mask if mask_kernel else _ALL_BITS, kernel.half)
     if kernel.stretch > 1.0:
@@ -136,9 +144,7 @@ def resample(
         np.empty(out_shape, dtype=np.float32),
         np.empty(out_shape, dtype=np.int32),
     )
-    # There are few kernels that are not stretched: they are worth loops of their own.
-    support = (0,) * (2 * kernel.half) if kernel.stretch == 1.0 else ()
-    resample_planes(source, wide_mask, nodes, kernel.taps, support, no_data_bit, out)
+    resample_planes(source, wide_mask, nodes, table, support, no_data_bit, out)
     return out
 
 
@@ -188,9 +194,36 @@ def resample_image(
 
 def _native(plane: NDArray[Any], dtype: type[np.floating]) -> NDArray[np.floating]:
     """Return real pixels as C-contiguous native words, without a copy if they are that already."""
-    if np.asarray(plane).dtype.kind not in "fiu":
-        raise TypeError(f"image and variance are arrays of real numbers, not of {np.asarray(plane).dtype}")
-    return np.ascontiguousarray(plane, dtype=dtype)
+    return np.ascontiguousarray(_checked_real(plane), dtype=dtype)
+
+
+def _padded(plane: NDArray[Any]) -> NDArray[np.float32]:
+    """Return a copy of real pixels, float32, with columns of 0 behind them.
+
+    A vector register full of pixels may then be read at any of them. Their number keeps pixels of one column
+    apart in the processor's caches, where all those at multiples of 4 KiB compete for a few places.
+    """
+    n_y, n_x = plane.shape
+    width = -(-(n_x + _LANES) // _LINE) * _LINE
+    if (width // _LINE) % 2 == 0:
+        width += _LINE
+    padded = np.empty((n_y, width), dtype=np.float32)
+    padded[:, :n_x] = _checked_real(plane)
+    padded[:, n_x:] = 0.0
+    return padded
+
+
+def _padded_table(kernel: ResamplingKernel) -> NDArray[np.float32]:
+    """Return the taps of a kernel with columns of 0 behind them."""
+    n = kernel.taps.shape[1]
+    return np.pad(kernel.taps, ((0, 0), (0, padded_length(n) - n)))
+
+
+def _checked_real(plane: NDArray[Any]) -> NDArray[Any]:
+    array = np.asarray(plane)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"image and variance are arrays of real numbers, not of {array.dtype}")
+    return array
 
 
 def _native_mask(mask: NDArray[np.integer]) -> Int32Array:

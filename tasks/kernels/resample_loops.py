@@ -129,14 +129,18 @@ def _split(position: float) -> tuple[float, float]:
     return whole, 0.0 if rest <= INTEGRAL_TOLERANCE else rest
 
 
-@_inlined_sum
-def _fill_taps(table: NDArray[np.float32], n: int, fraction: float, taps: NDArray[np.float32]) -> None:
-    """Interpolate the ``n`` taps of one phase from those of `ResamplingKernel.taps`."""
-    scaled = fraction * (table.shape[0] - 1)
-    phase = int(scaled)
-    rest = np.float32(scaled - phase)
-    for k in range(n):
-        taps[k] = table[phase, k] + rest * (table[phase + 1, k] - table[phase, k])
+@_compiled
+def padded_length(n: int) -> int:
+    """Return how many taps a row of a kernel's table has: whole vector registers, the rest of them 0."""
+    return n if n <= 4 else (n + 7) // 8 * 8
+
+
+@_compiled
+def _phase(rest: float, n_phases: int) -> tuple[int, np.float32]:
+    """Return the row of a table of taps at or below a phase, and the weight of the next one."""
+    scaled = rest * n_phases
+    row = int(scaled)
+    return row, np.float32(scaled - row)
 
 
 @_inlined_sum
@@ -144,40 +148,52 @@ def _sum_support(
     image: NDArray[np.float32],
     variance: NDArray[np.float32],
     corner: tuple[int, int],
-    n: int,
-    taps: NDArray[np.float32],
-) -> tuple[float, float]:
-    """Return the sums of w v and w^2 var over n x n pixels that begin at ``corner`` (y, x).
+    lengths: tuple[int, int],
+    table: NDArray[np.float32],
+    phases: tuple[int, np.float32, int, np.float32],
+) -> tuple[np.float32, np.float32]:
+    """Return the sums of w v and w^2 var over the pixels that begin at ``corner`` (y, x).
 
-    Rows of ``taps`` are the taps in x and in y, and the squares of those in x.
+    ``lengths`` are the taps in y, and in x with those that are 0; ``phases`` are what `_phase` says of x and
+    of y. One run of the outer loop is a column, so that the columns are the lanes of a vector.
     """
     # Unsigned indices spare the test for negative ones at every tap.
-    y, x = np.uintp(corner[0]), np.uintp(corner[1])
+    y, x, one = np.uintp(corner[0]), np.uintp(corner[1]), np.uintp(1)
+    row_x, rest_x, row_y, rest_y = np.uintp(phases[0]), phases[1], np.uintp(phases[2]), phases[3]
     image_sum = np.float32(0.0)
     variance_sum = np.float32(0.0)
-    for j in range(n):
-        image_line = np.float32(0.0)
-        for k in range(n):
-            image_line += taps[0, k] * image[y + np.uintp(j), x + np.uintp(k)]
-        variance_line = np.float32(0.0)
-        for k in range(n):
-            variance_line += taps[2, k] * variance[y + np.uintp(j), x + np.uintp(k)]
-        tap = taps[1, j]
-        image_sum += tap * image_line
-        variance_sum += tap * tap * variance_line
-    return float(image_sum), float(variance_sum)
+    for column in range(lengths[1]):
+        k = np.uintp(column)
+        image_column = np.float32(0.0)
+        variance_column = np.float32(0.0)
+        for row in range(lengths[0]):
+            j = np.uintp(row)
+            tap = table[row_y, j] + rest_y * (table[row_y + one, j] - table[row_y, j])
+            image_column += tap * image[y + j, x + k]
+            variance_column += tap * tap * variance[y + j, x + k]
+        tap = table[row_x, k] + rest_x * (table[row_x + one, k] - table[row_x, k])
+        image_sum += tap * image_column
+        variance_sum += tap * tap * variance_column
+    return image_sum, variance_sum
 
 
 @_compiled
 def _sum_inside(
-    plane: NDArray[np.floating], corner: tuple[int, int], taps: NDArray[np.float32], power: int
+    plane: NDArray[np.floating],
+    corner: tuple[int, int],
+    n: int,
+    table: NDArray[np.float32],
+    phases: tuple[int, np.float32, int, np.float32],
+    power: int,
 ) -> float:
-    """Sum of w^power v over the pixels that exist and have a tap other than 0."""
-    n = taps.shape[1]
+    """Sum of w^power v over those of n x n pixels that exist and have a tap other than 0."""
+    row_x, rest_x, row_y, rest_y = phases
     total = 0.0
     for j in range(max(0, -corner[0]), min(n, plane.shape[0] - corner[0])):
+        tap_y = table[row_y, j] + rest_y * (table[row_y + 1, j] - table[row_y, j])
         for k in range(max(0, -corner[1]), min(n, plane.shape[1] - corner[1])):
-            weight = float(taps[1, j]) * float(taps[0, k])
+            tap_x = table[row_x, k] + rest_x * (table[row_x + 1, k] - table[row_x, k])
+            weight = float(tap_y) * float(tap_x)
             if weight != 0.0:
                 total += weight**power * plane[corner[0] + j, corner[1] + k]
     return total
@@ -200,29 +216,26 @@ def _resample_row(
     out_variance[:] = np.inf
     out_mask[:] = no_data
     n = len(support) or table.shape[1]
-    half = n // 2
-    n_y, n_x = image.shape
-    taps = np.empty((3, n), dtype=np.float32)
+    lengths = (n, padded_length(n) if len(support) else n)
+    half, n_phases = n // 2, table.shape[0] - 1
+    n_y, n_x = mask.shape
     for i in range(out_image.size):
         whole_x, rest_x = _split(positions[0, i])
         whole_y, rest_y = _split(positions[1, i])
         if not (half - 1 <= whole_x < n_x - half and half - 1 <= whole_y < n_y - half):
             continue
-        _fill_taps(table, n, rest_x, taps[0])
-        _fill_taps(table, n, rest_y, taps[1])
+        phases = _phase(rest_x, n_phases) + _phase(rest_y, n_phases)
         x, y = int(whole_x), int(whole_y)
         corner = (y - half + 1, x - half + 1)
         next_x, next_y = x + int(rest_x > 0.0), y + int(rest_y > 0.0)
-        if next_x > x and next_y > y:
-            for k in range(n):
-                taps[2, k] = taps[0, k] * taps[0, k]
-            value_sum, variance_sum = _sum_support(image, variance, corner, n, taps)
-        else:
-            value_sum = _sum_inside(image, corner, taps, 1)
-            variance_sum = _sum_inside(variance, corner, taps, 2)
-        scale = positions[2, i]
-        new_value = np.float32(scale * value_sum)
-        new_variance = np.float32(scale * scale * variance_sum)
+        scale = np.float32(positions[2, i])
+        value_sum, variance_sum = _sum_support(image, variance, corner, lengths, table, phases)
+        new_value = scale * value_sum
+        new_variance = scale * scale * variance_sum
+        # What is not finite may have no weight, or lie under no tap.
+        if next_x == x or next_y == y or not (np.isfinite(new_value) and np.isfinite(new_variance)):
+            new_value = np.float32(scale * _sum_inside(image, corner, n, table, phases, 1))
+            new_variance = np.float32(scale * scale * _sum_inside(variance, corner, n, table, phases, 2))
         word = mask[y, x] | mask[y, next_x] | mask[next_y, x] | mask[next_y, next_x] | wide_mask[y, x]
         if np.isfinite(new_value) and 0.0 <= new_variance < np.inf:
             out_image[i] = new_value
@@ -247,16 +260,18 @@ def resample_planes(
     Parameters
     ----------
     source
-        MaskedPlanes to resample, shape ``(n_y, n_x)``, C-contiguous.
+        MaskedPlanes to resample, C-contiguous: the mask of shape ``(n_y, n_x)``, image and variance with
+        columns of 0 behind those, at least as many as the table has taps of 0.
     wide_mask
         Bits that a pixel brings to every output pixel in whose support it lies, from `spread_mask`.
     node_map
         Source x and source y at the nodes, and the distance of the nodes in output pixels.
     table
-        Taps of a `ResamplingKernel`.
+        Taps of a `ResamplingKernel`, with columns of 0 up to the `padded_length` if that is known.
     support
-        Tuple with as many members as a row of it has: a length that the compiler knows makes faster loops,
-        which it makes anew for each. An empty one leaves the length open.
+        Tuple with as many members as the kernel has taps: a length that the compiler knows makes faster
+        loops, which it makes anew for each. An empty one leaves the length open: the table then has no
+        other columns than the taps.
     no_data
         Mask bit for output pixels without a finite value and a finite variance of at least 0.
     out
@@ -279,20 +294,18 @@ def _resample_padded_row(
 ) -> None:
     """Resample one output row of a plane that is 0 outside; ``out`` receives the row, shape ``(n_x,)``."""
     n = table.shape[1]
-    half = n // 2
+    half, n_phases = n // 2, table.shape[0] - 1
     n_y, n_x = image.shape
     out[:] = 0.0
-    taps = np.empty((2, n), dtype=np.float32)
     for i in range(out.size):
         whole_x, rest_x = _split(positions[0, i])
         whole_y, rest_y = _split(positions[1, i])
         if not (-half <= whole_x < n_x + half and -half <= whole_y < n_y + half):
             continue
-        _fill_taps(table, n, rest_x, taps[0])
-        _fill_taps(table, n, rest_y, taps[1])
+        phases = _phase(rest_x, n_phases) + _phase(rest_y, n_phases)
         corner = (int(whole_y) - half + 1, int(whole_x) - half + 1)
         scale = positions[2, i] if scale_by_area else 1.0
-        out[i] = scale * _sum_inside(image, corner, taps, 1)
+        out[i] = scale * _sum_inside(image, corner, n, table, phases, 1)
 
 
 @_compiled_parallel

@@ -29,6 +29,7 @@ from ..detection import SourceDetectionTask
 from ..errors import TaskError
 from ..struct import Struct
 from ..task import PipelineTask, Task
+from ..timer import timeMethod
 from .background import SubtractBackgroundTask
 from .cosmic_rays import FindCosmicRaysTask
 from .defects import MaskDefectsTask
@@ -101,6 +102,7 @@ class ProcessCcdTask(PipelineTask):
             raise type(error)(f"{butlerQC.quantum.dataId}: {error}") from error
         butlerQC.put(result, outputRefs)
 
+    @timeMethod
     def run(
         self,
         inputExposure: Exposure,

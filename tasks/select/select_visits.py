@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from astropy.table import Table
 
 from butler.errors import did_you_mean
 from butler.regions import SkyRegion
@@ -19,6 +18,7 @@ from ..errors import TaskError
 from ..sky_info import make_sky_info
 from ..struct import Struct
 from ..task import PipelineTask
+from ..timer import timeMethod
 from .psf_wcs_select_images import seeing_of
 from .select_visits_config import (
     BestSeeingQuantileSelectVisitsConfig,
@@ -26,6 +26,9 @@ from .select_visits_config import (
     SelectVisitsConfig,
 )
 from .wcs_select_images import corners_on_sky, hull_of
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 __all__ = ["BestSeeingQuantileSelectVisitsTask", "BestSeeingSelectVisitsTask"]
 
@@ -65,6 +68,7 @@ class SelectVisitsTask(PipelineTask):
         skyInfo = make_sky_info(inputs["skyMap"], data_id["tract"], data_id["patch"])
         butlerQC.put(self.run(inputs["visitSummaries"], skyInfo), outputRefs)
 
+    @timeMethod
     def run(self, visitSummaries: Sequence[Any], skyInfo: Struct) -> Struct:
         """Choose visits.
 
@@ -205,6 +209,8 @@ def _told(ranks: range) -> str:
 def _record(visits: Sequence[_Visit]) -> Table:
     """Return the table of what became of each visit, by number."""
     ordered = sorted(visits, key=lambda visit: visit.number)
+    from astropy.table import Table
+
     table = Table(
         {
             "visit": [visit.number for visit in ordered],

@@ -10,6 +10,7 @@ from connections.errors import NoWorkFound
 
 from ..select import WcsSelectImagesTask
 from ..struct import Struct
+from .summary_wcs import summary_wcs
 
 __all__ = ["check_visit_is_chosen", "choose_detectors"]
 
@@ -34,7 +35,12 @@ def check_visit_is_chosen(visit: int, selected_visits: Any) -> None:
 
 
 def choose_detectors(
-    select: WcsSelectImagesTask, calexp_list: Sequence[Any], skyInfo: Struct, visit_summary: Any
+    select: WcsSelectImagesTask,
+    calexp_list: Sequence[Any],
+    skyInfo: Struct,
+    visit_summary: Any,
+    *,
+    use_summary_wcs: bool = False,
 ) -> list[Any]:
     """Return the handles of the detector images that a selection task takes; no pixel is read.
 
@@ -48,6 +54,8 @@ def choose_detectors(
         Geometry of the patch: ``wcs`` and ``bbox``, its outer box, are used.
     visit_summary
         Table of the visit's quality.
+    use_summary_wcs
+        Whether the images lie where that table says.
 
     Raises
     ------
@@ -57,7 +65,12 @@ def choose_detectors(
     wcs: SkyWcs = skyInfo.wcs
     corners = [tuple(map(float, wcs.pixelToSky(x, y))) for x, y in skyInfo.bbox.corners]
     chosen = select.run(
-        [handle.get(component="wcs") for handle in calexp_list],
+        [
+            summary_wcs(visit_summary, int(handle.dataId["detector"]))
+            if use_summary_wcs
+            else handle.get(component="wcs")
+            for handle in calexp_list
+        ],
         [handle.get(component="bbox") for handle in calexp_list],
         [(ra, dec) for ra, dec in corners],
         [handle.dataId for handle in calexp_list],

@@ -15,12 +15,14 @@ from ..select import WcsSelectImagesTask
 from ..sky_info import make_sky_info
 from ..struct import Struct
 from ..task import PipelineTask, Task
+from ..timer import timeMethod
 from .bad_pixels import bad_pixels
 from .choose_detectors import check_visit_is_chosen, choose_detectors
 from .covered_box import covered_box
 from .make_direct_warp_config import MakeDirectWarpConfig
 from .noise_correlation import aperture_noise_factor
 from .noise_realization import noise_realization
+from .summary_wcs import summary_wcs
 from .visit_warp import VisitWarp
 from .warper import Warper
 
@@ -65,10 +67,20 @@ class MakeDirectWarpTask(PipelineTask):
         if self.config.doSelectVisits:
             check_visit_is_chosen(data_id["visit"], inputs["selectedVisits"])
         if self.config.doSelectPreWarp:
-            calexps = choose_detectors(self.select, calexps, skyInfo, inputs["visit_summary"])
-        butlerQC.put(self.run(calexps, skyInfo, data_id["visit"]), outputRefs)
+            calexps = choose_detectors(
+                self.select,
+                calexps,
+                skyInfo,
+                inputs["visit_summary"],
+                use_summary_wcs=self.config.useVisitSummaryWcs,
+            )
+        result = self.run(calexps, skyInfo, data_id["visit"], inputs.get("visit_summary"))
+        butlerQC.put(result, outputRefs)
 
-    def run(self, calexp_list: Sequence[Any], skyInfo: Struct, visit: int) -> Struct:
+    @timeMethod
+    def run(
+        self, calexp_list: Sequence[Any], skyInfo: Struct, visit: int, visit_summary: Any = None
+    ) -> Struct:
         """Make the warp of one visit.
 
         Parameters
@@ -80,6 +92,8 @@ class MakeDirectWarpTask(PipelineTask):
             Geometry of the patch: ``wcs`` and ``bbox`` are used.
         visit
             Visit number.
+        visit_summary
+            Table with the WCS of each detector; read if ``useVisitSummaryWcs`` is set.
 
         Returns
         -------
@@ -108,7 +122,7 @@ class MakeDirectWarpTask(PipelineTask):
         failure: Exception | None = None
         for handle in sorted(calexp_list, key=lambda handle: handle.dataId["detector"]):
             try:
-                added = self._add_detector(warp, handle, skyInfo)
+                added = self._add_detector(warp, handle, skyInfo, visit_summary)
             except (ButlerError, OSError, ValueError, ArithmeticError) as error:
                 detector, failure = handle.dataId["detector"], error
                 self.log.warning("visit %d, detector %d cannot be used: %s", visit, detector, error)
@@ -138,10 +152,14 @@ class MakeDirectWarpTask(PipelineTask):
             others[noise] = MaskedImage(others[noise], exposure.mask, exposure.variance)
         return Struct(warp=exposure, **others)
 
-    def _add_detector(self, warp: VisitWarp, handle: Any, skyInfo: Struct) -> Exposure | None:
+    def _add_detector(
+        self, warp: VisitWarp, handle: Any, skyInfo: Struct, visit_summary: Any
+    ) -> Exposure | None:
         """Add one detector image; return the part of it that was read, None if there is nothing to add."""
         detector = int(handle.dataId["detector"])
-        wcs, bbox = handle.get(component="wcs"), handle.get(component="bbox")
+        use_summary = self.config.useVisitSummaryWcs
+        wcs = summary_wcs(visit_summary, detector) if use_summary else handle.get(component="wcs")
+        bbox = handle.get(component="bbox")
         if wcs is None:
             self.log.warning("visit %d, detector %d has no WCS; leaving it out", warp.visit, detector)
             return None

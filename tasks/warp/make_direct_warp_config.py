@@ -83,7 +83,7 @@ class MakeDirectWarpConnections(
     def for_config(cls, config: Any) -> Self:
         """Leave out what is not read or not made."""
         wanted = {
-            "visit_summary": config.doSelectPreWarp,
+            "visit_summary": config.doSelectPreWarp or config.useVisitSummaryWcs,
             "selectedVisits": config.doSelectVisits,
             "masked_fraction_warp": config.doWarpMaskedFraction,
             **{f"noise_warp{i}": i < config.numberOfNoiseRealizations for i in range(3)},
@@ -101,6 +101,11 @@ class MakeDirectWarpConfig(PipelineTaskConfig, pipelineConnections=MakeDirectWar
         default=False, description="warp only detector images whose quality is within limits"
     )
     select: ConfigurableField = PsfWcsSelectImagesTask.makeField("which detector images these are")
+    useVisitSummaryWcs: bool = Field(
+        default=False,
+        description="take the WCS of detector images from the visit summary, which may be refitted, instead "
+        "of their own; a detector without one there is left out",
+    )
     warper: WarperConfig = Field(default_factory=WarperConfig, description="how pixels are resampled")
     border: int = Field(
         default=0,

@@ -17,6 +17,7 @@ from ..errors import PsfMatchError, WarpGeometryError, WarpInputsError
 from ..sky_info import make_sky_info
 from ..struct import Struct
 from ..task import PipelineTask, Task
+from ..timer import timeMethod
 from .detector_outline import detector_outline, outline_box, outline_eroded, outline_mask
 from .make_psf_matched_warp_config import MakePsfMatchedWarpConfig
 from .model_psf_match import KernelGrid, ModelPsfMatchTask
@@ -58,6 +59,7 @@ class MakePsfMatchedWarpTask(PipelineTask):
         skyInfo = make_sky_info(inputs["sky_map"], data_id["tract"], data_id["patch"])
         butlerQC.put(self.run(inputs["direct_warp"], skyInfo.bbox), outputRefs)
 
+    @timeMethod
     def run(self, direct_warp: Exposure, bbox: Box2I) -> Struct:
         """Match a warp to the model PSF.
 

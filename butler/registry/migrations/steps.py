@@ -59,5 +59,41 @@ def _make_baseline(op: Operations) -> None:
             op.execute(sa.text(statement))
 
 
-STEPS: Final = (MigrationStep(1, "make the tables of the first version", _make_baseline),)
+def _make_quanta(op: Operations) -> None:
+    text = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+    number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+    op.create_table(
+        "quantum_task",
+        sa.Column("id", number, sa.Identity(), primary_key=True),
+        sa.Column("digest", sa.LargeBinary(32), nullable=False, unique=True),
+        sa.Column("run", text, nullable=False, index=True),
+        sa.Column("label", text, nullable=False),
+        sa.Column("task_class", text, nullable=False),
+        sa.Column("settings", sa.LargeBinary, nullable=False),
+    )
+    op.create_table(
+        "quantum",
+        sa.Column("id", number, sa.Identity(), primary_key=True),
+        sa.Column("uuid", sa.LargeBinary(16), nullable=False, unique=True),
+        sa.Column("task_id", number, sa.ForeignKey("quantum_task.id"), nullable=False, index=True),
+        sa.Column("data_id", text, nullable=False),
+        sa.Column("status", text, nullable=False),
+        sa.Column("message", text, nullable=False),
+        sa.Column("begin_ns", sa.BigInteger, nullable=False),
+        sa.Column("duration", sa.Double, nullable=False),
+        sa.Column("datasets", sa.LargeBinary, nullable=False),
+    )
+    op.create_table(
+        "quantum_dataset",
+        sa.Column("dataset_uuid", sa.LargeBinary(16), primary_key=True),
+        sa.Column("is_output", sa.Boolean, primary_key=True),
+        sa.Column("quantum_id", number, primary_key=True, autoincrement=False),
+        sqlite_with_rowid=False,
+    )
+
+
+STEPS: Final = (
+    MigrationStep(1, "make the tables of the first version", _make_baseline),
+    MigrationStep(2, "make the tables of quanta", _make_quanta),
+)
 """All steps, the version that they lead to being their place."""

@@ -47,7 +47,10 @@ def why_empty(
     if missing:
         return missing
     if not find(alone, ()):
-        return [f"nothing exists with {spec.dimensions}: records are missing, or nothing overlaps"]
+        # What has no region belongs together where datasets say so.
+        alone = replace(alone, joined=spec.joined)
+        if not (spec.joined and find(alone, ())):
+            return [f"nothing exists with {spec.dimensions}: records are missing, or nothing overlaps"]
     reasons = [
         f"nothing has {key}={value!r}{_known_values(records, [(key, value)])}"
         for key, value in spec.data_id.items()

@@ -280,19 +280,21 @@ class Query:
             every = _STORED_FIELDS if isinstance(fields, EllipsisType) else fields
             asked += [f"{owner}.{name}" for name in every]
         scope = Scope(group.elements, tuple(search.name for search in self.spec.joined))
-        columns: list[tuple[str, Column]] = []
+        columns: dict[str, Column] = {}
         for name in dict.fromkeys(asked):
             found = Where.parse_name(name).column(scope)
             if isinstance(found, Span):
                 ends = [end for end in (found.begin, found.end) if isinstance(end, Column)]
-                columns += [(f"{name}.{end.name.rpartition('_')[2]}", end) for end in ends]
+                columns |= {f"{name}.{end.name.rpartition('_')[2]}": end for end in ends}
             elif not found.of_dataset and found.owner not in group.elements:
                 raise DimensionNameError(f"{name!r} is no column of {group}")
             else:
-                columns.append((name, found))
+                columns[name] = found
         joined = tuple(replace(search, find_first=find_first) for search in self.spec.joined)
         spec = replace(self.spec, dimensions=group, joined=joined)
-        return GeneralQueryResults(self, spec, columns_asked=tuple(columns))
+        return GeneralQueryResults(
+            self, spec, columns_asked=tuple(columns.items()), names_asked=tuple(dict.fromkeys(asked))
+        )
 
     # What there is.
 

@@ -8,7 +8,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 from ...datasets import DatasetRef, DatasetType
-from ...dimensions import UNIVERSE, DataCoordinate, DataId, DimensionGroup, DimensionRecord, ns_to_time
+from ...dimensions import (
+    UNIVERSE,
+    DataCoordinate,
+    DataId,
+    DimensionGroup,
+    DimensionRecord,
+    Timespan,
+    ns_to_time,
+)
 from ...errors import InvalidQueryError
 from ..conditions import Column
 from ..schema import UNBOUNDED
@@ -226,9 +234,13 @@ class GeneralResultTuple(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class GeneralQueryResults(_QueryResults[dict[str, Any]]):
-    """Rows of data ID values and other columns, as mappings by the names that were asked for."""
+    """Rows of data ID values and other columns, as mappings by the names that were asked for.
+
+    A time span is one object in them, and two columns of its ends in `columns` and `to_table`.
+    """
 
     columns_asked: tuple[tuple[str, Column], ...] = ()
+    names_asked: tuple[str, ...] = ()
 
     def fetch(self) -> list[dict[str, Any]]:
         """Return the rows."""
@@ -239,9 +251,12 @@ class GeneralQueryResults(_QueryResults[dict[str, Any]]):
         names = [*self._output.keys, *(name for name, _ in self._fields)]
         rows = self.query.registry.queries.rows(self.spec, self._output, self.searches)
         found = [dict(zip(names, row, strict=True)) for row in rows]
-        for name, column in self._fields:
-            for row in found:
-                row[name] = _as_object(column, row[name])
+        fields = dict(self._fields)
+        spans = [name for name in self.names_asked if name not in fields]
+        for row in found:
+            made = {name: _as_span(row[f"{name}.begin"], row[f"{name}.end"]) for name in spans}
+            made |= {name: _as_object(fields[name], row.pop(name)) for name in fields}
+            row.update((name, made[name]) for name in self.names_asked)
         return found
 
     def iter_tuples(self, *dataset_types: DatasetType) -> Iterator[GeneralResultTuple]:
@@ -271,6 +286,13 @@ def _require_all(search: DatasetSearch) -> None:
         f"{search.name} is looked for in CALIBRATION collection {search.calibrations[0].name!r}, and there "
         "are rows for all that are valid, not for the first; say so with find_first=False"
     )
+
+
+def _as_span(begin: int | None, end: int | None) -> Timespan | None:
+    """Return the time span between two ends as they are stored."""
+    if begin is None and end is None:
+        return None
+    return Timespan(*(None if bound is None or abs(bound) == UNBOUNDED else bound for bound in (begin, end)))
 
 
 def _as_object(column: Column, value: Any) -> Any:

@@ -23,6 +23,7 @@ from ...dimensions import (
 )
 from ...errors import InvalidQueryError
 from ...regions import SkyRegion
+from ..collecting import without_collection
 from ..collections import CollectionType
 from ..conditions import Column, ValueType
 from ..database import Database
@@ -31,7 +32,6 @@ from ..prepared import Prepared
 from ..schema import Schema
 from ..where import TYPE_NAMES
 from ..where_values import Pattern
-from .collecting import without_collection
 from .first_valid import first_valid
 from .plan import Plan
 from .question import Output, Question, ask

@@ -2,6 +2,7 @@
 
 from .clipped_mean import clipped_mean
 from .kept import kept_by_clipping
+from .plane_pixels import median_of_finite
 from .stack import StackResult, mean_and_meanclip_stack, statistics_stack
 from .statistic import Statistic
 
@@ -11,5 +12,6 @@ __all__ = [
     "clipped_mean",
     "kept_by_clipping",
     "mean_and_meanclip_stack",
+    "median_of_finite",
     "statistics_stack",
 ]

@@ -13,8 +13,8 @@ from .jit import part, source_digest
 from .moments import Moments, add_up, add_up_errors, choose_good, new_moments
 from .order import Order, new_order, sort_good
 from .output_mask import combine_masks
-from .outputs import Outputs
-from .planes import PlaneTable
+from .outputs import IMAGE, MASK, N_IMAGE, VARIANCE, Outputs
+from .planes import PlaneTable, row_of
 from .rules import StackRules
 
 _MAX_BLOCK = 512  # pixels: long enough to hide the cost of a loop, short enough to stay in the cache
@@ -36,7 +36,7 @@ def _compile_stack_rows(digest: str) -> Callable[..., str]:
 
         A row is cut into blocks of equal width; the last one may repeat some pixels of the one before.
         """
-        n, n_x = rules.weights.size, outputs.n_image.shape[1]
+        n, n_x = rules.weights.size, outputs.n_x
         n_blocks = (n_x + _MAX_BLOCK - 1) // _MAX_BLOCK
         width = (n_x + n_blocks - 1) // n_blocks
         block, order, moments = new_block(rules, width), new_order(n, width), new_moments(n, width)
@@ -54,7 +54,8 @@ def _compile_stack_rows(digest: str) -> Callable[..., str]:
                     _summarize(codes[k], block, order, moments, rules)
                     evaluate(codes[k], block, order, moments, rules.input_errors, result)
                     _write(result, block, outputs, k, y, x)
-                    combine_masks(block, moments.n, rules, outputs.mask[k, y, x : x + width])
+                    mask = row_of(outputs.planes, MASK, k, y, x, width).view(np.int32)
+                    combine_masks(block, moments.n, rules, mask)
         return digest
 
     return stack_rows
@@ -84,13 +85,15 @@ def _summarize(code: int, block: Block, order: Order, moments: Moments, rules: S
 def _write(result: npt.NDArray[np.float64], block: Block, outputs: Outputs, k: int, y: int, x: int) -> None:
     """Write values, variances and counts of a block; NaN where no input is good."""
     n_good, n_unmasked, width = block.n_good, block.n_unmasked, block.n_good.size
-    image, variance = outputs.image[k, y, x : x + width], outputs.variance[k, y, x : x + width]
-    n_image = outputs.n_image[y, x : x + width]
+    image = row_of(outputs.planes, IMAGE, k, y, x, width).view(np.float32)
+    variance = row_of(outputs.planes, VARIANCE, k, y, x, width).view(np.float32)
     for p in range(width):
         # LSST keeps the error and squares it again; for equality in the last bit so must we.
         error = np.sqrt(result[1, p])
         image[p] = result[0, p] if n_good[p] > 0 else np.nan
         variance[p] = error * error if n_good[p] > 0 else np.nan
+    n_image = row_of(outputs.planes, N_IMAGE, k, y, x, width)
+    for p in range(width):
         n_image[p] = n_unmasked[p]
 
 

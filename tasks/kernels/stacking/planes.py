@@ -106,15 +106,39 @@ def _prefetch_address(typing_context: Any, address: Any) -> Any:
 _prefetch: Any = intrinsic(_prefetch_address)
 
 
+def _reinterpret(typing_context: Any, word: Any) -> Any:
+    """Define how numba takes the bits of a word for a float."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], context.get_value_type(signature.return_type))
+
+    return types.float32(types.uint32), generate
+
+
+as_float: Any = intrinsic(_reinterpret)
+"""Take the bits of a word for a float."""
+
+
+@part
+def swap(word: np.uint32) -> np.uint32:
+    """Return a word with its bytes the other way round."""
+    return np.uint32((word >> 24) | ((word >> 8) & 0xFF00) | ((word & 0xFF00) << 8) | (word << 24))
+
+
+@part
+def row_of(table: PlaneTable, kind: int, i: int, y: int, x: int, width: int) -> npt.NDArray[np.uint32]:
+    """Return pixels of row ``y`` of a plane, from column ``x`` on, where they lie and in its byte order."""
+    address = table.address[kind, i] + y * table.row_stride[kind, i] + x * _WORD
+    return carray(_pointer(address), (width,), np.uint32)
+
+
 @part
 def read_words(table: PlaneTable, kind: int, i: int, y: int, x: int, words: npt.NDArray[np.uint32]) -> None:
     """Copy pixels of row ``y`` of a plane, from column ``x`` on, in this machine's byte order."""
-    address = table.address[kind, i] + y * table.row_stride[kind, i] + x * _WORD
-    source = carray(_pointer(address), words.shape, np.uint32)
+    source = row_of(table, kind, i, y, x, words.size)
     if table.swapped[kind, i]:
         for p in range(words.size):
-            word = source[p]
-            words[p] = (word >> 24) | ((word >> 8) & 0xFF00) | ((word & 0xFF00) << 8) | (word << 24)
+            words[p] = swap(source[p])
     else:
         for p in range(words.size):
             words[p] = source[p]

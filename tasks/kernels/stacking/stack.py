@@ -11,7 +11,7 @@ import numpy.typing as npt
 from .evaluate import STATISTIC_CODE
 from .kernel import stack_rows
 from .mean_rows import mean_rows, suits_mean_rows
-from .outputs import Outputs
+from .outputs import Outputs, Target, check_target, new_target
 from .planes import PlanesLike, PlaneTable, readable_planes
 from .rules import StackRules, make_rules
 from .statistic import Statistic
@@ -52,6 +52,7 @@ def statistics_stack(
     clipped: int = 0,
     mask_map: Sequence[tuple[int, int]] = (),
     no_good_pixels_mask: int = 256,
+    target: Target | None = None,
 ) -> StackResult:
     """Stack images into one statistic of the good inputs of each pixel.
 
@@ -95,11 +96,14 @@ def statistics_stack(
         ``from``, set the bits of ``to``.
     no_good_pixels_mask
         Bits that a pixel without any good input has instead of those from good and rejected inputs.
+    target
+        Image, variance and mask to write to: arrays of the shape of an input, in this machine's byte order,
+        without gaps between the pixels of a row; new ones if None.
 
     Returns
     -------
     StackResult
-        The stacked image.
+        The stacked image; its planes are those of the target.
 
     Raises
     ------
@@ -122,7 +126,10 @@ def statistics_stack(
         mask_map=mask_map,
         no_good_pixels_mask=no_good_pixels_mask,
     )
-    (result,) = _stack(planes, rules, [Statistic.from_name(statistic)])
+    shape = planes[0][0].shape
+    if target is not None:
+        check_target(target, shape)
+    [result] = _stack(planes, rules, [Statistic.from_name(statistic)], [target or new_target(shape)])
     return result
 
 
@@ -168,7 +175,8 @@ def mean_and_meanclip_stack(
         mask_map=mask_map,
         no_good_pixels_mask=no_good_pixels_mask,
     )
-    mean, meanclip = _stack(planes, rules, [Statistic.MEAN, Statistic.MEANCLIP])
+    targets = [new_target(planes[0][0].shape) for _ in range(2)]
+    mean, meanclip = _stack(planes, rules, [Statistic.MEAN, Statistic.MEANCLIP], targets)
     return mean, meanclip
 
 
@@ -198,32 +206,27 @@ def _matching_planes(
 
 
 def _stack(
-    planes: tuple[list[npt.NDArray[Any]], ...], rules: StackRules, statistics: Sequence[Statistic]
+    planes: tuple[list[npt.NDArray[Any]], ...],
+    rules: StackRules,
+    statistics: Sequence[Statistic],
+    targets: Sequence[Target],
 ) -> list[StackResult]:
     """Compute statistics in one pass over the pixels, in strips of rows that threads take one by one."""
-    n_y, n_x = planes[0][0].shape
-    shape = (len(statistics), n_y, n_x)
-    outputs = Outputs(
-        image=np.empty(shape, np.float32),
-        variance=np.empty(shape, np.float32),
-        mask=np.empty(shape, np.int32),
-        n_image=np.empty((n_y, n_x), np.int32),
-    )
+    shape = planes[0][0].shape
+    n_image = np.empty(shape, np.int32)
+    outputs = Outputs.from_planes(targets, n_image)
     table = PlaneTable.from_planes(planes)
     codes = np.array([STATISTIC_CODE[statistic] for statistic in statistics], np.int64)
     plain_mean = suits_mean_rows([*statistics], rules)
 
     def stack_strip(y_begin: int) -> None:
-        y_end = min(y_begin + _STRIP_ROWS, n_y)
+        y_end = min(y_begin + _STRIP_ROWS, shape[0])
         if plain_mean:
             mean_rows(table, rules, outputs, y_begin, y_end)
         else:
             stack_rows(table, rules, codes, outputs, y_begin, y_end)
 
-    strips = range(0, n_y, _STRIP_ROWS)
+    strips = range(0, shape[0], _STRIP_ROWS)
     with ThreadPoolExecutor(min(numba.get_num_threads(), len(strips))) as pool:
         list(pool.map(stack_strip, strips))
-    return [
-        StackResult(outputs.image[k], outputs.variance[k], outputs.mask[k], outputs.n_image)
-        for k in range(len(statistics))
-    ]
+    return [StackResult(*target, n_image) for target in targets]

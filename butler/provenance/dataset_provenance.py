@@ -8,8 +8,8 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from .datasets import DatasetRef
-from .errors import DatasetNotFoundError, DatasetTypeError
+from ..datasets import DatasetRef
+from ..errors import DatasetNotFoundError, DatasetTypeError
 
 __all__ = ["DatasetProvenance", "with_provenance"]
 

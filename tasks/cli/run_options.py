@@ -1,0 +1,134 @@
+"""The options that say how a quantum graph is run, the same for every command that runs one."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from butler import Butler
+from connections import QuantumGraph
+
+from .progress import ProgressView
+
+if TYPE_CHECKING:
+    from ..execution import InitOptions, RunReport
+
+__all__ = ["RunRequest", "run_options"]
+
+_DECIMAL: Final = {"": 10**6, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+_UNITS: Final = {**_DECIMAL, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+
+
+class _Memory(click.ParamType[int]):
+    """An amount of memory: MB if it is a plain number, as LSST's option has it."""
+
+    name = "memory"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return bytes."""
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]*)?)\s*([A-Za-z]*)\s*", value)
+        if found is None or found[2].lower() not in _UNITS or float(found[1]) == 0:
+            self.fail(f"{value!r} is no amount of memory; write 2000 (MB), 2GB or 1.5GiB", param, ctx)
+        return int(float(found[1]) * _UNITS[found[2].lower()])
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """How a command line wants a graph to be run; the fields are the options' values."""
+
+    processes: int
+    cores_per_quantum: int | None
+    memory_per_quantum: int | None
+    timeout: float | None
+    retries: int
+    fail_fast: bool
+    raise_on_partial_outputs: bool
+    summary: Path | None
+    debug: bool
+
+    def execute(self, graph: QuantumGraph, butler: Butler, init: InitOptions) -> RunReport:
+        """Run a graph, show how far it is, and tell what became of it."""
+        from ..execution import RunListener, RunOptions, run_graph
+
+        options = RunOptions(
+            retries=self.retries,
+            timeout=self.timeout,
+            memory=self.memory_per_quantum,
+            cores=self.cores_per_quantum,
+            fail_fast=self.fail_fast,
+            raise_on_partial_outputs=self.raise_on_partial_outputs,
+        )
+        with ProgressView(len(graph.quanta)) as view:
+            listener = RunListener(on_progress=view.show, on_interruption=view.tell_interruption)
+            report = run_graph(
+                graph, butler, processes=self.processes, init=init, options=options, listener=listener
+            )
+        if self.summary is not None:
+            self.summary.write_text(json.dumps(report.to_simple(graph), indent=1) + "\n", encoding="utf-8")
+        if graph.quanta:
+            click.echo(report.to_text(), err=True)
+        for failure in report.failures if self.debug else ():
+            click.echo(failure.details, err=True)
+        return report
+
+
+_OPTIONS = (
+    click.option("-j", "--processes", type=click.IntRange(min=1), default=1, show_default=True),
+    click.option(
+        "-n",
+        "--cores-per-quantum",
+        type=click.IntRange(min=1),
+        help="Threads that a quantum may use; if not given, the processes share the machine.",
+    ),
+    click.option(
+        "--memory-per-quantum",
+        type=_Memory(),
+        metavar="MEMORY",
+        help="Memory that a quantum may take, in MB or with a unit; one that needs more fails.",
+    ),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="Kill a quantum after this time.",
+    ),
+    click.option(
+        "--retries",
+        type=click.IntRange(min=0),
+        default=2,
+        show_default=True,
+        help="How often a quantum is tried again after a failure that may pass, or if its worker dies.",
+    ),
+    click.option("--fail-fast", is_flag=True, help="Start nothing more after the first failure."),
+    click.option(
+        "--raise-on-partial-outputs/--no-raise-on-partial-outputs",
+        default=True,
+        help="Whether a task that says that it wrote only a part of its outputs has failed.",
+    ),
+    click.option(
+        "--summary", type=click.Path(path_type=Path, dir_okay=False), help="Write a summary as JSON."
+    ),
+    click.option("--debug", is_flag=True, help="Print tracebacks of failed quanta."),
+)
+
+
+def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how a graph is run; the function gets a `RunRequest` as ``how``."""
+
+    @functools.wraps(function)
+    def command(**options: Any) -> Any:
+        given = {entry.name: options.pop(entry.name) for entry in fields(RunRequest)}
+        return function(how=RunRequest(**given), **options)
+
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
