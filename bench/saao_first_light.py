@@ -189,7 +189,8 @@ def main() -> None:
         print(f"DETECTED covers {100 * np.median(detected):.0f} % of a visit in the median, ", end="")
         print(f"{100 * min(detected):.0f} to {100 * max(detected):.0f} %\n")
         print(
-            "| visits | method | on the trail, sigma | less beside it, sigma | trail clipped | cores clipped | all clipped | rows by rule |"
+            "| visits | method | on the trail, sigma | less beside it, sigma | trail clipped | cores clipped "
+            "| all clipped | rows by rule |"
         )
         print("|---|---|---|---|---|---|---|---|", flush=True)
         for name in given.visits:
