@@ -97,6 +97,7 @@ def our_commands(directory: Path, n_visits: int) -> dict[str, list[str]]:
     child = [sys.executable, str(HERE / "coadd_child.py")]
     return {
         "start": [*child, "start"],
+        "Python and numpy": [*child, "nothing"],
         "read limit": [
             *child,
             "limit",
@@ -169,19 +170,20 @@ def run_all(
 
 def table(costs: Mapping[str, Cost], megapixels: float, plane: float) -> list[str]:
     """Return the table of one number of threads; ``plane`` is the size of an output plane, MiB."""
-    limit, start = costs["read limit"], costs["start"]
-    per_limit = max(limit.cpu - start.cpu, 1e-3)
+    start = costs["start"]
+    reading = max(costs["read limit"].cpu - costs["Python and numpy"].cpu, 1e-3)
     lines = [
         "| what | CPU | wall | Mpv per CPU-s | reading once / CPU above start | memory above start |",
         "|---|---|---|---|---|---|",
     ]
     for name, cost in costs.items():
-        own = not name.startswith(("SWarp", "ccdproc"))
+        peer = name.startswith(("SWarp", "ccdproc"))
+        bare = name in ("start", "Python and numpy", "read limit")
         above = cost.cpu - start.cpu
-        share = f"{per_limit / above:.2f}" if own and name != "start" and above > 0 else ""
-        memory = cost.memory - (start.memory if own else 0)
-        told = f"{memory:.0f} MiB = {memory / plane:.1f} planes" if name != "start" else "0"
-        speed = "" if name == "start" else f"{megapixels / cost.cpu:.1f}"
+        share = "" if peer or bare or above <= 0 else f"{reading / above:.2f}"
+        memory = cost.memory - (0 if peer else start.memory)
+        told = "" if bare else f"{memory:.0f} MiB = {memory / plane:.1f} planes"
+        speed = "" if bare else f"{megapixels / cost.cpu:.1f}"
         lines.append(f"| {name} | {cost.cpu:.2f} s | {cost.wall:.2f} s | {speed} | {share} | {told} |")
     return lines
 
@@ -211,7 +213,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--visits", type=int, default=20)
     parser.add_argument("--size", type=int, default=4200)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--without", nargs="*", default=[], help="contestants to leave out")
     parser.add_argument("--scene", type=Path, help="directory to keep the warps in, and to find them again")

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         workflow_mermaid,
     )
     from .graph_writer import save_graph
+    from .moved_graph import save_with_run
     from .overrides import Override, read_overrides
     from .pipeline import Pipeline
     from .pipeline_config import Overrides
@@ -74,6 +75,7 @@ else:
                 "workflow_mermaid",
             ],
             "graph_writer": ["save_graph"],
+            "moved_graph": ["save_with_run"],
             "overrides": ["Override", "read_overrides"],
             "pipeline": ["Pipeline"],
             "pipeline_config": ["Overrides"],
@@ -130,6 +132,7 @@ __all__ = [
     "quanta_lines",
     "read_overrides",
     "save_graph",
+    "save_with_run",
     "to_mermaid",
     "to_svg",
     "to_text",

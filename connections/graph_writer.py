@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from itertools import groupby
@@ -15,6 +15,7 @@ from typing import Final
 from butler import DatasetType
 from butler.dimensions import UNIVERSE
 
+from .errors import GraphFileError
 from .graph import QuantumGraph
 from .graph_archive import HEADER, BlockEntry, DroppedEntry, GraphHeader, PlaceEntry, TaskEntry
 from .graph_columns import as_block
@@ -22,7 +23,7 @@ from .pipeline_node import PipelineTaskNode
 from .quantum import Quantum
 from .run_collections import RunCollections
 
-__all__ = ["program_version", "save_graph", "task_entry"]
+__all__ = ["program_version", "save_graph", "task_entry", "write_quanta"]
 
 _MAX_QUANTA: Final = 1000
 _MAX_DATASETS: Final = 10_000
@@ -42,24 +43,56 @@ def save_graph(graph: QuantumGraph, path: Path, place: RunCollections, repositor
         Where its outputs go.
     repository
         Number of the repository that it was made for, ``butler.registry.repository_id``.
+
+    Raises
+    ------
+    GraphFileError
+        Raised if there is no directory to write it into.
     """
+    labels = graph.pipeline.labels
+    quanta = sorted(graph.quanta, key=lambda quantum: labels.index(quantum.label))
+    write_quanta(path, quanta, lambda types, blocks: _header(graph, place, str(repository), types, blocks))
+
+
+def write_quanta(
+    path: Path,
+    quanta: Iterable[Quantum],
+    header: Callable[[Mapping[str, DatasetType], Sequence[BlockEntry]], GraphHeader],
+) -> None:
+    """Write a file of quanta; one that is there is replaced when all of it has been written.
+
+    Parameters
+    ----------
+    path
+        The file.
+    quanta
+        The quanta, task by task.
+    header
+        Makes the header of the dataset types and blocks that were written.
+
+    Raises
+    ------
+    GraphFileError
+        Raised if there is no directory to write it into.
+    """
+    if not path.parent.is_dir():
+        raise GraphFileError(f"cannot save a graph as {str(path)!r}: there is no such directory")
     types: dict[str, DatasetType] = {}
     blocks: list[BlockEntry] = []
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-            for quanta in _blocks(graph):
-                described, datasets = as_block(quanta)
+            for block in _blocks(quanta):
+                described, datasets = as_block(block)
                 number = f"{len(blocks):05}.json"
                 archive.writestr(f"quanta/{number}", described.model_dump_json())
                 archive.writestr(f"datasets/{number}", datasets.model_dump_json())
                 n_datasets = sum(len(columns.run) for columns in datasets.types.values())
-                blocks.append(BlockEntry(label=quanta[0].label, n_quanta=len(quanta), n_datasets=n_datasets))
-                for quantum in quanta:
+                blocks.append(BlockEntry(label=block[0].label, n_quanta=len(block), n_datasets=n_datasets))
+                for quantum in block:
                     for refs in (*quantum.inputs.values(), *quantum.outputs.values()):
                         types |= {ref.datasetType.name: ref.datasetType for ref in refs[:1]}
-            header = _header(graph, place, str(repository), types, blocks)
-            archive.writestr(HEADER, header.model_dump_json())
+            archive.writestr(HEADER, header(types, blocks).model_dump_json())
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -70,13 +103,12 @@ def program_version() -> str:
     return metadata.version("coadd-butler")
 
 
-def _blocks(graph: QuantumGraph) -> Iterator[list[Quantum]]:
-    """Yield the quanta task by task, in portions."""
-    by_label = sorted(graph.quanta, key=lambda quantum: graph.pipeline.labels.index(quantum.label))
-    for _, quanta in groupby(by_label, key=lambda quantum: quantum.label):
+def _blocks(quanta: Iterable[Quantum]) -> Iterator[list[Quantum]]:
+    """Yield quanta in portions of one task."""
+    for _, same in groupby(quanta, key=lambda quantum: quantum.label):
         block: list[Quantum] = []
         n_datasets = 0
-        for quantum in quanta:
+        for quantum in same:
             block.append(quantum)
             n_datasets += sum(map(len, (*quantum.inputs.values(), *quantum.outputs.values())))
             if len(block) >= _MAX_QUANTA or n_datasets >= _MAX_DATASETS:

@@ -23,7 +23,7 @@
     NoWorkFound (connections)
     ├── UnprocessableDataError     the data are so bad that nothing can be made of them
     └── UpstreamFailureNoWorkFound a failure that an earlier quantum has got over left too little
-    ConflictingDefinitionError (butler)
+    TaskError, ConflictingDefinitionError (butler)
     └── RunConflictError           a run was made otherwise: another config or schema
         └── VersionConflictError   ... or other versions of packages
 """
@@ -137,7 +137,7 @@ class UpstreamFailureNoWorkFound(NoWorkFound):
     """A failure that an earlier quantum has got over left too little; a success without outputs."""
 
 
-class RunConflictError(ConflictingDefinitionError):
+class RunConflictError(TaskError, ConflictingDefinitionError):
     """A run was made with another config or schema; another run has no such conflict."""
 
 

@@ -15,6 +15,7 @@ from connections.errors import ConfigError
 from connections.task_class import load_task
 
 from .config import Config, ConfigurableField, PipelineTaskConfig
+from .records import RunRecords
 from .struct import Struct
 from .timer import timed
 
@@ -133,7 +134,7 @@ class Task:
         return timed(name, self.metadata)
 
 
-class PipelineTask(Task):
+class PipelineTask(Task, RunRecords):
     """A task whose inputs and outputs are connections.
 
     A subclass defines `run`, which gets inputs by connection name and returns a `Struct` with the

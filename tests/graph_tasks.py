@@ -1,4 +1,4 @@
-"""Three tasks over a sky: detectors become calibrated ones, these warps, these coadds. They are never run."""
+"""Tasks over a sky: detectors become calibrated ones, these warps, these coadds. They are never run."""
 
 from __future__ import annotations
 
@@ -63,6 +63,20 @@ class LookUpTask(PipelineTask):
     _DefaultName = "lookUp"
 
 
+class MeasureConnections(PipelineTaskConnections, dimensions=DETECTOR):
+    wcs: Input = Input(name="calexp.wcs", storageClass="Wcs", dimensions=DETECTOR)
+    measured: Output = Output(name="measured", storageClass=DICT, dimensions=DETECTOR)
+
+
+class MeasureConfig(PipelineTaskConfig, pipelineConnections=MeasureConnections):
+    pass
+
+
+class MeasureTask(PipelineTask):
+    ConfigClass: ClassVar[type[Config]] = MeasureConfig
+    _DefaultName = "measure"
+
+
 class WarpConnections(PipelineTaskConnections, dimensions=(*PATCH, "instrument", "visit")):
     calibrated: Input = Input(name="calibrated", storageClass=DICT, dimensions=DETECTOR, multiple=True)
     skyMap: PrerequisiteInput = PrerequisiteInput(
@@ -120,15 +134,14 @@ class StackTask(PipelineTask):
 
 
 def sky_pipeline(*labels: str, **stack: Any) -> Pipeline:
-    """Return a pipeline of some of the tasks, all three if none are named."""
-    classes = {"calibrate": "Calibrate", "lookUp": "LookUp", "warp": "Warp", "stack": "Stack"}
+    """Return a pipeline of some of the tasks; from detectors to coadds if none are named."""
     chosen = labels or ("calibrate", "warp", "stack")
     return Pipeline.from_values(
         {
             "description": "from detectors to coadds",
             "tasks": {
                 label: {
-                    "class": f"graph_tasks:{classes[label]}Task",
+                    "class": f"graph_tasks:{label[0].upper()}{label[1:]}Task",
                     "config": stack if label == "stack" else {},
                 }
                 for label in chosen

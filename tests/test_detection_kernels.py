@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from tasks.kernels.detect import detect_footprints
 from tasks.kernels.label import component_areas, label_components, spans_of_labels
+from tasks.kernels.label_counts import count_by_label
 from tasks.kernels.smooth import gaussian_kernel, kernel_width, smooth_gaussian
 
 quick = settings(deadline=None, max_examples=60)
@@ -464,3 +465,19 @@ def test_wrong_options_are_refused(options, message):
     } | options
     with pytest.raises(ValueError, match=message):
         detect_footprints(np.zeros((4, 4), np.float32), **arguments)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_pixels_are_counted_by_label(order):
+    """Under each label, bits that come first hide the others; pixels without a label do not count."""
+    rng = np.random.default_rng(4)
+    mask = rng.integers(-(2**31), 2**31, (30, 50)).astype(f"{order}i4") & 0b10110
+    labels = rng.integers(0, 5, (30, 40)).astype(np.int32)
+    n_first, n_other = count_by_label(mask[:, 7:47], labels, 4, 0b10, 0b10100)
+    part = mask[:, 7:47]
+    for label in range(1, 5):
+        own = part[labels == label]
+        assert n_first[label - 1] == np.count_nonzero(own & 0b10)
+        assert n_other[label - 1] == np.count_nonzero((own & 0b10100 != 0) & (own & 0b10 == 0))
+    with pytest.raises(ValueError, match=r"\(30, 50\).*\(30, 40\)"):
+        count_by_label(mask, labels, 4, 1, 2)

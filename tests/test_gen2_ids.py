@@ -135,6 +135,8 @@ def test_settings_keep_their_order() -> None:
         ("--selectID visit=1", "did you mean '--selectId'?"),
         ("--doraise visit=1", "'visit=1' belongs to no option"),
         ("-j 0", "it must be 1 or more, not '0'"),
+        ("-t soon", "soon"),
+        ("--quantum-timeout 0", "it must be a number above 0, not '0'"),
         ("-L 10", "no log level '10'; give one of trace, debug, info"),
         ("--rerun a --output b", "not allowed with"),
         ("--legacyCoadd --warpCompareCoadd", "give one of"),
@@ -260,8 +262,17 @@ def test_texts_are_bound_and_never_pasted(butler: Butler) -> None:
     assert visits(butler, "field='_OR_1=1") == []
 
 
-def test_instrument_and_sky_map_that_are_not_there(butler: Butler) -> None:
-    """Nearest names are told."""
+def test_instrument_and_sky_map_that_are_not_there(butler: Butler, tmp_path: Path) -> None:
+    """Nearest names are told; one of several has to be named."""
+    Butler.makeRepo(tmp_path / "empty")
+    with Butler(tmp_path / "empty", writeable=True) as empty:
+        with pytest.raises(click.UsageError, match="no instrument yet"):
+            keys_of(empty).place(on_sky_map=False)
+        empty.registry.insertDimensionData("instrument", {"name": "A"}, {"name": "B"})
+        with pytest.raises(click.UsageError, match="A, B; choose with --instrument"):
+            keys_of(empty).place(on_sky_map=False)
+        keys = keys_of(empty, instrument="B")
+        assert (keys.place(on_sky_map=False), keys.bind) == ("instrument = :gen2_0", {"gen2_0": "B"})
     with pytest.raises(click.UsageError, match="did you mean 'CAM'"):
         keys_of(butler, instrument="CAN").place(on_sky_map=False)
     with pytest.raises(LookupError, match="did you mean 'sky'"):

@@ -72,8 +72,9 @@ def test_outputs_that_are_reused(repo: Path) -> None:
     call("--id", "visit=1")
     with Butler(repo) as butler:
         [before] = butler.query_datasets("doubled", "rerun/default")
-    for step in ("all", "processCcd"):
-        call("--id", "visit=1^2", "--reuse-outputs-from", step)
+    call("--id", "visit=1^2", "--reuse-outputs-from", "all")
+    told = call("--id", "visit=1^2", "--reuse-outputs-from", "processCcd").stderr
+    assert "INFO: nothing to do: all was done before" in told
     with Butler(repo) as butler:
         assert before in butler.query_datasets("doubled", "rerun/default")
     assert doubled(repo) == {1: 20, 2: 40}
@@ -188,6 +189,27 @@ def test_the_first_failure_can_end_it(repo: Path) -> None:
     result = call("--id", "--doraise", "-c", "fail=[2]", rc=1)
     assert "Traceback" in result.stderr
     assert "RuntimeError: visit 2 is broken" in result.stderr
+    assert doubled(repo) == {1: 20}
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_an_end_for_everything(repo: Path, tmp_path: Path, processes: str) -> None:
+    """-t drops what still runs and keeps what is finished, with status 1; the rest can be done later."""
+    words = ("--id", "-j", processes, "-c", f"sleepUntil={{'{tmp_path}/awake': 2}}")
+    result = call(*words, "-t", "3", rc=1)
+    assert "ERROR: stopped after 3 s" in result.stderr
+    assert 2 not in doubled(repo)
+    (tmp_path / "awake").touch()
+    call(*words, "-t", "0", "--reuse-outputs-from", "all")
+    assert doubled(repo) == {1: 20, 2: 40, 3: 60, 4: 80}
+
+
+def test_an_end_for_each_data_id(repo: Path, tmp_path: Path) -> None:
+    """--quantum-timeout ends what takes too long."""
+    words = ("-c", f"sleepUntil={{'{tmp_path}/awake': 2}}", "--quantum-timeout", "1")
+    result = call("--id", "visit=2", *words, rc=1)
+    assert "'visit': 2" in result.stderr
+    assert "killed after 1 s" in result.stderr
 
 
 def test_data_ids_without_data(repo: Path) -> None:

@@ -37,7 +37,7 @@ ROOMS = {
         ["errors", "late"],
     ],
     "connections": [
-        ["builder", "provenance", "saved_graph"],
+        ["builder", "moved_graph", "provenance", "saved_graph"],
         ["drafting", "graph_file", "graph_query", "graph_view", "graph_writer", "resolving"],
         ["graph_columns", "run_collections", "written_types"],
         ["graph_archive"],
@@ -64,7 +64,7 @@ ROOMS = {
         ["select"],
         ["detection", "sky_info"],
         ["task"],
-        ["config", "struct", "timer"],
+        ["config", "records", "struct", "timer"],
         ["usage"],
         ["errors"],
         ["kernels"],
@@ -100,6 +100,8 @@ DOORS = {
     "psycopg": [],
     "sqlite3": [],
     "pickle": [],
+    "dask": [],
+    "distributed": ["tasks/execution/dask_executor.py"],
 }
 # The two rooms at the bottom know nothing of ours; errors and late names are the floor of the house.
 BOTTOM = {

@@ -18,7 +18,7 @@ from butler.errors import ConflictingDefinitionError
 from connections import QuantumGraph, build_graph
 from tasks.cli import main
 from tasks.execution import InitOptions, prepare_run, run_graph
-from tasks.execution.packages import PACKAGES, version_differences, versions_in_use
+from tasks.records import PACKAGES, version_differences, versions_in_use
 
 
 @pytest.fixture

@@ -93,6 +93,8 @@ def test_up_to_what_was_put(butler: Butler) -> None:
     assert by_name == graph
     near = provenance(butler, graph.targets[0], depth=1)
     assert [record.task.label for record in near.quanta.values()] == ["sum"]
+    assert not near.sources()
+    assert "made by no quantum" not in "".join(tree_lines(near))
 
 
 def test_down_to_what_was_made_of_it(butler: Butler) -> None:

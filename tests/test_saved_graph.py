@@ -309,7 +309,7 @@ def test_a_saved_graph_runs(path: Path, butler: Butler) -> None:
     assert planned == {ref.id for name in ("doubled", "total") for ref in butler.query_datasets(name, "out")}
 
 
-SKIP, CLOBBER = ExistingOutputs(["out"], complete_is_done=True), ExistingOutputs(clobber=True)
+SKIP, CLOBBER = ExistingOutputs(["out"], planned_before=True), ExistingOutputs(clobber=True)
 
 
 def test_running_it_again(path: Path, butler: Butler) -> None:
@@ -385,6 +385,45 @@ def test_from_the_command_line(butler: Butler, tmp_path: Path, monkeypatch: pyte
     assert (first[:4], second) == ("out/", "in")
 
 
+def test_the_same_plan_for_another_run(
+    path: Path, butler: Butler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outputs go to the other run under new UUIDs, and are handed on; the first plan still runs."""
+    monkeypatch.chdir(tmp_path)
+    assert pipetask("update-graph-run", "plan.qg", "other", "other.qg").exit_code == 0
+    first, second = load(path, butler), load(Path("other.qg"), butler)
+    assert (first.run, second.run) == ("out", "other")
+    assert [str(quantum) for quantum in second.quanta] == [str(quantum) for quantum in first.quanta]
+    for graph in (first, second):
+        assert [len(graph.dependencies[q.id]) for q in graph.quanta] == [0, 0, 0, 0, len(VISITS)]
+        assert run_graph(graph, butler).succeeded
+        assert butler.get("total", instrument="Cam", collections=graph.run) == TOTAL
+    made = [{ref.id for quantum in g.quanta for ref in quantum.output_refs()} for g in (first, second)]
+    assert not made[0] & made[1]
+    assert not {quantum.id for quantum in first.quanta} & {quantum.id for quantum in second.quanta}
+    assert pipetask("update-graph-run", "none.qg", "other", "x.qg").exit_code == 1
+
+
+@pytest.mark.parametrize("source", [PLAN, ("-b", "repo", "-g", "plan.qg")])
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ("graph", {"double {": 4, "sum {": 1, "  <- parts: doubled@": 4, "  -> total: total@": 1}),
+        ("workflow", {"double {": 8, "  after double {": 4}),
+        ("inputs", {"number@": 4, "doubled@": 0}),
+        ("uri", {"number@": 4, "doubled@": 4, "total@": 1, "/repo/out": 5}),
+    ],
+)
+def test_what_is_shown(
+    unchanged: Butler, monkeypatch: pytest.MonkeyPatch, source: tuple[str, ...], item: str, expected: Any
+) -> None:
+    """A graph looks the same whether it was just built or is in a file."""
+    monkeypatch.chdir(Path(unchanged.root).parent)
+    result = pipetask("qgraph", *source, "--show", item)
+    assert result.exit_code == 0, result.output
+    assert {text: result.stdout.count(text) for text in expected} == expected
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -398,6 +437,7 @@ def test_from_the_command_line(butler: Butler, tmp_path: Path, monkeypatch: pyte
         (("-g", "plan.qg", "--qgraph-data-id", "vist=1"), "did you mean 'visit'"),
         (("-g", "plan.qg", "--extend-run"), "no run 'out' to extend"),
         (("--qgraph-id", "x"), "need -g"),
+        ((*PLAN[2:], "-q", "nowhere/plan.qg"), "no such directory"),
         ((), "give -p PIPELINE"),
     ],
 )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from butler import Butler, DatasetType
+from butler import Butler, DatasetRef, DatasetType
 from connections import Input, NoWorkFound, Output, Pipeline, PipelineTaskConnections, PrerequisiteInput
 from tasks.config import Config, PipelineTaskConfig
 from tasks.struct import Struct
@@ -35,6 +37,8 @@ class DoubleConfig(PipelineTaskConfig, pipelineConnections=DoubleConnections):
     noWork: list[int] = []
     dieOnce: dict[str, int] = {}
     failUntil: dict[str, int] = {}
+    pause: float = 0.0
+    sleepUntil: dict[str, int] = {}
 
 
 class DoubleTask(PipelineTask):
@@ -54,6 +58,10 @@ class DoubleTask(PipelineTask):
             if visit == victim and not Path(marker).exists():
                 Path(marker).touch()
                 os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(self.config.pause)
+        for marker, victim in self.config.sleepUntil.items():
+            if visit == victim and not Path(marker).exists():
+                time.sleep(600.0)
         self.metadata["visit"] = visit
         times = 2 if factor is None else factor["value"]
         return Struct(doubled={"value": times * number.get()["value"]})
@@ -100,7 +108,7 @@ def toy_pipeline(**double_config: Any) -> Pipeline:
     )
 
 
-def make_toy_repo(root: Path) -> Butler:
+def make_toy_repo(root: Path, visits: Sequence[int] = VISITS) -> Butler:
     """Return a butler on a repository with a number (10, 20, ...) for each visit in run ``in``."""
     Butler.makeRepo(root)
     butler = Butler(root, writeable=True)
@@ -109,9 +117,31 @@ def make_toy_repo(root: Path) -> Butler:
     registry.insertDimensionData("physical_filter", {"instrument": "Cam", "name": "Cam-i", "band": "i"})
     registry.insertDimensionData("day_obs", {"instrument": "Cam", "id": 20260101})
     registry.registerRun("in")
-    registry.registerDatasetType(DatasetType("number", ("instrument", "visit"), "StructuredDataDict"))
-    for visit in VISITS:
-        record = {"instrument": "Cam", "id": visit, "name": str(visit), "physical_filter": "Cam-i"}
-        registry.insertDimensionData("visit", {**record, "day_obs": 20260101})
-        butler.put({"value": 10 * visit}, "number", instrument="Cam", visit=visit, run="in")
+    kind = DatasetType("number", ("instrument", "visit"), "StructuredDataDict")
+    registry.registerDatasetType(kind)
+    shared = {"instrument": "Cam", "physical_filter": "Cam-i", "day_obs": 20260101}
+    registry.insertDimensionData("visit", *({**shared, "id": n, "name": str(n)} for n in visits))
+    refs = [DatasetRef(kind, {"instrument": "Cam", "visit": n}, "in") for n in visits]
+    butler.put_many(({"value": 10 * ref.dataId["visit"]}, ref) for ref in refs)
     return butler
+
+
+def toy_graph_pipeline(pause: float) -> Pipeline:
+    """Return a pipeline of two tasks for each visit, one after the other, and a sum of all.
+
+    Parameters
+    ----------
+    pause
+        Seconds that a visit takes.
+    """
+    again = {"connections.number": "doubled", "connections.prefix": "twice", "pause": pause}
+    return Pipeline.from_values(
+        {
+            "description": "double, double again and add",
+            "tasks": {
+                "double": {"class": "toy_pipeline:DoubleTask", "config": {"pause": pause}},
+                "again": {"class": "toy_pipeline:DoubleTask", "config": again},
+                "sum": {"class": "toy_pipeline:SumTask", "config": {"connections.prefix": "twice"}},
+            },
+        }
+    )

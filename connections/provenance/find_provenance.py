@@ -58,7 +58,7 @@ def provenance(
     while frontier and (depth is None or n_done < depth):
         frontier = step(frontier)
         n_done += 1
-    return walk.graph(target.id)
+    return walk.graph(target.id, frontier)
 
 
 class _Walk:
@@ -112,7 +112,7 @@ class _Walk:
         self.datasets |= new
         return list(new)
 
-    def graph(self, target: uuid.UUID) -> ProvenanceGraph:
+    def graph(self, target: uuid.UUID, ends: Sequence[uuid.UUID]) -> ProvenanceGraph:
         """Return the graph, with what the repository has of each dataset now."""
         ids = list(self.datasets)
         registered = self._registry.datasets.numbers(ids)
@@ -126,4 +126,6 @@ class _Walk:
             for key in ids
         }
         paths = {key: record.path for key, record in files.items()}
-        return ProvenanceGraph((target,), self.datasets, self._quanta, self.made_by, states, paths)
+        return ProvenanceGraph(
+            (target,), self.datasets, self._quanta, self.made_by, states, paths, frozenset(ends)
+        )

@@ -42,6 +42,8 @@ class ProvenanceGraph:
         What the repository has of each dataset, by UUID.
     paths
         Files by the UUID of the dataset, as the datastore names them; relative ones lie in it.
+    ends
+        UUIDs of datasets beyond which nobody has looked.
     """
 
     targets: tuple[uuid.UUID, ...]
@@ -50,6 +52,7 @@ class ProvenanceGraph:
     made_by: Mapping[uuid.UUID, uuid.UUID]
     states: Mapping[uuid.UUID, DatasetState]
     paths: Mapping[uuid.UUID, str]
+    ends: frozenset[uuid.UUID] = frozenset()
 
     def producer(self, dataset_id: uuid.UUID) -> QuantumRecord | None:
         """Return the quantum that made a dataset; None if none did, or if that is beyond the graph."""
@@ -61,8 +64,8 @@ class ProvenanceGraph:
         return [self.quanta[key] for key in self._readers.get(dataset_id, ())]
 
     def sources(self) -> list[RecordedDataset]:
-        """Return the datasets that no quantum of the graph made."""
-        return [dataset for key, dataset in self.datasets.items() if key not in self.made_by]
+        """Return the datasets that no quantum made, as far as is known."""
+        return [d for key, d in self.datasets.items() if key not in self.made_by and key not in self.ends]
 
     def gone(self) -> list[RecordedDataset]:
         """Return the datasets that the repository has no longer."""

@@ -66,7 +66,7 @@ class _Tree:
         graph = self._graph
         state = graph.states[key]
         told = [] if state is DatasetState.STORED else [state.value]
-        if not self._descendants and key not in graph.made_by:
+        if not self._descendants and key not in graph.made_by and key not in graph.ends:
             path = graph.paths.get(key, "")
             # What lies outside the repository was ingested where it is.
             told.append(f"from {path}" if path.startswith("/") or "://" in path else "made by no quantum")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 from typing import Final
 
@@ -17,6 +18,7 @@ from .demo import demo
 from .qgraph import qgraph
 from .report import report
 from .run import run
+from .update_graph_run import update_graph_run
 
 __all__ = ["main"]
 
@@ -30,6 +32,8 @@ them as often as Python does by default takes a tenth of a short run."""
 def main() -> None:
     """Plan and run pipelines of tasks."""
     gc.set_threshold(_OBJECTS_PER_COLLECTION, *gc.get_threshold()[1:])
+    # Nor is there anything to find at the end, where Python looks through all of them once more.
+    atexit.register(gc.freeze)
 
 
 @main.command("pipelines")
@@ -40,5 +44,5 @@ def list_pipelines() -> None:
         click.echo(f"{name}: {' '.join(description.split())}")
 
 
-for command in (build, qgraph, run, report, cleanup, purge, demo):
+for command in (build, qgraph, run, report, update_graph_run, cleanup, purge, demo):
     main.add_command(command)

@@ -19,6 +19,7 @@ from butler.errors import DatasetNotFoundError
 
 if TYPE_CHECKING:
     from butler import Butler, DatasetRef
+    from connections import QuantumGraph
     from connections.provenance import ProvenanceGraph
 
 __all__ = ["provenance"]
@@ -106,7 +107,7 @@ def _save_replay(
     from connections import QuantumGraphError, RunCollections, RunCollectionsError, save_graph
     from connections.provenance import replay
 
-    from ..execution.packages import version_differences, versions_in_use
+    from ..records import version_differences, versions_in_use
 
     if run in butler.collections.query("*"):
         raise RunCollectionsError(f"there is a collection {run!r}; what is made again needs a new run")
@@ -128,7 +129,26 @@ def _save_replay(
     }
     for line in sorted(differing):
         click.echo(f"made with another version (then -> now): {line}", err=True)
+    if lines := _config_differences(graph, plan):
+        click.echo("\n".join(["made with another config than what is run now:", *lines]), err=True)
     click.echo(f"pipetask run -b {butler.root} -g {path} makes it again, in the run {run}", err=True)
+
+
+def _config_differences(graph: ProvenanceGraph, plan: QuantumGraph) -> list[str]:
+    """Return what is different of the configs of tasks: fields that they did not have then."""
+    from connections import ConfigRecord
+
+    nodes = {node.label: node for node in plan.pipeline.nodes}
+    tasks = {
+        record.task.digest: record.task for record in graph.quanta.values() if record.task.label in nodes
+    }
+    return [
+        line
+        for task in tasks.values()
+        for line in ConfigRecord(task.label, task.task_class, task.config).differences(
+            ConfigRecord.of(nodes[task.label]), task.run
+        )
+    ]
 
 
 def _dataset(

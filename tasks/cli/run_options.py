@@ -18,7 +18,7 @@ from connections import QuantumGraph
 from .progress import ProgressView
 
 if TYPE_CHECKING:
-    from ..execution import InitOptions, RunReport
+    from ..execution import Executor, InitOptions, RunReport
 
 __all__ = ["RunRequest", "run_options"]
 
@@ -52,6 +52,8 @@ class RunRequest:
     retries: int
     fail_fast: bool
     raise_on_partial_outputs: bool
+    executor: str
+    scheduler: str | None
     summary: Path | None
     debug: bool
 
@@ -59,6 +61,8 @@ class RunRequest:
         """Run a graph, show how far it is, and tell what became of it."""
         from ..execution import RunListener, RunOptions, run_graph
 
+        if self.scheduler is not None and self.executor != "dask":
+            raise click.UsageError("--scheduler needs --executor dask")
         options = RunOptions(
             retries=self.retries,
             timeout=self.timeout,
@@ -70,7 +74,13 @@ class RunRequest:
         with ProgressView(len(graph.quanta)) as view:
             listener = RunListener(on_progress=view.show, on_interruption=view.tell_interruption)
             report = run_graph(
-                graph, butler, processes=self.processes, init=init, options=options, listener=listener
+                graph,
+                butler,
+                processes=self.processes,
+                init=init,
+                options=options,
+                executor=self._executor(),
+                listener=listener,
             )
         if self.summary is not None:
             self.summary.write_text(json.dumps(report.to_simple(graph), indent=1) + "\n", encoding="utf-8")
@@ -79,6 +89,14 @@ class RunRequest:
         for failure in report.failures if self.debug else ():
             click.echo(failure.details, err=True)
         return report
+
+    def _executor(self) -> Executor | None:
+        """Return where quanta are run if that is not this machine's processes."""
+        if self.executor != "dask":
+            return None
+        from ..execution.dask_executor import DaskExecutor
+
+        return DaskExecutor(self.scheduler, processes=self.processes, timeout=self.timeout)
 
 
 _OPTIONS = (
@@ -113,6 +131,18 @@ _OPTIONS = (
         "--raise-on-partial-outputs/--no-raise-on-partial-outputs",
         default=True,
         help="Whether a task that says that it wrote only a part of its outputs has failed.",
+    ),
+    click.option(
+        "--executor",
+        type=click.Choice(["local", "dask"]),
+        default="local",
+        show_default=True,
+        help="Where quanta run: in processes of this machine, or on the workers of a Dask cluster.",
+    ),
+    click.option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Scheduler of the Dask cluster; if not given, -j workers of this machine.",
     ),
     click.option(
         "--summary", type=click.Path(path_type=Path, dir_okay=False), help="Write a summary as JSON."

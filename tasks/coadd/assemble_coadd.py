@@ -44,6 +44,8 @@ from .warp_weight import measure_weight
 
 __all__ = ["AssembleCoaddTask"]
 
+_MAX_MAPS: Final = 100
+"""Warps whose files stay mapped from one pass to the next."""
 _N_IMAGE_BYTES: Final = 4
 """Bytes of the number of inputs of a pixel."""
 
@@ -87,7 +89,7 @@ class AssembleCoaddTask(CoaddMasksTask):
             inputs["inputWarps"] = self._of_chosen_visits(inputs["inputWarps"], inputs["selectedVisits"])
         data_id = butlerQC.quantum.dataId
         skyInfo = self.getSkyInfo(inputs["skyMap"], data_id)
-        warps = [WarpHandle(handle) for handle in inputs["inputWarps"]]
+        warps = [WarpHandle(handle, keeps_map=i < _MAX_MAPS) for i, handle in enumerate(inputs["inputWarps"])]
         prepared = self.prepareInputs(warps, skyInfo.bbox)
         self.metadata["skippedWarps"] = prepared.skipped
         if not prepared.tempExpRefList:

@@ -235,7 +235,7 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         """Return the clipped mean of the warps, strip by strip."""
         ctrl = self.prepareStats(planes=common_mask_planes(tempExpRefList, bbox)).ctrl
         template = MaskedImage.from_bbox(bbox, ctrl.planes)
-        strips = RowStrips(bbox, len(tempExpRefList), _COMPARISON_BYTES)
+        strips = RowStrips(bbox, len(tempExpRefList))
         for strip in strips:
             warps = self.read_strip(strip, tempExpRefList, imageScalerList, None, ctrl.planes)
             strips.note_memory(strip, memory_of(warps))
@@ -379,8 +379,10 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
             Clipped footprints, and for each of them the indices of its warps.
         detectionFootprints
             For each warp its own detections.
-        maskClipValue, maskDetValue
-            Two bit masks without a common bit, for clipped and detected pixels.
+        maskClipValue
+            Bit mask for clipped pixels.
+        maskDetValue
+            Not needed: every pixel of a detection is detected.
         coaddBBox
             Box of the coadd.
 
@@ -399,13 +401,13 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
             if not own:
                 continue
             scratch = Mask.from_bbox(coaddBBox)
-            detections = detectionFootprints[i]
-            for footprints, value in ((own, maskClipValue), (detections, maskDetValue)):
-                for footprint in footprints:
-                    footprint.spans.setMask(scratch, value)
-            both = scratch.any_of(maskClipValue) & scratch.any_of(maskDetValue)
-            for footprint in detections:
-                if footprint.spans.count_where(both, scratch.xy0) > self.config.minBigOverlap:
+            for footprint in own:
+                footprint.spans.setMask(scratch, maskClipValue)
+            clipped = scratch.any_of(maskClipValue)
+            for footprint in detectionFootprints[i]:
+                if footprint.area <= self.config.minBigOverlap:
+                    continue
+                if footprint.spans.count_where(clipped, scratch.xy0) > self.config.minBigOverlap:
                     clips.setdefault(_CLIPPED, []).append(footprint.spans)
                     big.append(footprint)
         return big

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from butler.images import Box2I, Footprint, Image, SpanSet
 
+from ..kernels import count_by_label
 from .box_tiling import subregions
 from .warp_pixels import read_warp_mask
 
@@ -80,15 +81,16 @@ def count_overlaps(
         For each footprint ``(n,)`` the number of pixels that are bad, and of those that are detected and
         not bad.
     """
-    n_bad, n_detected = np.zeros(n + 1, dtype=np.int64), np.zeros(n + 1, dtype=np.int64)
+    n_bad, n_detected = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
     planes = list(bad_planes)
     for box in subregions(labels.bbox, block):
         inside = labels[box].array
         if not inside.any():
             continue
         mask = read_warp_mask(handle, box)
-        bad = mask.any_of(mask.known_bit_mask(planes))
-        detected = mask.any_of(mask.known_bit_mask(DETECTION_PLANES)) & ~bad
-        n_bad += np.bincount(inside[bad], minlength=n + 1)
-        n_detected += np.bincount(inside[detected], minlength=n + 1)
-    return n_bad[1:], n_detected[1:]
+        found = count_by_label(
+            mask.array, inside, n, mask.known_bit_mask(planes), mask.known_bit_mask(DETECTION_PLANES)
+        )
+        n_bad += found[0]
+        n_detected += found[1]
+    return n_bad, n_detected

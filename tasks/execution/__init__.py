@@ -3,6 +3,7 @@
 from .executor import Executor
 from .in_process import InProcessExecutor
 from .init_outputs import InitOptions, PreparedRun, prepare_run
+from .interruption import StopNow
 from .make_task import make_task
 from .quantum_context import ExecutionResources, QuantumContext
 from .quantum_job import QuantumJob, RunSetup
@@ -33,6 +34,7 @@ __all__ = [
     "RunReport",
     "RunSetup",
     "Scheduler",
+    "StopNow",
     "WorkerPool",
     "make_task",
     "prepare_run",

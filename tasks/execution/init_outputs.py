@@ -12,9 +12,8 @@ from connections import ConfigRecord, PipelineTaskNode, QuantumGraph, unregister
 from connections.errors import MissingPrerequisiteError
 
 from ..errors import RunConflictError, VersionConflictError
+from ..records import PACKAGES, schema_differences, version_differences, versions_in_use
 from .make_task import make_task
-from .packages import PACKAGES, version_differences, versions_in_use
-from .schema_differences import schema_differences
 
 __all__ = ["InitOptions", "PreparedRun", "prepare_run"]
 

@@ -24,9 +24,9 @@ from .quantum_report import QuantumReport
 from .quantum_status import QuantumStatus
 from .worker import Answer, serve
 
-__all__ = ["WorkerPool", "report_of_death"]
+__all__ = ["WorkerPool", "report_of_death", "report_of_timeout", "sweep"]
 
-_MOST_STILLBORN: Final = 3
+_MOST_STILLBORN: Final = 10
 """Workers in a row that may die before they have run anything."""
 _FAREWELL_S: Final = 5.0
 """Seconds that workers have to end when they are told to."""
@@ -237,15 +237,8 @@ class WorkerPool(Executor):
             if worker.job is not None and worker.deadline is not None and worker.deadline <= now:
                 job, begin = worker.job, worker.begin_ns
                 self._lose(worker)
-                yield QuantumReport(
-                    job.quantum,
-                    QuantumStatus.TIMED_OUT,
-                    f"killed after {self._timeout:g} s (--timeout)",
-                    begin_ns=begin,
-                    duration=(time.time_ns() - begin) / 1e9,
-                    exit_code=-signal.SIGKILL,
-                    attempt=job.attempt,
-                )
+                assert self._timeout is not None, "there is a limit"
+                yield report_of_timeout(job, begin, self._timeout)
 
     def _lose(self, worker: _Worker) -> None:
         """See to it that a worker is dead, and remove what it has left half written."""
@@ -259,6 +252,29 @@ def sweep(job: QuantumJob, setup: RunSetup) -> None:
     """Remove what an attempt has left that was killed."""
     for ref in (*job.quantum.output_refs(), job.metadata_ref, job.log_ref):
         setup.datastore.sweep(ref)
+
+
+def report_of_timeout(job: QuantumJob, begin_ns: int, timeout: float) -> QuantumReport:
+    """Return the report of a quantum that was killed as it had taken too long.
+
+    Parameters
+    ----------
+    job
+        The quantum.
+    begin_ns
+        When it began, nanoseconds since 1970-01-01 UTC.
+    timeout
+        How long it was allowed to take, seconds.
+    """
+    return QuantumReport(
+        job.quantum,
+        QuantumStatus.TIMED_OUT,
+        f"killed after {timeout:g} s (--timeout)",
+        begin_ns=begin_ns,
+        duration=(time.time_ns() - begin_ns) / 1e9,
+        exit_code=-signal.SIGKILL,
+        attempt=job.attempt,
+    )
 
 
 def report_of_death(job: QuantumJob, begin_ns: int, code: int) -> QuantumReport:

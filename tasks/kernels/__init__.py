@@ -5,6 +5,7 @@ from .convolve_varying import convolve_varying, spread_bits
 from .detect import DetectedSet, Detections, Polarity, ThresholdType, detect_footprints
 from .interpolate import fallback_value, interpolate_rows, kriging_weights
 from .label import component_areas, label_components, spans_of_labels
+from .label_counts import count_by_label
 from .match_psf import MatchingKernel, match_residual, matching_kernel
 from .resample import MaskedPlanes, map_nodes, resample, resample_image
 from .resampling_kernel import RESAMPLING_KERNELS, ResamplingKernel, lanczos_taps, resampling_kernel
@@ -31,6 +32,7 @@ __all__ = [
     "clipped_mean",
     "component_areas",
     "convolve_varying",
+    "count_by_label",
     "detect_footprints",
     "fallback_value",
     "gaussian_kernel",

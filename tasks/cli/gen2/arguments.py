@@ -255,7 +255,7 @@ def _add_run_options(parser: Gen2Parser) -> None:
     )
     group.add_argument("-j", "--processes", type=_at_least_one, metavar="N", help="worker processes")
     group.add_argument("-t", "--timeout", type=float, metavar="S", help="seconds for all of it")
-    group.add_argument("--quantum-timeout", type=float, metavar="S", help="seconds for each data ID")
+    group.add_argument("--quantum-timeout", type=_positive, metavar="S", help="seconds for each data ID")
     group.add_argument("--doraise", action="store_true", help="stop at the first failure, with a traceback")
     group.add_argument("--noExit", action="store_true", help="end with status 0 in spite of failures")
     group.add_argument("--profile", metavar="FILE", help="write a cProfile of the main process")
@@ -276,6 +276,16 @@ def _at_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"it must be 1 or more, not {text!r}")
     return int(text)
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not number > 0:
+        raise argparse.ArgumentTypeError(f"it must be a number above 0, not {text!r}")
+    return number
 
 
 def _flat(groups: Sequence[Sequence[str]]) -> tuple[str, ...]:

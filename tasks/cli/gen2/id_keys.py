@@ -84,9 +84,10 @@ class IdKeys:
         """
         names = [r.name for r in self._butler.query_dimension_records("instrument", explain=False)]
         name = self._given_instrument or (names[0] if len(names) == 1 else None)
+        if not names:
+            raise click.UsageError("the repository has no instrument yet; ingest exposures first")
         if name is None:
-            known = f"has the instruments {', '.join(names)}; choose with" if names else "has none for"
-            raise click.UsageError(f"the repository {known} --instrument")
+            raise click.UsageError(f"there are the instruments {', '.join(names)}; choose with --instrument")
         if name not in names:
             raise click.UsageError(f"no instrument {name!r}{did_you_mean(name, names)}")
         return str(name)

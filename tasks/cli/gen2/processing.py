@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import click
-from tqdm import tqdm
 
 from butler import Butler
 from butler.errors import did_you_mean
@@ -17,6 +16,7 @@ from connections import EmptyQuantumGraphError, Pipeline, QuantumGraph, RunColle
 
 from ...errors import RunConflictError, VersionConflictError
 from ...ready_pipelines import load_pipeline
+from ..progress import ProgressView
 from .arguments import Request
 from .id_keys import IdKeys
 from .log import command_log
@@ -26,7 +26,7 @@ from .settings import Setting, overrides_for, read_settings
 from .showing import check_items, show_config, show_data
 
 if TYPE_CHECKING:
-    from ...execution import InitOptions, QuantumReport, RunReport
+    from ...execution import InitOptions, RunReport
 
 __all__ = ["TaskCommand"]
 
@@ -175,35 +175,50 @@ class _Processing:
         return InitOptions(save_versions=not self._request.no_versions)
 
     def _run_graph(self, place: RunCollections, graph: QuantumGraph) -> int:
-        from ...execution import RunListener, run_graph
+        """Run the graph, tell what became of it, and return the exit status."""
+        from ...execution import RunListener, RunOptions, run_graph
+        from .time_limit import TimeLimit
 
-        with _profile(self._request.profile), tqdm(total=len(graph.quanta), delay=1, leave=False) as bar:
-
-            def step(_: QuantumReport) -> None:
-                bar.update()
-
+        request = self._request
+        with (
+            _profile(request.profile),
+            TimeLimit(request.timeout) as limit,
+            ProgressView(len(graph.quanta)) as view,
+        ):
             report = run_graph(
                 graph,
                 self._butler,
-                processes=self._request.processes,
+                processes=request.processes,
                 init=self._init_options(),
-                listener=RunListener(on_report=step),
+                options=RunOptions(timeout=request.quantum_timeout, fail_fast=request.doraise),
+                listener=RunListener(on_progress=view.show, on_interruption=view.tell_interruption),
             )
-        return self._status(report, place)
+        if limit.is_over:
+            command_log().error("stopped after %g s; what was finished is kept", request.timeout)
+        self._tell(report, place)
+        return self._status(report, is_late=limit.is_over)
 
-    def _status(self, report: RunReport, place: RunCollections) -> int:
-        """Tell what became of the graph; return the exit status."""
-        for label, counts in report.counts().items():
-            command_log().info("%s: %s", label, ", ".join(f"{n} {status}" for status, n in counts.items()))
+    def _tell(self, report: RunReport, place: RunCollections) -> None:
+        """Tell what became of the graph."""
+        log = command_log()
         for failure in report.failures:
-            command_log().error("Failed on dataId=%s: %s", dict(failure.quantum.dataId), failure.message)
+            log.error("Failed on dataId=%s: %s", dict(failure.quantum.dataId), failure.message)
             if self._request.debug or self._request.doraise:
                 click.echo(failure.details, err=True)
-        command_log().info("outputs are in %s", place.chain)
-        if self._request.noExit and report.failures:
-            command_log().error("%d failed", len(report.failures))
+        for label, counts in report.counts().items():
+            log.info("%s: %s", label, ", ".join(f"{n} {status}" for status, n in counts.items()))
+        if not report.reports:
+            log.info("nothing to do: all was done before")
+        log.info("outputs are in %s", place.chain)
+
+    def _status(self, report: RunReport, *, is_late: bool) -> int:
+        n_failed = len(report.failures)
+        if report.is_interrupted and not is_late:
+            return report.exit_code
+        if self._request.noExit and (n_failed or is_late):
+            command_log().error("%d failed", n_failed)
             return 0
-        return min(len(report.failures), 1 if self._request.doraise else _LARGEST_STATUS)
+        return min(max(n_failed, int(is_late)), 1 if self._request.doraise else _LARGEST_STATUS)
 
     def _drop_configs(self, run: str) -> None:
         """Remove the configs of the tasks from a run, and the run if nothing is left in it."""

@@ -73,14 +73,14 @@ class PlanePixels:
         sample = self._sample()
         brackets = np.zeros((3, 2), np.float32)
         for bracket, fraction in zip(brackets, _FRACTIONS if sample.size else (), strict=False):
-            ranks = np.clip([fraction - _MARGIN, fraction + _MARGIN], 0, 1) * (sample.size - 1)
-            low, high = math.floor(ranks[0]), math.ceil(ranks[1])
+            low = math.floor(max(fraction - _MARGIN, 0) * (sample.size - 1))
+            high = math.ceil(min(fraction + _MARGIN, 1) * (sample.size - 1))
             sample.partition((low, high))
             bracket[:] = sample[low], sample[high]
         for share in (8 * _MARGIN * len(_FRACTIONS), 1.0):
             n, counts, inside = self._collected(brackets, int(share * self._values.size))
-            ranks = [fraction * (n - 1) for fraction in _FRACTIONS]
-            found = [_at_rank(*arguments, inside) for arguments in zip(ranks, brackets, counts, strict=True)]
+            places = [fraction * (n - 1) for fraction in _FRACTIONS]
+            found = [_at_rank(*arguments, inside) for arguments in zip(places, brackets, counts, strict=True)]
             if n == 0:
                 break
             if None not in found:
@@ -93,7 +93,8 @@ class PlanePixels:
         step_y, step_x = (max(1, n // _SAMPLE) for n in self._values.shape)
         values, mask = (plane[::step_y, ::step_x] for plane in (self._values, self._mask))
         good = np.isfinite(values) & ((mask & self._and_mask) == 0)
-        return values[good].astype(np.float32, copy=False)
+        sample: npt.NDArray[np.float32] = values[good].astype(np.float32, copy=False)
+        return sample
 
     def _collected(
         self, brackets: npt.NDArray[np.float32], room: int

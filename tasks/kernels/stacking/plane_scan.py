@@ -16,9 +16,10 @@ _NAN = np.uint32(0x7FC00000)
 
 
 @part
-def _is_good(word: np.uint32, mask: np.uint32, rejected: np.uint32) -> bool:
+def _is_good(word: np.uint32, mask: np.uint32, rejected: np.uint32) -> np.bool_:
     """Tell whether a pixel is finite and not masked."""
-    return ((mask & rejected) == 0) & ((word & _EXPONENT) != _EXPONENT)
+    good: np.bool_ = ((mask & rejected) == 0) & ((word & _EXPONENT) != _EXPONENT)
+    return good
 
 
 @part
@@ -39,7 +40,7 @@ def _add_within(
         word = swap(source[p]) if swapped else source[p]
         distance = np.float64(as_float(word)) - centre
         within = _is_good(word, mask[p], rejected) & (np.abs(distance) <= half_width)
-        distance = distance if within else 0.0
+        distance = distance if within else np.float64(0.0)
         sums[p] += 1.0 if within else 0.0
         sums[_WIDTH + p] += distance
         sums[2 * _WIDTH + p] += distance * distance
@@ -117,7 +118,7 @@ def _compile_collect_within(digest: str) -> Callable[..., tuple[int, int, str]]:
         for y in range(n_y):
             for x in range(0, n_x, _WIDTH):
                 values = _load_good(planes, y, x, and_mask, words[: min(_WIDTH, n_x - x)])
-                n += _count(values, brackets, counts, flags)
+                n += int(_count(values, brackets, counts, flags))
                 n_inside = _copy_flagged(values, flags, collected, n_inside)
         return n, n_inside, digest
 
@@ -130,7 +131,7 @@ def _count(
     brackets: npt.NDArray[np.float32],
     counts: npt.NDArray[np.int64],
     flags: npt.NDArray[np.uint8],
-) -> int:
+) -> np.int32:
     """Add to the counts of the brackets, flag what is to be copied, and return the number of good pixels."""
     a0, b0, c0 = brackets[0, 0], brackets[1, 0], brackets[2, 0]
     a1, b1, c1 = brackets[0, 1], brackets[1, 1], brackets[2, 1]

@@ -1,0 +1,243 @@
+"""DaskExecutor: quanta run on the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+from ..errors import WorkerError
+from .executor import Executor
+from .failures import message_of
+from .identity import Identity
+from .quantum_job import QuantumJob, RunSetup
+from .quantum_report import QuantumReport
+from .quantum_status import QuantumStatus
+from .run_quantum import run_quantum
+from .worker_pool import report_of_timeout, sweep
+
+__all__ = ["DaskExecutor"]
+
+_TOPIC: Final = "coadd-butler-timeout"
+_LEAST: Final = 2
+"""Jobs that are handed to a cluster that has no workers yet."""
+_COUNTED_S: Final = 1.0
+"""Seconds for which the number of workers is taken to be the same."""
+_LAST_WORDS_S: Final = 0.5
+"""Seconds between a worker's message that it has to end, and its end."""
+
+
+class DaskExecutor(Executor):
+    """Runs quanta on the workers of a Dask cluster, each with one thread and the same file system.
+
+    Parameters
+    ----------
+    address
+        Of the scheduler; None for a cluster of this machine that ends with the run.
+    processes
+        Number of workers of such a cluster.
+    timeout
+        Seconds after which a worker ends itself with its quantum; None for never.
+
+    Raises
+    ------
+    WorkerError
+        Raised if Dask is not installed.
+    """
+
+    def __init__(
+        self, address: str | None = None, *, processes: int = 1, timeout: float | None = None
+    ) -> None:
+        try:
+            import distributed
+        except ImportError as error:
+            raise WorkerError("Dask is not installed; pip install 'coadd-butler[dask]'") from error
+        # Dask's client has no types.
+        self._distributed: Any = distributed
+        self._address = address
+        self._processes = processes
+        self._timeout = timeout
+        self._client: Any = None
+        self._cluster: Any = None
+        self._setup: RunSetup | None = None
+        self._out: dict[str, tuple[QuantumJob, Any, int]] = {}
+        self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._late: set[str] = set()
+        self._counted = (0.0, 0)
+
+    def start(self, setup: RunSetup) -> None:
+        """Connect, and look whether the workers run the same program.
+
+        Raises
+        ------
+        WorkerError
+            Raised if there is no scheduler, or if its workers cannot be used.
+        """
+        self._setup = setup
+        try:
+            if self._address is None:
+                self._cluster = self._distributed.LocalCluster(
+                    n_workers=self._processes, threads_per_worker=1, dashboard_address=None
+                )
+            self._client = self._distributed.Client(self._cluster or self._address, set_as_default=False)
+        except OSError as error:
+            raise WorkerError(f"no Dask scheduler at {self._address}: {message_of(error)}") from error
+        client = self._client
+        identity = Identity.of_this_process()
+        for worker, other in client.run(Identity.of_this_process).items():
+            _require_same(identity, other, worker)
+        for worker, threads in client.nthreads().items():
+            _require_one_thread(threads, worker)
+        client.subscribe_topic(_TOPIC, self._hear_of_timeout)
+        client.register_plugin(_plugin(setup, identity, self._timeout), name=_TOPIC)
+
+    @property
+    def room(self) -> int:
+        """How many jobs it takes now."""
+        counted, threads = self._counted
+        if time.monotonic() - counted > _COUNTED_S:
+            threads = sum(self._connected().nthreads().values())
+            self._counted = time.monotonic(), threads
+        # Dask holds a death against all that waits at the worker, so that nothing shall wait there.
+        return max(0, max(threads, _LEAST) - len(self._out))
+
+    def submit(self, job: QuantumJob) -> None:
+        """Take a job."""
+        key = f"quantum-{job.quantum.id}-{job.attempt}"
+        future = self._connected().submit(_run_on_worker, job, key=key, pure=False)
+        self._out[key] = job, future, time.time_ns()
+        future.add_done_callback(lambda _: self._ended.put(key))
+
+    def wait(self, timeout: float | None) -> list[QuantumReport]:
+        """Return reports as soon as there are any."""
+        if not self._out:
+            return []
+        keys: list[str] = []
+        with suppress(queue.Empty):
+            keys.append(self._ended.get(timeout=timeout))
+            while True:
+                keys.append(self._ended.get_nowait())
+        return [report for key in dict.fromkeys(keys) for report in self._reports_of(key)]
+
+    def kill(self) -> None:
+        """Forget all jobs; a cluster of the run's own ends, another finishes what it is at for nothing."""
+        if self._client is not None and self._out:
+            with suppress(Exception):
+                self._client.cancel([future for _, future, _ in self._out.values()], force=True)
+        jobs = [job for job, _, _ in self._out.values()]
+        self._out.clear()
+        if self._cluster is not None:
+            self.close()
+            for job in jobs:
+                assert self._setup is not None, "started before"
+                sweep(job, self._setup)
+
+    def close(self) -> None:
+        """Leave the cluster; end one of the run's own."""
+        if self._client is not None:
+            with suppress(Exception):
+                self._client.unregister_worker_plugin(_TOPIC)
+            self._client.close()
+            self._client = None
+        if self._cluster is not None:
+            self._cluster.close()
+            self._cluster = None
+
+    def _connected(self) -> Any:
+        assert self._client is not None, "started before"
+        return self._client
+
+    def _hear_of_timeout(self, event: tuple[float, str]) -> None:
+        """Note, in a thread of the client, that a worker ends itself: its quantum is not to be run again."""
+        key = event[1]
+        self._late.add(key)
+        self._ended.put(key)
+
+    def _reports_of(self, key: str) -> Iterator[QuantumReport]:
+        """Return what became of a job; nothing if that was told before."""
+        if key not in self._out:
+            return
+        job, future, begin = self._out.pop(key)
+        if key in self._late:
+            assert self._timeout is not None, "there was a limit"
+            future.cancel(force=True)
+            yield report_of_timeout(job, begin, self._timeout)
+            return
+        error = future.exception()
+        if error is None:
+            yield future.result()
+        elif isinstance(error, WorkerError):
+            raise error
+        else:
+            yield QuantumReport(
+                job.quantum,
+                QuantumStatus.KILLED,
+                f"its worker process died ({message_of(error)})",
+                begin_ns=begin,
+                duration=(time.time_ns() - begin) / 1e9,
+                is_transient=True,
+                exit_code=1,
+                attempt=job.attempt,
+            )
+
+
+def _plugin(setup: RunSetup, identity: Identity, timeout: float | None) -> Any:
+    """Return what brings the setup to each worker, also to those that come later."""
+    from distributed import WorkerPlugin
+
+    plugin = WorkerPlugin()
+    plugin.order = setup, identity, timeout  # type: ignore[attr-defined]
+    return plugin
+
+
+def _run_on_worker(job: QuantumJob) -> QuantumReport:
+    """Run a quantum in a worker of Dask."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    setup, identity, timeout = worker.plugins[_TOPIC].order  # type: ignore[attr-defined]
+    _require_same(identity, Identity.of_this_process(), worker.address)
+    _require_one_thread(worker.state.nthreads, worker.address)
+    # Dask runs again what was on a worker that died.
+    sweep(job, setup)
+    with _ended_after(timeout, f"quantum-{job.quantum.id}-{job.attempt}", worker):
+        return run_quantum(job, setup)
+
+
+@contextmanager
+def _ended_after(timeout: float | None, key: str, worker: Any) -> Iterator[None]:
+    """Run a block; if it takes too long, tell so, and end the process."""
+    if timeout is None:
+        yield
+        return
+
+    def end() -> None:
+        worker.log_event(_TOPIC, key)
+        time.sleep(_LAST_WORDS_S)
+        os._exit(1)
+
+    timer = threading.Timer(timeout, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _require_same(ours: Identity, other: Identity, worker: object) -> None:
+    if difference := ours.difference(other):
+        raise WorkerError(
+            f"the Dask worker {worker} is not the same program as its coordinator: {difference}"
+        )
+
+
+def _require_one_thread(threads: int, worker: object) -> None:
+    if threads != 1:
+        raise WorkerError(
+            f"the Dask worker {worker} has {threads} threads, and quanta share no process: --nthreads 1"
+        )

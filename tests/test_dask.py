@@ -1,0 +1,76 @@
+"""Quanta on the workers of a Dask cluster: the same outputs, and the same reports, as anywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from toy_pipeline import make_toy_repo
+from trying_tasks import trying_pipeline
+
+from butler import Butler
+from connections import build_graph
+from tasks.errors import WorkerError
+from tasks.execution import QuantumStatus, RunOptions, RunReport, run_graph
+from tasks.execution.dask_executor import DaskExecutor
+
+distributed = pytest.importorskip("distributed")
+S = QuantumStatus
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Return the scheduler of a cluster of two workers."""
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        yield cluster.scheduler_address
+
+
+@pytest.fixture
+def butler(tmp_path: Path) -> Butler:
+    return make_toy_repo(tmp_path / "repo")
+
+
+def execute(
+    butler: Butler, executor: DaskExecutor, ways: dict[int, str], folder: Path | None = None
+) -> RunReport:
+    graph = build_graph(trying_pipeline(ways, folder, and_sum=True), butler, collections=["in"], run="out")
+    return run_graph(graph, butler, executor=executor, options=RunOptions(retries=0))
+
+
+def statuses(report: RunReport) -> list[QuantumStatus]:
+    visits = {dict(r.quantum.dataId.required).get("visit", 99): r.status for r in report.reports}
+    return [visits[visit] for visit in sorted(visits)]
+
+
+def test_everything_runs_on_a_cluster(butler: Butler, address: str) -> None:
+    """The coordinator registers what Dask's workers have written; a failure has its words."""
+    report = execute(butler, DaskExecutor(address), {2: "no_work"})
+    assert statuses(report) == [S.SUCCEEDED, S.NO_WORK, S.SUCCEEDED, S.SUCCEEDED, S.SUCCEEDED]
+    assert butler.get("total", instrument="Cam", collections="out") == {"value": 160}
+    assert butler.verify().is_clean
+
+
+def test_failures_on_a_cluster(butler: Butler, address: str) -> None:
+    """What cannot be sent as an exception, and what ends a worker, is told as from our own workers."""
+    report = execute(butler, DaskExecutor(address), {1: "unspeakable", 3: "quit=3"})
+    assert statuses(report) == [S.FAILED, S.SUCCEEDED, S.KILLED, S.SUCCEEDED, S.BLOCKED]
+    assert butler.verify().is_clean
+
+
+def test_a_quantum_that_takes_too_long(butler: Butler, address: str, tmp_path: Path) -> None:
+    """Its worker ends itself, and Dask does not run it again."""
+    report = execute(butler, DaskExecutor(address, timeout=6.0), {2: "sleep=300"}, tmp_path)
+    assert statuses(report) == [S.SUCCEEDED, S.TIMED_OUT, S.SUCCEEDED, S.SUCCEEDED, S.BLOCKED]
+    assert butler.verify().is_clean
+
+
+def test_workers_that_cannot_be_used(butler: Butler) -> None:
+    """Several quanta in one process are refused, and so is a scheduler that is not there."""
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=2, dashboard_address=None, processes=False
+        ) as cluster,
+        pytest.raises(WorkerError, match="nthreads 1"),
+    ):
+        execute(butler, DaskExecutor(cluster.scheduler_address), {})

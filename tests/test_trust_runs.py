@@ -1,0 +1,183 @@
+"""Workers die at random, and once the coordinator: all is made once, whole, and of known origin."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from killed_run import RUN
+from toy_pipeline import make_toy_repo, toy_graph_pipeline
+from trust_scale import SEED, count
+
+from butler import Butler
+from connections import build_graph
+from tasks.execution import RunOptions, run_graph
+
+pytestmark = pytest.mark.trust
+
+N_VISITS = count(sample=30, full=1000)
+"""Half the number of quanta, but for the sum."""
+N_KILLS = count(sample=3, full=60)
+N_DASK_KILLS = count(sample=1, full=20)
+PAUSE_S = count(sample=300, full=60) / 1000
+GROWN_S = 1.0
+Record = Callable[[str, object], None]
+
+
+def children_of(parent: int) -> list[int]:
+    """Return the processes that a process has started and that run."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, above = place.read_text().rpartition(")")[2].split()[:2]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(above) == parent and state != "Z":
+            found.append(int(place.parent.name))
+    return found
+
+
+def workers_of(coordinator: int) -> list[int]:
+    """Return the worker processes of a coordinator: those that lead a group of their own."""
+    below = [pid for child in children_of(coordinator) for pid in children_of(child)]
+    return [pid for pid in below if _leads(pid)]
+
+
+def _leads(pid: int) -> bool:
+    try:
+        return os.getpgid(pid) == pid
+    except ProcessLookupError:
+        return False
+
+
+def start(root: Path) -> subprocess.Popen[bytes]:
+    """Start a coordinator of four workers."""
+    tests = Path(__file__).parent
+    path = os.pathsep.join([str(tests), str(tests.parent), os.environ.get("PYTHONPATH", "")])
+    words = [sys.executable, str(tests / "killed_run.py"), str(root), "4", str(PAUSE_S)]
+    return subprocess.Popen(words, env={**os.environ, "PYTHONPATH": path})
+
+
+def kill_workers(coordinator: subprocess.Popen[bytes], chance: random.Random) -> Iterator[int]:
+    """Kill one worker after another, at random times, as long as the coordinator runs."""
+    seen: dict[int, float] = {}
+    while coordinator.poll() is None:
+        time.sleep(chance.uniform(0.05, 0.3))
+        now = time.monotonic()
+        # Where none lives long enough to begin, the coordinator gives up, and rightly.
+        grown = [pid for pid in workers_of(coordinator.pid) if now - seen.setdefault(pid, now) > GROWN_S]
+        if grown:
+            try:
+                os.kill(victim := chance.choice(grown), signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            yield victim
+
+
+def check_all_is_made(root: Path) -> None:
+    """Check that each dataset is there once and whole, and that the registry knows what made it."""
+    visits = list(range(1, N_VISITS + 1))
+    with Butler(root, writeable=True) as butler:
+        butler.verify(repair=True)
+        assert butler.verify(checksums=True).is_clean
+        made = {}
+        for label, output in (("double", "doubled"), ("again", "twicedoubled")):
+            for name in (output, f"{label}_metadata", f"{label}_log"):
+                refs = butler.query_datasets(name, RUN)
+                assert [ref.dataId["visit"] for ref in refs] == visits, name
+                made |= {ref.id: ref for ref in refs}
+                assert all(butler.get(ref) is not None for ref in refs)
+        times = {"doubled": 2, "twicedoubled": 4}
+        for name, factor in times.items():
+            for ref in butler.query_datasets(name, RUN):
+                assert butler.get(ref) == {"value": 10 * factor * ref.dataId["visit"]}
+        for name in ("total", "sum_metadata", "sum_log"):
+            [ref] = butler.query_datasets(name, RUN)
+            made[ref.id] = ref
+        assert butler.get("total", instrument="Cam", collections=RUN) == {"value": 40 * sum(visits)}
+        makers = butler.registry.quanta.producers(list(made))
+        assert makers.keys() == made.keys()
+        known = {ref.id for ref in butler.query_datasets("number", "in")} | made.keys()
+        for record in makers.values():
+            assert record.status == "succeeded"
+            read = [dataset.id for members in record.inputs.values() for dataset in members]
+            assert len(read) == (N_VISITS if record.task.label == "sum" else 1)
+            assert known.issuperset(read)
+
+
+def test_workers_and_the_coordinator_are_killed(tmp_path: Path, record_property: Record) -> None:
+    """After any number of dead workers, and a dead coordinator, a run that is resumed makes all."""
+    root = tmp_path / "repo"
+    make_toy_repo(root, range(1, N_VISITS + 1)).close()
+    chance = random.Random(SEED)
+    coordinator = start(root)
+    kills = 0
+    for _ in kill_workers(coordinator, chance):
+        kills += 1
+        if kills == N_KILLS // 2 or kills >= N_KILLS:
+            break
+    assert coordinator.poll() is None, "the run was over before its workers were killed"
+    workers = workers_of(coordinator.pid)
+    coordinator.kill()
+    coordinator.wait()
+    end = time.monotonic() + 20
+    while any(_leads(pid) for pid in workers) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(_leads(pid) for pid in workers), "workers outlive their coordinator"
+    again = start(root)
+    kills += sum(1 for _ in kill_workers(again, chance))
+    assert again.returncode == 0
+    assert kills >= N_KILLS
+    record_property("kills of workers", kills)
+    record_property("kills of the coordinator", 1)
+    record_property("quanta", 2 * N_VISITS + 1)
+    check_all_is_made(root)
+
+
+def test_workers_of_dask_are_killed(tmp_path: Path, record_property: Record) -> None:
+    """Dask's workers die, too, and its nannies start others."""
+    distributed = pytest.importorskip("distributed")
+    from tasks.execution.dask_executor import DaskExecutor
+
+    root = tmp_path / "repo"
+    butler = make_toy_repo(root, range(1, N_VISITS + 1))
+    graph = build_graph(toy_graph_pipeline(PAUSE_S), butler, collections=["in"], run=RUN)
+    chance = random.Random(SEED)
+    over, kills = threading.Event(), 0
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+
+        def kill() -> None:
+            nonlocal kills
+            # A worker of Dask takes seconds to start.
+            while not over.wait(chance.uniform(0.5, 2.0)):
+                living = [
+                    nanny.process.pid for nanny in cluster.workers.values() if nanny.process is not None
+                ]
+                if victims := [pid for pid in living if pid]:
+                    os.kill(chance.choice(victims), signal.SIGKILL)
+                    kills += 1
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        try:
+            options = RunOptions(retries=1000, retry_pause=0.0)
+            report = run_graph(
+                graph, butler, executor=DaskExecutor(cluster.scheduler_address), options=options
+            )
+        finally:
+            over.set()
+            killer.join()
+    butler.close()
+    assert report.succeeded
+    assert kills >= N_DASK_KILLS
+    record_property("kills of workers", kills)
+    record_property("quanta", 2 * N_VISITS + 1)
+    check_all_is_made(root)
