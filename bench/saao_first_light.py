@@ -188,10 +188,10 @@ def main() -> None:
         detected = [float(mask.isSet("DETECTED").mean()) for mask in masks]
         print(f"DETECTED covers {100 * np.median(detected):.0f} % of a visit in the median, ", end="")
         print(f"{100 * min(detected):.0f} to {100 * max(detected):.0f} %\n")
-        print(
-            "| visits | method | on the trail, sigma | less beside it, sigma | trail clipped | cores clipped "
-            "| all clipped | rows by rule |"
+        columns = (
+            "visits | method | on the trail, sigma | less beside it, sigma | trail clipped | cores clipped"
         )
+        print(f"| {columns} | all clipped | rows by rule |")
         print("|---|---|---|---|---|---|---|---|", flush=True)
         for name in given.visits:
             report_subset(butler, given.label + name, SUBSETS[name], given.pictures)
