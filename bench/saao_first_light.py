@@ -109,8 +109,8 @@ def report_subset(butler: Butler, name: str, visits: tuple[int, ...] | None, pic
                 result.bbox
             ]
             cores = star_cores(result) & ~line.strip(warp.image, width=40)
-        excess = f"{strip_excess(result, reference, line):.2f}"
-        cells = [name, label, excess]
+        alone = trail_change(result, reference, line)
+        cells = [name, label, f"{alone:.2f}", f"{strip_excess(result, reference, line):.2f}"]
         if method.pipeline != "coadd-direct":
             record = butler.get("deepCoadd_clipped", KEY, collections=run)
             strip = line.strip(warp.image, width=8) & ~warp.mask.isSet("NO_DATA")
@@ -118,6 +118,14 @@ def report_subset(butler: Butler, name: str, visits: tuple[int, ...] | None, pic
         print("| " + " | ".join(cells) + " |", flush=True)
         if pictures is not None:
             save_pictures(pictures / run.replace("/", "_"), result, reference)
+
+
+def trail_change(result: Exposure, reference: Exposure, line: Line) -> float:
+    """Return the mean difference of two coadds on the trail over its error; nothing beside it counts."""
+    difference = result.image.array.astype(float) - reference.image.array
+    inside = line.strip(result.image, width=12) & np.isfinite(difference) & ~result.mask.isSet("NO_DATA")
+    error = np.sqrt(result.variance.array[inside].sum(dtype=float)) / np.count_nonzero(inside)
+    return float(difference[inside].mean() / error)
 
 
 def clipping(
@@ -180,10 +188,11 @@ def main() -> None:
         detected = [float(mask.isSet("DETECTED").mean()) for mask in masks]
         print(f"DETECTED covers {100 * np.median(detected):.0f} % of a visit in the median, ", end="")
         print(f"{100 * min(detected):.0f} to {100 * max(detected):.0f} %\n")
-        print(
-            "| visits | method | excess, sigma | trail clipped | cores clipped | all clipped | rows by rule |"
+        columns = (
+            "visits | method | on the trail, sigma | less beside it, sigma | trail clipped | cores clipped"
         )
-        print("|---|---|---|---|---|---|---|", flush=True)
+        print(f"| {columns} | all clipped | rows by rule |")
+        print("|---|---|---|---|---|---|---|---|", flush=True)
         for name in given.visits:
             report_subset(butler, given.label + name, SUBSETS[name], given.pictures)
 

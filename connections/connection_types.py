@@ -33,7 +33,8 @@ class BaseConnection(BaseModel):
         Dataset type, with ``{placeholders}`` for the templates of the connections; an input may name a
         component, ``calexp.wcs``.
     storageClass
-        Storage class that the task wants; another one than the repository's if one can be made of the other.
+        Storage class of the dataset type; an input may have another one than the repository's, if what that
+        has can be had so.
     doc
         What it is.
     multiple

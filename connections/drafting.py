@@ -58,6 +58,8 @@ class Drafter:
         """
         group = UNIVERSE.conform(node.connections.dimensions)
         data_ids = self._rows.distinct(group).data_ids(group)
+        if not data_ids:
+            return []
         outputs = {
             name: self._together(group, connection, self._new(connection))
             for name, connection in node.connections.outputs.items()

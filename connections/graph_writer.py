@@ -15,6 +15,7 @@ from typing import Final
 from butler import DatasetType
 from butler.dimensions import UNIVERSE
 
+from .errors import GraphFileError
 from .graph import QuantumGraph
 from .graph_archive import HEADER, BlockEntry, DroppedEntry, GraphHeader, PlaceEntry, TaskEntry
 from .graph_columns import as_block
@@ -42,6 +43,11 @@ def save_graph(graph: QuantumGraph, path: Path, place: RunCollections, repositor
         Where its outputs go.
     repository
         Number of the repository that it was made for, ``butler.registry.repository_id``.
+
+    Raises
+    ------
+    GraphFileError
+        Raised if there is no directory to write it into.
     """
     labels = graph.pipeline.labels
     quanta = sorted(graph.quanta, key=lambda quantum: labels.index(quantum.label))
@@ -63,7 +69,14 @@ def write_quanta(
         The quanta, task by task.
     header
         Makes the header of the dataset types and blocks that were written.
+
+    Raises
+    ------
+    GraphFileError
+        Raised if there is no directory to write it into.
     """
+    if not path.parent.is_dir():
+        raise GraphFileError(f"cannot save a graph as {str(path)!r}: there is no such directory")
     types: dict[str, DatasetType] = {}
     blocks: list[BlockEntry] = []
     part = path.with_name(f".{path.name}.{os.getpid()}.part")

@@ -30,14 +30,15 @@ class ExistingOutputs:
         Collections whose successes count: a quantum whose metadata is there is left out.
     clobber
         Whether what is in the way of other quanta is removed before they run; otherwise it is an error.
-    complete_is_done
-        Whether a quantum all of whose outputs are there counts as a success without its metadata, as when a
-        plan that was made before is run.
+    planned_before
+        Whether the quanta are those of a plan that was made before. One all of whose outputs are there then
+        counts as a success, also without its metadata; and tasks are asked again only about quanta whose
+        inputs are no longer those of the plan.
     """
 
     done_in: Sequence[str] = ()
     clobber: bool = False
-    complete_is_done: bool = False
+    planned_before: bool = False
 
 
 class Resolution:
@@ -106,8 +107,10 @@ class Resolution:
             if self._was_done(node, quantum, done):
                 self.n_skipped[node.label] += 1
                 continue
+            resolved = self._with_present_inputs(node, quantum)
             try:
-                resolved = self._adjusted(node, self._with_present_inputs(node, quantum))
+                if resolved is not quantum or not self._policy.planned_before:
+                    resolved = self._adjusted(node, resolved)
             except NoWorkFound as reason:
                 self._drop(quantum, str(reason))
                 continue
@@ -149,7 +152,7 @@ class Resolution:
         known = [(ref, done[ref.datasetType.name].get(_key(ref))) for ref in quantum.output_refs()]
         has_metadata = quantum.dataId.required_values in done[node.metadata_type.name]
         is_complete = bool(known) and all(other is not None for _, other in known)
-        if not has_metadata and not (self._policy.complete_is_done and is_complete):
+        if not has_metadata and not (self._policy.planned_before and is_complete):
             return False
         for ref, other in known:
             if other is None or other.id != ref.id:
@@ -162,7 +165,9 @@ class Resolution:
         for name, connection in node.connections.inputs.items():
             parent, _, component = connection.name.partition(".")
             if instead := self._instead.get(parent):
-                found = ((ref, instead.get(ref.id, ref)) for ref in quantum.inputs[name])
+                found = [(ref, instead.get(ref.id, ref)) for ref in quantum.inputs[name]]
+                if all(other is ref for ref, other in found):
+                    continue
                 changed[name] = tuple(
                     other.makeComponentRef(component) if component and other is not ref else other
                     for ref, other in found

@@ -76,7 +76,7 @@ def load_graph(
         raise EmptyQuantumGraphError(f"nothing to do: {str(file.path)!r} has no such quanta")
     place, lookup = file.header.place, DatasetLookup(butler)
     run = place.run
-    resolution = Resolution(chosen, run, lookup, existing or ExistingOutputs(complete_is_done=True))
+    resolution = Resolution(chosen, run, lookup, existing or ExistingOutputs(planned_before=True))
     _find_handed_on(file, found, lookup, resolution)
     by_label: dict[str, list[Quantum]] = {label: [] for label in chosen.labels}
     for quantum in found:

@@ -281,6 +281,31 @@ def test_a_task_without_init_inputs_is_made_without() -> None:
     assert make_task(node, {}).getName() == "double"
 
 
+class TreeConnections(PipelineTaskConnections, dimensions=VISIT):
+    number = Input(name="number", storageClass="TaskMetadata", dimensions=VISIT)
+    kind = Output(name="kind", storageClass="StructuredDataDict", dimensions=VISIT)
+
+
+class TreeConfig(PipelineTaskConfig, pipelineConnections=TreeConnections):
+    pass
+
+
+class TreeTask(PipelineTask):
+    ConfigClass: ClassVar[type[Config]] = TreeConfig
+    _DefaultName = "tree"
+
+    def run(self, number: Any) -> Struct:
+        return Struct(kind={"kind": type(number).__name__})
+
+
+def test_an_input_is_had_as_the_task_wants_it(butler: Butler) -> None:
+    """The storage class of an input may be another one than that of the repository."""
+    pipeline = Pipeline.from_values({"description": "x", "tasks": {"tree": f"{__name__}:TreeTask"}})
+    graph = build_graph(pipeline, butler, collections=("in",), run="out")
+    assert run_graph(graph, butler).succeeded
+    assert butler.get("kind", instrument="Cam", visit=1, collections="out") == {"kind": "TaskMetadata"}
+
+
 def pipetask(*words: str, status: int = 0) -> str:
     result = CliRunner().invoke(main, ["run", "-b", "repo", "-p", "plan.yaml", "-i", "in", *words])
     assert result.exit_code == status, result.output

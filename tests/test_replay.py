@@ -45,7 +45,7 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("assembleCoadd", "warps,skymaps", "coadd"),
     ):
         command(
-            tasks.cli.main, "run", "-b", repo, "-p", f"from-exposures#{labels}", "-i", inputs,
+            tasks.cli.main, "run", "-b", repo, "-p", f"from-exposures-safeclip#{labels}", "-i", inputs,
             "--output-run", run,
         )  # fmt: skip
     return repo

@@ -309,7 +309,7 @@ def test_a_saved_graph_runs(path: Path, butler: Butler) -> None:
     assert planned == {ref.id for name in ("doubled", "total") for ref in butler.query_datasets(name, "out")}
 
 
-SKIP, CLOBBER = ExistingOutputs(["out"], complete_is_done=True), ExistingOutputs(clobber=True)
+SKIP, CLOBBER = ExistingOutputs(["out"], planned_before=True), ExistingOutputs(clobber=True)
 
 
 def test_running_it_again(path: Path, butler: Butler) -> None:
@@ -437,6 +437,7 @@ def test_what_is_shown(
         (("-g", "plan.qg", "--qgraph-data-id", "vist=1"), "did you mean 'visit'"),
         (("-g", "plan.qg", "--extend-run"), "no run 'out' to extend"),
         (("--qgraph-id", "x"), "need -g"),
+        ((*PLAN[2:], "-q", "nowhere/plan.qg"), "no such directory"),
         ((), "give -p PIPELINE"),
     ],
 )

@@ -115,7 +115,7 @@ class GraphRequest:
         """Return what is done about what exists."""
         skip = self.skip_existing or self.extend_run or self.resume
         done_in = [*([run] if skip else []), *_names(self.skip_existing_in)]
-        return ExistingOutputs(done_in, self.clobber_outputs or self.resume, complete_is_done=True)
+        return ExistingOutputs(done_in, self.clobber_outputs or self.resume, planned_before=True)
 
     def _check_alone(self) -> None:
         """Refuse options that would make another graph than the saved one."""

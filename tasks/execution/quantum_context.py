@@ -75,6 +75,13 @@ class QuantumContext:
             if connection.deferLoad
             for ref in quantum.inputs.get(name, ())
         }
+        self._read_as = {
+            ref.id: connection.storageClass
+            for group in (connections.inputs, connections.prerequisiteInputs)
+            for name, connection in group.items()
+            for ref in quantum.inputs.get(name, ())
+            if connection.storageClass != ref.datasetType.storageClass_name and not ref.isComponent()
+        }
         self._read_ids: set[uuid.UUID] = set()
         self._provenance = DatasetProvenance(quantum_id=quantum.id)
         self.staged: list[tuple[DatasetRef, StagedFile]] = []
@@ -196,5 +203,5 @@ class QuantumContext:
         if ref.id not in self._read_ids:
             self._read_ids.add(ref.id)
             self._provenance.inputs.append(ref)
-        handle = DeferredDatasetHandle(stored, ref)
+        handle = DeferredDatasetHandle(stored, ref, storageClass=self._read_as.get(ref.id))
         return handle if ref.id in self._deferred else handle.get()

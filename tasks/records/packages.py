@@ -59,7 +59,8 @@ def _top_names(modules: Iterable[str]) -> set[str]:
 
 @cache
 def _distributions_by_module() -> Mapping[str, list[str]]:
-    return metadata.packages_distributions()
+    # A distribution is named once for each of its records, of which a checkout has several.
+    return {module: sorted(set(names)) for module, names in metadata.packages_distributions().items()}
 
 
 def _installed(names: Iterable[str]) -> dict[str, str]:

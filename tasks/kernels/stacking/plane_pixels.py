@@ -73,8 +73,8 @@ class PlanePixels:
         sample = self._sample()
         brackets = np.zeros((3, 2), np.float32)
         for bracket, fraction in zip(brackets, _FRACTIONS if sample.size else (), strict=False):
-            ranks = np.clip([fraction - _MARGIN, fraction + _MARGIN], 0, 1) * (sample.size - 1)
-            low, high = math.floor(ranks[0]), math.ceil(ranks[1])
+            low = math.floor(max(fraction - _MARGIN, 0) * (sample.size - 1))
+            high = math.ceil(min(fraction + _MARGIN, 1) * (sample.size - 1))
             sample.partition((low, high))
             bracket[:] = sample[low], sample[high]
         for share in (8 * _MARGIN * len(_FRACTIONS), 1.0):
