@@ -1,6 +1,5 @@
 """Arrays in, arrays out: the numerical loops, which know nothing of datasets or exposures."""
 
-from . import compiler  # noqa: F401 (before any module with loops)
 from .convolve_varying import convolve_varying, spread_bits
 from .detect import DetectedSet, Detections, Polarity, ThresholdType, detect_footprints
 from .interpolate import fallback_value, interpolate_rows, kriging_weights
