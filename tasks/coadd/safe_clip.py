@@ -235,11 +235,7 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         """Return the clipped mean of the warps, strip by strip."""
         ctrl = self.prepareStats(planes=common_mask_planes(tempExpRefList, bbox)).ctrl
         template = MaskedImage.from_bbox(bbox, ctrl.planes)
-<<<<<<< HEAD
         strips = RowStrips(bbox, len(tempExpRefList), _COMPARISON_BYTES)
-=======
-        strips = RowStrips(bbox, len(tempExpRefList))
->>>>>>> reject
         for strip in strips:
             warps = self.read_strip(strip, tempExpRefList, imageScalerList, None, ctrl.planes)
             strips.note_memory(strip, memory_of(warps))

@@ -22,11 +22,7 @@ _PRIOR_SCATTER: Final = 0.05
 _REACH: Final = 5.0
 """How far from a source a wrong PSF shows, in units of the PSF's sigma."""
 _BRIGHT: Final = 20.0
-<<<<<<< HEAD
 """Signal over noise of places whose scatter is at least that of the median one, relative to brightness."""
-=======
-"""Signal over noise of places whose relative scatter is never less than that of the median one."""
->>>>>>> reject
 _MIN_IN_BIN: Final = 100
 _SKY_DEGREE: Final = 3
 """Total degree of the polynomial of the sky over the image."""
