@@ -39,7 +39,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, CommandEntry]]] = {
             "dataset_types:remove_dataset_type", "Remove dataset types that have no datasets."
         ),
         "register-skymap": CommandEntry(
-            "sky_maps:register_skymap", "Register a sky map, from a YAML file or around the exposures."
+            "sky_maps:register_skymap", "Register a sky map, from a file or around the exposures."
         ),
         "config-dump": CommandEntry(
             "create:config_dump", "Print the configuration of a repository, with all defaults, as YAML."
