@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +70,15 @@ def test_numbers_of_lsst_are_read(tmp_path: Path) -> None:
 
 
 def test_a_catalog_of_exposures_is_a_fits_table(tmp_path: Path) -> None:
-    """Columns, types, NaN and text survive; columns and rows can be chosen."""
+    """Columns, types, NaN, text and long keys survive without a warning; columns and rows can be chosen."""
     table = Table({"id": [3, 1], "band": ["r", "i"], "psfSigma": [1.5, math.nan], "raCorners": np.eye(2, 4)})
-    write(table, tmp_path / "v.fits", "ExposureCatalog")
+    table.meta["LSST.BUTLER.RUN"] = "u/me"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write(table, tmp_path / "v.fits", "ExposureCatalog")
     found = read(tmp_path / "v.fits", "ExposureCatalog")
     assert found.colnames == table.colnames
+    assert found.meta["LSST.BUTLER.RUN"] == "u/me"
     assert list(found["band"]) == ["r", "i"]
     np.testing.assert_array_equal(found["psfSigma"], table["psfSigma"])
     np.testing.assert_array_equal(found["raCorners"], table["raCorners"])

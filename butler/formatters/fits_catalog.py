@@ -27,9 +27,11 @@ class FitsCatalogFormatter(TableFormatter):
     extension: ClassVar[str] = ".fits"
 
     def write(self, obj: Any, path: Path) -> None:
-        """Write a table."""
+        """Write a table; keys of its ``meta`` that are longer than 8 characters become HIERARCH cards."""
         try:
-            hdu = fits.table_to_hdu(to_astropy(obj), character_as_bytes=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", fits.verify.VerifyWarning)
+                hdu = fits.table_to_hdu(to_astropy(obj), character_as_bytes=True)
         except (ValueError, TypeError) as error:
             if isinstance(error, StorageClassError):
                 raise
