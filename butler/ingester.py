@@ -97,7 +97,7 @@ def ingest_files(
             needed = {file.key for _, file in kept}
             batch.drop(file for _, file in staged if file.key not in needed)
             staged = kept
-        writer.insert(staged, registered=wanted.registered)
+        writer.insert(staged, batch, registered=wanted.registered)
     return [ref for ref, _ in staged]
 
 

@@ -58,10 +58,10 @@ class DatasetWriter:
         self.registry.database.require_writeable()
         expanded = ref.expanded(self.registry.records.expand(ref.dataId))
         staged = self.datastore.stage(obj, expanded, settle=False)
-        with self.transaction_for([staged]):
+        with self.transaction_for([staged]) as batch:
             if self.registry.files.get_one(ref.id) is not None:
                 raise ConflictingDefinitionError(f"{ref} is stored already")
-            self.registry.files.insert({ref.id: staged.record})
+            self.registry.files.insert({ref.id: batch.record(staged)})
         return expanded
 
     def put_many(self, datasets: Sequence[tuple[Any, DatasetRef]]) -> list[DatasetRef]:
@@ -105,20 +105,24 @@ class DatasetWriter:
         ConflictingDefinitionError
             Raised if one of the other datasets exists; the files are removed.
         """
-        transaction = self.transaction_for(staged for _, staged in datasets)
-        self._insert(datasets, registered, transaction, quanta)
+        batch = self.transaction_for(staged for _, staged in datasets)
+        self._insert(datasets, registered, batch, quanta)
 
     def insert(
-        self, datasets: Sequence[tuple[DatasetRef, StagedFile]], *, registered: Set[uuid.UUID] = frozenset()
+        self,
+        datasets: Sequence[tuple[DatasetRef, StagedFile]],
+        batch: FileBatch,
+        *,
+        registered: Set[uuid.UUID] = frozenset(),
     ) -> None:
-        """Insert the rows of files, inside a `transaction_for` them; arguments and errors as for `store`."""
-        self._insert(datasets, registered, self.registry.database.transaction())
+        """Insert the rows of files, inside the `transaction_for` them; otherwise as `store`."""
+        self._insert(datasets, registered, self._inside(batch))
 
     def _insert(
         self,
         datasets: Sequence[tuple[DatasetRef, StagedFile]],
         registered: Set[uuid.UUID],
-        transaction: AbstractContextManager[object],
+        transaction: AbstractContextManager[FileBatch],
         quanta: Sequence[QuantumRecord] = (),
     ) -> None:
         new: dict[str, list[DatasetRef]] = {}
@@ -126,12 +130,12 @@ class DatasetWriter:
             if ref.id not in registered:
                 new.setdefault(ref.run, []).append(ref)
         try:
-            with transaction:
+            with transaction as batch:
                 if stored := self.registry.files.get(sorted(registered)):
                     raise ConflictingDefinitionError(f"{len(stored)} of the datasets are stored already")
                 for run, refs in sorted(new.items()):
                     self.registry.add_datasets(run, refs)
-                self.registry.files.insert({ref.id: staged.record for ref, staged in datasets})
+                self.registry.files.insert({ref.id: batch.record(file) for ref, file in datasets})
                 self.registry.quanta.insert(quanta)
         except (ConflictingDefinitionError, OrphanedRecordError):
             # Asked only now: after an error a database may answer nothing until all is undone.
@@ -140,30 +144,39 @@ class DatasetWriter:
             raise
 
     @contextmanager
-    def transaction_for(self, files: Iterable[StagedFile]) -> Iterator[FileBatch]:
-        """Run a transaction in which staged files get their rows and their final names; if it fails, they go.
+    def _inside(self, batch: FileBatch) -> Iterator[FileBatch]:
+        with self.registry.database.transaction():
+            yield batch
 
-        What breaks off after the commit takes no file along: there are rows for them.
+    @contextmanager
+    def transaction_for(self, files: Iterable[StagedFile]) -> Iterator[FileBatch]:
+        """Run a transaction in which staged files get their rows; if it fails, they go.
+
+        They have their final names before it begins, and where it is not inside another one they are
+        flushed, too, so that others write while the disk takes in what is new. What breaks off after the
+        commit takes no file along: there are rows for them.
         """
         batch = FileBatch(files)
         database = self.registry.database
+        is_outermost = database.root is None
         begun = False
         try:
-            if database.root is None:
-                # Others write while the disk takes in what is new.
-                batch.publish_free()
+            batch.publish()
+            if is_outermost:
+                settle_files(batch.files)
             with database.transaction() as transaction:
-                for staged in batch.files:
-                    transaction.on_rollback(partial(batch.take_back, staged))
+                for file in batch.files:
+                    transaction.on_rollback(partial(batch.take_back, file))
                 begun = True
                 yield batch
-                transaction.before_commit(settle_files, batch.publish())
-                for staged in batch.files:
-                    transaction.on_commit(staged.finish)
+                if not is_outermost:
+                    transaction.before_commit(settle_files, batch.files)
+                for file in batch.files:
+                    transaction.on_commit(file.finish)
         except BaseException:
             if not begun:
-                for staged in batch.files:
-                    batch.take_back(staged)
+                for file in batch.files:
+                    batch.take_back(file)
             raise
 
     def verify(self, *, repair: bool, checksums: bool) -> VerifyReport:

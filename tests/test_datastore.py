@@ -6,7 +6,7 @@ import os
 import random
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from butler.datastore import (
 from butler.errors import (
     ArtifactMissingError,
     ButlerUserError,
+    ConflictingDefinitionError,
     StorageClassError,
     TemplateError,
 )
@@ -201,14 +202,37 @@ def test_a_file_where_a_directory_should_be_is_one_clear_error(butler: Butler) -
 
 
 def test_a_name_taken_after_staging_is_not_overwritten(butler: Butler) -> None:
-    """A file that appears between staging and publishing stays, and the put fails whole."""
-    staged = butler.datastore.stage({}, note_ref())
-    (butler.root / staged.record.path).write_text("somebody else's")
-    before = snapshot(butler.root)
-    del before.files[staged.temporary]
-    with pytest.raises(TemplateError, match="two datasets have the path"):
-        butler.store_staged([(note_ref(), staged)])
-    assert snapshot(butler.root) == before
+    """A file that appears between staging and publishing stays, and is not in the way."""
+    staged = butler.datastore.stage({"n": 1}, note_ref())
+    taken = butler.root / staged.record.path
+    taken.write_text("somebody else's")
+    butler.store_staged([(note_ref(), staged)])
+    assert taken.read_text() == "somebody else's"
+    assert butler.get("note", visit=1) == {"n": 1}
+    assert butler.getURI("note", visit=1).parent == taken.parent
+    assert butler.verify().orphans == (taken,)
+
+
+def test_the_faster_of_two_writers_of_a_dataset_has_it(
+    butler: Butler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One has the file's name first, the other one the row: that one's dataset stays, and nothing else."""
+    ref = note_ref()
+    slow = butler.datastore.stage({"by": "slow"}, ref)
+    with Butler(butler.root, writeable=True) as other:
+        fast = other.datastore.stage({"by": "fast"}, ref)
+        assert slow.record.path == fast.record.path
+
+        def overtake(files: Iterable[StagedFile]) -> None:
+            monkeypatch.undo()
+            assert (butler.root / slow.record.path).exists()
+            other.store_staged([(ref, fast)])
+
+        monkeypatch.setattr("butler.writer.settle_files", overtake)
+        with pytest.raises(ConflictingDefinitionError):
+            butler.store_staged([(note_ref(), slow)])
+    assert butler.get("note", visit=1) == {"by": "fast"}
+    assert butler.verify().is_clean
 
 
 def test_a_staged_file_that_was_cleaned_away_is_not_registered(butler: Butler) -> None:

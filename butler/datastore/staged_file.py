@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ..errors import ArtifactMissingError, ButlerUserError, TemplateError
+from ..errors import ArtifactMissingError, ButlerUserError
 from ..formatters import ByteSource, LocalFile
 from ..registry import FileRecord
-from .contract import Store
+from .contract import Store, with_token
 from .remote import RemoteFile
 
 __all__ = ["StagedFile", "settle_files"]
@@ -42,34 +42,40 @@ class StagedFile:
     is_settled: bool = False
 
     @property
-    def key(self) -> tuple[str, str]:
-        """What tells it from other files; the parts of one file have the same."""
-        return self.temporary, self.record.path
+    def key(self) -> str:
+        """What tells it from other files, whatever name it gets; the parts of one file have the same."""
+        return self.temporary or self.record.path
 
-    def publish(self) -> None:
-        """Give the file its final name.
+    def publish(self) -> StagedFile:
+        """Give the file its final name, or one with a token if somebody has taken that since.
 
-        It keeps the temporary one, too, until `finish`: a kill before the commit leaves both, by which
-        `verify` knows what nobody owns even in the directory of a run that was never registered.
+        Whoever has taken it may never get rows for it. The file keeps the temporary name, too, until
+        `finish`: a kill before the commit leaves both, by which `verify` knows what nobody owns even in the
+        directory of a run that was never registered.
+
+        Returns
+        -------
+        published
+            The file with the name that it has got.
 
         Raises
         ------
-        TemplateError
-            Raised if another dataset has taken the name since this one was staged.
         ArtifactMissingError
             Raised if somebody has removed the file since it was staged.
         ButlerUserError
             Raised if the system refuses.
         """
         if self.store is None:
-            return
+            return self
         place = self.store.locate(self.record.path)
         try:
-            self.store.publish(self.temporary, self.record.path)
-        except FileExistsError as error:
-            raise TemplateError(
-                f"two datasets have the path {place}; add a dimension to the template"
-            ) from error
+            try:
+                self.store.publish(self.temporary, self.record.path)
+                return self
+            except FileExistsError:
+                path = with_token(self.record.path)
+                self.store.publish(self.temporary, path)
+                return replace(self, record=replace(self.record, path=path))
         except FileNotFoundError as error:
             raise ArtifactMissingError(
                 f"what was staged for {place} is gone; repair only while nothing else writes"
