@@ -31,8 +31,8 @@ class FileBatch:
 
     def record(self, file: StagedFile) -> FileRecord:
         """Return what the registry shall know of a file, or of a part, now that it has its name."""
-        known = self._files.get(file.key, file)
-        return replace(file.record, path=known.record.path)
+        path = self._files[file.key].record.path if file.key in self._files else file.record.path
+        return file.record if path == file.record.path else replace(file.record, path=path)
 
     def publish(self) -> None:
         """Give the files their final names."""
