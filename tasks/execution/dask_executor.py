@@ -7,6 +7,7 @@ import os
 import queue
 import threading
 import time
+from asyncio import CancelledError
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
@@ -73,7 +74,9 @@ class DaskExecutor(Executor):
         self._cluster: Any = None
         self._setup: RunSetup | None = None
         self._out: dict[str, tuple[QuantumJob, Any, int]] = {}
-        self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
+        # What the client's threads hear of jobs; None if there is more to come.
+        self._news: queue.SimpleQueue[tuple[str, QuantumReport | BaseException | None]] = queue.SimpleQueue()
+        self._done: set[str] = set()
         self._begun: dict[str, float] = {}
         self._late: set[str] = set()
         self._counted = (0.0, 0)
@@ -113,25 +116,26 @@ class DaskExecutor(Executor):
             threads = sum(self._connected().nthreads().values())
             self._counted = time.monotonic(), threads
         # Dask holds a death against all that waits at the worker, so that nothing shall wait there.
-        return max(0, max(threads, _LEAST) - len(self._out))
+        n_running = sum(key not in self._done for key in self._out)
+        return max(0, max(threads, _LEAST) - n_running)
 
     def submit(self, job: QuantumJob) -> None:
         """Take a job."""
         key = _key(job)
         future = self._connected().submit(_run_on_worker, job, key=key, pure=False)
         self._out[key] = job, future, time.time_ns()
-        future.add_done_callback(lambda _: self._ended.put(key))
+        future.add_done_callback(lambda _: self._note_end(key, future))
 
     def wait(self, timeout: float | None) -> list[QuantumReport]:
-        """Return reports as soon as there are any."""
+        """Return reports as soon as there are any; none if a worker has room before its report is here."""
         if not self._out:
             return []
-        keys: list[str] = []
+        news = []
         with suppress(queue.Empty):
-            keys.append(self._ended.get(timeout=timeout))
+            news.append(self._news.get(timeout=timeout))
             while True:
-                keys.append(self._ended.get_nowait())
-        return [report for key in dict.fromkeys(keys) for report in self._reports_of(key)]
+                news.append(self._news.get_nowait())
+        return [report for key, outcome in news for report in self._reports_of(key, outcome)]
 
     def kill(self) -> None:
         """Forget all jobs; a cluster of the run's own ends, another finishes what it is at for nothing."""
@@ -161,6 +165,22 @@ class DaskExecutor(Executor):
         assert self._client is not None, "started before"
         return self._client
 
+    def _note_end(self, key: str, future: Any) -> None:
+        """Note, in a thread of the client, that a worker is free again, and have its report brought."""
+        self._done.add(key)
+        self._news.put((key, None))
+        client = self._client
+        if client is not None:
+            client.loop.add_callback(self._bring, client, key, future)
+
+    async def _bring(self, client: Any, key: str, future: Any) -> None:
+        """Take in what a job has returned, or raised."""
+        try:
+            outcome = await client.gather(future, asynchronous=True)
+        except (Exception, CancelledError) as error:
+            outcome = error
+        self._news.put((key, outcome))
+
     def _hear(self, event: tuple[float, tuple[str, str]]) -> None:
         """Note, in a thread of the client, which quanta take too long: they are not to be run again.
 
@@ -173,29 +193,30 @@ class DaskExecutor(Executor):
             self._begun[key] = now
             return
         self._late.add(key)
-        self._ended.put(key)
+        self._news.put((key, None))
 
-    def _reports_of(self, key: str) -> Iterator[QuantumReport]:
-        """Return what became of a job; nothing if that was told before."""
-        if key not in self._out:
+    def _reports_of(self, key: str, outcome: QuantumReport | BaseException | None) -> Iterator[QuantumReport]:
+        """Return what became of a job; nothing if that was told before, or is not known yet."""
+        is_late = key in self._late
+        if key not in self._out or (outcome is None and not is_late):
             return
         job, future, begin = self._out.pop(key)
         self._begun.pop(key, None)
-        if key in self._late:
+        self._done.discard(key)
+        if is_late:
             assert self._timeout is not None, "there was a limit"
             future.cancel(force=True)
             yield report_of_timeout(job, begin, self._timeout)
-            return
-        error = future.exception()
-        if error is None:
-            yield future.result()
-        elif isinstance(error, WorkerError):
-            raise error
+        elif isinstance(outcome, QuantumReport):
+            yield outcome
+        elif isinstance(outcome, WorkerError):
+            raise outcome
         else:
+            assert outcome is not None, "it was told"
             yield QuantumReport(
                 job.quantum,
                 QuantumStatus.KILLED,
-                f"its worker process died ({message_of(error)})",
+                f"its worker process died ({message_of(outcome)})",
                 begin_ns=begin,
                 duration=(time.time_ns() - begin) / 1e9,
                 is_transient=True,
