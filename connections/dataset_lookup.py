@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from butler import Butler, DataCoordinate, DatasetRef, DatasetType
 from butler.dimensions import DimensionGroup
@@ -15,9 +14,9 @@ from butler.registry.conditions import Column
 from butler.registry.queries import KeyTable, Output
 from butler.registry.queries.first_valid import first_valid
 
-__all__ = ["DatasetLookup"]
+from .data_id_rows import Key
 
-Key = tuple[Any, ...]
+__all__ = ["DatasetLookup"]
 
 
 class DatasetLookup:
