@@ -6,11 +6,9 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
 from butler import Butler, DataCoordinate, DatasetRef, DatasetType
-from butler.dimensions import DimensionGroup
-from butler.dimensions.shared_records import picker
+from butler.dimensions import DimensionGroup, picker
 from butler.errors import MissingCollectionError, MissingDatasetTypeError
-from butler.registry import DatasetSearch, QuerySpec, Where
-from butler.registry.conditions import Column
+from butler.registry import Column, DatasetSearch, QuerySpec, Where
 from butler.registry.queries import KeyTable, Output
 from butler.registry.queries.first_valid import first_valid
 

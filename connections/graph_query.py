@@ -10,8 +10,7 @@ from typing import Any, Final
 from butler import Butler, DataCoordinate
 from butler.dimensions import UNIVERSE, DimensionGroup
 from butler.errors import EmptyQueryResultError, InvalidQueryError, did_you_mean
-from butler.registry import DatasetSearch, QuerySpec
-from butler.registry.conditions import Column
+from butler.registry import Column, DatasetSearch, QuerySpec
 from butler.registry.queries import KeyTable, Output
 
 from .data_id_rows import DataIdRows, Fields, Key

@@ -23,9 +23,9 @@ from connections import (
     graph_summary,
     plan_lines,
     quanta_lines,
+    task_summaries,
     workflow_lines,
 )
-from connections.graph_view import task_summaries
 
 from .build import SHOWN_OF_PIPELINES, show, show_option
 from .graph_options import GraphRequest, graph_options

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from connections import QuantumGraph
-from connections.graph_view import task_summaries
+from connections import QuantumGraph, task_summaries
 
 from .failures import INVALID_EXIT, REPEATABLE_EXIT
 from .quantum_report import QuantumReport
