@@ -11,7 +11,7 @@ from butler import DatasetProvenance, DatasetRef, DeferredDatasetHandle
 from butler.datastore import FileDatastore, StagedFile
 from butler.provenance import with_provenance
 from butler.registry import FileRecord
-from connections import PipelineTaskConnections, Quantum
+from connections import Input, PipelineTaskConnections, PrerequisiteInput, Quantum
 
 from ..errors import TaskError
 from ..struct import Struct
@@ -68,7 +68,10 @@ class QuantumContext:
         self._datastore = datastore
         self._records = records
         self._outputs = {ref.id for ref in quantum.output_refs()}
-        self._reads = {**connections.inputs, **connections.prerequisiteInputs}
+        self._reads: dict[str, Input | PrerequisiteInput] = {
+            **connections.inputs,
+            **connections.prerequisiteInputs,
+        }
         self._deferred = {
             ref.id
             for name, connection in self._reads.items()
