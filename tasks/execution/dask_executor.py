@@ -18,9 +18,8 @@ from .identity import Identity
 from .memory import limited_memory
 from .quantum_job import QuantumJob, RunSetup
 from .quantum_report import QuantumReport
-from .quantum_status import QuantumStatus
 from .run_quantum import run_quantum
-from .worker_pool import report_of_timeout, sweep
+from .worker_pool import report_of_death, report_of_timeout, sweep
 
 __all__ = ["DaskExecutor"]
 
@@ -192,16 +191,7 @@ class DaskExecutor(Executor):
         elif isinstance(error, WorkerError):
             raise error
         else:
-            yield QuantumReport(
-                job.quantum,
-                QuantumStatus.KILLED,
-                f"its worker process died ({message_of(error)})",
-                begin_ns=begin,
-                duration=(time.time_ns() - begin) / 1e9,
-                is_transient=True,
-                exit_code=1,
-                attempt=job.attempt,
-            )
+            yield report_of_death(job, begin, message_of(error))
 
 
 def _plugin(setup: RunSetup, identity: Identity, timeout: float | None) -> Any:
