@@ -8,7 +8,7 @@ from typing import Any
 
 from butler import Butler, DataCoordinate
 from butler.errors import EmptyQueryResultError, MissingDatasetTypeError
-from butler.registry.collecting import without_collection
+from butler.registry import without_collection
 
 from .dataset_lookup import DatasetLookup
 from .drafting import Drafter

@@ -5,11 +5,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain, islice, repeat
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from butler import DataCoordinate, DatasetRef, DatasetType
 from butler.dimensions import UNIVERSE, DimensionGroup
 
+from .data_id_rows import Key
 from .errors import GraphFileError
 from .graph_archive import BlockDatasets, DatasetColumns, Edges, QuantaColumns, TaskEntry, ValueColumn
 from .quantum import Quantum
@@ -18,7 +19,6 @@ __all__ = ["as_block", "as_quanta", "matching_places"]
 
 _WIDTH: Final = 16
 """Bytes of a UUID."""
-_Key = tuple[Any, ...]
 _Known = dict[str, dict[bytes, tuple[int, DatasetRef]]]
 """Datasets with their numbers, by type and UUID."""
 
@@ -180,7 +180,7 @@ def _groups(edges: Edges, refs: Sequence[DatasetRef], n_quanta: int) -> list[tup
 def _data_ids(columns: Sequence[ValueColumn], dimensions: DimensionGroup, count: int) -> list[DataCoordinate]:
     named = _named_columns(columns, dimensions, count)
     n_required = len(dimensions.required)
-    nothing: Iterable[_Key] = repeat((), count)
+    nothing: Iterable[Key] = repeat((), count)
     values = zip(*columns[:n_required], strict=True) if n_required else nothing
     if len(named) == n_required and dimensions.implied:
         return [DataCoordinate(dimensions, row) for row in values]
@@ -214,5 +214,5 @@ def _type(types: Mapping[str, DatasetType], name: str) -> DatasetType:
     return types[name] if name in types else _fail(f"it does not say what {name!r} is")
 
 
-def _fail(reason: str) -> Any:
+def _fail(reason: str) -> NoReturn:
     raise GraphFileError(reason)

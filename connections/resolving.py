@@ -1,4 +1,4 @@
-"""resolve: what is left of the quanta of a plan, given what exists and what each task makes of it."""
+"""Resolution: what is left of the quanta of a plan, given what exists and what each task makes of it."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -223,11 +223,10 @@ class FileDatastore:
         return StagedFile(record, self.store, pending.temporary, folders=pending.folders)
 
     def _settled(self, staged: StagedFile) -> StagedFile:
-        try:
+        with ExitStack() as undo:
+            undo.callback(staged.discard)
             self.store.settle([staged.temporary, *staged.folders])
-        except BaseException:
-            staged.discard()
-            raise
+            undo.pop_all()
         return replace(staged, is_settled=True)
 
     @contextmanager

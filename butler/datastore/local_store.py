@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Set
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
@@ -59,20 +59,20 @@ class LocalStore(Store):
         """Have a file written beside its final place."""
         final, temporary = self._names(path)
         local = self.root / temporary
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.remove, temporary)
             folders = self._make_folder(os.path.dirname(temporary))
             yield PendingFile(temporary, final, folders, local=local)
             local.lstat()
-        except BaseException:
-            self._remove_quietly(temporary)
-            raise
+            undo.pop_all()
 
     def save(self, path: str, content: bytes) -> NewFile:
         """Write a file beside its final place."""
         final, temporary = self._names(path)
         place = self.locate(temporary)
         folders: tuple[str, ...] = ()
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.remove, temporary)
             try:
                 descriptor = os.open(place, _NEW_FILE, 0o666)
             except FileNotFoundError:
@@ -84,9 +84,7 @@ class LocalStore(Store):
                     rest = rest[os.write(descriptor, rest) :]
             finally:
                 os.close(descriptor)
-        except BaseException:
-            self._remove_quietly(temporary)
-            raise
+            undo.pop_all()
         return NewFile(temporary, final, folders)
 
     def _names(self, path: str) -> tuple[str, str]:
@@ -94,11 +92,6 @@ class LocalStore(Store):
         final = with_token(path) if os.path.lexists(self.locate(path)) else path
         folder, slash, name = final.rpartition("/")
         return final, f"{folder}{slash}{_temporary(name)}"
-
-    def _remove_quietly(self, temporary: str) -> None:
-        # Where its directory could not be made there is nothing to remove.
-        with suppress(FileNotFoundError, NotADirectoryError):
-            os.unlink(self.locate(temporary))
 
     def publish(self, temporary: str, final: str) -> None:
         """Give a file a second name, or, on a file system without hard links, another one."""
@@ -119,7 +112,7 @@ class LocalStore(Store):
         flush_all(places, folders)
 
     def remove(self, path: str) -> None:
-        """Remove a file or link."""
+        """Remove a file or link, if it is there."""
         with suppress(FileNotFoundError, NotADirectoryError):
             os.unlink(self.locate(path))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import faulthandler
+import logging
+import math
 import os
 import queue
 import threading
@@ -19,17 +21,19 @@ from .identity import Identity
 from .memory import limited_memory
 from .quantum_job import QuantumJob, RunSetup
 from .quantum_report import QuantumReport
-from .quantum_status import QuantumStatus
 from .run_quantum import run_quantum
-from .worker_pool import report_of_timeout, sweep
+from .worker_pool import report_of_death, report_of_timeout, sweep
 
 __all__ = ["DaskExecutor"]
 
+_LOG: Final = logging.getLogger(__name__)
 _TOPIC: Final = "coadd-butler-quanta"
 _LEAST: Final = 2
 """Jobs that are handed to a cluster that has no workers yet."""
 _COUNTED_S: Final = 1.0
 """Seconds for which the number of workers is taken to be the same."""
+_ALONE_S: Final = 60.0
+"""Seconds without any worker after which the run says so."""
 _LAST_WORDS_S: Final = 0.5
 """Seconds between a worker's message that it has to end, and its end."""
 _STUCK_S: Final = 2.0
@@ -37,6 +41,8 @@ _STUCK_S: Final = 2.0
 _STDERR: Final = 2
 _BEGINS, _IS_LATE = "begins", "is late"
 """What a worker tells of a quantum."""
+_News = tuple[str, QuantumReport | BaseException | None]
+"""What the client's threads hear of a job; None if there is more to come."""
 
 
 class DaskExecutor(Executor):
@@ -74,12 +80,12 @@ class DaskExecutor(Executor):
         self._cluster: Any = None
         self._setup: RunSetup | None = None
         self._out: dict[str, tuple[QuantumJob, Any, int]] = {}
-        # What the client's threads hear of jobs; None if there is more to come.
-        self._news: queue.SimpleQueue[tuple[str, QuantumReport | BaseException | None]] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[_News] = queue.SimpleQueue()
         self._done: set[str] = set()
         self._begun: dict[str, float] = {}
         self._late: set[str] = set()
         self._counted = (0.0, 0)
+        self._alone = time.monotonic()
 
     def start(self, setup: RunSetup) -> None:
         """Connect, and look whether the workers run the same program.
@@ -93,7 +99,7 @@ class DaskExecutor(Executor):
         try:
             if self._address is None:
                 self._cluster = self._distributed.LocalCluster(
-                    n_workers=self._processes, threads_per_worker=1, dashboard_address=None
+                    n_workers=self._processes, threads_per_worker=1, dashboard_address=":0"
                 )
             self._client = self._distributed.Client(self._cluster or self._address, set_as_default=False)
         except OSError as error:
@@ -113,8 +119,7 @@ class DaskExecutor(Executor):
         """How many jobs it takes now."""
         counted, threads = self._counted
         if time.monotonic() - counted > _COUNTED_S:
-            threads = sum(self._connected().nthreads().values())
-            self._counted = time.monotonic(), threads
+            threads = self._count()
         # Dask holds a death against all that waits at the worker, so that nothing shall wait there.
         n_running = sum(key not in self._done for key in self._out)
         return max(0, max(threads, _LEAST) - n_running)
@@ -132,10 +137,49 @@ class DaskExecutor(Executor):
             return []
         news = []
         with suppress(queue.Empty):
-            news.append(self._news.get(timeout=timeout))
+            news.append(self._next(timeout))
             while True:
                 news.append(self._news.get_nowait())
         return [report for key, outcome in news for report in self._reports_of(key, outcome)]
+
+    def _next(self, timeout: float | None) -> _News:
+        """Return what is heard next of a job, and look meanwhile whether there is who could end one.
+
+        Raises
+        ------
+        queue.Empty
+            Raised if nothing is heard in that time, seconds.
+        """
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        while (rest := end - time.monotonic()) > _ALONE_S / 4:
+            with suppress(queue.Empty):
+                return self._news.get(timeout=_ALONE_S / 4)
+            self._count()
+        return self._news.get(timeout=max(0.0, rest))
+
+    def _count(self) -> int:
+        """Return the number of workers' threads; say so if there have been none for long.
+
+        Raises
+        ------
+        WorkerError
+            Raised if they are those of a cluster of the run's own, to which no others come.
+        """
+        now = time.monotonic()
+        threads: int = sum(self._connected().nthreads().values())
+        self._counted = now, threads
+        if threads:
+            self._alone = now
+        elif now - self._alone > _ALONE_S:
+            if self._cluster is not None:
+                raise WorkerError("all worker processes of the run's own Dask cluster have died")
+            self._alone = now
+            _LOG.warning(
+                "the Dask scheduler %s has had no workers for %g s; the run waits for some",
+                self._address,
+                _ALONE_S,
+            )
+        return threads
 
     def kill(self) -> None:
         """Forget all jobs; a cluster of the run's own ends, another finishes what it is at for nothing."""
@@ -213,16 +257,7 @@ class DaskExecutor(Executor):
             raise outcome
         else:
             assert outcome is not None, "it was told"
-            yield QuantumReport(
-                job.quantum,
-                QuantumStatus.KILLED,
-                f"its worker process died ({message_of(outcome)})",
-                begin_ns=begin,
-                duration=(time.time_ns() - begin) / 1e9,
-                is_transient=True,
-                exit_code=1,
-                attempt=job.attempt,
-            )
+            yield report_of_death(job, begin, message_of(outcome))
 
 
 def _plugin(setup: RunSetup, identity: Identity, timeout: float | None) -> Any:

@@ -69,7 +69,7 @@ def run_graph(
     ------
     ValueError
         Raised if `processes` is less than 1.
-    ConflictingDefinitionError, MissingDatasetTypeError
+    ConflictingDefinitionError, MissingDatasetTypeError, MissingPrerequisiteError, TaskError
         Raised if the run cannot be prepared; see `prepare_run`.
     WorkerError
         Raised if quanta cannot be run there at all.

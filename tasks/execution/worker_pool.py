@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
@@ -230,7 +230,7 @@ class WorkerPool(Executor):
         code = worker.process.exitcode or 0
         self._lose(worker)
         if job is not None:
-            yield report_of_death(job, begin, code)
+            yield report_of_death(job, begin, how_it_ended(code), min(code, 0) or 1)
             return
         if not worker.is_ready:
             self._stillborn += 1
@@ -272,18 +272,12 @@ def report_of_timeout(job: QuantumJob, begin_ns: int, timeout: float) -> Quantum
     timeout
         How long it was allowed to take, seconds.
     """
-    return QuantumReport(
-        job.quantum,
-        QuantumStatus.TIMED_OUT,
-        f"killed after {timeout:g} s (--timeout)",
-        begin_ns=begin_ns,
-        duration=(time.time_ns() - begin_ns) / 1e9,
-        exit_code=-signal.SIGKILL,
-        attempt=job.attempt,
+    return _report_of_loss(
+        job, begin_ns, QuantumStatus.TIMED_OUT, f"killed after {timeout:g} s (--timeout)", -signal.SIGKILL
     )
 
 
-def report_of_death(job: QuantumJob, begin_ns: int, code: int) -> QuantumReport:
+def report_of_death(job: QuantumJob, begin_ns: int, how: str, exit_code: int = 1) -> QuantumReport:
     """Return the report of a quantum whose process died.
 
     Parameters
@@ -292,17 +286,26 @@ def report_of_death(job: QuantumJob, begin_ns: int, code: int) -> QuantumReport:
         The quantum.
     begin_ns
         When it began, nanoseconds since 1970-01-01 UTC.
-    code
-        Exit status of the process, minus the number of the signal that killed it.
+    how
+        What is known of the death.
+    exit_code
+        Of the quantum: minus the number of the signal that killed the process, if one did.
     """
+    told = f"its worker process died ({how})"
+    lost = _report_of_loss(job, begin_ns, QuantumStatus.KILLED, told, exit_code)
+    return replace(lost, is_transient=True)
+
+
+def _report_of_loss(
+    job: QuantumJob, begin_ns: int, status: QuantumStatus, message: str, exit_code: int
+) -> QuantumReport:
     return QuantumReport(
         job.quantum,
-        QuantumStatus.KILLED,
-        f"its worker process died ({how_it_ended(code)})",
+        status,
+        message,
         begin_ns=begin_ns,
         duration=(time.time_ns() - begin_ns) / 1e9,
-        is_transient=True,
-        exit_code=code if code < 0 else 1,
+        exit_code=exit_code,
         attempt=job.attempt,
     )
 
