@@ -46,7 +46,7 @@ ROOMS = {
         ["data_id_rows", "graph", "retention"],
         ["config_view", "init_inputs", "pipeline_view"],
         ["pipeline"],
-        ["config_record", "pipeline_config"],
+        ["config_record", "pipeline_config", "task_expression"],
         ["pipeline_node"],
         ["pipeline_file", "selection"],
         ["task_class"],
