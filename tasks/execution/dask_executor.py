@@ -11,7 +11,7 @@ import threading
 import time
 from asyncio import CancelledError
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Final
 
 from ..errors import WorkerError
@@ -34,6 +34,8 @@ _COUNTED_S: Final = 1.0
 """Seconds for which the number of workers is taken to be the same."""
 _ALONE_S: Final = 60.0
 """Seconds without any worker after which the run says so."""
+_PATIENCE: Final = {"distributed.deploy.lost-worker-timeout": "1 hour"}
+"""What keeps a cluster of this machine from giving up a place whose worker died and is slow to come back."""
 _LAST_WORDS_S: Final = 0.5
 """Seconds between a worker's message that it has to end, and its end."""
 _STUCK_S: Final = 2.0
@@ -68,11 +70,14 @@ class DaskExecutor(Executor):
         self, address: str | None = None, *, processes: int = 1, timeout: float | None = None
     ) -> None:
         try:
+            import dask
             import distributed
         except ImportError as error:
             raise WorkerError("Dask is not installed; pip install 'coadd-butler[dask]'") from error
         # Dask's client has no types.
+        self._dask: Any = dask
         self._distributed: Any = distributed
+        self._settings = ExitStack()
         self._address = address
         self._processes = processes
         self._timeout = timeout
@@ -98,6 +103,7 @@ class DaskExecutor(Executor):
         self._setup = setup
         try:
             if self._address is None:
+                self._settings.enter_context(self._dask.config.set(_PATIENCE))
                 self._cluster = self._distributed.LocalCluster(
                     n_workers=self._processes, threads_per_worker=1, dashboard_address=":0"
                 )
@@ -204,6 +210,7 @@ class DaskExecutor(Executor):
         if self._cluster is not None:
             self._cluster.close()
             self._cluster = None
+        self._settings.close()
 
     def _connected(self) -> Any:
         assert self._client is not None, "started before"
