@@ -100,7 +100,7 @@ DOORS = {
     "psycopg": [],
     "sqlite3": [],
     "pickle": [],
-    "dask": [],
+    "dask": ["tasks/execution/dask_executor.py"],
     "distributed": ["tasks/execution/dask_executor.py"],
 }
 # The two rooms at the bottom know nothing of ours; errors and late names are the floor of the house.
