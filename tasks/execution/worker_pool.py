@@ -92,6 +92,11 @@ class WorkerPool(Executor):
         How many workers there may be.
     timeout
         Seconds after which a quantum is killed; None for never.
+
+    Raises
+    ------
+    ValueError
+        Raised if there may be no worker.
     """
 
     def __init__(self, processes: int, *, timeout: float | None = None) -> None:
