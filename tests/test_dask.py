@@ -32,10 +32,14 @@ def butler(tmp_path: Path) -> Butler:
 
 
 def execute(
-    butler: Butler, executor: DaskExecutor, ways: dict[int, str], folder: Path | None = None
+    butler: Butler,
+    executor: DaskExecutor,
+    ways: dict[int, str],
+    folder: Path | None = None,
+    memory: int | None = None,
 ) -> RunReport:
     graph = build_graph(trying_pipeline(ways, folder, and_sum=True), butler, collections=["in"], run="out")
-    return run_graph(graph, butler, executor=executor, options=RunOptions(retries=0))
+    return run_graph(graph, butler, executor=executor, options=RunOptions(retries=0, memory=memory))
 
 
 def statuses(report: RunReport) -> list[QuantumStatus]:
@@ -62,6 +66,20 @@ def test_a_quantum_that_takes_too_long(butler: Butler, address: str, tmp_path: P
     """Its worker ends itself, and Dask does not run it again."""
     report = execute(butler, DaskExecutor(address, timeout=6.0), {2: "sleep=300"}, tmp_path)
     assert statuses(report) == [S.SUCCEEDED, S.TIMED_OUT, S.SUCCEEDED, S.SUCCEEDED, S.BLOCKED]
+    assert butler.verify().is_clean
+
+
+def test_a_quantum_that_stops_its_worker_altogether(butler: Butler, address: str) -> None:
+    """One that lets no other thread run is ended, too, told as what it is, and not run once more."""
+    report = execute(butler, DaskExecutor(address, timeout=4.0), {3: "hold"})
+    assert statuses(report) == [S.SUCCEEDED, S.SUCCEEDED, S.TIMED_OUT, S.SUCCEEDED, S.BLOCKED]
+    assert butler.verify().is_clean
+
+
+def test_memory_of_a_quantum_on_a_cluster(butler: Butler, address: str) -> None:
+    """What takes more than it may fails alone, and its worker lives on."""
+    report = execute(butler, DaskExecutor(address), {1: "hoard"}, memory=300 * 10**6)
+    assert statuses(report) == [S.OUT_OF_MEMORY, S.SUCCEEDED, S.SUCCEEDED, S.SUCCEEDED, S.BLOCKED]
     assert butler.verify().is_clean
 
 

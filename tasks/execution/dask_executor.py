@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import queue
 import threading
@@ -14,6 +15,7 @@ from ..errors import WorkerError
 from .executor import Executor
 from .failures import message_of
 from .identity import Identity
+from .memory import limited_memory
 from .quantum_job import QuantumJob, RunSetup
 from .quantum_report import QuantumReport
 from .run_quantum import run_quantum
@@ -21,13 +23,18 @@ from .worker_pool import report_of_death, report_of_timeout, sweep
 
 __all__ = ["DaskExecutor"]
 
-_TOPIC: Final = "coadd-butler-timeout"
+_TOPIC: Final = "coadd-butler-quanta"
 _LEAST: Final = 2
 """Jobs that are handed to a cluster that has no workers yet."""
 _COUNTED_S: Final = 1.0
 """Seconds for which the number of workers is taken to be the same."""
 _LAST_WORDS_S: Final = 0.5
 """Seconds between a worker's message that it has to end, and its end."""
+_STUCK_S: Final = 2.0
+"""Seconds after its time limit at which a worker is ended that cannot even say so."""
+_STDERR: Final = 2
+_BEGINS, _IS_LATE = "begins", "is late"
+"""What a worker tells of a quantum."""
 
 
 class DaskExecutor(Executor):
@@ -40,7 +47,8 @@ class DaskExecutor(Executor):
     processes
         Number of workers of such a cluster.
     timeout
-        Seconds after which a worker ends itself with its quantum; None for never.
+        Seconds after which a worker ends itself with its quantum; None for never. Limits of memory come with
+        the run's setup.
 
     Raises
     ------
@@ -65,6 +73,7 @@ class DaskExecutor(Executor):
         self._setup: RunSetup | None = None
         self._out: dict[str, tuple[QuantumJob, Any, int]] = {}
         self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._begun: dict[str, float] = {}
         self._late: set[str] = set()
         self._counted = (0.0, 0)
 
@@ -92,7 +101,7 @@ class DaskExecutor(Executor):
             _require_same(identity, other, worker)
         for worker, threads in client.nthreads().items():
             _require_one_thread(threads, worker)
-        client.subscribe_topic(_TOPIC, self._hear_of_timeout)
+        client.subscribe_topic(_TOPIC, self._hear)
         client.register_plugin(_plugin(setup, identity, self._timeout), name=_TOPIC)
 
     @property
@@ -107,7 +116,7 @@ class DaskExecutor(Executor):
 
     def submit(self, job: QuantumJob) -> None:
         """Take a job."""
-        key = f"quantum-{job.quantum.id}-{job.attempt}"
+        key = _key(job)
         future = self._connected().submit(_run_on_worker, job, key=key, pure=False)
         self._out[key] = job, future, time.time_ns()
         future.add_done_callback(lambda _: self._ended.put(key))
@@ -151,9 +160,17 @@ class DaskExecutor(Executor):
         assert self._client is not None, "started before"
         return self._client
 
-    def _hear_of_timeout(self, event: tuple[float, str]) -> None:
-        """Note, in a thread of the client, that a worker ends itself: its quantum is not to be run again."""
-        key = event[1]
+    def _hear(self, event: tuple[float, tuple[str, str]]) -> None:
+        """Note, in a thread of the client, which quanta take too long: they are not to be run again.
+
+        A worker that cannot say so, as its quantum holds the interpreter, dies without a word. Then Dask
+        runs the quantum again, which is heard.
+        """
+        key, word = event[1]
+        now, limit = time.monotonic(), self._timeout or 0.0
+        if word == _BEGINS and now - self._begun.get(key, now) < limit:
+            self._begun[key] = now
+            return
         self._late.add(key)
         self._ended.put(key)
 
@@ -162,6 +179,7 @@ class DaskExecutor(Executor):
         if key not in self._out:
             return
         job, future, begin = self._out.pop(key)
+        self._begun.pop(key, None)
         if key in self._late:
             assert self._timeout is not None, "there was a limit"
             future.cancel(force=True)
@@ -195,8 +213,12 @@ def _run_on_worker(job: QuantumJob) -> QuantumReport:
     _require_one_thread(worker.state.nthreads, worker.address)
     # Dask runs again what was on a worker that died.
     sweep(job, setup)
-    with _ended_after(timeout, f"quantum-{job.quantum.id}-{job.attempt}", worker):
+    with limited_memory(setup.memory), _ended_after(timeout, _key(job), worker):
         return run_quantum(job, setup)
+
+
+def _key(job: QuantumJob) -> str:
+    return f"quantum-{job.quantum.id}-{job.attempt}"
 
 
 @contextmanager
@@ -207,16 +229,20 @@ def _ended_after(timeout: float | None, key: str, worker: Any) -> Iterator[None]
         return
 
     def end() -> None:
-        worker.log_event(_TOPIC, key)
+        worker.log_event(_TOPIC, (key, _IS_LATE))
         time.sleep(_LAST_WORDS_S)
         os._exit(1)
 
+    worker.log_event(_TOPIC, (key, _BEGINS))
     timer = threading.Timer(timeout, end)
     timer.daemon = True
     timer.start()
+    # Needs no interpreter, and says where the quantum was.
+    faulthandler.dump_traceback_later(timeout + _STUCK_S, exit=True, file=_STDERR)
     try:
         yield
     finally:
+        faulthandler.cancel_dump_traceback_later()
         timer.cancel()
 
 

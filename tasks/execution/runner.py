@@ -54,8 +54,8 @@ def run_graph(
     butler
         A writeable butler.
     processes
-        Number of worker processes; 1 runs everything in this one, unless there is a limit of time or memory
-        to be enforced.
+        Number of worker processes; 1 runs everything in this one, unless there is a limit of time, memory or
+        threads to be enforced.
     init
         What the init phase may write; everything by default.
     options
@@ -83,9 +83,9 @@ def run_graph(
 
 
 def _executor_for(processes: int, options: RunOptions) -> Executor:
-    if processes == 1 and options.timeout is None and options.memory is None:
+    if processes == 1 and (options.timeout, options.memory, options.cores) == (None, None, None):
         return InProcessExecutor()
-    return WorkerPool(processes, timeout=options.timeout)
+    return WorkerPool(processes, timeout=options.timeout, start_method=options.start_method)
 
 
 class _Run:

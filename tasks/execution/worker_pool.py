@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from .identity import Identity
 from .quantum_job import QuantumJob, RunSetup
 from .quantum_report import QuantumReport
 from .quantum_status import QuantumStatus
+from .run_options import StartMethod
 from .worker import Answer, serve
 
 __all__ = ["WorkerPool", "report_of_death", "report_of_timeout", "sweep"]
@@ -36,7 +37,7 @@ _FAREWELL_S: Final = 5.0
 class _Worker:
     """A worker process as its coordinator sees it."""
 
-    process: ForkServerProcess
+    process: BaseProcess
     connection: Connection
     job: QuantumJob | None = None
     begin_ns: int = 0
@@ -61,12 +62,14 @@ class _Crew:
     """The workers that are alive, and how they are started."""
 
     processes: int
-    cores: int
+    start_method: StartMethod
+    cores: int = 1
     workers: list[_Worker] = field(default_factory=list)
 
     def add(self) -> None:
         """Start a worker; it tells when it is ready."""
-        context = multiprocessing.get_context("forkserver")
+        # What the type checker takes it for has no processes.
+        context: Any = multiprocessing.get_context(self.start_method)
         # Forked from a clean process that has imported this package, workers start in milliseconds.
         context.set_forkserver_preload([serve.__module__])
         ours, theirs = context.Pipe()
@@ -92,6 +95,8 @@ class WorkerPool(Executor):
         How many workers there may be.
     timeout
         Seconds after which a quantum is killed; None for never.
+    start_method
+        How workers are started: forked from a clean process, or each as a new interpreter.
 
     Raises
     ------
@@ -99,14 +104,16 @@ class WorkerPool(Executor):
         Raised if there may be no worker.
     """
 
-    def __init__(self, processes: int, *, timeout: float | None = None) -> None:
+    def __init__(
+        self, processes: int, *, timeout: float | None = None, start_method: StartMethod = "forkserver"
+    ) -> None:
         if processes < 1:
             raise ValueError(f"processes must be at least 1, not {processes}")
         self._processes = processes
         self._timeout = timeout
         self._setup: RunSetup | None = None
         self._identity = Identity.of_this_process()
-        self._crew = _Crew(processes, 1)
+        self._crew = _Crew(processes, start_method)
         self._sent_setup: Any = b""
         self._queue: deque[QuantumJob] = deque()
         self._stillborn = 0
