@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import faulthandler
+import logging
+import math
 import os
 import queue
 import threading
@@ -23,11 +25,14 @@ from .worker_pool import report_of_death, report_of_timeout, sweep
 
 __all__ = ["DaskExecutor"]
 
+_LOG: Final = logging.getLogger(__name__)
 _TOPIC: Final = "coadd-butler-quanta"
 _LEAST: Final = 2
 """Jobs that are handed to a cluster that has no workers yet."""
 _COUNTED_S: Final = 1.0
 """Seconds for which the number of workers is taken to be the same."""
+_ALONE_S: Final = 60.0
+"""Seconds without any worker after which the run says so."""
 _LAST_WORDS_S: Final = 0.5
 """Seconds between a worker's message that it has to end, and its end."""
 _STUCK_S: Final = 2.0
@@ -76,6 +81,7 @@ class DaskExecutor(Executor):
         self._begun: dict[str, float] = {}
         self._late: set[str] = set()
         self._counted = (0.0, 0)
+        self._alone = time.monotonic()
 
     def start(self, setup: RunSetup) -> None:
         """Connect, and look whether the workers run the same program.
@@ -89,7 +95,7 @@ class DaskExecutor(Executor):
         try:
             if self._address is None:
                 self._cluster = self._distributed.LocalCluster(
-                    n_workers=self._processes, threads_per_worker=1, dashboard_address=None
+                    n_workers=self._processes, threads_per_worker=1, dashboard_address=":0"
                 )
             self._client = self._distributed.Client(self._cluster or self._address, set_as_default=False)
         except OSError as error:
@@ -109,8 +115,7 @@ class DaskExecutor(Executor):
         """How many jobs it takes now."""
         counted, threads = self._counted
         if time.monotonic() - counted > _COUNTED_S:
-            threads = sum(self._connected().nthreads().values())
-            self._counted = time.monotonic(), threads
+            threads = self._count()
         # Dask holds a death against all that waits at the worker, so that nothing shall wait there.
         return max(0, max(threads, _LEAST) - len(self._out))
 
@@ -127,10 +132,48 @@ class DaskExecutor(Executor):
             return []
         keys: list[str] = []
         with suppress(queue.Empty):
-            keys.append(self._ended.get(timeout=timeout))
+            keys.append(self._next(timeout))
             while True:
                 keys.append(self._ended.get_nowait())
         return [report for key in dict.fromkeys(keys) for report in self._reports_of(key)]
+
+    def _next(self, timeout: float | None) -> str:
+        """Return the key of the next job that ends, and look meanwhile whether there is who could end it.
+
+        Raises
+        ------
+        queue.Empty
+            Raised if none ends in that time, seconds.
+        """
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        while (rest := end - time.monotonic()) > _ALONE_S / 4:
+            with suppress(queue.Empty):
+                return self._ended.get(timeout=_ALONE_S / 4)
+            self._count()
+        return self._ended.get(timeout=max(0.0, rest))
+
+    def _count(self) -> int:
+        """Return the number of workers' threads; say so if there have been none for long.
+
+        Raises
+        ------
+        WorkerError
+            Raised if they are those of a cluster of the run's own, to which no others come.
+        """
+        now, threads = time.monotonic(), sum(self._connected().nthreads().values())
+        self._counted = now, threads
+        if threads:
+            self._alone = now
+        elif now - self._alone > _ALONE_S:
+            if self._cluster is not None:
+                raise WorkerError("all worker processes of the run's own Dask cluster have died")
+            self._alone = now
+            _LOG.warning(
+                "the Dask scheduler %s has had no workers for %g s; the run waits for some",
+                self._address,
+                _ALONE_S,
+            )
+        return threads
 
     def kill(self) -> None:
         """Forget all jobs; a cluster of the run's own ends, another finishes what it is at for nothing."""
