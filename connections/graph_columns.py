@@ -19,6 +19,8 @@ __all__ = ["as_block", "as_quanta", "matching_places"]
 
 _WIDTH: Final = 16
 """Bytes of a UUID."""
+_Known = dict[str, dict[bytes, tuple[int, DatasetRef]]]
+"""Datasets with their numbers, by type and UUID."""
 
 
 def as_block(quanta: Sequence[Quantum]) -> tuple[QuantaColumns, BlockDatasets]:
@@ -27,7 +29,7 @@ def as_block(quanta: Sequence[Quantum]) -> tuple[QuantaColumns, BlockDatasets]:
         ids=b"".join(quantum.id.bytes for quantum in quanta),
         values=_columns([quantum.dataId for quantum in quanta]),
     )
-    known: dict[str, dict[uuid.UUID, tuple[int, DatasetRef]]] = {}
+    known: _Known = {}
     inputs = {name: _edges([quantum.inputs[name] for quantum in quanta], known) for name in quanta[0].inputs}
     outputs = {name: _edges([q.outputs[name] for q in quanta], known) for name in quanta[0].outputs}
     types = {
@@ -36,14 +38,12 @@ def as_block(quanta: Sequence[Quantum]) -> tuple[QuantaColumns, BlockDatasets]:
     return described, BlockDatasets(types=types, inputs=inputs, outputs=outputs)
 
 
-def _edges(
-    groups: Sequence[tuple[DatasetRef, ...]], known: dict[str, dict[uuid.UUID, tuple[int, DatasetRef]]]
-) -> Edges:
+def _edges(groups: Sequence[tuple[DatasetRef, ...]], known: _Known) -> Edges:
     """Return the datasets of one connection; those that are not known yet get a number."""
     places = []
     for ref in chain.from_iterable(groups):
         numbered = known.setdefault(ref.datasetType.name, {})
-        place, _ = numbered.setdefault(ref.id, (len(numbered), ref))
+        place, _ = numbered.setdefault(ref.id_bytes, (len(numbered), ref))
         places.append(place)
     is_simple = places == list(range(len(places)))
     return Edges(counts=[len(refs) for refs in groups], places=None if is_simple else places)
@@ -52,7 +52,7 @@ def _edges(
 def _dataset_columns(refs: Sequence[DatasetRef]) -> DatasetColumns:
     runs = {run: i for i, run in enumerate(dict.fromkeys(ref.run for ref in refs))}
     return DatasetColumns(
-        ids=b"".join(ref.id.bytes for ref in refs),
+        ids=b"".join(ref.id_bytes for ref in refs),
         runs=list(runs),
         run=[runs[ref.run] for ref in refs],
         values=_columns([ref.dataId for ref in refs]),

@@ -19,7 +19,7 @@ from trust_scale import SEED, count
 
 from butler import Butler
 from connections import build_graph
-from tasks.execution import QuantumReport, RunListener, RunOptions, run_graph
+from tasks.execution import QuantumReport, QuantumStatus, RunListener, RunOptions, run_graph
 
 pytestmark = pytest.mark.trust
 
@@ -143,6 +143,8 @@ def test_workers_and_the_coordinator_are_killed(tmp_path: Path, record_property:
 def test_workers_of_dask_are_killed(tmp_path: Path, record_property: Record) -> None:
     """Dask's workers die, too, whenever some quanta have ended, and its nannies start others."""
     distributed = pytest.importorskip("distributed")
+    import dask
+
     from tasks.execution.dask_executor import DaskExecutor
 
     root = tmp_path / "repo"
@@ -151,7 +153,12 @@ def test_workers_of_dask_are_killed(tmp_path: Path, record_property: Record) -> 
     chance = random.Random(SEED)
     step = len(graph.quanta) // (N_DASK_KILLS + 1)
     ended = kills = 0
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
+    # A cluster of this machine gives a nanny up whose worker, killed again and again, is not back in time.
+    patience = dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"})
+    with (
+        patience,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
+    ):
 
         def kill_sometimes(_: QuantumReport) -> None:
             nonlocal ended, kills
@@ -168,7 +175,8 @@ def test_workers_of_dask_are_killed(tmp_path: Path, record_property: Record) -> 
         listener = RunListener(on_report=kill_sometimes)
         report = run_graph(graph, butler, executor=executor, options=options, listener=listener)
     butler.close()
-    assert report.succeeded
+    failed = [(r.status, r.message) for r in report.reports if r.status is not QuantumStatus.SUCCEEDED]
+    assert not failed
     assert kills >= N_DASK_KILLS
     record_property("kills of workers", kills)
     record_property("quanta", 2 * N_VISITS + 1)

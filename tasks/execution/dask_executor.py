@@ -9,8 +9,9 @@ import os
 import queue
 import threading
 import time
+from asyncio import CancelledError
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Final
 
 from ..errors import WorkerError
@@ -33,6 +34,8 @@ _COUNTED_S: Final = 1.0
 """Seconds for which the number of workers is taken to be the same."""
 _ALONE_S: Final = 60.0
 """Seconds without any worker after which the run says so."""
+_PATIENCE: Final = {"distributed.deploy.lost-worker-timeout": "1 hour"}
+"""What keeps a cluster of this machine from giving up a place whose worker died and is slow to come back."""
 _LAST_WORDS_S: Final = 0.5
 """Seconds between a worker's message that it has to end, and its end."""
 _STUCK_S: Final = 2.0
@@ -40,6 +43,8 @@ _STUCK_S: Final = 2.0
 _STDERR: Final = 2
 _BEGINS, _IS_LATE = "begins", "is late"
 """What a worker tells of a quantum."""
+_News = tuple[str, QuantumReport | BaseException | None]
+"""What the client's threads hear of a job; None if there is more to come."""
 
 
 class DaskExecutor(Executor):
@@ -65,11 +70,14 @@ class DaskExecutor(Executor):
         self, address: str | None = None, *, processes: int = 1, timeout: float | None = None
     ) -> None:
         try:
+            import dask
             import distributed
         except ImportError as error:
             raise WorkerError("Dask is not installed; pip install 'coadd-butler[dask]'") from error
         # Dask's client has no types.
+        self._dask: Any = dask
         self._distributed: Any = distributed
+        self._settings = ExitStack()
         self._address = address
         self._processes = processes
         self._timeout = timeout
@@ -77,7 +85,8 @@ class DaskExecutor(Executor):
         self._cluster: Any = None
         self._setup: RunSetup | None = None
         self._out: dict[str, tuple[QuantumJob, Any, int]] = {}
-        self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[_News] = queue.SimpleQueue()
+        self._done: set[str] = set()
         self._begun: dict[str, float] = {}
         self._late: set[str] = set()
         self._counted = (0.0, 0)
@@ -94,6 +103,7 @@ class DaskExecutor(Executor):
         self._setup = setup
         try:
             if self._address is None:
+                self._settings.enter_context(self._dask.config.set(_PATIENCE))
                 self._cluster = self._distributed.LocalCluster(
                     n_workers=self._processes, threads_per_worker=1, dashboard_address=":0"
                 )
@@ -117,40 +127,41 @@ class DaskExecutor(Executor):
         if time.monotonic() - counted > _COUNTED_S:
             threads = self._count()
         # Dask holds a death against all that waits at the worker, so that nothing shall wait there.
-        return max(0, max(threads, _LEAST) - len(self._out))
+        n_running = sum(key not in self._done for key in self._out)
+        return max(0, max(threads, _LEAST) - n_running)
 
     def submit(self, job: QuantumJob) -> None:
         """Take a job."""
         key = _key(job)
         future = self._connected().submit(_run_on_worker, job, key=key, pure=False)
         self._out[key] = job, future, time.time_ns()
-        future.add_done_callback(lambda _: self._ended.put(key))
+        future.add_done_callback(lambda _: self._note_end(key, future))
 
     def wait(self, timeout: float | None) -> list[QuantumReport]:
-        """Return reports as soon as there are any."""
+        """Return reports as soon as there are any; none if a worker has room before its report is here."""
         if not self._out:
             return []
-        keys: list[str] = []
+        news = []
         with suppress(queue.Empty):
-            keys.append(self._next(timeout))
+            news.append(self._next(timeout))
             while True:
-                keys.append(self._ended.get_nowait())
-        return [report for key in dict.fromkeys(keys) for report in self._reports_of(key)]
+                news.append(self._news.get_nowait())
+        return [report for key, outcome in news for report in self._reports_of(key, outcome)]
 
-    def _next(self, timeout: float | None) -> str:
-        """Return the key of the next job that ends, and look meanwhile whether there is who could end it.
+    def _next(self, timeout: float | None) -> _News:
+        """Return what is heard next of a job, and look meanwhile whether there is who could end one.
 
         Raises
         ------
         queue.Empty
-            Raised if none ends in that time, seconds.
+            Raised if nothing is heard in that time, seconds.
         """
         end = math.inf if timeout is None else time.monotonic() + timeout
         while (rest := end - time.monotonic()) > _ALONE_S / 4:
             with suppress(queue.Empty):
-                return self._ended.get(timeout=_ALONE_S / 4)
+                return self._news.get(timeout=_ALONE_S / 4)
             self._count()
-        return self._ended.get(timeout=max(0.0, rest))
+        return self._news.get(timeout=max(0.0, rest))
 
     def _count(self) -> int:
         """Return the number of workers' threads; say so if there have been none for long.
@@ -160,7 +171,8 @@ class DaskExecutor(Executor):
         WorkerError
             Raised if they are those of a cluster of the run's own, to which no others come.
         """
-        now, threads = time.monotonic(), sum(self._connected().nthreads().values())
+        now = time.monotonic()
+        threads: int = sum(self._connected().nthreads().values())
         self._counted = now, threads
         if threads:
             self._alone = now
@@ -198,10 +210,27 @@ class DaskExecutor(Executor):
         if self._cluster is not None:
             self._cluster.close()
             self._cluster = None
+        self._settings.close()
 
     def _connected(self) -> Any:
         assert self._client is not None, "started before"
         return self._client
+
+    def _note_end(self, key: str, future: Any) -> None:
+        """Note, in a thread of the client, that a worker is free again, and have its report brought."""
+        self._done.add(key)
+        self._news.put((key, None))
+        client = self._client
+        if client is not None:
+            client.loop.add_callback(self._bring, client, key, future)
+
+    async def _bring(self, client: Any, key: str, future: Any) -> None:
+        """Take in what a job has returned, or raised."""
+        try:
+            outcome = await client.gather(future, asynchronous=True)
+        except (Exception, CancelledError) as error:
+            outcome = error
+        self._news.put((key, outcome))
 
     def _hear(self, event: tuple[float, tuple[str, str]]) -> None:
         """Note, in a thread of the client, which quanta take too long: they are not to be run again.
@@ -215,26 +244,27 @@ class DaskExecutor(Executor):
             self._begun[key] = now
             return
         self._late.add(key)
-        self._ended.put(key)
+        self._news.put((key, None))
 
-    def _reports_of(self, key: str) -> Iterator[QuantumReport]:
-        """Return what became of a job; nothing if that was told before."""
-        if key not in self._out:
+    def _reports_of(self, key: str, outcome: QuantumReport | BaseException | None) -> Iterator[QuantumReport]:
+        """Return what became of a job; nothing if that was told before, or is not known yet."""
+        is_late = key in self._late
+        if key not in self._out or (outcome is None and not is_late):
             return
         job, future, begin = self._out.pop(key)
         self._begun.pop(key, None)
-        if key in self._late:
+        self._done.discard(key)
+        if is_late:
             assert self._timeout is not None, "there was a limit"
             future.cancel(force=True)
             yield report_of_timeout(job, begin, self._timeout)
-            return
-        error = future.exception()
-        if error is None:
-            yield future.result()
-        elif isinstance(error, WorkerError):
-            raise error
+        elif isinstance(outcome, QuantumReport):
+            yield outcome
+        elif isinstance(outcome, WorkerError):
+            raise outcome
         else:
-            yield report_of_death(job, begin, message_of(error))
+            assert outcome is not None, "it was told"
+            yield report_of_death(job, begin, message_of(outcome))
 
 
 def _plugin(setup: RunSetup, identity: Identity, timeout: float | None) -> Any:

@@ -262,8 +262,7 @@ class WorkerPool(Executor):
 
 def sweep(job: QuantumJob, setup: RunSetup) -> None:
     """Remove what an attempt has left that was killed."""
-    for ref in (*job.quantum.output_refs(), job.metadata_ref, job.log_ref):
-        setup.datastore.sweep(ref)
+    setup.datastore.sweep((*job.quantum.output_refs(), job.metadata_ref, job.log_ref))
 
 
 def report_of_timeout(job: QuantumJob, begin_ns: int, timeout: float) -> QuantumReport:
