@@ -55,6 +55,8 @@ class WritingButler(ReadingButler):
             Raised if a dimension record is missing.
         NoDefaultCollectionError
             Raised if there is no run.
+        UnknownComponentError
+            Raised for a component.
         """
         given = datasetRefOrType
         named = given.datasetType if isinstance(given, DatasetRef) else given
