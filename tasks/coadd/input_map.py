@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,11 @@ from pydantic import Field
 from butler.images import Box2I, CcdInput, Mask, SkyWcs
 
 from ..config import Config
+from ..kernels.sky_cells import count_flagged
 from ..task import Task
+from .map_pixels import MapPixels
 
 __all__ = ["CcdInputMap", "HealSparseInputMapConfig", "HealSparseInputMapTask"]
-
-_UNKNOWN: Final = -2
-_OUTSIDE: Final = -1
 
 
 class HealSparseInputMapConfig(Config):
@@ -94,8 +93,8 @@ class CcdInputMap:
             hull = vertices[ConvexHull(vertices).vertices]
             self._map.set_bits_pix(np.intersect1d(patch, self._pixels_inside(hull, ccd.require_wcs())), [bit])
             self._bits.setdefault(ccd.visit, []).append(bit)
-        self._pixels: NDArray[np.int64] = np.sort(self._map.valid_pixels)
-        self._n_bad = {visit: np.zeros(self._pixels.size, dtype=np.int64) for visit in self._bits}
+        self._pixels = MapPixels(config.nside, np.sort(self._map.valid_pixels), wcs)
+        self._n_bad = {visit: np.zeros(self._pixels.pixels.size, dtype=np.int64) for visit in self._bits}
         self._limit = self._max_bad_pixels(bbox)
         self._slot_box: Box2I | None = None
         self._slots = np.zeros((0, 0), dtype=np.int32)
@@ -119,16 +118,18 @@ class CcdInputMap:
         bit_mask_value
             Bit mask of the bad planes.
         """
-        if visit not in self._n_bad or not self._pixels.size:
+        n = self._pixels.pixels.size
+        if visit not in self._n_bad or not n:
             return
-        bad = mask[bbox].any_of(bit_mask_value)
-        slots = self._slots_of(bbox, bad)
-        self._n_bad[visit] += np.bincount(slots[slots >= 0], minlength=self._pixels.size)
+        if bbox != self._slot_box:
+            # The visits of a coadd come one after the other with the same box.
+            self._slot_box, self._slots = bbox, self._pixels.slots(bbox)
+        self._n_bad[visit] += count_flagged(mask[bbox].array, bit_mask_value, self._slots, n)
 
     def finalize_ccd_input_map_mask(self) -> None:
         """Take visits out of the map pixels in which too many of their pixels are bad."""
         for visit, n_bad in self._n_bad.items():
-            self._map.clear_bits_pix(self._pixels[n_bad > self._limit], self._bits[visit])
+            self._map.clear_bits_pix(self._pixels.pixels[n_bad > self._limit], self._bits[visit])
 
     def _pixels_inside(self, vertices: NDArray[np.float64], wcs: SkyWcs) -> NDArray[np.int64]:
         """Return the map pixels whose centres lie in a convex polygon of image positions ``(n, 2)``."""
@@ -149,24 +150,6 @@ class CcdInputMap:
         map_area: float = hpgeom.nside_to_pixel_area(self._config.nside)
         limit: float = self._config.bad_mask_min_coverage * map_area / area
         return limit
-
-    def _slots_of(self, bbox: Box2I, bad: NDArray[np.bool_]) -> NDArray[np.int32]:
-        """Return the index in `_pixels` of the map pixel of each bad pixel; negative outside the map.
-
-        The visits of a coadd come one after the other with the same box, and bad pixels coincide; so each
-        position is looked up once per box.
-        """
-        import hpgeom
-
-        if bbox != self._slot_box:
-            self._slot_box, self._slots = bbox, np.full(bbox.shape, _UNKNOWN, dtype=np.int32)
-        rows, columns = np.nonzero(bad & (self._slots == _UNKNOWN))
-        if rows.size:
-            ra, dec = self._wcs.pixelToSky(columns + bbox.minX, rows + bbox.minY)
-            pixels = hpgeom.angle_to_pixel(self._config.nside, ra, dec)
-            slots = np.minimum(np.searchsorted(self._pixels, pixels), self._pixels.size - 1)
-            self._slots[rows, columns] = np.where(self._pixels[slots] == pixels, slots, _OUTSIDE)
-        return self._slots[bad]
 
 
 def _bit_metadata(ccds: Sequence[CcdInput]) -> dict[str, Any]:
