@@ -3,12 +3,12 @@
 from .convolve_varying import convolve_varying, spread_bits
 from .detect import DetectedSet, Detections, Polarity, ThresholdType, detect_footprints
 from .interpolate import fallback_value, interpolate_rows, kriging_weights
-from .label import component_areas, label_components, spans_of_labels
+from .label import Components, find_components, label_components
 from .label_counts import count_by_label
 from .match_psf import MatchingKernel, match_residual, matching_kernel
 from .resample import MaskedPlanes, map_nodes, resample, resample_image
 from .resampling_kernel import RESAMPLING_KERNELS, ResamplingKernel, lanczos_taps, resampling_kernel
-from .smooth import gaussian_kernel, kernel_width, smooth_gaussian
+from .smooth import gaussian_kernel, kernel_width, smooth_gaussian, smooth_plane
 from .stacking import (
     StackResult,
     Statistic,
@@ -19,6 +19,7 @@ from .stacking import (
 
 __all__ = [
     "RESAMPLING_KERNELS",
+    "Components",
     "DetectedSet",
     "Detections",
     "MaskedPlanes",
@@ -29,11 +30,11 @@ __all__ = [
     "Statistic",
     "ThresholdType",
     "clipped_mean",
-    "component_areas",
     "convolve_varying",
     "count_by_label",
     "detect_footprints",
     "fallback_value",
+    "find_components",
     "gaussian_kernel",
     "interpolate_rows",
     "kernel_width",
@@ -48,7 +49,7 @@ __all__ = [
     "resample_image",
     "resampling_kernel",
     "smooth_gaussian",
-    "spans_of_labels",
+    "smooth_plane",
     "spread_bits",
     "statistics_stack",
 ]
