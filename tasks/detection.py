@@ -16,7 +16,7 @@ from .kernels import Components, DetectedSet, detect_footprints, find_components
 from .struct import Struct
 from .task import Task
 
-__all__ = ["SourceDetectionConfig", "SourceDetectionTask"]
+__all__ = ["SourceDetectionConfig", "SourceDetectionTask", "span_sets"]
 
 
 class SourceDetectionConfig(Config):
@@ -149,7 +149,7 @@ def _footprints(detected: DetectedSet, xy0: Point2I) -> list[Footprint]:
     ]
     return [
         Footprint(spans, tuple(peaks[bounds[i] : bounds[i + 1]]))
-        for i, spans in enumerate(_span_sets(detected.components, xy0))
+        for i, spans in enumerate(span_sets(detected.components, xy0))
     ]
 
 
@@ -168,10 +168,11 @@ def _merged(
     for peak, label in zip(own_peaks, components.label_at(*places.T), strict=True):
         peaks[label - 1].append(peak)
     return [
-        Footprint(spans, tuple(own)) for spans, own in zip(_span_sets(components, xy0), peaks, strict=True)
+        Footprint(spans, tuple(own)) for spans, own in zip(span_sets(components, xy0), peaks, strict=True)
     ]
 
 
-def _span_sets(components: Components, xy0: Point2I) -> list[SpanSet]:
+def span_sets(components: Components, xy0: Point2I) -> list[SpanSet]:
     """Return the pixels of each component, in parent coordinates."""
-    return [SpanSet.from_arrays(y + xy0.y, x0 + xy0.x, x1 + xy0.x) for y, x0, x1 in components.spans()]
+    (y, x0, x1), counts = components.by_label()
+    return SpanSet.from_groups(y + xy0.y, x0 + xy0.x, x1 + xy0.x, counts)

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from tasks.kernels.detect import detect_footprints
 from tasks.kernels.label import find_components, label_components
-from tasks.kernels.label_counts import count_by_label
+from tasks.kernels.run_counts import count_in_runs
 from tasks.kernels.smooth import gaussian_kernel, kernel_width, smooth_gaussian
 
 quick = settings(deadline=None, max_examples=60)
@@ -99,9 +99,9 @@ def test_components_areas_and_spans_are_those_of_a_flood_fill(binary):
     chosen = np.arange(n) % 2 == 0
     np.testing.assert_array_equal(found.binary(chosen), labels % 2 == 1)
     np.testing.assert_array_equal(found.label_at(*np.nonzero(binary)), labels[binary])
-    spans = found.spans()
-    assert len(spans) == n
-    for piece, (y, x0, x1) in zip(pieces, spans, strict=True):
+    (y, x0, x1), counts = found.by_label()
+    spans = [np.split(array, np.cumsum(counts)[:-1]) for array in (y, x0, x1)] if n else ([], [], [])
+    for piece, y, x0, x1 in zip(pieces, *spans, strict=True):
         runs = list(zip(y.tolist(), x0.tolist(), x1.tolist(), strict=True))
         assert runs == sorted(runs)
         covered = [(row, column) for row, first, last in runs for column in range(first, last + 1)]
@@ -465,16 +465,18 @@ def test_wrong_options_are_refused(options, message):
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_pixels_are_counted_by_label(order):
-    """Under each label, bits that come first hide the others; pixels without a label do not count."""
+def test_pixels_are_counted_along_runs(order):
+    """For each label, bits that come first hide the others; pixels outside of runs do not count."""
     rng = np.random.default_rng(4)
-    mask = rng.integers(-(2**31), 2**31, (30, 50)).astype(f"{order}i4") & 0b10110
-    labels = rng.integers(0, 5, (30, 40)).astype(np.int32)
-    n_first, n_other = count_by_label(mask[:, 7:47], labels, 4, 0b10, 0b10100)
-    part = mask[:, 7:47]
-    for label in range(1, 5):
-        own = part[labels == label]
-        assert n_first[label - 1] == np.count_nonzero(own & 0b10)
-        assert n_other[label - 1] == np.count_nonzero((own & 0b10100 != 0) & (own & 0b10 == 0))
-    with pytest.raises(ValueError, match=r"\(30, 50\).*\(30, 40\)"):
-        count_by_label(mask, labels, 4, 1, 2)
+    mask = (rng.integers(-(2**31), 2**31, (30, 50)) & 0b10110).astype(f"{order}i4")
+    y, x0, label = rng.integers(0, 30, 40), rng.integers(0, 40, 40), rng.integers(0, 4, 40)
+    x1 = x0 + rng.integers(0, 10, 40)
+    n_first, n_other = count_in_runs(mask, (y, x0, x1, label), 4, 0b10, 0b10100)
+    for i in range(4):
+        own = np.concatenate([mask[y[j], x0[j] : x1[j] + 1] for j in np.flatnonzero(label == i)])
+        assert n_first[i] == np.count_nonzero(own & 0b10)
+        assert n_other[i] == np.count_nonzero((own & 0b10100 != 0) & (own & 0b10 == 0))
+    with pytest.raises(ValueError, match=r"not inside.*\(20, 50\)"):
+        count_in_runs(mask[:20], (y, x0, x1, label), 4, 1, 2)
+    with pytest.raises(ValueError, match="labels are 0 to 2"):
+        count_in_runs(mask, (y, x0, x1, label), 3, 1, 2)

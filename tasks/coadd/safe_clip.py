@@ -12,7 +12,6 @@ from butler.images import Box2I, CoaddPsf, Exposure, Footprint, Image, Mask, Mas
 
 from ..config import Config
 from ..detection import SourceDetectionTask
-from ..errors import TaskError
 from ..kernels.stacking import Statistic, mean_and_meanclip_stack, statistics_stack
 from ..struct import Struct
 from ..task import Task
@@ -27,7 +26,7 @@ from .difference_candidates import DifferenceCandidates
 from .safe_clip_config import SafeClipAssembleCoaddConfig
 from .scale_zero_point import ImageScaler
 from .seeing_match import TemplateModel
-from .warp_detections import DETECTION_PLANES, WarpDetections, count_overlaps
+from .warp_detections import DETECTION_PLANES, WarpDetections, count_overlaps, labelled_runs
 from .warp_pixels import memory_of, read_warp, read_warp_mask
 
 __all__ = ["SafeClipAssembleCoaddTask"]
@@ -306,15 +305,10 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
             Raised if the detection task returns footprints that overlap each other.
         """
         footprints: list[Footprint] = self.clipDetection.detectFootprints(exp).merged
-        labels = _label_image(footprints, exp.bbox)
+        runs = labelled_runs(footprints)
+        n_rows = self.config.subregionSize[1]
         counts = [
-            count_overlaps(
-                handle,
-                labels,
-                len(footprints),
-                self.config.badMaskPlanes,
-                self.config.subregionSize,
-            )
+            count_overlaps(handle, runs, len(footprints), self.config.badMaskPlanes, exp.bbox, n_rows)
             for handle in tempExpRefList
         ]
         if footprints and not any(n_detected.any() for _, n_detected in counts):
@@ -379,10 +373,8 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
             Clipped footprints, and for each of them the indices of its warps.
         detectionFootprints
             For each warp its own detections.
-        maskClipValue
-            Bit mask for clipped pixels.
-        maskDetValue
-            Not needed: every pixel of a detection is detected.
+        maskClipValue, maskDetValue
+            Not needed: every pixel of a footprint is clipped, and every one of a detection detected.
         coaddBBox
             Box of the coadd.
 
@@ -400,14 +392,11 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
             ]
             if not own:
                 continue
-            scratch = Mask.from_bbox(coaddBBox)
-            for footprint in own:
-                footprint.spans.setMask(scratch, maskClipValue)
-            clipped = scratch.any_of(maskClipValue)
+            clipped = _union([footprint.spans for footprint in own]).asArray(coaddBBox)
             for footprint in detectionFootprints[i]:
                 if footprint.area <= self.config.minBigOverlap:
                     continue
-                if footprint.spans.count_where(clipped, scratch.xy0) > self.config.minBigOverlap:
+                if footprint.spans.count_where(clipped, coaddBBox.minimum) > self.config.minBigOverlap:
                     clips.setdefault(_CLIPPED, []).append(footprint.spans)
                     big.append(footprint)
         return big
@@ -465,16 +454,6 @@ _THRESHOLD_FIELDS = (
     "maxClipFootOverlapDouble",
     "minBigOverlap",
 )
-
-
-def _label_image(footprints: Sequence[Footprint], bbox: Box2I) -> Image:
-    """Return the number of the footprint of each pixel, from 1; 0 where there is none."""
-    labels = Image.from_bbox(bbox, dtype=np.int32)
-    for number, footprint in enumerate(footprints, start=1):
-        labels.array[footprint.spans.indices(bbox.minimum)] = number
-    if np.count_nonzero(labels.array) != sum(footprint.area for footprint in footprints):
-        raise TaskError("the footprints of clipDetection overlap; its merged footprints must be disjoint")
-    return labels
 
 
 def _union(spans: Sequence[SpanSet]) -> SpanSet:

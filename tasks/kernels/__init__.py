@@ -4,10 +4,10 @@ from .convolve_varying import convolve_varying, spread_bits
 from .detect import DetectedSet, Detections, Polarity, ThresholdType, detect_footprints
 from .interpolate import fallback_value, interpolate_rows, kriging_weights
 from .label import Components, find_components, label_components
-from .label_counts import count_by_label
 from .match_psf import MatchingKernel, match_residual, matching_kernel
 from .resample import MaskedPlanes, map_nodes, resample, resample_image
 from .resampling_kernel import RESAMPLING_KERNELS, ResamplingKernel, lanczos_taps, resampling_kernel
+from .run_counts import LabelledRuns, count_in_runs
 from .smooth import gaussian_kernel, kernel_width, smooth_gaussian, smooth_plane
 from .stacking import (
     StackResult,
@@ -22,6 +22,7 @@ __all__ = [
     "Components",
     "DetectedSet",
     "Detections",
+    "LabelledRuns",
     "MaskedPlanes",
     "MatchingKernel",
     "Polarity",
@@ -31,7 +32,7 @@ __all__ = [
     "ThresholdType",
     "clipped_mean",
     "convolve_varying",
-    "count_by_label",
+    "count_in_runs",
     "detect_footprints",
     "fallback_value",
     "find_components",

@@ -12,7 +12,7 @@ from .stacking.jit import part
 
 __all__ = ["Components", "find_components", "label_components"]
 
-Spans = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
+Runs = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
 """Rows, first and last columns of some runs; array indices, both ends inclusive."""
 
 
@@ -62,12 +62,14 @@ class Components:
         place = np.asarray(y, np.int64) * self.shape[1] + x
         return self.label[np.searchsorted(starts, place, side="right") - 1]
 
-    def spans(self) -> list[Spans]:
-        """Return the runs of each component, in raster order."""
+    def by_label(self) -> tuple[Runs, NDArray[np.int64]]:
+        """Return the runs of the first component, then those of the second, and so on, and their numbers.
+
+        The runs of each component are in raster order; the numbers are of shape ``(n,)``.
+        """
         order = np.argsort(self.label, kind="stable")
-        bounds = np.searchsorted(self.label[order], np.arange(2, self.n + 1))
-        parts = (np.split(array[order], bounds) for array in (self.y, self.x0, self.x1))
-        return list(zip(*parts, strict=True))[: self.n]
+        counts = np.bincount(self.label, minlength=self.n + 1)[1:]
+        return (self.y[order], self.x0[order], self.x1[order]), counts
 
 
 def find_components(binary: NDArray[np.bool_]) -> Components:
