@@ -317,10 +317,8 @@ def test_footprint_refuses_a_peak_outside():
 def test_many_sets_at_once(members):
     """Sets made together of their runs are those made one by one, empty ones and overlapping ones too."""
     sets = [SpanSet.fromMask(member, xy0=XY0) for member in members]
-    runs = [
-        np.concatenate([np.zeros(0, np.int32), *arrays]) for arrays in zip(*(s.to_arrays() for s in sets))
-    ]
-    runs = runs or [np.zeros(0, np.int32)] * 3
+    empty = np.zeros(0, np.int32)
+    runs = [np.concatenate([empty, *(s.to_arrays()[i] for s in sets)]) for i in range(3)]
     assert SpanSet.from_groups(*runs, np.array([len(s) for s in sets], int)) == sets
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -103,8 +104,7 @@ class SpanSet:
         joined[bounds[1:] - 1] = False
         if joined.any():
             raise ValueError("runs of one set overlap, touch or are out of order; use from_arrays")
-        places = bounds.tolist()
-        return [cls._from_keys(starts[a:b], ends[a:b]) for a, b in zip(places[:-1], places[1:], strict=True)]
+        return [cls._from_keys(starts[a:b], ends[a:b]) for a, b in pairwise(bounds.tolist())]
 
     @classmethod
     def fromMask(
