@@ -75,7 +75,6 @@ class CcdInputMap:
         self, config: HealSparseInputMapConfig, bbox: Box2I, wcs: SkyWcs, ccds: Sequence[CcdInput]
     ) -> None:
         import healsparse
-        from scipy.spatial import ConvexHull
 
         self._config = config
         self._wcs = wcs
@@ -89,8 +88,7 @@ class CcdInputMap:
         )
         patch = self._pixels_inside(np.array(bbox.corners), wcs)
         for bit, ccd in enumerate(ccds):
-            vertices = np.array(ccd.validPolygon or ccd.bbox.corners, dtype=float)
-            hull = vertices[ConvexHull(vertices).vertices]
+            hull = _convex_hull(ccd.validPolygon) if ccd.validPolygon else np.array(ccd.bbox.corners)
             self._map.set_bits_pix(np.intersect1d(patch, self._pixels_inside(hull, ccd.require_wcs())), [bit])
             self._bits.setdefault(ccd.visit, []).append(bit)
         self._pixels = MapPixels(config.nside, np.sort(self._map.valid_pixels), wcs)
@@ -150,6 +148,15 @@ class CcdInputMap:
         map_area: float = hpgeom.nside_to_pixel_area(self._config.nside)
         limit: float = self._config.bad_mask_min_coverage * map_area / area
         return limit
+
+
+def _convex_hull(polygon: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
+    """Return the vertices ``(n, 2)`` of the convex hull of a polygon."""
+    from scipy.spatial import ConvexHull
+
+    vertices = np.array(polygon, dtype=float)
+    hull: NDArray[np.float64] = vertices[ConvexHull(vertices).vertices]
+    return hull
 
 
 def _bit_metadata(ccds: Sequence[CcdInput]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -12,7 +12,7 @@ from butler.images import Box2I, CoaddPsf, Exposure, Footprint, Image, Mask, Mas
 
 from ..config import Config
 from ..detection import SourceDetectionTask
-from ..kernels.stacking import Statistic, mean_and_meanclip_stack, statistics_stack
+from ..kernels.stacking import Statistic, mean_and_meanclip_stack, new_target, statistics_stack
 from ..struct import Struct
 from ..task import Task
 from .assemble_coadd import AssembleCoaddTask
@@ -32,8 +32,10 @@ from .warp_pixels import memory_of, read_warp, read_warp_mask
 __all__ = ["SafeClipAssembleCoaddTask"]
 
 _CLIPPED = "CLIPPED"
-_COMPARISON_BYTES: Final = 28
-"""Bytes of mean, clipped mean and number of inputs of a pixel."""
+_TEMPLATE_BYTES: Final = 16
+"""Bytes of the clipped mean and number of inputs of a pixel."""
+_COMPARISON_ROWS: Final = 256
+"""Rows of which mean and clipped mean are made and compared at a time."""
 
 
 class SafeClipAssembleCoaddTask(AssembleCoaddTask):
@@ -154,21 +156,11 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         difference = MaskedImage.from_bbox(bbox, ctrl.planes)
         options = {**ctrl.stack_options(), "mask_map": self.setRejectedMaskMapping(ctrl)}
         for block in subregions(bbox, self.config.subregionSize):
-            strips = RowStrips(block, len(tempExpRefList), _COMPARISON_BYTES)
+            strips = RowStrips(block, len(tempExpRefList))
             for strip in strips:
                 warps = self.read_strip(strip, tempExpRefList, imageScalerList, None, ctrl.planes)
                 strips.note_memory(strip, memory_of(warps))
-                mean, clipped = mean_and_meanclip_stack(
-                    [warp.image.array for warp in warps],
-                    [warp.variance.array for warp in warps],
-                    [warp.mask.array for warp in warps],
-                    weightList,
-                    **options,
-                )
-                target = difference[strip]
-                np.subtract(mean.image, clipped.image, out=target.image.array)
-                np.add(mean.variance, clipped.variance, out=target.variance.array)
-                np.bitwise_or(mean.mask, clipped.mask, out=target.mask.array)
+                _write_difference(difference[strip], warps, weightList, options)
         exposure = Exposure(difference, wcs=skyInfo.wcs)
         exposure.coaddInputs = gather_coadd_inputs(tempExpRefList, weightList)
         exposure.psf = self.makePsf(exposure, tempExpRefList)
@@ -234,7 +226,7 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         """Return the clipped mean of the warps, strip by strip."""
         ctrl = self.prepareStats(planes=common_mask_planes(tempExpRefList, bbox)).ctrl
         template = MaskedImage.from_bbox(bbox, ctrl.planes)
-        strips = RowStrips(bbox, len(tempExpRefList), _COMPARISON_BYTES)
+        strips = RowStrips(bbox, len(tempExpRefList), _TEMPLATE_BYTES)
         for strip in strips:
             warps = self.read_strip(strip, tempExpRefList, imageScalerList, None, ctrl.planes)
             strips.note_memory(strip, memory_of(warps))
@@ -445,6 +437,33 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
             "footprint_fraction": area / bbox.area,
         }
         return clip_record_table(rows, meta)
+
+
+def _write_difference(
+    target: MaskedImage, warps: Sequence[MaskedImage], weights: Sequence[float], options: Mapping[str, Any]
+) -> None:
+    """Write the mean minus the clipped mean, in parts that stay in the cache until they are subtracted."""
+    n_y, n_x = target.image.array.shape
+    scratch = new_target((min(n_y, _COMPARISON_ROWS), n_x))
+    for y in range(0, n_y, _COMPARISON_ROWS):
+        rows = slice(y, min(y + _COMPARISON_ROWS, n_y))
+        image, variance, mask = target.image.array[rows], target.variance.array[rows], target.mask.array[rows]
+        other_image, other_variance, other_mask = (
+            scratch[0][: len(image)],
+            scratch[1][: len(image)],
+            scratch[2][: len(image)],
+        )
+        mean_and_meanclip_stack(
+            [warp.image.array[rows] for warp in warps],
+            [warp.variance.array[rows] for warp in warps],
+            [warp.mask.array[rows] for warp in warps],
+            weights,
+            targets=((image, variance, mask), (other_image, other_variance, other_mask)),
+            **options,
+        )
+        image -= other_image
+        variance += other_variance
+        mask |= other_mask
 
 
 _THRESHOLD_FIELDS = (
