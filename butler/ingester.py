@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from .datasets import DatasetRef, FileDataset
@@ -69,7 +70,7 @@ def ingest_files(
     staged: list[tuple[DatasetRef, StagedFile]] = []
     first: dict[str, StagedFile] = {}
     folders: dict[str, str] = {}
-    try:
+    with ExitStack() as undo:
         for dataset, refs in wanted.files:
             name = dataset.formatter
             formatter = get_formatter(name) if name else formatter_for(refs[0].datasetType.storageClass)
@@ -78,12 +79,10 @@ def ingest_files(
                 file = share_file(writer.datastore, incoming, first[dataset.path])
             else:
                 file = stage_file(writer.datastore, incoming, transfer, folders)
+                undo.callback(file.discard)
                 first[dataset.path] = file
             staged += [(ref, file) for ref in refs]
-    except BaseException:
-        for _, file in staged:
-            file.discard()
-        raise
+        undo.pop_all()
     with writer.transaction_for(file for _, file in staged) as batch:
         refs = [ref for dataset in datasets for ref in dataset.refs]
         for dataset_type in dict.fromkeys(ref.datasetType for ref in refs):

@@ -22,7 +22,7 @@ from .errors import StorageClassError
 if TYPE_CHECKING:
     from importlib import metadata
 
-__all__ = ["load_plugin", "plugin_names"]
+__all__ = ["fault_of", "load_plugin", "package_of", "plugin_names"]
 
 
 @cache
@@ -63,17 +63,16 @@ def load_plugin(group: str, name: str, kind: type) -> Any:
     if not points:
         return None
     if len(points) > 1:
-        packages = " and ".join(sorted(map(_package_of, points)))
+        packages = " and ".join(sorted(map(package_of, points)))
         raise StorageClassError(f"the packages {packages} both declare {name!r} in {group}; remove one")
     [point] = points
-    fault = f"package {_package_of(point)}: its {name!r} in {group}"
+    fault = f"package {package_of(point)}: its {name!r} in {group}"
     try:
         loaded = point.load()
         made = loaded() if isinstance(loaded, type) else loaded
     except Exception as error:
         # Whatever a stranger's module does on import is the fault of its package, and to be told as such.
-        told = " ".join(f"{type(error).__name__}: {error}".split())
-        raise StorageClassError(f"{fault} cannot be loaded: {told}") from error
+        raise StorageClassError(f"{fault} cannot be loaded: {fault_of(error)}") from error
     if not isinstance(made, kind):
         raise StorageClassError(f"{fault} is {point.value}, which is no {kind.__name__}")
     if made.name != name:  # type: ignore[attr-defined]
@@ -81,6 +80,11 @@ def load_plugin(group: str, name: str, kind: type) -> Any:
     return made
 
 
-def _package_of(point: metadata.EntryPoint) -> str:
+def package_of(point: metadata.EntryPoint) -> str:
     """Return the name of the distribution that declares an entry point."""
     return point.dist.name if point.dist is not None else "unknown"
+
+
+def fault_of(error: Exception) -> str:
+    """Return one line that says what a stranger's module has raised."""
+    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -170,18 +171,16 @@ class RepositoryConfig(BaseModel):
         """
         if self.sqlite_name and not (root / self.sqlite_name).is_file():
             raise RepositoryCorruptionError(f"the registry {root / self.sqlite_name} is gone")
-        database = self.open_database(root, writeable=writeable)
-        try:
+        with ExitStack() as undo:
+            # Nobody else can close what was not opened, and its locks would stay.
+            database = undo.enter_context(closing(self.open_database(root, writeable=writeable)))
             registry = Registry(database)
             if self.id not in (None, registry.repository_id):
                 raise RepositoryCorruptionError(
                     f"the registry {self.registry} is that of another repository: its id is "
                     f"{registry.repository_id}, but {root / CONFIG_NAME} says {self.id}"
                 )
-        except BaseException:
-            # Nobody else can close what was not opened, and its locks would stay.
-            database.close()
-            raise
+            undo.pop_all()
         return registry
 
     def make_registry(self, root: Path) -> Registry:
@@ -192,14 +191,12 @@ class RepositoryConfig(BaseModel):
         RepositoryExistsError
             Raised if the PostgreSQL schema has the tables of another repository.
         """
-        database = self.open_database(root, writeable=True)
-        try:
-            if self.sqlite_name and has_registry(database):
-                return Registry(database)
-            return Registry.create(database)
-        except BaseException:
-            database.close()
-            raise
+        with ExitStack() as undo:
+            database = undo.enter_context(closing(self.open_database(root, writeable=True)))
+            is_there = self.sqlite_name is not None and has_registry(database)
+            registry = Registry(database) if is_there else Registry.create(database)
+            undo.pop_all()
+        return registry
 
     def open_database(self, root: Path, *, writeable: bool) -> Database:
         """Connect to the database, whatever it has."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Sequence, Set
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -72,13 +72,12 @@ class DatasetWriter:
         for run in {ref.run for _, ref in expanded}:
             self.registry.check_datasets(run, [ref for _, ref in expanded if ref.run == run])
         staged: list[tuple[DatasetRef, StagedFile]] = []
-        try:
+        with ExitStack() as undo:
             for obj, ref in expanded:
-                staged.append((ref, self.datastore.stage(obj, ref, settle=False)))
-        except BaseException:
-            for _, file in staged:
-                file.discard()
-            raise
+                file = self.datastore.stage(obj, ref, settle=False)
+                undo.callback(file.discard)
+                staged.append((ref, file))
+            undo.pop_all()
         self.store(staged)
         return [ref for ref, _ in staged]
 
@@ -159,25 +158,21 @@ class DatasetWriter:
         batch = FileBatch(files)
         database = self.registry.database
         is_outermost = database.root is None
-        begun = False
-        try:
+        with ExitStack() as undo:
+            for file in batch.files:
+                undo.callback(batch.take_back, file)
             batch.publish()
             if is_outermost:
                 settle_files(batch.files)
             with database.transaction() as transaction:
                 for file in batch.files:
                     transaction.on_rollback(partial(batch.take_back, file))
-                begun = True
+                undo.pop_all()
                 yield batch
                 if not is_outermost:
                     transaction.before_commit(settle_files, batch.files)
                 for file in batch.files:
                     transaction.on_commit(file.finish)
-        except BaseException:
-            if not begun:
-                for file in batch.files:
-                    batch.take_back(file)
-            raise
 
     def verify(self, *, repair: bool, checksums: bool) -> VerifyReport:
         """Compare the registry with the files, and remove what has no counterpart if asked."""

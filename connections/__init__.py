@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         graph_summary,
         plan_lines,
         quanta_lines,
+        task_summaries,
         workflow_dot,
         workflow_lines,
         workflow_mermaid,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from .pipeline_config import Overrides
     from .pipeline_node import PipelineTaskNode
     from .pipeline_view import to_mermaid, to_svg, to_text
+    from .quanta_adjuster import QuantaAdjuster
     from .quantum import Quantum
     from .resolving import ExistingOutputs
     from .run_collections import RunCollections
@@ -70,6 +72,7 @@ else:
                 "graph_summary",
                 "plan_lines",
                 "quanta_lines",
+                "task_summaries",
                 "workflow_dot",
                 "workflow_lines",
                 "workflow_mermaid",
@@ -81,6 +84,7 @@ else:
             "pipeline_config": ["Overrides"],
             "pipeline_node": ["PipelineTaskNode"],
             "pipeline_view": ["to_mermaid", "to_svg", "to_text"],
+            "quanta_adjuster": ["QuantaAdjuster"],
             "quantum": ["Quantum"],
             "resolving": ["ExistingOutputs"],
             "written_types": ["unregistered"],
@@ -116,6 +120,7 @@ __all__ = [
     "PipelineTaskConnections",
     "PipelineTaskNode",
     "PrerequisiteInput",
+    "QuantaAdjuster",
     "Quantum",
     "QuantumGraph",
     "QuantumGraphError",
@@ -133,6 +138,7 @@ __all__ = [
     "read_overrides",
     "save_graph",
     "save_with_run",
+    "task_summaries",
     "to_mermaid",
     "to_svg",
     "to_text",

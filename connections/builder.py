@@ -8,7 +8,7 @@ from typing import Any
 
 from butler import Butler, DataCoordinate
 from butler.errors import EmptyQueryResultError, MissingDatasetTypeError
-from butler.registry.collecting import without_collection
+from butler.registry import without_collection
 
 from .dataset_lookup import DatasetLookup
 from .drafting import Drafter
@@ -38,6 +38,8 @@ def build_graph(
     clobber_outputs: bool = False,
     dataset_query_constraint: Sequence[str] = ("all",),
     data_ids: Sequence[Sequence[DataCoordinate]] = (),
+    retained_dataset_types: Sequence[str] | None = None,
+    prune_unanchored_quanta: bool = False,
 ) -> QuantumGraph:
     """Plan what a pipeline has to do.
 
@@ -69,6 +71,13 @@ def build_graph(
         lack another input are dropped later.
     data_ids
         Tables of data IDs among which those of the graph must be, each of one group of dimensions.
+    retained_dataset_types
+        Patterns, with ``*`` and ``?``, of the dataset types whose outputs are kept for good; None for all.
+        What a quantum that has succeeded has not of a kept type it has never made, and what comes after it
+        does without. Others may have been removed since: where a quantum that is to run needs them, those
+        that make them run again.
+    prune_unanchored_quanta
+        Whether to leave out quanta none of whose outputs is kept for good, or read by another quantum.
 
     Raises
     ------
@@ -88,12 +97,16 @@ def build_graph(
     unregistered((kind for node in pipeline.nodes for kind in node.dataset_types), butler)
     query = GraphQuery(where, bind, data_ids, tuple(dataset_query_constraint))
     done_in = [*([run] if skip_existing else []), *skip_existing_in]
-    policy = ExistingOutputs(done_in, clobber_outputs)
+    policy = ExistingOutputs(
+        done_in,
+        clobber_outputs,
+        retained=retained_dataset_types,
+        prune_unanchored=prune_unanchored_quanta,
+    )
     with without_collection():
         drafts, dropped = _drafted(pipeline, butler, collections, run, query)
         resolution = Resolution(pipeline, run, DatasetLookup(butler), policy)
-        for node in pipeline.nodes:
-            resolution.add(node, drafts.get(node.label, []))
+        resolution.add(drafts)
         dropped += resolution.dropped
         if not resolution.quanta and not any(resolution.n_skipped.values()):
             empty = EmptyQuantumGraphError(f"nothing to do: {_reasons(dropped)}")

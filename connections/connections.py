@@ -26,6 +26,8 @@ from .errors import ConnectionsError, MissingPrerequisiteError, NoWorkFound, Sca
 if TYPE_CHECKING:
     from butler import DataCoordinate, DatasetRef
 
+    from .quanta_adjuster import QuantaAdjuster
+
 __all__ = ["Adjustable", "PipelineTaskConnections"]
 
 _Kind = TypeVar("_Kind", bound=BaseConnection)
@@ -33,9 +35,10 @@ Adjustable = Mapping[str, tuple[DimensionedConnection, Collection["DatasetRef"]]
 """Datasets of a quantum by connection, with the connections."""
 _RESERVED: Final = frozenset(
     {
-        "adjustQuantum", "all", "allConnections", "defaultTemplates", "deprecatedTemplates", "dimensions",
-        "for_config", "initInputs", "initOutputs", "inputs", "known_names", "outputs", "prerequisiteInputs",
-        "renamed", "replaced", "without",
+        "adjustQuantum", "adjust_all_quanta", "all", "allConnections", "defaultTemplates",
+        "deprecatedTemplates", "dimensions", "for_config", "getSpatialBoundsConnections",
+        "getTemporalBoundsConnections", "initInputs", "initOutputs", "inputs", "known_names", "outputs",
+        "prerequisiteInputs", "renamed", "replaced", "without",
     }
 )  # fmt: skip
 """What connections have besides connections."""
@@ -241,6 +244,34 @@ class PipelineTaskConnections(BaseModel):
                 raise NoWorkFound(f"{what}; it needs {connection.minimum}")
             raise MissingPrerequisiteError(f"{what}; {connection.minimum} must exist before anything runs")
         return {}, {}
+
+    def adjust_all_quanta(self, adjuster: QuantaAdjuster) -> None:
+        """Change the quanta of the whole task when a graph is built; override to remove some, or move inputs.
+
+        It is called once for those that were not done before, and `adjustQuantum` after it for each that is
+        left. A saved graph is not asked again.
+
+        Parameters
+        ----------
+        adjuster
+            Its quanta.
+        """
+
+    def getSpatialBoundsConnections(self) -> Collection[str]:
+        """Return the inputs and outputs that also say where on the sky a quantum looks for prerequisites.
+
+        Prerequisites with pixels of the sky, such as reference stars, are then looked up for their data IDs,
+        too: override where the quantum has no region of its own, or one that is smaller than its inputs.
+        """
+        return ()
+
+    def getTemporalBoundsConnections(self) -> Collection[str]:
+        """Return the inputs and outputs that also say when calibrations of a quantum have to be valid.
+
+        These are then looked up for the time of each of their data IDs, too: override where the quantum has
+        no time of its own.
+        """
+        return ()
 
     def all(self) -> Iterator[tuple[str, DimensionedConnection]]:
         """Iterate over ``(field, connection)`` of those that quanta have and that are switched on."""

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from butler import Butler, DataCoordinate, DatasetRef, DatasetType
-from butler.dimensions import DimensionGroup
-from butler.dimensions.shared_records import picker
+from butler.dimensions import DimensionGroup, picker
 from butler.errors import MissingCollectionError, MissingDatasetTypeError
-from butler.registry import DatasetSearch, QuerySpec, Where
-from butler.registry.conditions import Column
+from butler.registry import Column, DatasetSearch, QuerySpec, Where
 from butler.registry.queries import KeyTable, Output
 from butler.registry.queries.first_valid import first_valid
 
-__all__ = ["DatasetLookup"]
+from .data_id_rows import Key
 
-Key = tuple[Any, ...]
+__all__ = ["DatasetLookup"]
 
 
 class DatasetLookup:

@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 
-from butler import Butler, DataCoordinate, DatasetRef
+from butler import Butler, DataCoordinate, DatasetRef, DatasetType
 from butler.datasets import make_dataset_id
 from butler.dimensions import UNIVERSE, DimensionGroup
 
+from .bounds import DataIdBounds
 from .connection_types import DimensionedConnection, Input, Output, PrerequisiteInput
 from .data_id_rows import DataIdRows, Key
 from .dataset_lookup import DatasetLookup
@@ -67,8 +68,9 @@ class Drafter:
         inputs = {
             name: self._inputs(connection, data_ids) for name, connection in node.connections.inputs.items()
         }
+        bounds = DataIdBounds(self._butler, node, {**inputs, **outputs})
         inputs |= {
-            name: self._prerequisites(connection, data_ids)
+            name: self._prerequisites(connection, data_ids, bounds)
             for name, connection in node.connections.prerequisiteInputs.items()
         }
         return [
@@ -93,11 +95,7 @@ class Drafter:
             if search is None:
                 return {}
             registered = search.registered.type
-            if registered.dimensions != UNIVERSE.conform(connection.dimensions):
-                raise QuantumGraphError(
-                    f"{name!r} has the dimensions {registered.dimensions} in the repository, "
-                    f"not {', '.join(connection.dimensions)} as a task declares"
-                )
+            _check_declaration(connection, registered)
             if search.calibrations:
                 return _as_declared(connection, self._lookup.related(name, self._collections, data_ids))
             own = self._rows.distinct(registered.dimensions)
@@ -108,12 +106,14 @@ class Drafter:
                 self._tables[name] = self._lookup.at(name, self._collections, keys)
         return self._together(group, connection, self._tables[name])
 
-    def _prerequisites(self, connection: PrerequisiteInput, data_ids: Sequence[DataCoordinate]) -> _OfQuanta:
+    def _prerequisites(
+        self, connection: PrerequisiteInput, data_ids: Sequence[DataCoordinate], bounds: DataIdBounds
+    ) -> _OfQuanta:
         """Return the datasets of a prerequisite."""
         find = connection.lookupFunction
         if find is None:
             name = parent_name(connection)
-            return _as_declared(connection, self._lookup.related(name, self._collections, data_ids))
+            return _as_declared(connection, bounds.related(name, self._collections, data_ids))
         registry = self._butler.registry
         kind = dataset_type(connection)
         return {
@@ -133,6 +133,22 @@ class Drafter:
             if ref is not None:
                 found[key].append(ref)
         return _as_declared(connection, found)
+
+
+def _check_declaration(connection: Input, registered: DatasetType) -> None:
+    """Refuse an input that is not what the repository has, and cannot be had of it."""
+    name = registered.name
+    if registered.dimensions != UNIVERSE.conform(connection.dimensions):
+        raise QuantumGraphError(
+            f"{name!r} has the dimensions {registered.dimensions} in the repository, "
+            f"not {', '.join(connection.dimensions)} as a task declares"
+        )
+    declared = dataset_type(connection).storageClass
+    if connection.name == name and not declared.can_convert(registered.storageClass):
+        raise QuantumGraphError(
+            f"{name!r} is a {registered.storageClass_name} in the repository, "
+            f"which cannot be had as a {declared.name}, as a task declares"
+        )
 
 
 def _as_declared(connection: DimensionedConnection, found: _OfQuanta) -> _OfQuanta:

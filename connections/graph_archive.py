@@ -94,7 +94,7 @@ class GraphHeader(_Part):
     """What is known of a graph without its quanta.
 
     `program` and `universe` are the versions of this package and of the dimensions, `repository` is the
-    number of the repository; `types` are dataset types as `DatasetType.to_simple` has them.
+    UUID of the repository; `types` are dataset types as `DatasetType.to_simple` has them.
     """
 
     format: Literal["coadd-butler quantum graph"] = FORMAT

@@ -5,11 +5,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain, islice, repeat
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from butler import DataCoordinate, DatasetRef, DatasetType
 from butler.dimensions import UNIVERSE, DimensionGroup
 
+from .data_id_rows import Key
 from .errors import GraphFileError
 from .graph_archive import BlockDatasets, DatasetColumns, Edges, QuantaColumns, TaskEntry, ValueColumn
 from .quantum import Quantum
@@ -18,7 +19,8 @@ __all__ = ["as_block", "as_quanta", "matching_places"]
 
 _WIDTH: Final = 16
 """Bytes of a UUID."""
-_Key = tuple[Any, ...]
+_Known = dict[str, dict[bytes, tuple[int, DatasetRef]]]
+"""Datasets with their numbers, by type and UUID."""
 
 
 def as_block(quanta: Sequence[Quantum]) -> tuple[QuantaColumns, BlockDatasets]:
@@ -27,7 +29,7 @@ def as_block(quanta: Sequence[Quantum]) -> tuple[QuantaColumns, BlockDatasets]:
         ids=b"".join(quantum.id.bytes for quantum in quanta),
         values=_columns([quantum.dataId for quantum in quanta]),
     )
-    known: dict[str, dict[uuid.UUID, tuple[int, DatasetRef]]] = {}
+    known: _Known = {}
     inputs = {name: _edges([quantum.inputs[name] for quantum in quanta], known) for name in quanta[0].inputs}
     outputs = {name: _edges([q.outputs[name] for q in quanta], known) for name in quanta[0].outputs}
     types = {
@@ -36,14 +38,12 @@ def as_block(quanta: Sequence[Quantum]) -> tuple[QuantaColumns, BlockDatasets]:
     return described, BlockDatasets(types=types, inputs=inputs, outputs=outputs)
 
 
-def _edges(
-    groups: Sequence[tuple[DatasetRef, ...]], known: dict[str, dict[uuid.UUID, tuple[int, DatasetRef]]]
-) -> Edges:
+def _edges(groups: Sequence[tuple[DatasetRef, ...]], known: _Known) -> Edges:
     """Return the datasets of one connection; those that are not known yet get a number."""
     places = []
     for ref in chain.from_iterable(groups):
         numbered = known.setdefault(ref.datasetType.name, {})
-        place, _ = numbered.setdefault(ref.id, (len(numbered), ref))
+        place, _ = numbered.setdefault(ref.id_bytes, (len(numbered), ref))
         places.append(place)
     is_simple = places == list(range(len(places)))
     return Edges(counts=[len(refs) for refs in groups], places=None if is_simple else places)
@@ -52,7 +52,7 @@ def _edges(
 def _dataset_columns(refs: Sequence[DatasetRef]) -> DatasetColumns:
     runs = {run: i for i, run in enumerate(dict.fromkeys(ref.run for ref in refs))}
     return DatasetColumns(
-        ids=b"".join(ref.id.bytes for ref in refs),
+        ids=b"".join(ref.id_bytes for ref in refs),
         runs=list(runs),
         run=[runs[ref.run] for ref in refs],
         values=_columns([ref.dataId for ref in refs]),
@@ -180,7 +180,7 @@ def _groups(edges: Edges, refs: Sequence[DatasetRef], n_quanta: int) -> list[tup
 def _data_ids(columns: Sequence[ValueColumn], dimensions: DimensionGroup, count: int) -> list[DataCoordinate]:
     named = _named_columns(columns, dimensions, count)
     n_required = len(dimensions.required)
-    nothing: Iterable[_Key] = repeat((), count)
+    nothing: Iterable[Key] = repeat((), count)
     values = zip(*columns[:n_required], strict=True) if n_required else nothing
     if len(named) == n_required and dimensions.implied:
         return [DataCoordinate(dimensions, row) for row in values]
@@ -214,5 +214,5 @@ def _type(types: Mapping[str, DatasetType], name: str) -> DatasetType:
     return types[name] if name in types else _fail(f"it does not say what {name!r} is")
 
 
-def _fail(reason: str) -> Any:
+def _fail(reason: str) -> NoReturn:
     raise GraphFileError(reason)

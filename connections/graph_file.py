@@ -7,7 +7,7 @@ import uuid
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
@@ -52,13 +52,11 @@ class GraphFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with self._told():
-            self._archive = zipfile.ZipFile(path)
-        try:
+        with ExitStack() as undo:
+            with self._told():
+                self._archive = undo.enter_context(zipfile.ZipFile(path))
             self.header = self._read_header()
-        except BaseException:
-            self._archive.close()
-            raise
+            undo.pop_all()
 
     def __enter__(self) -> Self:
         return self

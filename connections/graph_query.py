@@ -10,8 +10,7 @@ from typing import Any, Final
 from butler import Butler, DataCoordinate
 from butler.dimensions import UNIVERSE, DimensionGroup
 from butler.errors import EmptyQueryResultError, InvalidQueryError, did_you_mean
-from butler.registry import DatasetSearch, QuerySpec
-from butler.registry.conditions import Column
+from butler.registry import Column, DatasetSearch, QuerySpec
 from butler.registry.queries import KeyTable, Output
 
 from .data_id_rows import DataIdRows, Fields, Key
@@ -149,14 +148,14 @@ def _with_implied(
     butler: Butler, dimensions: DimensionGroup, rows: list[Key], datasets: Mapping[str, Fields]
 ) -> DataIdRows:
     """Return rows with implied values, which are looked up once for each visit, and not for each row."""
-    drivers = UNIVERSE.conform(name for name in dimensions.required if UNIVERSE[name].implies).required
-    made = DataIdRows(dimensions, rows, {(): ()}, drivers, datasets)
+    plain = DataIdRows(dimensions, rows, {(): ()}, (), datasets)
     if not dimensions.implied:
-        return DataIdRows(dimensions, rows, {(): ()}, (), datasets)
-    keys = list(dict.fromkeys(made.keys(drivers)))
+        return plain
+    drivers = UNIVERSE.conform(name for name in dimensions.required if UNIVERSE[name].implies).required
+    keys = list(dict.fromkeys(plain.keys(drivers)))
     spec = QuerySpec(UNIVERSE.conform(drivers), given=(KeyTable(drivers, keys, exist=True),))
     found = butler.registry.queries.rows(spec, Output((*drivers, *dimensions.implied)))
     implied = {row[: len(drivers)]: row[len(drivers) :] for row in found}
     if len(implied) < len(keys):
-        rows = [row for row, key in zip(rows, made.keys(drivers), strict=True) if key in implied]
+        rows = [row for row, key in zip(rows, plain.keys(drivers), strict=True) if key in implied]
     return DataIdRows(dimensions, rows, implied, drivers, datasets)

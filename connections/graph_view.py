@@ -16,6 +16,7 @@ __all__ = [
     "graph_summary",
     "plan_lines",
     "quanta_lines",
+    "task_summaries",
     "workflow_dot",
     "workflow_lines",
     "workflow_mermaid",
@@ -57,7 +58,7 @@ def workflow_dot(quanta: Sequence[Quantum]) -> str:
     numbers = {quantum.id: number for number, quantum in enumerate(quanta)}
     lines = ["digraph quanta {", "    node [shape=box];"]
     lines += [
-        f'    q{number} [label="{_label(quantum, chr(92) + "n")}"];' for number, quantum in enumerate(quanta)
+        f'    q{number} [label="{_label(quantum, _NEWLINE)}"];' for number, quantum in enumerate(quanta)
     ]
     for quantum, before in _dependencies(quanta):
         lines += [f"    q{numbers[other]} -> q{numbers[quantum.id]};" for other in before]
@@ -103,22 +104,13 @@ def graph_summary(
     n_skipped, dropped
         What is not in it.
     """
-    tasks: dict[str, dict[str, Any]] = {}
-    for quantum in quanta:
-        entry = tasks.setdefault(
-            quantum.label,
-            {"taskLabel": quantum.label, "numQuanta": 0, "numInputs": Counter(), "numOutputs": Counter()},
-        )
-        entry["numQuanta"] += 1
-        entry["numInputs"].update(ref.datasetType.name for ref in quantum.input_refs())
-        entry["numOutputs"].update(ref.datasetType.name for ref in quantum.output_refs())
     return {
         "cmdLine": command,
         "creationUTC": datetime.now(UTC).isoformat(timespec="seconds"),
         "inputCollection": list(place.inputs),
         "outputCollection": place.chain,
         "outputRun": place.run,
-        "qgraphTaskSummaries": tasks,
+        "qgraphTaskSummaries": task_summaries(quanta),
         "numSkipped": dict(n_skipped or {}),
         "dropped": [
             {
@@ -130,6 +122,20 @@ def graph_summary(
             for entry in dropped
         ],
     }
+
+
+def task_summaries(quanta: Iterable[Quantum]) -> dict[str, dict[str, Any]]:
+    """Return numbers of quanta, inputs and outputs by task, under the names that LSST has for them."""
+    tasks: dict[str, dict[str, Any]] = {}
+    for quantum in quanta:
+        entry = tasks.setdefault(
+            quantum.label,
+            {"taskLabel": quantum.label, "numQuanta": 0, "numInputs": Counter(), "numOutputs": Counter()},
+        )
+        entry["numQuanta"] += 1
+        entry["numInputs"].update(ref.datasetType.name for ref in quantum.input_refs())
+        entry["numOutputs"].update(ref.datasetType.name for ref in quantum.output_refs())
+    return tasks
 
 
 def _dependencies(quanta: Sequence[Quantum]) -> Iterator[tuple[Quantum, list[uuid.UUID]]]:

@@ -42,7 +42,7 @@ def save_graph(graph: QuantumGraph, path: Path, place: RunCollections, repositor
     place
         Where its outputs go.
     repository
-        Number of the repository that it was made for, ``butler.registry.repository_id``.
+        UUID of the repository that it was made for, ``butler.registry.repository_id``.
 
     Raises
     ------

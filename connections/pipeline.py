@@ -13,7 +13,7 @@ import yaml
 from butler import ButlerUserError, DatasetType
 
 from .camera_config import camera_folders
-from .connection_types import InitInput, InitOutput, Input, Output
+from .connection_types import InitInput, InitOutput, Input, Output, PrerequisiteInput
 from .contract import Contract
 from .errors import PipelineError
 from .pipeline_config import Overrides, configure_tasks
@@ -244,13 +244,25 @@ def _ordered(nodes: Sequence[PipelineTaskNode]) -> tuple[PipelineTaskNode, ...]:
 
 
 def _check_definitions(nodes: Sequence[PipelineTaskNode]) -> None:
-    """Refuse tasks that disagree about a dataset type."""
+    """Refuse tasks that disagree about a dataset type.
+
+    Who reads one may want it as another storage class, if what the writer makes can be had so.
+    """
+    declared = [(node, c) for node in nodes for c in node.connections.allConnections.values()]
+    written = [(node, c) for node, c in declared if isinstance(c, Output | InitOutput)]
+    read = [(node, c) for node, c in declared if not isinstance(c, Output | InitOutput) and "." not in c.name]
+    makers = {connection.name for _, connection in written}
     known: dict[str, tuple[str, DatasetType]] = {}
-    for node in nodes:
-        for connection in node.connections.allConnections.values():
-            if "." in connection.name and not isinstance(connection, Output | InitOutput):
-                continue
-            found = dataset_type(connection)
-            label, first = known.setdefault(connection.name, (node.label, found))
-            if first != found:
-                raise PipelineError(f"{label} has <{first}>, {node.label} has <{found}>")
+    for node, connection in (*written, *read):
+        found = dataset_type(connection)
+        label, first = known.setdefault(connection.name, (node.label, found))
+        if first != found and not (
+            isinstance(connection, Input | PrerequisiteInput)
+            and _differ_in_storage_class_alone(first, found)
+            and (first.name not in makers or found.storageClass.can_convert(first.storageClass))
+        ):
+            raise PipelineError(f"{label} has <{first}>, {node.label} has <{found}>")
+
+
+def _differ_in_storage_class_alone(first: DatasetType, second: DatasetType) -> bool:
+    return (first.dimensions, first.isCalibration) == (second.dimensions, second.isCalibration)

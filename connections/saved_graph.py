@@ -81,8 +81,7 @@ def load_graph(
     by_label: dict[str, list[Quantum]] = {label: [] for label in chosen.labels}
     for quantum in found:
         by_label[quantum.label].append(quantum)
-    for node in chosen.nodes:
-        resolution.add(node, by_label[node.label])
+    resolution.add(by_label)
     if not resolution.quanta and not any(resolution.n_skipped.values()):
         raise EmptyQuantumGraphError(f"nothing to do: {'; '.join(map(str, resolution.dropped))}")
     graph = resolution.graph(resolution.dropped)

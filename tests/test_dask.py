@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ S = QuantumStatus
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """Return the scheduler of a cluster of two workers."""
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
         yield cluster.scheduler_address
 
 
@@ -32,10 +33,14 @@ def butler(tmp_path: Path) -> Butler:
 
 
 def execute(
-    butler: Butler, executor: DaskExecutor, ways: dict[int, str], folder: Path | None = None
+    butler: Butler,
+    executor: DaskExecutor,
+    ways: dict[int, str],
+    folder: Path | None = None,
+    memory: int | None = None,
 ) -> RunReport:
     graph = build_graph(trying_pipeline(ways, folder, and_sum=True), butler, collections=["in"], run="out")
-    return run_graph(graph, butler, executor=executor, options=RunOptions(retries=0))
+    return run_graph(graph, butler, executor=executor, options=RunOptions(retries=0, memory=memory))
 
 
 def statuses(report: RunReport) -> list[QuantumStatus]:
@@ -65,12 +70,48 @@ def test_a_quantum_that_takes_too_long(butler: Butler, address: str, tmp_path: P
     assert butler.verify().is_clean
 
 
+def test_a_quantum_that_stops_its_worker_altogether(butler: Butler, address: str) -> None:
+    """One that lets no other thread run is ended, too, told as what it is, and not run once more."""
+    report = execute(butler, DaskExecutor(address, timeout=4.0), {3: "hold"})
+    assert statuses(report) == [S.SUCCEEDED, S.SUCCEEDED, S.TIMED_OUT, S.SUCCEEDED, S.BLOCKED]
+    assert butler.verify().is_clean
+
+
+def test_memory_of_a_quantum_on_a_cluster(butler: Butler, address: str) -> None:
+    """What takes more than it may fails alone, and its worker lives on."""
+    report = execute(butler, DaskExecutor(address), {1: "hoard"}, memory=300 * 10**6)
+    assert statuses(report) == [S.OUT_OF_MEMORY, S.SUCCEEDED, S.SUCCEEDED, S.SUCCEEDED, S.BLOCKED]
+    assert butler.verify().is_clean
+
+
 def test_workers_that_cannot_be_used(butler: Butler) -> None:
     """Several quanta in one process are refused, and so is a scheduler that is not there."""
     with (
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=2, dashboard_address=None, processes=False
+            n_workers=1, threads_per_worker=2, dashboard_address=":0", processes=False
         ) as cluster,
         pytest.raises(WorkerError, match="nthreads 1"),
     ):
         execute(butler, DaskExecutor(cluster.scheduler_address), {})
+
+
+def test_a_cluster_whose_workers_come_late(
+    butler: Butler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A run waits for workers, and says so."""
+    monkeypatch.setattr("tasks.execution.dask_executor._ALONE_S", 0.2)
+    with distributed.LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=":0") as cluster:
+        bringing = threading.Timer(1.0, cluster.scale, [1])
+        bringing.start()
+        report = execute(butler, DaskExecutor(cluster.scheduler_address), {})
+        bringing.join()
+    assert report.succeeded
+    assert "has had no workers" in caplog.text
+
+
+def test_a_cluster_of_the_run_whose_workers_are_gone(butler: Butler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody could bring new ones: the run ends with an error, and what it began is swept away."""
+    monkeypatch.setattr("tasks.execution.dask_executor._ALONE_S", 0.2)
+    with pytest.raises(WorkerError, match="have died"):
+        execute(butler, DaskExecutor(processes=0), {})
+    assert butler.verify().is_clean

@@ -140,6 +140,18 @@ def test_uuids_can_follow_from_what_a_dataset_is() -> None:
     assert DatasetRef(CALEXP, KEY, "r").id.version == 7
 
 
+def test_a_uuid_may_come_as_its_bytes() -> None:
+    """A ref that was made of 16 bytes has the same UUID as one that was made of it, asked in any order."""
+    data_id = DataCoordinate.standardize({"instrument": "CAM"})
+    kind = DatasetType("camera", ("instrument",), "StructuredDataDict")
+    one = DatasetRef(kind, data_id, "run")
+    [other] = DatasetRef.from_parts(kind, [data_id], ["run"], [one.id.bytes])
+    assert other.id_bytes == one.id_bytes == one.id.bytes
+    assert other == one
+    assert other.id.is_safe is uuid.SafeUUID.unknown
+    assert (other.id, other.id_bytes) == (one.id, one.id_bytes)
+
+
 def test_files_hold_datasets_of_one_run() -> None:
     """A file is one dataset or several, but of one run."""
     assert FileDataset("a.fits", REF).refs == (REF,)

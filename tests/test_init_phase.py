@@ -28,6 +28,7 @@ from connections import (
 )
 from tasks.cli import main
 from tasks.config import Config, PipelineTaskConfig
+from tasks.errors import TaskError
 from tasks.execution import InitOptions, make_task, prepare_run, run_graph
 from tasks.records import schema_differences
 from tasks.struct import Struct
@@ -271,7 +272,7 @@ def test_nothing_is_written_without_leave(butler: Butler) -> None:
 def test_a_task_that_forgets_its_init_output_is_told(butler: Butler, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message names class and attribute."""
     monkeypatch.setattr(MeasureTask, "__init__", PipelineTask.__init__)
-    with pytest.raises(AttributeError, match="MeasureTask has no attribute 'outputSchema'"):
+    with pytest.raises(TaskError, match="MeasureTask has no attribute 'outputSchema'"):
         prepare_run(plan(butler, "measure"), butler)
 
 

@@ -342,7 +342,7 @@ def test_a_pipeline_is_saved_and_drawn() -> None:
     [
         ((), 2, "give -p PIPELINE, or tasks with -t"),
         (("-p", "base.yaml", "--show", "confg"), 2, "--show takes"),
-        (("-p", "base.yaml", "--show", "history"), 2, "history=GLOB"),
+        (("-p", "base.yaml", "--show", "history"), 2, "history=[LABEL::]GLOB, not"),
         (("-p", "base.yaml", "--delete", "duble"), 1, "did you mean 'double'"),
         (("-p", "base.yaml", "-c", "sum:doCount"), 2, "write -c"),
         (("-p", "base.yaml", "-C", "sum"), 2, "write -C"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import pstats
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -184,6 +186,58 @@ def test_limits_and_summary(repo: Path) -> None:
     }
     assert by_status["skipped"]["taskLabel"] == "sum"
     assert by_status["success"]["wallTime"] > 0
+
+
+def test_a_debugger_stops_where_a_quantum_failed(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--pdb takes pdb, or a module that debugs in its own way; the run goes on after it."""
+    monkeypatch.syspath_prepend(".")
+    Path("debugs.py").write_text(
+        "import sys, traceback\n"
+        "def post_mortem(trace):\n"
+        "    print('at', traceback.extract_tb(trace)[-1].name, file=sys.stderr)\n"
+    )
+    words = ("-i", "in", "-c", "double:fail=[2]", "--output-run")
+    result = run(*words, "o", "--pdb", "debugs")
+    assert result.exit_code == 1
+    assert result.stderr.count("at run\n") == 1
+    assert "3 of 5 quanta succeeded" in result.stderr
+    stopped: list[Any] = []
+    monkeypatch.setattr("pdb.post_mortem", stopped.append)
+    assert run(*words, "p", "--pdb").exit_code == 1
+    assert [type(trace).__name__ for trace in stopped] == ["traceback"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--pdb", "-j", "2", "--timeout", "9"), "with -j, --timeout they run in others"),
+        (("--pdb", "--executor", "dask"), "with --executor dask"),
+        (("--pdb", "no_such_module"), "is no module with a debugger's post_mortem"),
+        (("--pdb", "json"), "is no module with a debugger's post_mortem"),
+        (("--start-method", "fork"), "'forkserver', 'spawn'"),
+        (("--scheduler", "tcp://here:1"), "--scheduler needs --executor dask"),
+        (("-n", "1", "--enable-implicit-threading"), "give one of them"),
+    ],
+)
+def test_options_of_execution_that_cannot_be(repo: Path, words: tuple[str, ...], message: str) -> None:
+    """What could not be done is refused before anything is written."""
+    before = snapshot(repo)
+    assert message in error("-i", "in", "--output-run", "o", *words)
+    assert snapshot(repo) == before
+
+
+def test_a_profile_of_the_quanta(repo: Path) -> None:
+    """--profile sees what quanta do in this process."""
+    assert run("-i", "in", "--output-run", "o", "--profile", "profile").exit_code == 0
+    functions = {name for _, _, name in pstats.Stats("profile").stats}  # type: ignore[attr-defined]
+    assert {"run_graph", "runQuantum"} <= functions
+
+
+def test_workers_that_are_spawned(repo: Path) -> None:
+    """Each is an interpreter of its own; they do the same."""
+    result = run("-i", "in", "--output-run", "o", "-j", "2", "--start-method", "spawn", "-d", "visit = 1")
+    assert result.exit_code == 0, result.output
+    assert total(repo, "o") == 20
 
 
 @pytest.mark.parametrize("amount", ["much", "0", "3 furlongs"])

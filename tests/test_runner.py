@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from toy_pipeline import VISITS, make_toy_repo, toy_pipeline
 
-from butler import Butler
+from butler import Butler, DatasetRef
 from butler.errors import ConflictingDefinitionError
 from connections import OutputExistsError, build_graph
 from tasks.execution import QuantumStatus, RunOptions, RunReport, run_graph
@@ -117,3 +117,43 @@ def test_run_needs_a_process(butler: Butler) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         execute(butler, 0)
     assert "out" not in butler.collections.query("*")
+
+
+def test_what_a_dead_coordinator_left_goes_when_the_run_is_resumed(butler: Butler, tmp_path: Path) -> None:
+    """Files without rows of the quanta that run again are removed, whatever name they had got."""
+    mended = tmp_path / "mended"
+    execute(butler, failUntil={str(mended): 2})
+    for ref in refs_of(butler, 1, 2):
+        # A worker that was killed while it wrote, and a coordinator that was killed before its commit.
+        butler.datastore.stage({"value": 0}, ref)
+        butler.datastore.stage({"value": 0}, ref).publish()
+    assert len(butler.verify().orphans) == 6
+    mended.touch()
+    assert execute(butler, resume=True, failUntil={str(mended): 2}).succeeded
+    # Visit 1 was done, and nobody looks after it.
+    orphans = [str(orphan) for orphan in butler.verify().orphans]
+    assert len(orphans) == 3
+    assert len(orphans) == 3
+    assert all("doubled_Cam_i_Cam-i_1_" in orphan for orphan in orphans)
+    assert butler.get("total", instrument="Cam", collections="out") == {"value": 200}
+
+
+def test_what_has_a_row_is_not_swept_away(butler: Butler) -> None:
+    """Of a file that is registered the second name alone goes, which its writer had no time to remove."""
+    execute(butler)
+    refs = butler.query_datasets("doubled", "out")
+    records = butler.registry.files.get([ref.id for ref in refs])
+    assert all(butler.datastore.condemn(record) for record in records.values())
+    assert len(butler.verify().orphans) == len(VISITS)
+    assert butler.datastore.sweep(refs[:1]) == 0
+    assert len(butler.verify().orphans) == len(VISITS)
+    assert butler.datastore.sweep(refs, butler.registry.files.taken) == 0
+    assert butler.verify().is_clean
+
+
+def refs_of(butler: Butler, *visits: int) -> list[DatasetRef]:
+    """Return new datasets of visits, as the quanta of a graph have them."""
+    kind = butler.registry.getDatasetType("doubled")
+    return butler.registry.expanded(
+        [DatasetRef(kind, {"instrument": "Cam", "visit": visit}, "out") for visit in visits]
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -18,7 +19,7 @@ from trust_scale import SEED, count
 
 from butler import Butler
 from connections import build_graph
-from tasks.execution import QuantumReport, RunListener, RunOptions, run_graph
+from tasks.execution import QuantumReport, QuantumStatus, RunListener, RunOptions, run_graph
 
 pytestmark = pytest.mark.trust
 
@@ -118,11 +119,7 @@ def test_workers_and_the_coordinator_are_killed(tmp_path: Path, record_property:
     make_toy_repo(root, range(1, N_VISITS + 1)).close()
     chance = random.Random(SEED)
     coordinator = start(root)
-    kills = 0
-    for _ in kill_workers(coordinator, chance):
-        kills += 1
-        if kills == N_KILLS // 2 or kills >= N_KILLS:
-            break
+    kills = sum(1 for _ in itertools.islice(kill_workers(coordinator, chance), N_KILLS // 2))
     assert coordinator.poll() is None, "the run was over before its workers were killed"
     workers = workers_of(coordinator.pid)
     coordinator.kill()
@@ -132,9 +129,9 @@ def test_workers_and_the_coordinator_are_killed(tmp_path: Path, record_property:
         time.sleep(0.05)
     assert not any(_leads(pid) for pid in workers), "workers outlive their coordinator"
     again = start(root)
-    kills += sum(1 for _ in kill_workers(again, chance))
-    assert again.returncode == 0
-    assert kills >= N_KILLS
+    kills += sum(1 for _ in itertools.islice(kill_workers(again, chance), N_KILLS - kills))
+    assert kills == N_KILLS, "the run was over before"
+    assert again.wait() == 0
     record_property("kills of workers", kills)
     record_property("kills of the coordinator", 1)
     record_property("quanta", 2 * N_VISITS + 1)
@@ -144,6 +141,8 @@ def test_workers_and_the_coordinator_are_killed(tmp_path: Path, record_property:
 def test_workers_of_dask_are_killed(tmp_path: Path, record_property: Record) -> None:
     """Dask's workers die, too, whenever some quanta have ended, and its nannies start others."""
     distributed = pytest.importorskip("distributed")
+    import dask
+
     from tasks.execution.dask_executor import DaskExecutor
 
     root = tmp_path / "repo"
@@ -152,13 +151,19 @@ def test_workers_of_dask_are_killed(tmp_path: Path, record_property: Record) -> 
     chance = random.Random(SEED)
     step = len(graph.quanta) // (N_DASK_KILLS + 1)
     ended = kills = 0
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    # A cluster of this machine gives a nanny up whose worker, killed again and again, is not back in time.
+    patience = dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"})
+    with (
+        patience,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
+    ):
 
         def kill_sometimes(_: QuantumReport) -> None:
             nonlocal ended, kills
             ended += 1
             processes = [nanny.process for nanny in cluster.workers.values() if nanny.process is not None]
-            living = [process.pid for process in processes if process.pid]
+            # A nanny whose process dies before it has begun gives up.
+            living = [process.pid for process in processes if process.status.name == "running"]
             if ended % step == 0 and living:
                 os.kill(chance.choice(living), signal.SIGKILL)
                 kills += 1
@@ -168,7 +173,8 @@ def test_workers_of_dask_are_killed(tmp_path: Path, record_property: Record) -> 
         listener = RunListener(on_report=kill_sometimes)
         report = run_graph(graph, butler, executor=executor, options=options, listener=listener)
     butler.close()
-    assert report.succeeded
+    failed = [(r.status, r.message) for r in report.reports if r.status is not QuantumStatus.SUCCEEDED]
+    assert not failed
     assert kills >= N_DASK_KILLS
     record_property("kills of workers", kills)
     record_property("quanta", 2 * N_VISITS + 1)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from butler import Butler, DatasetRef, DatasetType
+from butler import Butler, DatasetRef, DatasetType, RepositoryConfig
 from connections import Input, NoWorkFound, Output, Pipeline, PipelineTaskConnections, PrerequisiteInput
 from tasks.config import Config, PipelineTaskConfig
 from tasks.struct import Struct
@@ -108,9 +108,11 @@ def toy_pipeline(**double_config: Any) -> Pipeline:
     )
 
 
-def make_toy_repo(root: Path, visits: Sequence[int] = VISITS) -> Butler:
+def make_toy_repo(
+    root: Path, visits: Sequence[int] = VISITS, settings: RepositoryConfig | None = None
+) -> Butler:
     """Return a butler on a repository with a number (10, 20, ...) for each visit in run ``in``."""
-    Butler.makeRepo(root)
+    Butler.makeRepo(root, settings)
     butler = Butler(root, writeable=True)
     registry = butler.registry
     registry.insertDimensionData("instrument", {"name": "Cam"})

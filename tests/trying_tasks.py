@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -97,6 +98,11 @@ class TryingTask(PipelineTask):
         (Path(self.config.folder) / "child").write_text(str(child.pid))
         while True:
             time.sleep(100)
+
+    def _hold(self, visit: int, value: str) -> None:
+        """Keep the interpreter for oneself, as a bad regular expression does, so that no thread can run."""
+        time.sleep(0.2)
+        re.match(r"(a+)+b", "a" * 100)
 
     def _sleep(self, visit: int, value: str) -> None:
         (Path(self.config.folder) / f"begun-{visit}").touch()

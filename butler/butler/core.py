@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import EllipsisType, TracebackType
 from typing import Any, Self, cast
@@ -59,7 +59,9 @@ class ButlerCore:
         if writeable and not os.access(self.root, os.W_OK):
             raise ReadOnlyButlerError(f"the directory {self.root} cannot be written")
         self.registry = settings.open_registry(self.root, writeable=writeable)
-        try:
+        with ExitStack() as undo:
+            # Nobody else can close what was not opened, and its locks would stay.
+            undo.callback(self.close)
             self.datastore = (
                 cast(FileDatastore, NoDatastore())
                 if without_datastore
@@ -70,10 +72,7 @@ class ButlerCore:
             )
             if run is not None:
                 self.registry.registerRun(run)
-        except BaseException:
-            # Nobody else can close what was not opened, and its locks would stay.
-            self.close()
-            raise
+            undo.pop_all()
         self.collections = self.registry.collections
         self._writer = DatasetWriter(self.registry, self.datastore)
         self._remover = DatasetRemover(self.registry, self.datastore)

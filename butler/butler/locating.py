@@ -245,7 +245,7 @@ class LocatingButler(ReadingButler):
             self.datastore,
             [records[ref.id] for ref in asked],
             checked_path(destination),
-            transfer="copy" if transfer == "auto" else transfer,
+            transfer=transfer,
             preserve_path=preserve_path,
             overwrite=overwrite,
         )

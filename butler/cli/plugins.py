@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from ..plugins import fault_of, package_of
 from .catalog import COMMANDS
 
 if TYPE_CHECKING:
@@ -51,11 +52,6 @@ def plugin_commands() -> dict[str, click.Command]:
     return found
 
 
-def package_of(point: metadata.EntryPoint) -> str:
-    """Return the name of the distribution that declares an entry point."""
-    return point.dist.name if point.dist is not None else "unknown"
-
-
 def _is_for_us(point: metadata.EntryPoint) -> bool:
     requirements = (point.dist.requires or ()) if point.dist is not None else ()
     return package_of(point) == _DISTRIBUTION or any(map(_REQUIRES_OURS.match, requirements))
@@ -70,8 +66,7 @@ def _commands_of(point: metadata.EntryPoint) -> list[Any]:
         return list(loaded())
     except Exception as error:
         # Whatever a stranger's module does, the other commands must work.
-        told = " ".join(f"{type(error).__name__}: {error}".split())
-        _warn(point, f"its commands cannot be loaded: {told}")
+        _warn(point, f"its commands cannot be loaded: {fault_of(error)}")
         return []
 
 

@@ -69,9 +69,10 @@ def _id_of(number: int) -> uuid.UUID:
     """Return the UUID of a number of 128 bits, without the checks that take most of the time of ``UUID``."""
     made = object.__new__(uuid.UUID)
     _set_integer(made, number)
-    _set_safety(made, uuid.SafeUUID.unknown)
+    _set_safety(made, _UNKNOWN)
     return made
 
 
 # A UUID refuses to be changed; its slots are set past that, once.
+_UNKNOWN = uuid.SafeUUID.unknown
 _set_integer, _set_safety = (vars(uuid.UUID)[name].__set__ for name in ("int", "is_safe"))

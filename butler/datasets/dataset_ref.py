@@ -182,6 +182,12 @@ class DatasetRef:
         return made
 
     @property
+    def id_bytes(self) -> bytes:
+        """UUID as 16 bytes; of a ref that came from a registry this makes no object."""
+        known = self._id
+        return known if isinstance(known, bytes) else known.bytes
+
+    @property
     def datastore_records(self) -> Any:
         """What a datastore knows of the file, if that was looked up."""
         return self._common.records

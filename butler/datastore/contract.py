@@ -13,7 +13,16 @@ from typing import ClassVar
 
 from ..formatters import ByteSource
 
-__all__ = ["NewFile", "PendingFile", "Store", "StoredFile", "has_token", "with_token"]
+__all__ = [
+    "Leftover",
+    "NewFile",
+    "PendingFile",
+    "Store",
+    "StoredFile",
+    "has_token",
+    "with_token",
+    "without_token",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,22 @@ class PendingFile(NewFile):
     """
 
     local: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A file of a writer that died.
+
+    Parameters
+    ----------
+    temporary
+        Its temporary path.
+    published
+        Its other paths: the final one, if it has got that already.
+    """
+
+    temporary: str
+    published: tuple[str, ...] = ()
 
 
 class Store(ABC):
@@ -157,17 +182,20 @@ class Store(ABC):
         """
         return None
 
-    def sweep(self, path: str) -> int:
-        """Remove what writers have left that died before the file for a path was complete and published.
+    def leftovers(self, paths: Iterable[str]) -> Iterable[Leftover]:
+        """Yield what writers have left that died before the rows for a file were there, or right after.
 
-        Only while nobody writes for that path.
+        Parameters
+        ----------
+        paths
+            Paths that the files were to get, or got with a token of their own; nobody writes for them now.
 
         Returns
         -------
-        count
-            How many files are gone; none where a writer that dies leaves nothing.
+        leftovers
+            None where a writer that dies leaves nothing that could be known as its own.
         """
-        return 0
+        return ()
 
     @abstractmethod
     def walk(self) -> Iterator[StoredFile]:
@@ -179,6 +207,11 @@ def with_token(path: str) -> str:
     folder, slash, name = path.rpartition("/")
     stem, dot, extension = name.rpartition(".") if "." in name.lstrip(".") else (name, "", "")
     return f"{folder}{slash}{stem}_{uuid.uuid4().hex[:12]}{dot}{extension}"
+
+
+def without_token(name: str) -> str:
+    """Return a name, without directories, as it was before `with_token`; itself if it has no token."""
+    return re.sub(r"_[0-9a-f]{12}(?=(\.[^./]*)?$)", "", name)
 
 
 def has_token(path: str) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -163,9 +163,38 @@ class FileDatastore:
                 staged = self._write(obj, path, formatter, recipe)
             return self._settled(staged) if settle else staged
 
-    def sweep(self, ref: DatasetRef) -> int:
-        """Remove what writers of a dataset have left that died; return how many files. See `Store.sweep`."""
-        return self.store.sweep(self.path_for(ref))
+    def sweep(
+        self, refs: Iterable[DatasetRef], taken: Callable[[Sequence[str]], Set[str]] | None = None
+    ) -> int:
+        """Remove what writers of datasets have left that died, as far as the store knows it.
+
+        Parameters
+        ----------
+        refs
+            The datasets; nobody writes them now.
+        taken
+            Returns those of some paths that the registry knows. Without it a file that had got its final
+            path is left where it is.
+
+        Returns
+        -------
+        count
+            How many files are gone.
+        """
+        found = list(self.store.leftovers(map(self.path_for, refs)))
+        published = [path for leftover in found for path in leftover.published]
+        owned = taken(published) if taken and published else frozenset()
+        count = 0
+        for leftover in found:
+            if leftover.published and taken is None:
+                continue
+            # The temporary path comes last: it is what tells of the others.
+            for path in leftover.published:
+                if path not in owned:
+                    self.store.remove(path)
+            self.store.remove(leftover.temporary)
+            count += owned.isdisjoint(leftover.published)
+        return count
 
     @property
     def sums_all(self) -> bool:
@@ -194,11 +223,10 @@ class FileDatastore:
         return StagedFile(record, self.store, pending.temporary, folders=pending.folders)
 
     def _settled(self, staged: StagedFile) -> StagedFile:
-        try:
+        with ExitStack() as undo:
+            undo.callback(staged.discard)
             self.store.settle([staged.temporary, *staged.folders])
-        except BaseException:
-            staged.discard()
-            raise
+            undo.pop_all()
         return replace(staged, is_settled=True)
 
     @contextmanager

@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Set
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
 from ..formatters import LocalFile
-from .contract import NewFile, PendingFile, Store, StoredFile, with_token
+from .contract import Leftover, NewFile, PendingFile, Store, StoredFile, with_token, without_token
 from .flushing import flush_all
 
 __all__ = ["LocalStore", "is_temporary", "temporary_name"]
 
 _PART_SUFFIX: Final = ".part"
 """End of the names of files that are not complete."""
+_MOST_CHARACTERS: Final = 150
+"""Of a file's name in its temporary one."""
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
@@ -57,20 +59,20 @@ class LocalStore(Store):
         """Have a file written beside its final place."""
         final, temporary = self._names(path)
         local = self.root / temporary
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.remove, temporary)
             folders = self._make_folder(os.path.dirname(temporary))
             yield PendingFile(temporary, final, folders, local=local)
             local.lstat()
-        except BaseException:
-            self._remove_quietly(temporary)
-            raise
+            undo.pop_all()
 
     def save(self, path: str, content: bytes) -> NewFile:
         """Write a file beside its final place."""
         final, temporary = self._names(path)
         place = self.locate(temporary)
         folders: tuple[str, ...] = ()
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.remove, temporary)
             try:
                 descriptor = os.open(place, _NEW_FILE, 0o666)
             except FileNotFoundError:
@@ -82,9 +84,7 @@ class LocalStore(Store):
                     rest = rest[os.write(descriptor, rest) :]
             finally:
                 os.close(descriptor)
-        except BaseException:
-            self._remove_quietly(temporary)
-            raise
+            undo.pop_all()
         return NewFile(temporary, final, folders)
 
     def _names(self, path: str) -> tuple[str, str]:
@@ -92,11 +92,6 @@ class LocalStore(Store):
         final = with_token(path) if os.path.lexists(self.locate(path)) else path
         folder, slash, name = final.rpartition("/")
         return final, f"{folder}{slash}{_temporary(name)}"
-
-    def _remove_quietly(self, temporary: str) -> None:
-        # Where its directory could not be made there is nothing to remove.
-        with suppress(FileNotFoundError, NotADirectoryError):
-            os.unlink(self.locate(temporary))
 
     def publish(self, temporary: str, final: str) -> None:
         """Give a file a second name, or, on a file system without hard links, another one."""
@@ -117,7 +112,7 @@ class LocalStore(Store):
         flush_all(places, folders)
 
     def remove(self, path: str) -> None:
-        """Remove a file or link."""
+        """Remove a file or link, if it is there."""
         with suppress(FileNotFoundError, NotADirectoryError):
             os.unlink(self.locate(path))
 
@@ -132,19 +127,28 @@ class LocalStore(Store):
             return None
         return twin.relative_to(self.root).as_posix()
 
-    def sweep(self, path: str) -> int:
-        """Remove files with a temporary name alone; one that has its final name, too, is left to a repair."""
-        folder, _, name = path.rpartition("/")
-        stem, dot, extension = name.rpartition(".") if "." in name.lstrip(".") else (name, "", "")
-        own = re.escape(stem) + r"(_[0-9a-f]{12})?" + re.escape(dot + extension)
-        pattern = re.compile(rf"\.{own}\.[0-9a-f]{{32}}{re.escape(_PART_SUFFIX)}")
-        count = 0
-        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.locate(folder)) as entries:
-            for entry in entries:
-                if pattern.fullmatch(entry.name) and entry.stat(follow_symlinks=False).st_nlink == 1:
-                    os.unlink(entry.path)
-                    count += 1
-        return count
+    def leftovers(self, paths: Iterable[str]) -> Iterator[Leftover]:
+        """Yield files with a temporary name, and the final one of each that has it."""
+        wanted: dict[str, set[str]] = {}
+        for path in paths:
+            folder, _, name = path.rpartition("/")
+            wanted.setdefault(folder, set()).add(name[:_MOST_CHARACTERS])
+        for folder, names in wanted.items():
+            with suppress(FileNotFoundError, NotADirectoryError):
+                yield from self._leftovers_in(folder, names)
+
+    def _leftovers_in(self, folder: str, names: Set[str]) -> Iterator[Leftover]:
+        with os.scandir(self.locate(folder)) as scanned:
+            entries = list(scanned)
+        partial = [entry for entry in entries if is_temporary(entry.name)]
+        own = [e for e in partial if {n := _final_name(e.name), without_token(n)} & names]
+        slash = f"{folder}/" if folder else ""
+        for entry in own:
+            twins: tuple[str, ...] = ()
+            if entry.stat(follow_symlinks=False).st_nlink > 1:
+                others = (e for e in entries if e.inode() == entry.inode() and not is_temporary(e.name))
+                twins = tuple(slash + other.name for other in others)
+            yield Leftover(slash + entry.name, twins)
 
     def walk(self) -> Iterator[StoredFile]:
         """Yield the files; links to directories are not followed."""
@@ -175,7 +179,12 @@ def temporary_name(final: Path) -> Path:
 
 
 def _temporary(name: str) -> str:
-    return f".{name[:150]}.{os.urandom(16).hex()}{_PART_SUFFIX}"
+    return f".{name[:_MOST_CHARACTERS]}.{os.urandom(16).hex()}{_PART_SUFFIX}"
+
+
+def _final_name(temporary: str) -> str:
+    """Return the name that a file with a temporary one was to get, as far as that tells it."""
+    return temporary.removesuffix(_PART_SUFFIX).rpartition(".")[0].removeprefix(".")
 
 
 def is_temporary(name: str) -> bool:

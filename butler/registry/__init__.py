@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .attributes import has_registry
     from .collecting import without_collection
     from .collections import CollectionInfo, CollectionStore, CollectionType
+    from .conditions import Column
     from .database import Database, Transaction
     from .dataset_store import FoundDataset
     from .defaults import RegistryDefaults
@@ -25,6 +26,7 @@ else:
             "attributes": ["has_registry"],
             "collecting": ["without_collection"],
             "collections": ["CollectionInfo", "CollectionStore", "CollectionType"],
+            "conditions": ["Column"],
             "database": ["Database", "Transaction"],
             "dataset_store": ["FoundDataset"],
             "defaults": ["RegistryDefaults"],
@@ -42,6 +44,7 @@ __all__ = [
     "CollectionInfo",
     "CollectionStore",
     "CollectionType",
+    "Column",
     "Database",
     "DatasetSearch",
     "FileRecord",

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from .database import Database
 from .file_store import file_columns, join_files
-from .prepared import Prepared
+from .prepared import Prepared, insert_by_uuid
 from .schema import Schema
 
 __all__ = ["MANY", "DatasetStatements"]
@@ -62,10 +62,7 @@ class DatasetStatements:
 
     def _make_tag(self, tags: sa.Table) -> Prepared:
         names = ["dataset_type_id", "collection_id", *_required(tags)]
-        dataset = self._schema.dataset
-        row = sa.select(*[sa.bindparam(name, type_=tags.c[name].type) for name in names], dataset.c.id)
-        row = row.where(dataset.c.uuid == sa.bindparam("uuid"))
-        return self._db.prepare(tags.insert().from_select([*names, "dataset_id"], row), [*names, "uuid"])
+        return self._db.prepare(*insert_by_uuid(tags, names, "dataset_id", self._schema.dataset))
 
     def _make_held(self, tags: sa.Table, n_keys: int) -> Prepared:
         dataset, required = self._schema.dataset, _required(tags)

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -21,6 +21,7 @@ from ..errors import (
     OrphanedRecordError,
     did_you_mean,
 )
+from .chunks import chunks
 from .collections import CollectionInfo
 from .database import Database
 from .dataset_statements import MANY, DatasetStatements
@@ -31,8 +32,6 @@ from .schema import Schema
 from .summaries import CollectionSummaries
 
 __all__ = ["DatasetSearchPath", "DatasetStore", "FoundDataset", "HeldDataset", "RegisteredType"]
-
-_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +295,7 @@ class DatasetStore:
             Required values of the data IDs.
         """
         found: dict[tuple[Any, ...], HeldDataset] = {}
-        for chunk in _chunks(keys, MANY):
+        for chunk in chunks(keys, MANY):
             # Two statements serve all numbers of keys; what is missing to the large one is filled up.
             few = len(chunk) < MANY // 8
             statement = self._statements.held(registered.tags, 1 if few else MANY)
@@ -312,7 +311,7 @@ class DatasetStore:
     ) -> DatasetSearchPath:
         """Return what `find` needs in order to look into RUN and TAGGED collections."""
         steps = []
-        for chunk in _chunks(collections):
+        for chunk in chunks(collections):
             numbers = [collection.id for collection in chunk]
             steps.append((self._statements.find(registered.tags, len(numbers)), (registered.id, *numbers)))
         return DatasetSearchPath(registered.type, tuple(steps))
@@ -347,7 +346,7 @@ class DatasetStore:
         """Return the datasets that exist among some UUIDs, by dataset type."""
         dataset, types, owner = self._schema.dataset, self._schema.dataset_type, self._schema.collection
         found: list[DatasetRef] = []
-        for chunk in _chunks(list(dict.fromkeys(ids))):
+        for chunk in chunks(list(dict.fromkeys(ids))):
             wanted = dataset.c.uuid.in_([i.bytes for i in chunk])
             held = sa.select(dataset.c.dataset_type_id).where(wanted)
             types_held = self._type_query().where(types.c.id.in_(held)).order_by(types.c.name)
@@ -372,7 +371,7 @@ class DatasetStore:
         """Remove datasets; ones that do not exist are no error."""
         table = self._schema.dataset
         with self._db.transaction():
-            for chunk in _chunks(ids):
+            for chunk in chunks(ids):
                 self._db.execute(table.delete().where(table.c.uuid.in_([i.bytes for i in chunk])))
 
     def in_run(self, run: CollectionInfo) -> list[uuid.UUID]:
@@ -387,7 +386,7 @@ class DatasetStore:
             return {i: row[0] for i in ids for row in self._db.run(self._statements.number, (i.bytes,))}
         table = self._schema.dataset
         found: dict[uuid.UUID, int] = {}
-        for chunk in _chunks(ids):
+        for chunk in chunks(ids):
             wanted = table.c.uuid.in_([i.bytes for i in chunk])
             rows = self._db.query(sa.select(table.c.uuid, table.c.id).where(wanted))
             found |= {uuid.UUID(bytes=bytes(row.uuid)): int(row.id) for row in rows}
@@ -420,8 +419,3 @@ def _by_type(refs: Iterable[DatasetRef]) -> Iterator[tuple[str, list[DatasetRef]
     ordered = sorted(refs, key=lambda ref: ref.datasetType.name)
     for name, group in groupby(ordered, key=lambda ref: ref.datasetType.name):
         yield name, list(group)
-
-
-def _chunks(items: Sequence[_Item], size: int = 500) -> Iterable[Sequence[_Item]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

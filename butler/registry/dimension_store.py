@@ -19,6 +19,7 @@ from ..dimensions import (
     record_columns,
 )
 from ..errors import ButlerUserError, ConflictingDefinitionError, DataIdValueError, DimensionNameError
+from .chunks import chunks
 from .database import Database
 from .memory import MARK, Memory
 from .prepared import Prepared
@@ -29,7 +30,6 @@ __all__ = ["DimensionRecordStore"]
 
 _FEW: Final = 4
 """Number of records from which on they are read together."""
-_CHUNK: Final = 500
 
 
 class DimensionRecordStore:
@@ -396,8 +396,8 @@ def _one_of(
         lasts.setdefault(key[:-1], []).append(key[-1])
     for first, values in lasts.items():
         equal = [table.c[name] == value for name, value in zip(required[:-1], first, strict=True)]
-        for start in range(0, len(values), _CHUNK):
-            yield [*equal, table.c[required[-1]].in_(values[start : start + _CHUNK])]
+        for chunk in chunks(values):
+            yield [*equal, table.c[required[-1]].in_(chunk)]
 
 
 def _matches(

@@ -11,13 +11,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..errors import DatasetNotFoundError
+from .chunks import chunks
 from .database import Database
 from .memory import Memory
+from .prepared import insert_by_uuid
 from .schema import Schema
 
 __all__ = ["FileRecord", "FileRecordStore", "file_columns", "file_record", "join_files"]
 
-_CHUNK = 500
 _Format = tuple[str, str | None]
 """Formatter and layout."""
 
@@ -70,11 +71,7 @@ class FileRecordStore:
             ["uuid"],
         )
         names = ["path", "path_key", "size", "checksum", "format_id"]
-        row = sa.select(dataset.c.id, *[sa.bindparam(n, type_=files.c[n].type) for n in names])
-        row = row.where(dataset.c.uuid == sa.bindparam("uuid"))
-        self._insert = database.prepare(
-            files.insert().from_select(["dataset_id", *names], row), [*names, "uuid"]
-        )
+        self._insert = database.prepare(*insert_by_uuid(files, names, "dataset_id", dataset))
 
     def insert(self, records: Mapping[uuid.UUID, FileRecord]) -> None:
         """Insert the records of datasets; a transaction that is open is not to be kept if that fails.
@@ -114,26 +111,24 @@ class FileRecordStore:
         """Return the records of datasets that have one."""
         dataset = self._schema.dataset
         found: dict[uuid.UUID, FileRecord] = {}
-        for start in range(0, len(ids), _CHUNK):
-            chunk = [i.bytes for i in ids[start : start + _CHUNK]]
-            found |= self._records(self._all().where(dataset.c.uuid.in_(chunk)))
+        for chunk in chunks(ids):
+            found |= self._records(self._all().where(dataset.c.uuid.in_([i.bytes for i in chunk])))
         return found
 
     def remove(self, ids: Sequence[uuid.UUID]) -> None:
         """Remove the records of datasets; ones that have none are no error."""
         table, dataset = self._schema.file_record, self._schema.dataset
         with self._db.transaction():
-            for start in range(0, len(ids), _CHUNK):
-                chunk = [i.bytes for i in ids[start : start + _CHUNK]]
-                numbers = sa.select(dataset.c.id).where(dataset.c.uuid.in_(chunk))
+            for chunk in chunks(ids):
+                numbers = sa.select(dataset.c.id).where(dataset.c.uuid.in_([i.bytes for i in chunk]))
                 self._db.execute(table.delete().where(table.c.dataset_id.in_(numbers)))
 
     def taken(self, paths: Sequence[str]) -> set[str]:
         """Return those of some paths that a record names."""
         table = self._schema.file_record
         found: set[str] = set()
-        for start in range(0, len(paths), _CHUNK):
-            keys = [_path_key(path) for path in paths[start : start + _CHUNK]]
+        for chunk in chunks(paths):
+            keys = [_path_key(path) for path in chunk]
             rows = self._db.query(sa.select(table.c.path).where(table.c.path_key.in_(keys)))
             found |= {str(row.path) for row in rows}
         return found.intersection(paths)

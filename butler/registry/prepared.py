@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-__all__ = ["Prepared"]
+__all__ = ["Prepared", "insert_by_uuid"]
 
 
 class Prepared:
@@ -61,3 +61,27 @@ def _arrangement(
         return lambda values: ((*values, *fixed)[place],)
     pick = itemgetter(*places)
     return lambda values: pick((*values, *fixed))
+
+
+def insert_by_uuid(
+    table: sa.Table, names: Sequence[str], reference: str, owner: sa.Table
+) -> tuple[sa.Insert, list[str]]:
+    """Return an insert of rows, each for the row of another table that has a UUID; none if none has it.
+
+    Parameters
+    ----------
+    table, names
+        Where to insert, and the columns whose values will be given.
+    reference
+        Column that gets the number of the other row.
+    owner
+        The other table.
+
+    Returns
+    -------
+    statement, names
+        The insert, and the names of its values: those given, and ``uuid``.
+    """
+    row = sa.select(*[sa.bindparam(name, type_=table.c[name].type) for name in names], owner.c.id)
+    row = row.where(owner.c.uuid == sa.bindparam("uuid"))
+    return table.insert().from_select([*names, reference], row), [*names, "uuid"]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from ..provenance import QuantumRecord, TaskRecord
+from .chunks import chunks
 from .database import Database
 from .memory import Memory
+from .prepared import insert_by_uuid
 from .quantum_codec import (
     pack_data_id,
     pack_datasets,
@@ -23,8 +25,6 @@ from .schema import Schema
 
 __all__ = ["QuantumStore"]
 
-_Item = TypeVar("_Item")
-_CHUNK: Final = 500
 _QUANTUM: Final = (
     "uuid", "task_id", "data_id", "status", "message", "begin_ns", "duration", "datasets",
 )  # fmt: skip
@@ -52,11 +52,8 @@ class QuantumStore:
         self._insert = database.prepare(quantum.insert().values(values), _QUANTUM)
         one = sa.select(quantum.c.id).where(quantum.c.uuid == sa.bindparam("uuid"))
         self._number = database.prepare(one, ["uuid"])
-        names = ["dataset_uuid", "is_output"]
-        row = sa.select(*[sa.bindparam(n, type_=edges.c[n].type) for n in names], quantum.c.id)
-        row = row.where(quantum.c.uuid == sa.bindparam("uuid"))
         self._link = database.prepare(
-            edges.insert().from_select([*names, "quantum_id"], row), [*names, "uuid"]
+            *insert_by_uuid(edges, ["dataset_uuid", "is_output"], "quantum_id", quantum)
         )
 
     def insert(self, records: Sequence[QuantumRecord]) -> None:
@@ -92,7 +89,7 @@ class QuantumStore:
         table = self._schema.quantum
         return [
             record
-            for chunk in _chunks(ids)
+            for chunk in chunks(ids)
             for record in self._records(self._all().where(table.c.uuid.in_([i.bytes for i in chunk])))
         ]
 
@@ -167,7 +164,7 @@ class QuantumStore:
         """Return those of some UUIDs that a column has."""
         return {
             uuid.UUID(bytes=bytes(row[0]))
-            for chunk in _chunks(ids)
+            for chunk in chunks(ids)
             for row in self._db.query(
                 sa.select(column).where(column.in_([i.bytes for i in chunk]), *conditions).distinct()
             )
@@ -177,11 +174,11 @@ class QuantumStore:
         quantum, edges, task = self._schema.quantum, self._schema.quantum_dataset, self._schema.quantum_task
         if not records:
             return
-        for chunk in _chunks(records):
+        for chunk in chunks(records):
             named = quantum.c.uuid.in_([record.id.bytes for record in chunk])
             numbers = [row.id for row in self._db.query(sa.select(quantum.c.id).where(named))]
             linked = list({key for record in chunk for key, _ in _links(record)})
-            for part in _chunks(linked):
+            for part in chunks(linked):
                 held = edges.c.dataset_uuid.in_(part) & edges.c.quantum_id.in_(numbers)
                 self._db.execute(edges.delete().where(held))
             self._db.execute(quantum.delete().where(named))
@@ -195,7 +192,7 @@ class QuantumStore:
         """Yield datasets with quanta that made or read them."""
         quantum, edges = self._schema.quantum, self._schema.quantum_dataset
         links: list[tuple[uuid.UUID, int]] = []
-        for chunk in _chunks(ids):
+        for chunk in chunks(ids):
             wanted = edges.c.dataset_uuid.in_([i.bytes for i in chunk])
             rows = self._db.query(
                 sa.select(edges.c.dataset_uuid, edges.c.quantum_id).where(
@@ -204,7 +201,7 @@ class QuantumStore:
             )
             links += [(uuid.UUID(bytes=bytes(row.dataset_uuid)), row.quantum_id) for row in rows]
         known: dict[int, QuantumRecord] = {}
-        for numbers in _chunks(sorted({number for _, number in links})):
+        for numbers in chunks(sorted({number for _, number in links})):
             rows = self._db.query(self._all().where(quantum.c.id.in_(numbers)))
             known |= dict(zip([row.id for row in rows], self._of_rows(rows), strict=True))
         for dataset, number in links:
@@ -237,7 +234,7 @@ class QuantumStore:
         table = self._schema.quantum_task
         return {
             row.id: TaskRecord(row.run, row.label, row.task_class, *unpack_settings(bytes(row.settings)))
-            for chunk in _chunks(sorted(numbers))
+            for chunk in chunks(sorted(numbers))
             for row in self._db.query(sa.select(table).where(table.c.id.in_(chunk)))
         }
 
@@ -270,8 +267,3 @@ def _links(record: QuantumRecord) -> Iterator[tuple[bytes, bool]]:
     links = {(dataset.id.bytes, False) for dataset in record.all_inputs()}
     links |= {(dataset.id.bytes, True) for dataset in record.all_outputs()}
     return iter(sorted(links))
-
-
-def _chunks(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
-    for start in range(0, len(items), _CHUNK):
-        yield items[start : start + _CHUNK]

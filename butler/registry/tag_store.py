@@ -12,14 +12,13 @@ import sqlalchemy as sa
 from ..datasets import DatasetRef
 from ..dimensions import DataCoordinate
 from ..errors import CollectionTypeError, ConflictingDefinitionError, DatasetNotFoundError
+from .chunks import chunks
 from .collections import CollectionInfo, CollectionType
 from .database import Database
 from .dataset_store import DatasetStore, RegisteredType
 from .schema import Schema
 
 __all__ = ["TagStore"]
-
-_CHUNK = 500
 
 
 class TagStore:
@@ -82,8 +81,8 @@ class TagStore:
         with self._db.transaction():
             for registered, members in self._by_type(refs):
                 tags = registered.tags
-                for start in range(0, len(members), _CHUNK):
-                    ids = [ref.id.bytes for ref in members[start : start + _CHUNK]]
+                for chunk in chunks(members):
+                    ids = [ref.id.bytes for ref in chunk]
                     numbers = sa.select(dataset.c.id).where(dataset.c.uuid.in_(ids))
                     self._db.execute(
                         tags.delete().where(
@@ -105,8 +104,8 @@ class TagStore:
         """
         for registered, members in self._by_type(refs):
             wanted: dict[tuple[Any, ...], int] = {}
-            for start in range(0, len(members), _CHUNK):
-                self._add_wanted(registered, members[start : start + _CHUNK], wanted)
+            for chunk in chunks(members):
+                self._add_wanted(registered, chunk, wanted)
             yield registered, wanted
 
     def members(self, registered: RegisteredType, collection: CollectionInfo) -> list[DatasetRef]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from ..datasets import DatasetRef
@@ -125,7 +126,7 @@ def _staged(
     # Datasets that share a file here share one there.
     by_path: dict[str, StagedFile] = {}
     folders: dict[str, str] = {}
-    try:
+    with ExitStack() as undo:
         if transfer is None:
             writer.registry.database.lock("files in place")
             _require_free(writer.registry, [arrival.path or "" for _, arrival in datasets])
@@ -139,12 +140,10 @@ def _staged(
             else:
                 incoming = IncomingFile(arrival.path, ref, arrival.formatter)
                 file = stage_file(writer.datastore, incoming, transfer, folders)
+                undo.callback(file.discard)
             by_path[arrival.path] = file
             staged.append((ref, file))
-    except BaseException:
-        for _, file in staged:
-            file.discard()
-        raise
+        undo.pop_all()
     return staged
 
 

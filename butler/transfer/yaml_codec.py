@@ -18,7 +18,6 @@ __all__ = ["AstroTime", "dump_export", "load_export"]
 _TIME: Final = "!butler_time/tai/iso"
 _UUID: Final = "!uuid"
 _TIMESPAN: Final = "!lsst.daf.butler.Timespan"
-_REGION_PREFIX: Final = "!<lsst.sphgeom."
 _REGION_CLASSES: Final = {
     b"p": "ConvexPolygon",
     b"c": "Circle",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, Final
 
 import click
 
@@ -10,22 +12,22 @@ from connections import Pipeline, config_lines, history_lines, to_mermaid, to_sv
 
 from .pipeline_options import PipelineCommand, PipelineRequest, pipeline_options
 
-__all__ = ["build", "show", "show_option"]
+__all__ = ["SHOWN_OF_PIPELINES", "build", "show", "show_option"]
 
-_ITEMS = ("config", "history", "pipeline", "pipeline-graph", "subsets", "tasks")
+SHOWN_OF_PIPELINES: Final = (
+    "pipeline", "pipeline-graph", "tasks", "subsets", "config[=[LABEL::]GLOB]", "history=[LABEL::]GLOB",
+)  # fmt: skip
+"""What `show` can print."""
 
-show_option = click.option(
-    "--show",
-    "items",
-    multiple=True,
-    metavar="ITEM",
-    help="pipeline, pipeline-graph, tasks, subsets, config[=[LABEL::]GLOB] or history=[LABEL::]GLOB.",
-)
+
+def show_option(items: Sequence[str]) -> Callable[..., Any]:
+    """Return the option ``--show`` for some items; the function gets those that were given as ``items``."""
+    return click.option("--show", "items", multiple=True, metavar="ITEM", help=f"{', '.join(items)}.")
 
 
 @click.command(cls=PipelineCommand)
 @pipeline_options
-@show_option
+@show_option(SHOWN_OF_PIPELINES)
 @click.option("-s", "--save-pipeline", type=click.Path(path_type=Path), help="Write it as a YAML file.")
 @click.option("--pipeline-mermaid", type=click.Path(path_type=Path), help="Write it as a Mermaid chart.")
 @click.option("--pipeline-svg", type=click.Path(path_type=Path), help="Draw it as SVG.")
@@ -73,4 +75,4 @@ def show(plan: Pipeline, item: str) -> None:
         case "history" if pattern:
             click.echo("\n".join(history_lines(plan, pattern)))
         case _:
-            raise click.UsageError(f"--show takes {', '.join(_ITEMS)} (history=GLOB), not {item!r}")
+            raise click.UsageError(f"--show takes {', '.join(SHOWN_OF_PIPELINES)}, not {item!r}")

@@ -40,6 +40,8 @@ class GraphRequest:
     clobber_outputs: bool
     dataset_query_constraint: str = "all"
     data_id_table: tuple[Path, ...] = ()
+    retained_dataset_types: tuple[str, ...] = ()
+    prune_unanchored_quanta: bool = False
     saved: SavedGraphRequest | None = None
     charts: ChartRequest = field(default_factory=ChartRequest)
 
@@ -60,6 +62,8 @@ class GraphRequest:
         ButlerUserError
             Raised if there is anything wrong with the pipeline, the collections or the graph.
         """
+        if self.prune_unanchored_quanta and not self.retained_dataset_types:
+            raise click.UsageError("--prune-unanchored-quanta needs --retained-dataset-types")
         if self.saved is None:
             place, graph = self._build(butler)
         else:
@@ -92,6 +96,8 @@ class GraphRequest:
             clobber_outputs=existing.clobber,
             dataset_query_constraint=_names((self.dataset_query_constraint,)),
             data_ids=[_data_ids(path) for path in self.data_id_table],
+            retained_dataset_types=existing.retained,
+            prune_unanchored_quanta=existing.prune_unanchored,
         )
         return place, graph
 
@@ -115,7 +121,13 @@ class GraphRequest:
         """Return what is done about what exists."""
         skip = self.skip_existing or self.extend_run or self.resume
         done_in = [*([run] if skip else []), *_names(self.skip_existing_in)]
-        return ExistingOutputs(done_in, self.clobber_outputs or self.resume, planned_before=True)
+        return ExistingOutputs(
+            done_in,
+            self.clobber_outputs or self.resume,
+            planned_before=True,
+            retained=_names(self.retained_dataset_types) or None,
+            prune_unanchored=self.prune_unanchored_quanta,
+        )
 
     def _check_alone(self) -> None:
         """Refuse options that would make another graph than the saved one."""
@@ -150,6 +162,17 @@ _OPTIONS = (
     click.option("-d", "--data-query", default="", help="Condition on data IDs."),
     click.option("--skip-existing", is_flag=True, help="Leave out what has succeeded in the run."),
     click.option("--skip-existing-in", multiple=True, help="Leave out what has succeeded in collections."),
+    click.option(
+        "--retained-dataset-types",
+        multiple=True,
+        metavar="PATTERNS",
+        help="Dataset types whose outputs stay; others that are gone are made again where they are needed.",
+    ),
+    click.option(
+        "--prune-unanchored-quanta",
+        is_flag=True,
+        help="With --retained-dataset-types: leave out what makes nothing that stays or is read.",
+    ),
     click.option("--clobber-outputs", is_flag=True, help="Replace outputs that the run has already."),
     click.option(
         "--dataset-query-constraint",

@@ -57,6 +57,10 @@ class ProgressView:
 
     def tell_interruption(self) -> None:
         """Say what the first Ctrl-C does."""
+        self.make_way("finishing what runs; press Ctrl-C again to drop it")
+
+    def make_way(self, message: str) -> None:
+        """Print a line, and nothing over it until there is something new to show."""
         if self._bar is not None:
             self._bar.clear()
-        click.echo("finishing what runs; press Ctrl-C again to drop it", err=True)
+        click.echo(message, err=True)

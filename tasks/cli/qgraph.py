@@ -23,16 +23,17 @@ from connections import (
     graph_summary,
     plan_lines,
     quanta_lines,
+    task_summaries,
     workflow_lines,
 )
 
-from .build import show, show_option
+from .build import SHOWN_OF_PIPELINES, show, show_option
 from .graph_options import GraphRequest, graph_options
 from .pipeline_options import PipelineCommand
 
 __all__ = ["print_plan", "qgraph"]
 
-_ITEMS = ("graph", "inputs", "uri", "workflow")
+_SHOWN = ("graph", "inputs", "uri", "workflow")
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class _Plan:
 
 @click.command(cls=PipelineCommand)
 @graph_options
-@show_option
+@show_option((*_SHOWN, *SHOWN_OF_PIPELINES))
 @click.option(
     "--summary", type=click.Path(path_type=Path, dir_okay=False), help="Write numbers and reasons as JSON."
 )
@@ -134,7 +135,7 @@ def _show(plan: _Plan, item: str, butler: Butler) -> None:
         case _ if plan.pipeline is not None:
             show(plan.pipeline, item)
         case _:
-            raise click.UsageError(f"of a saved graph --show takes {', '.join(_ITEMS)}, not {item!r}")
+            raise click.UsageError(f"of a saved graph --show takes {', '.join(_SHOWN)}, not {item!r}")
 
 
 def _read(quanta: Iterable[Quantum]) -> list[DatasetRef]:
@@ -151,10 +152,10 @@ def _print(lines: Iterable[str]) -> None:
 
 def _print_table(plan: _Plan) -> None:
     rows = []
+    summaries = task_summaries(plan.quanta)
     for label, count in plan.counts.items():
-        mine = [quantum for quantum in plan.quanta if quantum.label == label]
-        n_inputs = sum(1 for quantum in mine for _ in quantum.input_refs())
-        n_outputs = sum(1 for quantum in mine for _ in quantum.output_refs())
+        mine = summaries.get(label)
+        n_inputs, n_outputs = (mine["numInputs"].total(), mine["numOutputs"].total()) if mine else (0, 0)
         n_dropped = sum(entry.count for entry in plan.dropped if entry.label == label)
         rows.append((label, count, plan.n_skipped.get(label, 0), n_dropped, n_inputs, n_outputs))
     print_rows(("task", "quanta", "done before", "no work", "inputs", "outputs"), rows, "table")

@@ -42,6 +42,7 @@ def run(
 
     if prune_replaced and not request.replace_run:
         raise click.UsageError("--prune-replaced needs --replace-run")
+    how.check()
     with Butler(request.repo, writeable=True) as butler:
         place, graph = request.build(butler, check_versions=init.save_versions)
         print_plan(graph.count_by_label(), graph.n_skipped, graph.dropped)

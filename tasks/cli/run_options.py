@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -15,10 +16,12 @@ import click
 from butler import Butler
 from connections import QuantumGraph
 
+from .debugger import DebuggerType, PostMortem
+from .profiling import profiled
 from .progress import ProgressView
 
 if TYPE_CHECKING:
-    from ..execution import Executor, InitOptions, RunReport
+    from ..execution import Executor, InitOptions, RunReport, StartMethod
 
 __all__ = ["RunRequest", "run_options"]
 
@@ -56,22 +59,52 @@ class RunRequest:
     scheduler: str | None
     summary: Path | None
     debug: bool
+    post_mortem: PostMortem | None
+    profile: Path | None
+    start_method: StartMethod
+    enable_implicit_threading: bool
+
+    def check(self) -> None:
+        """Refuse options that do not go together, before anything is built.
+
+        Raises
+        ------
+        UsageError
+            Raised with what to leave out.
+        """
+        if self.scheduler is not None and self.executor != "dask":
+            raise click.UsageError("--scheduler needs --executor dask")
+        if self.enable_implicit_threading and self.cores_per_quantum is not None:
+            raise click.UsageError(
+                "-n limits threads, --enable-implicit-threading does not; give one of them"
+            )
+        elsewhere = {
+            "-j": self.processes > 1,
+            "-n": self.cores_per_quantum is not None,
+            "--memory-per-quantum": self.memory_per_quantum is not None,
+            "--timeout": self.timeout is not None,
+            "--executor dask": self.executor == "dask",
+        }
+        if self.post_mortem is not None and any(elsewhere.values()):
+            given = ", ".join(name for name, is_given in elsewhere.items() if is_given)
+            raise click.UsageError(
+                f"--pdb debugs quanta in this process, and with {given} they run in others; leave that out"
+            )
 
     def execute(self, graph: QuantumGraph, butler: Butler, init: InitOptions) -> RunReport:
         """Run a graph, show how far it is, and tell what became of it."""
         from ..execution import RunListener, RunOptions, run_graph
 
-        if self.scheduler is not None and self.executor != "dask":
-            raise click.UsageError("--scheduler needs --executor dask")
         options = RunOptions(
             retries=self.retries,
             timeout=self.timeout,
             memory=self.memory_per_quantum,
-            cores=self.cores_per_quantum,
+            cores=os.cpu_count() if self.enable_implicit_threading else self.cores_per_quantum,
             fail_fast=self.fail_fast,
             raise_on_partial_outputs=self.raise_on_partial_outputs,
+            start_method=self.start_method,
         )
-        with ProgressView(len(graph.quanta)) as view:
+        with profiled(self.profile), ProgressView(len(graph.quanta)) as view:
             listener = RunListener(on_progress=view.show, on_interruption=view.tell_interruption)
             report = run_graph(
                 graph,
@@ -79,7 +112,7 @@ class RunRequest:
                 processes=self.processes,
                 init=init,
                 options=options,
-                executor=self._executor(),
+                executor=self._executor(view),
                 listener=listener,
             )
         if self.summary is not None:
@@ -90,13 +123,22 @@ class RunRequest:
             click.echo(failure.details, err=True)
         return report
 
-    def _executor(self) -> Executor | None:
-        """Return where quanta are run if that is not this machine's processes."""
-        if self.executor != "dask":
-            return None
-        from ..execution.dask_executor import DaskExecutor
+    def _executor(self, view: ProgressView) -> Executor | None:
+        """Return where quanta are run if that is not for the runner to choose."""
+        if self.executor == "dask":
+            from ..execution.dask_executor import DaskExecutor
 
-        return DaskExecutor(self.scheduler, processes=self.processes, timeout=self.timeout)
+            return DaskExecutor(self.scheduler, processes=self.processes, timeout=self.timeout)
+        if (post_mortem := self.post_mortem) is None:
+            return None
+        from ..execution import InProcessExecutor
+        from ..execution.failures import message_of
+
+        def debug(error: BaseException) -> None:
+            view.make_way(message_of(error))
+            post_mortem(error.__traceback__)
+
+        return InProcessExecutor(debug)
 
 
 _OPTIONS = (
@@ -148,6 +190,32 @@ _OPTIONS = (
         "--summary", type=click.Path(path_type=Path, dir_okay=False), help="Write a summary as JSON."
     ),
     click.option("--debug", is_flag=True, help="Print tracebacks of failed quanta."),
+    click.option(
+        "--pdb",
+        "post_mortem",
+        type=DebuggerType(),
+        is_flag=False,
+        flag_value="pdb",
+        metavar="[MODULE]",
+        help="Stop in a debugger where a quantum failed: pdb, or another module with post_mortem.",
+    ),
+    click.option(
+        "--profile",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Write a cProfile of this process; with -j 1 of the quanta, too.",
+    ),
+    click.option(
+        "--start-method",
+        type=click.Choice(["forkserver", "spawn"]),
+        default="forkserver",
+        show_default=True,
+        help="How worker processes start; spawn takes longer, for libraries that do not bear a fork.",
+    ),
+    click.option(
+        "--enable-implicit-threading",
+        is_flag=True,
+        help="Let numerical libraries take as many threads as there are processors, in each process.",
+    ),
 )
 
 

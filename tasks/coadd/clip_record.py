@@ -16,7 +16,7 @@ from .clip_decision import ClipRule
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["ClipRow", "add_span_columns", "clip_record_table", "spans_of_row", "spans_of_visit"]
+__all__ = ["ClipRow", "clip_record_table", "record_table", "spans_of_row", "spans_of_visit"]
 
 _COLUMNS = {
     "instrument": (str, "instrument of the visit"),
@@ -77,8 +77,6 @@ def clip_record_table(rows: Sequence[ClipRow], meta: Mapping[str, Any]) -> Table
         One row for each entry, with the pixels as three columns of arrays, ``span_y``, ``span_x0`` and
         ``span_x1`` (inclusive), which ECSV can hold; `spans_of_row` puts them together.
     """
-    from astropy.table import Table
-
     values: dict[str, Iterable[Any]] = {
         "instrument": [str(row.data_id.get("instrument", "")) for row in rows],
         "visit": [row.data_id["visit"] for row in rows],
@@ -89,20 +87,39 @@ def clip_record_table(rows: Sequence[ClipRow], meta: Mapping[str, Any]) -> Table
         "runner_up": [row.runner_up for row in rows],
         "n_overlapping": [row.n_overlapping for row in rows],
     }
+    return record_table(_COLUMNS, values, [row.spans for row in rows], meta)
+
+
+def record_table(
+    columns: Mapping[str, tuple[type, str]],
+    values: Mapping[str, Iterable[Any]],
+    span_sets: Sequence[SpanSet],
+    meta: Mapping[str, Any],
+) -> Table:
+    """Return a table of clipped pixels.
+
+    Parameters
+    ----------
+    columns
+        Type and description of each column.
+    values
+        What each column holds.
+    span_sets
+        The clipped pixels of each row, for the columns that `spans_of_row` reads.
+    meta
+        What holds for the whole coadd.
+    """
+    from astropy.table import Table
+
     table = Table(meta=dict(meta))
-    for name, (dtype, description) in _COLUMNS.items():
+    for name, (dtype, description) in columns.items():
         table[name] = np.array(values[name], dtype=dtype)
         table[name].description = description
-    add_span_columns(table, [row.spans for row in rows])
-    return table
-
-
-def add_span_columns(table: Table, span_sets: Sequence[SpanSet]) -> None:
-    """Add the clipped pixels of each row to a table, in place."""
     arrays = [spans.to_arrays() for spans in span_sets]
     for i, name in enumerate(("span_y", "span_x0", "span_x1")):
         table[name] = _array_column([spans[i] for spans in arrays])
         table[name].description = "runs of clipped pixels: row, first and last column (tract pixels)"
+    return table
 
 
 def spans_of_visit(table: Table, visit: int) -> SpanSet:

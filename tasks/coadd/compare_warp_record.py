@@ -11,7 +11,7 @@ import numpy as np
 from butler.images import SpanSet
 
 from .artifact_filter import ArtifactTest
-from .clip_record import add_span_columns
+from .clip_record import record_table
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -65,8 +65,6 @@ def artifact_record_table(rows: Sequence[ArtifactRow], meta: Mapping[str, Any]) 
     table
         One row for each artifact, with the pixels in the columns that `spans_of_row` reads.
     """
-    from astropy.table import Table
-
     values: dict[str, Iterable[Any]] = {
         "instrument": [str(row.data_id.get("instrument", "")) for row in rows],
         "visit": [row.data_id["visit"] for row in rows],
@@ -77,9 +75,4 @@ def artifact_record_table(rows: Sequence[ArtifactRow], meta: Mapping[str, Any]) 
         "n_epochs": [row.test.n_epochs for row in rows],
         "max_epochs": [row.test.max_epochs for row in rows],
     }
-    table = Table(meta=dict(meta))
-    for name, (dtype, description) in _COLUMNS.items():
-        table[name] = np.array(values[name], dtype=dtype)
-        table[name].description = description
-    add_span_columns(table, [row.spans for row in rows])
-    return table
+    return record_table(_COLUMNS, values, [row.spans for row in rows], meta)

@@ -9,7 +9,7 @@ from .quantum_context import ExecutionResources, QuantumContext
 from .quantum_job import QuantumJob, RunSetup
 from .quantum_report import QuantumReport
 from .quantum_status import QuantumCaveats, QuantumStatus
-from .run_options import RunListener, RunOptions
+from .run_options import RunListener, RunOptions, StartMethod
 from .run_progress import RunProgress
 from .run_quantum import run_quantum
 from .run_report import RunReport
@@ -34,6 +34,7 @@ __all__ = [
     "RunReport",
     "RunSetup",
     "Scheduler",
+    "StartMethod",
     "StopNow",
     "WorkerPool",
     "make_task",

@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
+import faulthandler
+import logging
+import math
 import os
 import queue
 import threading
 import time
+from asyncio import CancelledError
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Final
 
 from ..errors import WorkerError
 from .executor import Executor
 from .failures import message_of
 from .identity import Identity
+from .memory import limited_memory
 from .quantum_job import QuantumJob, RunSetup
 from .quantum_report import QuantumReport
-from .quantum_status import QuantumStatus
 from .run_quantum import run_quantum
-from .worker_pool import report_of_timeout, sweep
+from .worker_pool import report_of_death, report_of_timeout, sweep
 
 __all__ = ["DaskExecutor"]
 
-_TOPIC: Final = "coadd-butler-timeout"
+_LOG: Final = logging.getLogger(__name__)
+_TOPIC: Final = "coadd-butler-quanta"
 _LEAST: Final = 2
 """Jobs that are handed to a cluster that has no workers yet."""
 _COUNTED_S: Final = 1.0
 """Seconds for which the number of workers is taken to be the same."""
+_ALONE_S: Final = 60.0
+"""Seconds without any worker after which the run says so."""
+_PATIENCE: Final = {"distributed.deploy.lost-worker-timeout": "1 hour"}
+"""What keeps a cluster of this machine from giving up a place whose worker died and is slow to come back."""
 _LAST_WORDS_S: Final = 0.5
 """Seconds between a worker's message that it has to end, and its end."""
+_STUCK_S: Final = 2.0
+"""Seconds after its time limit at which a worker is ended that cannot even say so."""
+_STDERR: Final = 2
+_BEGINS, _IS_LATE = "begins", "is late"
+"""What a worker tells of a quantum."""
+_News = tuple[str, QuantumReport | BaseException | None]
+"""What the client's threads hear of a job; None if there is more to come."""
 
 
 class DaskExecutor(Executor):
@@ -41,7 +57,8 @@ class DaskExecutor(Executor):
     processes
         Number of workers of such a cluster.
     timeout
-        Seconds after which a worker ends itself with its quantum; None for never.
+        Seconds after which a worker ends itself with its quantum; None for never. Limits of memory come with
+        the run's setup.
 
     Raises
     ------
@@ -53,11 +70,14 @@ class DaskExecutor(Executor):
         self, address: str | None = None, *, processes: int = 1, timeout: float | None = None
     ) -> None:
         try:
+            import dask
             import distributed
         except ImportError as error:
             raise WorkerError("Dask is not installed; pip install 'coadd-butler[dask]'") from error
         # Dask's client has no types.
+        self._dask: Any = dask
         self._distributed: Any = distributed
+        self._settings = ExitStack()
         self._address = address
         self._processes = processes
         self._timeout = timeout
@@ -65,9 +85,12 @@ class DaskExecutor(Executor):
         self._cluster: Any = None
         self._setup: RunSetup | None = None
         self._out: dict[str, tuple[QuantumJob, Any, int]] = {}
-        self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[_News] = queue.SimpleQueue()
+        self._done: set[str] = set()
+        self._begun: dict[str, float] = {}
         self._late: set[str] = set()
         self._counted = (0.0, 0)
+        self._alone = time.monotonic()
 
     def start(self, setup: RunSetup) -> None:
         """Connect, and look whether the workers run the same program.
@@ -80,8 +103,9 @@ class DaskExecutor(Executor):
         self._setup = setup
         try:
             if self._address is None:
+                self._settings.enter_context(self._dask.config.set(_PATIENCE))
                 self._cluster = self._distributed.LocalCluster(
-                    n_workers=self._processes, threads_per_worker=1, dashboard_address=None
+                    n_workers=self._processes, threads_per_worker=1, dashboard_address=":0"
                 )
             self._client = self._distributed.Client(self._cluster or self._address, set_as_default=False)
         except OSError as error:
@@ -93,7 +117,7 @@ class DaskExecutor(Executor):
             _require_same(identity, other, worker)
         for worker, threads in client.nthreads().items():
             _require_one_thread(threads, worker)
-        client.subscribe_topic(_TOPIC, self._hear_of_timeout)
+        client.subscribe_topic(_TOPIC, self._hear)
         client.register_plugin(_plugin(setup, identity, self._timeout), name=_TOPIC)
 
     @property
@@ -101,28 +125,67 @@ class DaskExecutor(Executor):
         """How many jobs it takes now."""
         counted, threads = self._counted
         if time.monotonic() - counted > _COUNTED_S:
-            threads = sum(self._connected().nthreads().values())
-            self._counted = time.monotonic(), threads
+            threads = self._count()
         # Dask holds a death against all that waits at the worker, so that nothing shall wait there.
-        return max(0, max(threads, _LEAST) - len(self._out))
+        n_running = sum(key not in self._done for key in self._out)
+        return max(0, max(threads, _LEAST) - n_running)
 
     def submit(self, job: QuantumJob) -> None:
         """Take a job."""
-        key = f"quantum-{job.quantum.id}-{job.attempt}"
+        key = _key(job)
         future = self._connected().submit(_run_on_worker, job, key=key, pure=False)
         self._out[key] = job, future, time.time_ns()
-        future.add_done_callback(lambda _: self._ended.put(key))
+        future.add_done_callback(lambda _: self._note_end(key, future))
 
     def wait(self, timeout: float | None) -> list[QuantumReport]:
-        """Return reports as soon as there are any."""
+        """Return reports as soon as there are any; none if a worker has room before its report is here."""
         if not self._out:
             return []
-        keys: list[str] = []
+        news = []
         with suppress(queue.Empty):
-            keys.append(self._ended.get(timeout=timeout))
+            news.append(self._next(timeout))
             while True:
-                keys.append(self._ended.get_nowait())
-        return [report for key in dict.fromkeys(keys) for report in self._reports_of(key)]
+                news.append(self._news.get_nowait())
+        return [report for key, outcome in news for report in self._reports_of(key, outcome)]
+
+    def _next(self, timeout: float | None) -> _News:
+        """Return what is heard next of a job, and look meanwhile whether there is who could end one.
+
+        Raises
+        ------
+        queue.Empty
+            Raised if nothing is heard in that time, seconds.
+        """
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        while (rest := end - time.monotonic()) > _ALONE_S / 4:
+            with suppress(queue.Empty):
+                return self._news.get(timeout=_ALONE_S / 4)
+            self._count()
+        return self._news.get(timeout=max(0.0, rest))
+
+    def _count(self) -> int:
+        """Return the number of workers' threads; say so if there have been none for long.
+
+        Raises
+        ------
+        WorkerError
+            Raised if they are those of a cluster of the run's own, to which no others come.
+        """
+        now = time.monotonic()
+        threads: int = sum(self._connected().nthreads().values())
+        self._counted = now, threads
+        if threads:
+            self._alone = now
+        elif now - self._alone > _ALONE_S:
+            if self._cluster is not None:
+                raise WorkerError("all worker processes of the run's own Dask cluster have died")
+            self._alone = now
+            _LOG.warning(
+                "the Dask scheduler %s has had no workers for %g s; the run waits for some",
+                self._address,
+                _ALONE_S,
+            )
+        return threads
 
     def kill(self) -> None:
         """Forget all jobs; a cluster of the run's own ends, another finishes what it is at for nothing."""
@@ -147,43 +210,61 @@ class DaskExecutor(Executor):
         if self._cluster is not None:
             self._cluster.close()
             self._cluster = None
+        self._settings.close()
 
     def _connected(self) -> Any:
         assert self._client is not None, "started before"
         return self._client
 
-    def _hear_of_timeout(self, event: tuple[float, str]) -> None:
-        """Note, in a thread of the client, that a worker ends itself: its quantum is not to be run again."""
-        key = event[1]
-        self._late.add(key)
-        self._ended.put(key)
+    def _note_end(self, key: str, future: Any) -> None:
+        """Note, in a thread of the client, that a worker is free again, and have its report brought."""
+        self._done.add(key)
+        self._news.put((key, None))
+        client = self._client
+        if client is not None:
+            client.loop.add_callback(self._bring, client, key, future)
 
-    def _reports_of(self, key: str) -> Iterator[QuantumReport]:
-        """Return what became of a job; nothing if that was told before."""
-        if key not in self._out:
+    async def _bring(self, client: Any, key: str, future: Any) -> None:
+        """Take in what a job has returned, or raised."""
+        try:
+            outcome = await client.gather(future, asynchronous=True)
+        except (Exception, CancelledError) as error:
+            outcome = error
+        self._news.put((key, outcome))
+
+    def _hear(self, event: tuple[float, tuple[str, str]]) -> None:
+        """Note, in a thread of the client, which quanta take too long: they are not to be run again.
+
+        A worker that cannot say so, as its quantum holds the interpreter, dies without a word. Then Dask
+        runs the quantum again, which is heard.
+        """
+        key, word = event[1]
+        now, limit = time.monotonic(), self._timeout or 0.0
+        if word == _BEGINS and now - self._begun.get(key, now) < limit:
+            self._begun[key] = now
+            return
+        self._late.add(key)
+        self._news.put((key, None))
+
+    def _reports_of(self, key: str, outcome: QuantumReport | BaseException | None) -> Iterator[QuantumReport]:
+        """Return what became of a job; nothing if that was told before, or is not known yet."""
+        is_late = key in self._late
+        if key not in self._out or (outcome is None and not is_late):
             return
         job, future, begin = self._out.pop(key)
-        if key in self._late:
+        self._begun.pop(key, None)
+        self._done.discard(key)
+        if is_late:
             assert self._timeout is not None, "there was a limit"
             future.cancel(force=True)
             yield report_of_timeout(job, begin, self._timeout)
-            return
-        error = future.exception()
-        if error is None:
-            yield future.result()
-        elif isinstance(error, WorkerError):
-            raise error
+        elif isinstance(outcome, QuantumReport):
+            yield outcome
+        elif isinstance(outcome, WorkerError):
+            raise outcome
         else:
-            yield QuantumReport(
-                job.quantum,
-                QuantumStatus.KILLED,
-                f"its worker process died ({message_of(error)})",
-                begin_ns=begin,
-                duration=(time.time_ns() - begin) / 1e9,
-                is_transient=True,
-                exit_code=1,
-                attempt=job.attempt,
-            )
+            assert outcome is not None, "it was told"
+            yield report_of_death(job, begin, message_of(outcome))
 
 
 def _plugin(setup: RunSetup, identity: Identity, timeout: float | None) -> Any:
@@ -205,8 +286,12 @@ def _run_on_worker(job: QuantumJob) -> QuantumReport:
     _require_one_thread(worker.state.nthreads, worker.address)
     # Dask runs again what was on a worker that died.
     sweep(job, setup)
-    with _ended_after(timeout, f"quantum-{job.quantum.id}-{job.attempt}", worker):
+    with limited_memory(setup.memory), _ended_after(timeout, _key(job), worker):
         return run_quantum(job, setup)
+
+
+def _key(job: QuantumJob) -> str:
+    return f"quantum-{job.quantum.id}-{job.attempt}"
 
 
 @contextmanager
@@ -217,16 +302,20 @@ def _ended_after(timeout: float | None, key: str, worker: Any) -> Iterator[None]
         return
 
     def end() -> None:
-        worker.log_event(_TOPIC, key)
+        worker.log_event(_TOPIC, (key, _IS_LATE))
         time.sleep(_LAST_WORDS_S)
         os._exit(1)
 
+    worker.log_event(_TOPIC, (key, _BEGINS))
     timer = threading.Timer(timeout, end)
     timer.daemon = True
     timer.start()
+    # Needs no interpreter, and says where the quantum was.
+    faulthandler.dump_traceback_later(timeout + _STUCK_S, exit=True, file=_STDERR)
     try:
         yield
     finally:
+        faulthandler.cancel_dump_traceback_later()
         timer.cancel()
 
 

@@ -32,7 +32,9 @@ class Executor(ABC):
 
     @abstractmethod
     def wait(self, timeout: float | None) -> list[QuantumReport]:
-        """Return reports as soon as there are any; none after a timeout, seconds, or if no job is out.
+        """Return reports as soon as there are any.
+
+        None after a timeout, seconds, if no job is out, or if there is room for another one before.
 
         Raises
         ------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .executor import Executor
 from .quantum_job import QuantumJob, RunSetup
 from .quantum_report import QuantumReport
@@ -11,9 +13,16 @@ __all__ = ["InProcessExecutor"]
 
 
 class InProcessExecutor(Executor):
-    """Runs quanta in this process, one by one; nothing can end one that hangs, or limit its memory."""
+    """Runs quanta in this process, one by one; nothing can end one that hangs, or limit its memory.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    on_failure
+        Called with the error of each attempt that fails, while all that it wrote is still there.
+    """
+
+    def __init__(self, on_failure: Callable[[BaseException], None] | None = None) -> None:
+        self._on_failure = on_failure
         self._setup: RunSetup | None = None
         self._job: QuantumJob | None = None
 
@@ -34,7 +43,7 @@ class InProcessExecutor(Executor):
         """Run the job that waits."""
         job, self._job = self._job, None
         assert self._setup is not None, "started before"
-        return [] if job is None else [run_quantum(job, self._setup)]
+        return [] if job is None else [run_quantum(job, self._setup, self._on_failure)]
 
     def kill(self) -> None:
         """Drop the job that waits; one that ran has removed what it wrote."""

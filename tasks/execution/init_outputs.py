@@ -11,7 +11,7 @@ from butler.errors import MissingCollectionError, MissingDatasetTypeError
 from connections import ConfigRecord, PipelineTaskNode, QuantumGraph, unregistered
 from connections.errors import MissingPrerequisiteError
 
-from ..errors import RunConflictError, VersionConflictError
+from ..errors import RunConflictError, TaskError, VersionConflictError
 from ..records import PACKAGES, schema_differences, version_differences, versions_in_use
 from .make_task import make_task
 
@@ -81,6 +81,10 @@ def prepare_run(graph: QuantumGraph, butler: Butler, options: InitOptions | None
         has the differences.
     MissingDatasetTypeError
         Raised if a dataset type is not registered, and may not be.
+    MissingPrerequisiteError
+        Raised if what a task needs when it is made is not there.
+    TaskError
+        Raised if a task does not set an init output that it declares.
     """
     options = options or InitOptions()
     phase = _InitPhase(graph, butler)
@@ -147,15 +151,12 @@ class _InitPhase:
                 continue
             task = make_task(node, self._init_inputs_of(node))
             for field, kind in node.init_outputs.items():
-                made, known = (
-                    kind.storageClass.coerce_type(_attribute(task, field, node)),
-                    self._known(kind.name),
-                )
+                made = kind.storageClass.coerce_type(_attribute(task, field, node))
+                known = self._known(kind.name)
                 if known is None:
                     self._new.append((kind, made))
                 else:
-                    found = schema_differences(known, made)
-                    lines += [f"{kind.name}: {line}" for line in found]
+                    lines += [f"{kind.name}: {line}" for line in schema_differences(known, made)]
                 self._objects[kind.name] = made if known is None else known
         if lines:
             raise RunConflictError(
@@ -213,7 +214,7 @@ def _attribute(task: Any, field: str, node: PipelineTaskNode) -> Any:
     try:
         return getattr(task, field)
     except AttributeError:
-        raise AttributeError(
+        raise TaskError(
             f"{node.task_class_name} has no attribute {field!r}; a task sets its init outputs in __init__"
         ) from None
 

@@ -11,7 +11,7 @@ from butler import DatasetProvenance, DatasetRef, DeferredDatasetHandle
 from butler.datastore import FileDatastore, StagedFile
 from butler.provenance import with_provenance
 from butler.registry import FileRecord
-from connections import PipelineTaskConnections, Quantum
+from connections import Input, PipelineTaskConnections, PrerequisiteInput, Quantum
 
 from ..errors import TaskError
 from ..struct import Struct
@@ -64,21 +64,23 @@ class QuantumContext:
     ) -> None:
         self.quantum = quantum
         self.resources = resources
-        self._connections = connections
+        self._writes = connections.outputs
         self._datastore = datastore
         self._records = records
         self._outputs = {ref.id for ref in quantum.output_refs()}
+        self._reads: dict[str, Input | PrerequisiteInput] = {
+            **connections.inputs,
+            **connections.prerequisiteInputs,
+        }
         self._deferred = {
             ref.id
-            for group in (connections.inputs, connections.prerequisiteInputs)
-            for name, connection in group.items()
+            for name, connection in self._reads.items()
             if connection.deferLoad
             for ref in quantum.inputs.get(name, ())
         }
         self._read_as = {
             ref.id: connection.storageClass
-            for group in (connections.inputs, connections.prerequisiteInputs)
-            for name, connection in group.items()
+            for name, connection in self._reads.items()
             for ref in quantum.inputs.get(name, ())
             if connection.storageClass != ref.datasetType.storageClass_name and not ref.isComponent()
         }
@@ -91,9 +93,8 @@ class QuantumContext:
 
         A list where the connection is `multiple`; an optional input that is missing is left out.
         """
-        declared = {**self._connections.inputs, **self._connections.prerequisiteInputs}
         refs: dict[str, Any] = {}
-        for name, connection in declared.items():
+        for name, connection in self._reads.items():
             found = [ref for ref in self.quantum.inputs.get(name, ()) if ref.id in self._records]
             if connection.multiple:
                 refs[name] = found
@@ -104,7 +105,7 @@ class QuantumContext:
     def output_refs(self) -> dict[str, Any]:
         """Return the refs of the outputs by connection; a list where it is `multiple`."""
         refs: dict[str, Any] = {}
-        for name, connection in self._connections.outputs.items():
+        for name, connection in self._writes.items():
             wanted = self.quantum.outputs.get(name, ())
             if connection.multiple:
                 refs[name] = list(wanted)

@@ -74,17 +74,16 @@ class Registrar:
         ended
             Reports, and whether the registry has taken them; of one that it has refused, that of a failure.
         """
-        batch, self._waiting = self._waiting, []
+        batch = self._waiting
         try:
             with self._butler.transaction():
-                return [self._registered(report, present) for report in batch]
+                ended = [self._registered(report, present) for report in batch]
+                # From here on the files go, or stay, with the transaction.
+                self._waiting = []
         except ButlerError as error:
-            # Nothing is registered, and no file is left.
+            self.discard()
             return [(_refused(report, error), False) for report in batch]
-        except BaseException:
-            for report in batch:
-                report.discard()
-            raise
+        return ended
 
     def discard(self) -> None:
         """Remove what waits."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from .quantum_report import QuantumReport
 from .run_progress import RunProgress
 
-__all__ = ["RunListener", "RunOptions"]
+__all__ = ["RunListener", "RunOptions", "StartMethod"]
+
+StartMethod = Literal["forkserver", "spawn"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,10 @@ class RunOptions:
         Whether an `AnnotatedPartialOutputsError` is a failure; otherwise it is a success in part.
     log_level
         Least level of the messages that are kept in the log datasets.
+    start_method
+        How worker processes are started: ``forkserver`` forks them from a clean process, in milliseconds;
+        ``spawn`` starts an interpreter for each, for libraries that do not bear a fork. There is no ``fork``,
+        which would give them the open registry and the threads of this process.
     """
 
     retries: int = 2
@@ -44,12 +51,16 @@ class RunOptions:
     fail_fast: bool = False
     raise_on_partial_outputs: bool = True
     log_level: int = logging.INFO
+    start_method: StartMethod = "forkserver"
 
     def __post_init__(self) -> None:
         for name, least in (("retries", 0), ("retry_pause", 0), ("timeout", 0), ("memory", 1), ("cores", 1)):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"{name} must be at least {least}, not {value}")
+        if self.start_method not in get_args(StartMethod):
+            allowed = " or ".join(get_args(StartMethod))
+            raise ValueError(f"start_method must be {allowed}, not {self.start_method!r}")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -33,7 +34,9 @@ _VERSION = 1
 """Of the metadata's form."""
 
 
-def run_quantum(job: QuantumJob, setup: RunSetup) -> QuantumReport:
+def run_quantum(
+    job: QuantumJob, setup: RunSetup, on_failure: Callable[[BaseException], None] | None = None
+) -> QuantumReport:
     """Run a quantum and return its report; a failure of the task raises nothing.
 
     Parameters
@@ -42,8 +45,10 @@ def run_quantum(job: QuantumJob, setup: RunSetup) -> QuantumReport:
         What to run.
     setup
         What it shares with other quanta.
+    on_failure
+        Called with the error of a failure before anything is cleared away, for a debugger.
     """
-    return _Attempt(job, setup).report()
+    return _Attempt(job, setup).report(on_failure)
 
 
 @dataclass(frozen=True)
@@ -68,14 +73,13 @@ class _Attempt:
         self._metadata = TaskMetadata()
         self._context = self._context_of(job.quantum)
 
-    def report(self) -> QuantumReport:
+    def report(self, on_failure: Callable[[BaseException], None] | None) -> QuantumReport:
         """Run, write metadata and log, and tell what became of it."""
         with captured_log(str(self._job.quantum), self._setup.log_level) as log:
             for message in self._job.history:
                 add_silently(log, logging.WARNING, f"an attempt before this one failed: {message}")
             try:
-                ending = self._run()
-                self._stage_metadata(ending)
+                ending = self._made(on_failure)
             except StopNow:
                 self._context.discard()
                 raise
@@ -88,6 +92,19 @@ class _Attempt:
             self._context.discard()
         self._stage_log(log)
         return self._told(ending)
+
+    def _made(self, on_failure: Callable[[BaseException], None] | None) -> _Ending:
+        """Run, and write metadata."""
+        try:
+            ending = self._run()
+            self._stage_metadata(ending)
+        except StopNow:
+            raise
+        except BaseException as error:
+            if on_failure is not None:
+                on_failure(error)
+            raise
+        return ending
 
     def _run(self) -> _Ending:
         """Make the task and run it."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from connections import QuantumGraph
+from connections import QuantumGraph, task_summaries
 
 from .failures import INVALID_EXIT, REPEATABLE_EXIT
 from .quantum_report import QuantumReport
@@ -137,17 +137,10 @@ class RunReport:
 
 
 def _simple_graph(graph: QuantumGraph) -> dict[str, Any]:
-    tasks: dict[str, dict[str, Any]] = {}
-    for quantum in graph.quanta:
-        empty = {"taskLabel": quantum.label, "numQuanta": 0, "numInputs": Counter(), "numOutputs": Counter()}
-        task = tasks.setdefault(quantum.label, empty)
-        task["numQuanta"] += 1
-        task["numInputs"].update(ref.datasetType.name for ref in quantum.input_refs())
-        task["numOutputs"].update(ref.datasetType.name for ref in quantum.output_refs())
     return {
         "creationUTC": datetime.now(UTC).isoformat(),
         "outputRun": graph.run,
-        "qgraphTaskSummaries": tasks,
+        "qgraphTaskSummaries": task_summaries(graph.quanta),
     }
 
 

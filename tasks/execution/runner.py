@@ -54,8 +54,8 @@ def run_graph(
     butler
         A writeable butler.
     processes
-        Number of worker processes; 1 runs everything in this one, unless there is a limit of time or memory
-        to be enforced.
+        Number of worker processes; 1 runs everything in this one, unless there is a limit of time, memory or
+        threads to be enforced.
     init
         What the init phase may write; everything by default.
     options
@@ -69,7 +69,7 @@ def run_graph(
     ------
     ValueError
         Raised if `processes` is less than 1.
-    ConflictingDefinitionError, MissingDatasetTypeError
+    ConflictingDefinitionError, MissingDatasetTypeError, MissingPrerequisiteError, TaskError
         Raised if the run cannot be prepared; see `prepare_run`.
     WorkerError
         Raised if quanta cannot be run there at all.
@@ -83,9 +83,9 @@ def run_graph(
 
 
 def _executor_for(processes: int, options: RunOptions) -> Executor:
-    if processes == 1 and options.timeout is None and options.memory is None:
+    if processes == 1 and (options.timeout, options.memory, options.cores) == (None, None, None):
         return InProcessExecutor()
-    return WorkerPool(processes, timeout=options.timeout)
+    return WorkerPool(processes, timeout=options.timeout, start_method=options.start_method)
 
 
 class _Run:
@@ -127,6 +127,7 @@ class _Run:
         )
         with Interruption(self._interrupted) as interruption:
             try:
+                self._sweep()
                 executor.start(setup)
                 while not self._scheduler.is_over:
                     self._step(executor)
@@ -145,6 +146,17 @@ class _Run:
             self._tell(QuantumReport(quantum, QuantumStatus.NOT_RUN, "the run was ended before"))
         self._report.elapsed = time.monotonic() - self._begin
         return self._report
+
+    def _sweep(self) -> None:
+        """Remove what an earlier coordinator of the run has left of these quanta when it was killed."""
+        outputs = (ref for quantum in self._graph.quanta for ref in self._written(quantum))
+        self._butler.datastore.sweep(outputs, self._butler.registry.files.taken)
+
+    def _written(self, quantum: Quantum) -> tuple[DatasetRef, ...]:
+        """Return all that a quantum is to write; metadata and log come last."""
+        node, run = self._nodes[quantum.label], self._graph.run
+        kinds = (node.metadata_type, node.log_type)
+        return (*quantum.output_refs(), *(DatasetRef(kind, quantum.dataId, run) for kind in kinds))
 
     def _step(self, executor: Executor) -> None:
         """Start what can be started, and take in what has ended."""
@@ -172,12 +184,12 @@ class _Run:
         """Return what it takes to run a quantum, out of whose way everything has been removed."""
         if (old := self._graph.replaced.get(quantum.id)) and self._scheduler.attempt(quantum) == 1:
             self._butler.pruneDatasets(old, disassociate=True, unstore=True, purge=True)
-        node, run = self._nodes[quantum.label], self._graph.run
+        *_, metadata, log = self._written(quantum)
         return QuantumJob(
             quantum,
             {ref.id: self._records[ref.id] for ref in quantum.input_refs() if ref.id in self._records},
-            DatasetRef(node.metadata_type, quantum.dataId, run),
-            DatasetRef(node.log_type, quantum.dataId, run),
+            metadata,
+            log,
             self._scheduler.attempt(quantum),
             self._history.get(quantum.id, ()),
         )

@@ -5,19 +5,15 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-import resource
 import signal
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any, Final
 
 from .identity import Identity
-from .memory import private_memory
+from .memory import limited_memory, private_memory
 from .quantum_job import QuantumJob, RunSetup
 from .quantum_report import QuantumReport
 from .run_quantum import run_quantum
@@ -67,7 +63,7 @@ def serve(connection: Connection, cores: int) -> None:
             job: QuantumJob | None = connection.recv()
             if job is None:
                 return
-            with _limited(setup.memory):
+            with limited_memory(setup.memory):
                 report = run_quantum(job, setup)
             is_last = private_memory() - base > (setup.memory or _MOST_KEPT)
             try:
@@ -97,24 +93,3 @@ def _become_worker(cores: int) -> None:
 def _end_with(coordinator: Any) -> None:
     coordinator.join()
     os.killpg(0, signal.SIGKILL)
-
-
-@contextmanager
-def _limited(memory: int | None) -> Iterator[None]:
-    """Run a block that gets no more memory of its own than this; on Linux, where the system counts that."""
-    if memory is None or not sys.platform.startswith("linux"):
-        yield
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = _data_size() + memory
-    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
-
-
-def _data_size() -> int:
-    """Return what the system counts as data of this process, bytes: memory of its own, mapped files not."""
-    return int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()

@@ -9,9 +9,9 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from .identity import Identity
 from .quantum_job import QuantumJob, RunSetup
 from .quantum_report import QuantumReport
 from .quantum_status import QuantumStatus
+from .run_options import StartMethod
 from .worker import Answer, serve
 
 __all__ = ["WorkerPool", "report_of_death", "report_of_timeout", "sweep"]
@@ -36,7 +37,7 @@ _FAREWELL_S: Final = 5.0
 class _Worker:
     """A worker process as its coordinator sees it."""
 
-    process: ForkServerProcess
+    process: BaseProcess
     connection: Connection
     job: QuantumJob | None = None
     begin_ns: int = 0
@@ -61,12 +62,14 @@ class _Crew:
     """The workers that are alive, and how they are started."""
 
     processes: int
-    cores: int
+    start_method: StartMethod
+    cores: int = 1
     workers: list[_Worker] = field(default_factory=list)
 
     def add(self) -> None:
         """Start a worker; it tells when it is ready."""
-        context = multiprocessing.get_context("forkserver")
+        # What the type checker takes it for has no processes.
+        context: Any = multiprocessing.get_context(self.start_method)
         # Forked from a clean process that has imported this package, workers start in milliseconds.
         context.set_forkserver_preload([serve.__module__])
         ours, theirs = context.Pipe()
@@ -92,16 +95,20 @@ class WorkerPool(Executor):
         How many workers there may be.
     timeout
         Seconds after which a quantum is killed; None for never.
+    start_method
+        How workers are started: forked from a clean process, or each as a new interpreter.
     """
 
-    def __init__(self, processes: int, *, timeout: float | None = None) -> None:
+    def __init__(
+        self, processes: int, *, timeout: float | None = None, start_method: StartMethod = "forkserver"
+    ) -> None:
         if processes < 1:
             raise ValueError(f"processes must be at least 1, not {processes}")
         self._processes = processes
         self._timeout = timeout
         self._setup: RunSetup | None = None
         self._identity = Identity.of_this_process()
-        self._crew = _Crew(processes, 1)
+        self._crew = _Crew(processes, start_method)
         self._sent_setup: Any = b""
         self._queue: deque[QuantumJob] = deque()
         self._stillborn = 0
@@ -223,7 +230,7 @@ class WorkerPool(Executor):
         code = worker.process.exitcode or 0
         self._lose(worker)
         if job is not None:
-            yield report_of_death(job, begin, code)
+            yield report_of_death(job, begin, how_it_ended(code), min(code, 0) or 1)
             return
         if not worker.is_ready:
             self._stillborn += 1
@@ -250,8 +257,7 @@ class WorkerPool(Executor):
 
 def sweep(job: QuantumJob, setup: RunSetup) -> None:
     """Remove what an attempt has left that was killed."""
-    for ref in (*job.quantum.output_refs(), job.metadata_ref, job.log_ref):
-        setup.datastore.sweep(ref)
+    setup.datastore.sweep((*job.quantum.output_refs(), job.metadata_ref, job.log_ref))
 
 
 def report_of_timeout(job: QuantumJob, begin_ns: int, timeout: float) -> QuantumReport:
@@ -266,18 +272,12 @@ def report_of_timeout(job: QuantumJob, begin_ns: int, timeout: float) -> Quantum
     timeout
         How long it was allowed to take, seconds.
     """
-    return QuantumReport(
-        job.quantum,
-        QuantumStatus.TIMED_OUT,
-        f"killed after {timeout:g} s (--timeout)",
-        begin_ns=begin_ns,
-        duration=(time.time_ns() - begin_ns) / 1e9,
-        exit_code=-signal.SIGKILL,
-        attempt=job.attempt,
+    return _report_of_loss(
+        job, begin_ns, QuantumStatus.TIMED_OUT, f"killed after {timeout:g} s (--timeout)", -signal.SIGKILL
     )
 
 
-def report_of_death(job: QuantumJob, begin_ns: int, code: int) -> QuantumReport:
+def report_of_death(job: QuantumJob, begin_ns: int, how: str, exit_code: int = 1) -> QuantumReport:
     """Return the report of a quantum whose process died.
 
     Parameters
@@ -286,17 +286,26 @@ def report_of_death(job: QuantumJob, begin_ns: int, code: int) -> QuantumReport:
         The quantum.
     begin_ns
         When it began, nanoseconds since 1970-01-01 UTC.
-    code
-        Exit status of the process, minus the number of the signal that killed it.
+    how
+        What is known of the death.
+    exit_code
+        Of the quantum: minus the number of the signal that killed the process, if one did.
     """
+    told = f"its worker process died ({how})"
+    lost = _report_of_loss(job, begin_ns, QuantumStatus.KILLED, told, exit_code)
+    return replace(lost, is_transient=True)
+
+
+def _report_of_loss(
+    job: QuantumJob, begin_ns: int, status: QuantumStatus, message: str, exit_code: int
+) -> QuantumReport:
     return QuantumReport(
         job.quantum,
-        QuantumStatus.KILLED,
-        f"its worker process died ({how_it_ended(code)})",
+        status,
+        message,
         begin_ns=begin_ns,
         duration=(time.time_ns() - begin_ns) / 1e9,
-        is_transient=True,
-        exit_code=code if code < 0 else 1,
+        exit_code=exit_code,
         attempt=job.attempt,
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import Any
 
 import click
 
@@ -31,7 +30,7 @@ class Gen2Command(CommandWithErrorsInOneLine):
     """
 
     def __init__(self, parser: Gen2Parser, action: str) -> None:
-        super().__init__(parser.prog, help=parser.description)
+        super().__init__(parser.prog, callback=self._run, help=parser.description)
         self._parser = parser
         self._action = action
 
@@ -48,12 +47,8 @@ class Gen2Command(CommandWithErrorsInOneLine):
         """Return the help text."""
         return self._parser.format_help()
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Do what the command line says, and end with its status."""
-        self.callback = self._run
-        return super().invoke(ctx)
-
     def _run(self) -> None:
+        """Do what the command line says, and end with its status."""
         ctx = click.get_current_context()
         request: Request = ctx.obj
         levels = ("INFO", *request.log_levels)

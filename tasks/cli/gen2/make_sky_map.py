@@ -15,9 +15,10 @@ from butler.ingest import register_sky_map
 from butler.skymaps import DiscreteSkyMap, SkyMap, make_sky_map, read_definition
 
 from .arguments import Request
-from .id_keys import IMAGE_KEYS, IdKeys
+from .id_keys import IdKeys
 from .log import command_log
 from .places import Place, repository
+from .selection import select_images
 from .settings import Setting, read_settings
 from .showing import check_items
 
@@ -74,9 +75,8 @@ def _images(butler: Butler, request: Request) -> list[DimensionRecord]:
     """Return the records of the detector images of ``--id``."""
     place = Place.find(butler, request)
     keys = IdKeys(butler, place.collections(butler).inputs, instrument=request.instrument)
-    terms = [keys.place(on_sky_map=False), keys.condition(request.ids, IMAGE_KEYS)]
-    where = " AND ".join(filter(None, terms))
-    return butler.query_dimension_records("visit_detector_region", where=where, bind=keys.bind)
+    selection = select_images(butler, keys, request)
+    return butler.query_dimension_records("visit_detector_region", where=selection.where, bind=selection.bind)
 
 
 def _around(records: Iterable[DimensionRecord], fields: dict[str, Any]) -> tuple[str | None, SkyMap]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import cProfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +14,7 @@ from connections import EmptyQuantumGraphError, Pipeline, QuantumGraph, RunColle
 
 from ...errors import RunConflictError, VersionConflictError
 from ...ready_pipelines import load_pipeline
+from ..profiling import profiled
 from ..progress import ProgressView
 from .arguments import Request
 from .id_keys import IdKeys
@@ -181,7 +180,7 @@ class _Processing:
 
         request = self._request
         with (
-            _profile(request.profile),
+            profiled(request.profile),
             TimeLimit(request.timeout) as limit,
             ProgressView(len(graph.quanta)) as view,
         ):
@@ -227,15 +226,3 @@ class _Processing:
         self._butler.pruneDatasets(refs, disassociate=True, unstore=True, purge=True)
         if not self._butler.query_all_datasets(run):
             self._butler.removeRuns([run], unlink_from_chains=True)
-
-
-@contextmanager
-def _profile(path: str | None) -> Iterator[None]:
-    """Profile a block, if there is a file to write that to."""
-    if path is None:
-        yield
-        return
-    profile = cProfile.Profile()
-    with profile:
-        yield
-    profile.dump_stats(path)

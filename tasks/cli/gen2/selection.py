@@ -48,7 +48,7 @@ class Selection:
     images: Sequence[DataCoordinate] = field(default=())
 
 
-def select_images(butler: Butler, keys: IdKeys, request: Request) -> Selection | None:
+def select_images(butler: Butler, keys: IdKeys, request: Request) -> Selection:
     """Choose the detector images of ``--id``.
 
     Raises
