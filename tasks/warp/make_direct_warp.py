@@ -34,7 +34,8 @@ _MASKED_FRACTION = "masked_fraction_warp"
 class MakeDirectWarpTask(PipelineTask):
     """Resamples the detector images of a visit onto a patch, in nJy.
 
-    Of each detector image only the part that falls on the patch is read.
+    Of each detector image only the part that falls on the patch is read, and it stays in the file, where the
+    store has files, until the pixels are resampled.
     """
 
     ConfigClass: ClassVar[type[Config]] = MakeDirectWarpConfig
@@ -169,7 +170,7 @@ class MakeDirectWarpTask(PipelineTask):
         if box is None or kernel is None or source is None:
             self.log.debug("visit %d, detector %d lies beside the patch", warp.visit, detector)
             return None
-        exposure: Exposure = handle.get(parameters={"bbox": source})
+        exposure: Exposure = handle.get(parameters={"bbox": source, "inPlace": True})
         if exposure.psf is None or exposure.photoCalib is None:
             what = "PSF" if exposure.psf is None else "photometric calibration"
             self.log.warning("visit %d, detector %d has no %s; leaving it out", warp.visit, detector, what)
