@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 __all__ = ["Tile", "tiles_of"]
@@ -80,15 +80,23 @@ def _reached(nodes: Float64Array, length: int, half: int) -> slice | None:
 
     The interpolant of a cell lies between the least and the greatest of its Bezier control points.
     """
-    windows = sliding_window_view(nodes, (4, 4))
-    windows = windows[np.isfinite(windows).all(axis=(2, 3))]
-    if not len(windows):
-        return None
+    n_y, n_x = nodes.shape
     with np.errstate(over="ignore", invalid="ignore"):
-        control = _BEZIER @ windows @ _BEZIER.T
-    if not np.isfinite(control).all():
+        control = _control_points(n_y - 3) @ nodes @ _control_points(n_x - 3).T
+    low, high = control.min(), control.max()
+    if not (math.isfinite(low) and math.isfinite(high)):
+        # Some of the cells have positions all the same.
         return slice(0, length)
-    low, high = np.clip([control.min(), control.max()], -half, length + half)
     # One pixel more than the kernel has makes up for rounding.
-    begin, end = max(0, math.floor(low) - half), min(length, math.floor(high) + half + 2)
+    begin = max(0, math.floor(min(low, length + half)) - half)
+    end = min(length, math.floor(max(high, -half)) + half + 2)
     return slice(begin, end) if begin < end else None
+
+
+@lru_cache(maxsize=64)
+def _control_points(n_cells: int) -> Float64Array:
+    """Return the matrix from the values at the nodes along an axis to the control points of its cells."""
+    matrix = np.zeros((4 * n_cells, n_cells + 3))
+    for cell in range(n_cells):
+        matrix[4 * cell : 4 * cell + 4, cell : cell + 4] = _BEZIER
+    return matrix

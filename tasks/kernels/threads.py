@@ -8,12 +8,12 @@ from typing import TypeVar
 
 import numba
 
-T = TypeVar("T")
+_Item = TypeVar("_Item")
 
-__all__ = ["in_threads"]
+__all__ = ["in_threads", "n_threads"]
 
 
-def in_threads(work: Callable[[T], None], items: Sequence[T]) -> None:
+def in_threads(work: Callable[[_Item], None], items: Sequence[_Item]) -> None:
     """Do work on each item, with as many threads at once as numba may use.
 
     Parameters
@@ -23,12 +23,16 @@ def in_threads(work: Callable[[T], None], items: Sequence[T]) -> None:
     items
         What to work on.
     """
-    # To ask numba starts its own threads, which takes a while.
-    allowed = 1 if numba.config.NUMBA_NUM_THREADS == 1 else numba.get_num_threads()
-    n_threads = min(allowed, len(items))
-    if n_threads > 1:
-        with ThreadPoolExecutor(n_threads) as pool:
+    n = min(n_threads(), len(items))
+    if n > 1:
+        with ThreadPoolExecutor(n) as pool:
             list(pool.map(work, items))
     else:
         for item in items:
             work(item)
+
+
+def n_threads() -> int:
+    """Return how many threads numba may use."""
+    # To ask numba starts its own threads, which takes a while.
+    return 1 if numba.config.NUMBA_NUM_THREADS == 1 else int(numba.get_num_threads())
