@@ -22,7 +22,7 @@ from .covered_box import covered_box
 from .make_direct_warp_config import MakeDirectWarpConfig
 from .noise_correlation import aperture_noise_factor
 from .noise_realization import noise_realization
-from .summary_wcs import summary_wcs
+from .visit_summary import summary_photo_calib, summary_wcs
 from .visit_warp import VisitWarp
 from .warper import Warper
 
@@ -94,7 +94,8 @@ class MakeDirectWarpTask(PipelineTask):
         visit
             Visit number.
         visit_summary
-            Table with the WCS of each detector; read if ``useVisitSummaryWcs`` is set.
+            Table with WCS and calibration of each detector; read if ``useVisitSummaryWcs`` or
+            ``useVisitSummaryPhotoCalib`` is set.
 
         Returns
         -------
@@ -158,8 +159,10 @@ class MakeDirectWarpTask(PipelineTask):
     ) -> Exposure | None:
         """Add one detector image; return the part of it that was read, None if there is nothing to add."""
         detector = int(handle.dataId["detector"])
-        use_summary = self.config.useVisitSummaryWcs
-        wcs = summary_wcs(visit_summary, detector) if use_summary else handle.get(component="wcs")
+        config = self.config
+        wcs = (
+            summary_wcs(visit_summary, detector) if config.useVisitSummaryWcs else handle.get(component="wcs")
+        )
         bbox = handle.get(component="bbox")
         if wcs is None:
             self.log.warning("visit %d, detector %d has no WCS; leaving it out", warp.visit, detector)
@@ -171,7 +174,10 @@ class MakeDirectWarpTask(PipelineTask):
             self.log.debug("visit %d, detector %d lies beside the patch", warp.visit, detector)
             return None
         exposure: Exposure = handle.get(parameters={"bbox": source, "inPlace": True})
-        if exposure.psf is None or exposure.photoCalib is None:
+        calib = exposure.photoCalib
+        if config.useVisitSummaryPhotoCalib:
+            calib = summary_photo_calib(visit_summary, detector)
+        if exposure.psf is None or calib is None:
             what = "PSF" if exposure.psf is None else "photometric calibration"
             self.log.warning("visit %d, detector %d has no %s; leaving it out", warp.visit, detector, what)
             return None
@@ -183,7 +189,7 @@ class MakeDirectWarpTask(PipelineTask):
             self.log.warning("visit %d, detector %d: nothing of it is valid", warp.visit, detector)
             return None
         ccd = CcdInput(warp.visit, detector, bbox, 0, 1.0, filter_name, wcs, exposure.psf, polygon.vertices)
-        calibrated = self._prepared(exposure.maskedImage, exposure.photoCalib)
+        calibrated = self._prepared(exposure.maskedImage, calib)
         warped = self.warper.warp(calibrated, wcs, skyInfo.wcs, box)
         warp.add(
             warped,
