@@ -316,10 +316,11 @@ class CompareWarpAssembleCoaddTask(AssembleCoaddTask):
             except TaskError as error:
                 self.log.warning("warp %s: %s; leaving it alone", describe_data_id(handle.dataId), error)
         if model is not None:
-            mask = difference.mask
+            mask, sky = difference.mask, templateCoadd.mask
             good = np.isfinite(image) & np.isfinite(variance)
             good &= ~mask.any_of(mask.known_bit_mask(_UNUSABLE))
-            saturated = mask.any_of(mask.known_bit_mask(["SAT"]))
+            # Saturated pixels of any visit have gone into the static sky.
+            saturated = mask.any_of(mask.known_bit_mask(["SAT"])) | sky.any_of(sky.known_bit_mask(["SAT"]))
             match = model.match(image, variance, good, saturated)
             image -= match.model
         image -= templateCoadd.image.array

@@ -101,9 +101,9 @@ class TemplateModel:
         good
             Its pixels that count; others may be NaN.
         saturated
-            Pixels that saturated ones went into, as far as a matching kernel reaches. A convolution of what
-            was cut off is no image of the sky: the scatter there is their own, as a fraction of the
-            brightness. Saturated artifacts on a faint sky so remain outliers.
+            Pixels that saturated ones of the warp or of the template went into, as far as a matching kernel
+            reaches. A convolution of what was cut off is no image of the sky: the scatter there is their own,
+            as a fraction of the brightness. Saturated artifacts on a faint sky so remain outliers.
         """
         place = np.flatnonzero(good & self.known)
         place = place[:: max(1, place.size // _MAX_POINTS)]
