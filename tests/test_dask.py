@@ -14,10 +14,10 @@ from butler import Butler
 from connections import build_graph
 from tasks.errors import WorkerError
 from tasks.execution import (
-    QuantumReport,
     QuantumStatus,
     RunListener,
     RunOptions,
+    RunProgress,
     RunReport,
     RunSetup,
     run_graph,
@@ -97,17 +97,17 @@ def test_two_runs_share_a_cluster(butler: Butler, address: str, tmp_path: Path) 
     other = make_toy_repo(tmp_path / "other")
     graph = build_graph(trying_pipeline({}), butler, collections=["in"], run="out")
     second = DaskExecutor(address)
-    begun: list[QuantumReport] = []
+    progress: list[RunProgress] = []
 
-    def begin(report: QuantumReport) -> None:
-        if not begun:
+    def begin(told: RunProgress) -> None:
+        if not progress:
             second.start(RunSetup({}, other.datastore))
-        begun.append(report)
+        progress.append(told)
 
-    listener = RunListener(on_report=begin)
+    listener = RunListener(on_progress=begin)
     assert run_graph(graph, butler, executor=DaskExecutor(address), listener=listener).succeeded
     second.close()
-    assert len(begun) == 4
+    assert progress[0].running < 4
     assert not Path(other.datastore.locate("out")).exists()
 
 
