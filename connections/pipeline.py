@@ -112,7 +112,7 @@ class Pipeline:
         selection: str = "",
         cameras: Sequence[Path] = (),
     ) -> Self:
-        """Make a pipeline of what files say; see `from_file`."""
+        """Make a pipeline of what files say; parameters and errors as of `from_file`."""
         if instrument and described.instrument and instrument != described.instrument:
             raise PipelineError(f"the pipeline is for {described.instrument}, not {instrument}")
         described = replace(described, instrument=described.instrument or instrument)

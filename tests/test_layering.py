@@ -85,7 +85,11 @@ DOORS = {
         "butler/pictures/depth_map.py",
         "tasks/coadd/input_map.py",
     ],
-    "hpgeom": ["butler/pictures/depth_map.py", "tasks/coadd/input_map.py"],
+    "hpgeom": [
+        "butler/pictures/depth_map.py",
+        "tasks/coadd/input_map.py",
+        "tasks/coadd/map_pixels.py",
+    ],
     # Headers are read in worker processes.
     "multiprocessing": ["tasks/execution/", "butler/ingest/reading.py"],
     "click": ["butler/cli/", "tasks/cli/"],
