@@ -76,6 +76,8 @@ class RunCollections:
         ------
         RunCollectionsError
             Raised if the options contradict each other or what is there.
+        CollectionTypeError
+            Raised if the output is no chain, or its run is none.
         MissingCollectionError
             Raised if an input does not exist.
         """
@@ -159,6 +161,8 @@ class RunCollections:
         ------
         RunCollectionsError
             Raised if the options contradict what is there.
+        CollectionTypeError
+            Raised if there is a collection of another type in place of the run or the chain.
         MissingCollectionError
             Raised if an input no longer exists.
         """

@@ -33,6 +33,11 @@ class Task:
         Name; the class's own if not given.
     parentTask
         The task that this one is part of.
+
+    Raises
+    ------
+    TypeError
+        Raised if the config is that of another task.
     """
 
     ConfigClass: ClassVar[type[Config]] = Config

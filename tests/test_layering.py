@@ -46,7 +46,7 @@ ROOMS = {
         ["data_id_rows", "graph", "retention"],
         ["config_view", "init_inputs", "pipeline_view"],
         ["pipeline"],
-        ["config_record", "pipeline_config"],
+        ["config_record", "pipeline_config", "task_expression"],
         ["pipeline_node"],
         ["pipeline_file", "selection"],
         ["task_class"],
@@ -104,7 +104,7 @@ DOORS = {
     "psycopg": [],
     "sqlite3": [],
     "pickle": [],
-    "dask": [],
+    "dask": ["tasks/execution/dask_executor.py"],
     "distributed": ["tasks/execution/dask_executor.py"],
 }
 # The two rooms at the bottom know nothing of ours; errors and late names are the floor of the house.

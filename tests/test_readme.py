@@ -17,6 +17,7 @@ from postgres_server import OWNER, PostgresServer, find_binaries
 import butler.cli
 import tasks.cli
 from butler import Butler, DatasetType
+from butler.cli.sky_maps import AROUND_EXPOSURES
 from butler.errors import ButlerUserError
 from tasks.demo import SurveyConfig, simulate_survey, write_survey
 
@@ -48,6 +49,9 @@ def test_commands_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     survey = simulate_survey(SurveyConfig(n_visits=4, n_x=200, n_y=200, n_stars=80))
     write_survey(survey, tmp_path / "demo" / "survey")
     monkeypatch.chdir(tmp_path)
+    # A patch of the usual size would have four hundred times the pixels of these exposures.
+    small = {**AROUND_EXPOSURES, "patchInnerDimensions": (600, 600)}
+    monkeypatch.setattr("butler.cli.sky_maps.AROUND_EXPOSURES", small)
     programs = {"butler": butler.cli.main, "pipetask": tasks.cli.main}
     section = README.partition("## From the command line")[2].partition("\n## ")[0]
     lines = [

@@ -1,7 +1,8 @@
-"""Real exposures of a crowded field, through the public commands alone."""
+"""Real exposures of a crowded field, by the commands of docs/real_data.md."""
 
 from __future__ import annotations
 
+import csv
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from click import Command
 from click.testing import CliRunner
+from printed_commands import DATA, run_section
 from scipy.ndimage import maximum_filter
 
 import butler.cli
@@ -18,14 +20,14 @@ from butler.formatters import get_formatter, write_plain_fits
 from butler.images import Exposure
 from tasks.demo.measures import expected_n_image
 
-DATA = Path(__file__).parents[1] / ".." / "shared" / "data" / "saao_mb13475"
+SAAO = DATA / "saao_mb13475"
 FRAMES = (56, 61, 65, 70, 72, 77)
 HIT_FRAME = 72
 KEY = {"tract": 0, "patch": 0, "band": "I"}
 BAD_PLANES = ("BAD", "SAT", "CR")
 
 pytestmark = pytest.mark.skipif(
-    not DATA.exists(), reason="needs the exposures of ../shared/data/saao_mb13475"
+    not SAAO.exists(), reason="needs the exposures of ../shared/data/saao_mb13475"
 )
 
 
@@ -37,9 +39,9 @@ def command(group: Command, *words: object) -> str:
 
 
 def coadd_frames(repo: Path, frames: Path) -> Butler:
-    """Go from files to a coadd with the commands of the documentation."""
+    """Go from files to a coadd as the page does."""
     command(butler.cli.main, "create", repo)
-    command(butler.cli.main, "ingest-exposures", repo, frames, "--bad-pixel-mask", DATA / "bpm.fits")
+    command(butler.cli.main, "ingest-exposures", repo, frames, "--bad-pixel-mask", SAAO / "bpm.fits")
     command(
         butler.cli.main,
         *("register-skymap", repo, "--discrete", "--pixel-scale", 0.31),
@@ -57,16 +59,18 @@ def read_frame(path: Path) -> Exposure:
 
 
 @pytest.fixture(scope="module")
-def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("frames")
-    for frame in FRAMES:
-        shutil.copy(DATA / "images" / f"AKB13475I{frame:04d}.fits", folder)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory in which the commands of the page were run."""
+    folder = tmp_path_factory.mktemp("real")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        run_section("real_data.md", "SAAO")
     return folder
 
 
 @pytest.fixture(scope="module")
-def coadded(frames: Path, tmp_path_factory: pytest.TempPathFactory) -> Butler:
-    return coadd_frames(tmp_path_factory.mktemp("real") / "repo", frames)
+def coadded(folder: Path) -> Butler:
+    return Butler(folder / "saao", collections="u/me/first")
 
 
 def empty_sky(array: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> tuple[int, int]:
@@ -87,6 +91,23 @@ def test_every_frame_is_calibrated_and_warped(coadded: Butler) -> None:
         assert (calexp.variance.array[~calexp.mask.isSet(["BAD", "SAT", "NO_DATA"])] > 0).all()
         bad = calexp.mask.isSet(["BAD", "SAT", "CR"])
         assert calexp.mask.isSet("INTRP")[bad].all(), "bad pixels are interpolated and keep their planes"
+
+
+def test_widths_follow_those_of_others(coadded: Butler) -> None:
+    """Theirs are those of a fit with wings: larger in each frame by about the same factor."""
+    rows = (SAAO / "exposures.csv").read_text().splitlines()
+    seeing = {int(row["file"][9:13]): float(row["fwhm_px"]) for row in csv.DictReader(rows)}
+    ratios = [
+        coadded.get(ref).metadata["SEEING"] / seeing[ref.dataId["visit"]]
+        for ref in coadded.query_datasets("calexp")
+    ]
+    assert ratios == pytest.approx([np.median(ratios)] * len(FRAMES), rel=0.15)
+
+
+def test_the_page_draws_the_coadd(folder: Path, coadded: Butler) -> None:
+    """The coadd is of all frames, and there is a picture of it."""
+    assert [row.visit for row in coadded.get("deepCoadd.coaddInputs", KEY).visits] == list(FRAMES)
+    assert (folder / "saao_I.png").stat().st_size > 1000
 
 
 def test_photometry_is_on_one_scale(coadded: Butler) -> None:
@@ -123,10 +144,12 @@ def test_crowding_is_reported(coadded: Butler) -> None:
     assert record["area"].sum() < 0.02 * n_image.array.sum(dtype=np.int64)
 
 
-def test_an_injected_cosmic_ray_is_not_in_the_coadd(coadded: Butler, frames: Path, tmp_path: Path) -> None:
+def test_an_injected_cosmic_ray_is_not_in_the_coadd(coadded: Butler, tmp_path: Path) -> None:
     """A track of 6 pixels put into one frame is flagged there, and leaves no trace in the coadd."""
     folder = tmp_path / "frames"
-    shutil.copytree(frames, folder)
+    folder.mkdir()
+    for number in FRAMES:
+        shutil.copy(SAAO / "images" / f"AKB13475I{number:04d}.fits", folder)
     path = folder / f"AKB13475I{HIT_FRAME:04d}.fits"
     frame = read_frame(path)
     y, x = empty_sky(frame.image.array)

@@ -38,7 +38,11 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     repo = root / "repo"
     command(butler.cli.main, "create", repo)
     command(butler.cli.main, "ingest-exposures", repo, root / "survey" / "exposures")
-    command(butler.cli.main, "register-skymap", repo, "--name", "field", "--discrete", "--pixel-scale", 0.3)
+    command(
+        butler.cli.main,
+        *("register-skymap", repo, "--name", "field", "--discrete", "--pixel-scale", 0.3),
+        *("--patch-inner-dimensions", 400, 400),
+    )
     for labels, inputs, run in (
         ("processCcd,consolidateVisitSummary", "raw/all,skymaps", "calexps"),
         ("makeWarp", "calexps,skymaps", "warps"),

@@ -56,7 +56,11 @@ def repo(tmp_path_factory: pytest.TempPathFactory, own_step: None) -> Path:
     repo = root / "repo"
     command(butler.cli.main, "create", repo)
     command(butler.cli.main, "ingest-exposures", repo, root / "survey" / "exposures")
-    command(butler.cli.main, "register-skymap", repo, "--name", "field", "--discrete", "--pixel-scale", 0.3)
+    command(
+        butler.cli.main,
+        *("register-skymap", repo, "--name", "field", "--discrete", "--pixel-scale", 0.3),
+        *("--patch-inner-dimensions", 400, 400),
+    )
     run(
         repo,
         "from-exposures-select",

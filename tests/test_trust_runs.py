@@ -23,11 +23,13 @@ from tasks.execution import QuantumReport, QuantumStatus, RunListener, RunOption
 
 pytestmark = pytest.mark.trust
 
-N_VISITS = count(sample=30, full=1000)
+N_VISITS = count(sample=20, full=1000)
 """Half the number of quanta, but for the sum."""
 N_KILLS = count(sample=3, full=60)
 N_DASK_KILLS = count(sample=2, full=50)
 PAUSE_S = count(sample=300, full=60) / 1000
+"""Of each quantum, so that the few of a sample are not over before their workers are killed."""
+DASK_PAUSE_S = 0.06
 GROWN_S = 1.0
 Record = Callable[[str, object], None]
 
@@ -147,7 +149,7 @@ def test_workers_of_dask_are_killed(tmp_path: Path, record_property: Record) -> 
 
     root = tmp_path / "repo"
     butler = make_toy_repo(root, range(1, N_VISITS + 1))
-    graph = build_graph(toy_graph_pipeline(PAUSE_S), butler, collections=["in"], run=RUN)
+    graph = build_graph(toy_graph_pipeline(DASK_PAUSE_S), butler, collections=["in"], run=RUN)
     chance = random.Random(SEED)
     step = len(graph.quanta) // (N_DASK_KILLS + 1)
     ended = kills = 0

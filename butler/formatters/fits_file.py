@@ -95,7 +95,13 @@ class HduInfo:
 
     @cached_property
     def data_size(self) -> int:
-        """Bytes of data that the header promises, without padding."""
+        """Bytes of data that the header promises, without padding.
+
+        Raises
+        ------
+        FileFormatError
+            Raised if there can be no such data.
+        """
         axes = [integer_card(self.cards, f"NAXIS{i + 1}") for i in range(integer_card(self.cards, "NAXIS"))]
         if not axes:
             return 0

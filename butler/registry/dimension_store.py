@@ -174,7 +174,13 @@ class DimensionRecordStore:
         return [(record, held[key]) for record in records if (key := _key(record)) in held]
 
     def fetch_all(self, element: str, keys: Mapping[str, Any] | None = None) -> list[DimensionRecord]:
-        """Return the records of an element that have some key values, in the order of their keys."""
+        """Return the records of an element that have some key values, in the order of their keys.
+
+        Raises
+        ------
+        DimensionNameError
+            Raised for pixels of the sky, of which there are too many, or for an element that there is not.
+        """
         definition = UNIVERSE[element]
         if definition.pixelization is not None:
             raise DimensionNameError(f"{element} has too many pixels to list; give their numbers")

@@ -18,7 +18,7 @@ from .chart_options import ChartRequest, chart_options
 from .pipeline_options import PipelineRequest, pipeline_options
 from .saved_graph_options import SavedGraphRequest, saved_graph_options
 
-__all__ = ["GraphRequest", "graph_options"]
+__all__ = ["GraphRequest", "graph_options", "only_instrument"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class GraphRequest:
         return place, graph
 
     def _build(self, butler: Butler) -> tuple[RunCollections, QuantumGraph]:
-        pipeline = self.pipeline.load(_only_instrument(butler))
+        pipeline = self.pipeline.load(only_instrument(butler))
         place = RunCollections.make(
             butler,
             _names(self.inputs),
@@ -133,6 +133,7 @@ class GraphRequest:
         """Refuse options that would make another graph than the saved one."""
         given = {
             "-p, -t, -c or -C": self.pipeline.name or self.pipeline.edits,
+            "--select-tasks": self.pipeline.select_tasks,
             "-i": self.inputs,
             "-o": self.output,
             "--output-run": self.output_run,
@@ -215,7 +216,7 @@ def _data_ids(path: Path) -> list[DataCoordinate]:
     return [DataCoordinate.standardize(values) for _, values in read_data_ids(path)]
 
 
-def _only_instrument(butler: Butler) -> str | None:
+def only_instrument(butler: Butler) -> str | None:
     """Return the instrument of a repository; None if there are more, or none."""
     names = [record.name for record in butler.query_dimension_records("instrument", explain=False)]
     return names[0] if len(names) == 1 else None

@@ -97,6 +97,11 @@ class WorkerPool(Executor):
         Seconds after which a quantum is killed; None for never.
     start_method
         How workers are started: forked from a clean process, or each as a new interpreter.
+
+    Raises
+    ------
+    ValueError
+        Raised if there may be no worker.
     """
 
     def __init__(

@@ -193,7 +193,15 @@ class Query:
         *,
         find_first: bool = True,
     ) -> DatasetSearch:
-        """Return the search for a dataset type; globs name collections if their order does not matter."""
+        """Return the search for a dataset type; globs name collections if their order does not matter.
+
+        Raises
+        ------
+        MissingDatasetTypeError
+            Raised if there is no such dataset type.
+        UnknownComponentError
+            Raised for a component.
+        """
         name = dataset_type if isinstance(dataset_type, str) else dataset_type.name
         parent, dot, _ = name.partition(".")
         registered = self.registry.datasets.get_type(parent)
@@ -272,7 +280,9 @@ class Query:
         Raises
         ------
         InvalidQueryError
-            Raised for a name that means no column of what takes part.
+            Raised for a name that means no column.
+        DimensionNameError
+            Raised for a column of an element that is not among the dimensions.
         """
         group = UNIVERSE.conform(dimensions)
         asked = list(names)

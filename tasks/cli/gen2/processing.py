@@ -14,6 +14,7 @@ from connections import EmptyQuantumGraphError, Pipeline, QuantumGraph, RunColle
 
 from ...errors import RunConflictError, VersionConflictError
 from ...ready_pipelines import load_pipeline
+from ..graph_options import only_instrument
 from ..profiling import profiled
 from ..progress import ProgressView
 from .arguments import Request
@@ -77,8 +78,7 @@ class TaskCommand:
     def _pipeline(self, butler: Butler, request: Request, settings: Sequence[Setting]) -> Pipeline:
         """Return the configured tasks: defaults, the camera's settings, then those of the command line."""
         name, left = self.choose(request, settings)
-        instruments = [r.name for r in butler.query_dimension_records("instrument", explain=False)]
-        instrument = request.instrument or (instruments[0] if len(instruments) == 1 else None)
+        instrument = request.instrument or only_instrument(butler)
         plain = load_pipeline(name, instrument=instrument)
         return load_pipeline(name, overrides_for(plain, left), instrument=instrument)
 
