@@ -6,6 +6,7 @@ until the first quantum began. Modules are imported late: worker processes impor
 
 from __future__ import annotations
 
+import resource
 import sys
 import time
 from pathlib import Path
@@ -113,10 +114,40 @@ def rows_of(n_visits: int) -> dict[str, list[dict[str, Any]]]:
 
 def measure_peer(root: Path, n_quanta: int) -> None:
     """Run the same graph with LSST's executor in process, quantum by quantum, with a full butler."""
+    from lsst.pipe.base.single_quantum_executor import SingleQuantumExecutor
+
+    graph, writer = make_peer(root, n_quanta)
+    executor = SingleQuantumExecutor(butler=writer)
+    clock = Clock()
+    for n_ended, node in enumerate(graph, 1):
+        executor.execute(node.task_node, node.quantum)
+        clock.heed(n_ended, n_quanta)
+    check_peer(writer, n_quanta)
+    print(*clock.elapsed, 0.0)
+
+
+def measure_peer_workers(root: Path, n_quanta: int) -> None:
+    """Run it with LSST's executor of two processes, which starts a new one for each quantum."""
+    from lsst.pipe.base.mp_graph_executor import MPGraphExecutor
+    from lsst.pipe.base.single_quantum_executor import SingleQuantumExecutor
+
+    graph, writer = make_peer(root, n_quanta)
+    alone = SingleQuantumExecutor(butler=writer)
+    executor = MPGraphExecutor(num_proc=2, timeout=3600.0, quantum_executor=alone)
+    wall, cpu = time.perf_counter(), time.process_time()
+    executor.execute(graph)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    check_peer(writer, n_quanta)
+    # Each of its processes has ended: all that they took is known.
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(n_quanta, wall, cpu, ended.ru_utime + ended.ru_stime, 0.0)
+
+
+def make_peer(root: Path, n_quanta: int) -> tuple[Any, Any]:
+    """Make a repository of LSST's; return the graph, and a butler that writes its run."""
     from lsst.daf.butler import Butler, DatasetType
     from lsst.pipe.base import Pipeline
     from lsst.pipe.base.all_dimensions_quantum_graph_builder import AllDimensionsQuantumGraphBuilder
-    from lsst.pipe.base.single_quantum_executor import SingleQuantumExecutor
 
     Butler.makeRepo(str(root))
     butler = Butler.from_config(str(root), writeable=True)
@@ -137,20 +168,21 @@ def measure_peer(root: Path, n_quanta: int) -> None:
     graph = builder.build(attach_datastore_records=False)
     registry.registerRun("out")
     graph.pipeline_graph.register_dataset_types(butler)
-    writer = Butler.from_config(str(root), writeable=True, run="out", collections=["in"])
-    executor = SingleQuantumExecutor(butler=writer)
-    clock = Clock()
-    for n_ended, node in enumerate(graph, 1):
-        executor.execute(node.task_node, node.quantum)
-        clock.heed(n_ended, n_quanta)
+    return graph, Butler.from_config(str(root), writeable=True, run="out", collections=["in"])
+
+
+def check_peer(writer: Any, n_quanta: int) -> None:
+    """End with an error if LSST's executor has not made everything."""
+    writer.registry.refresh()
     if len(set(writer.registry.queryDatasets("copied", collections="out"))) != n_quanta:
         raise SystemExit("not all quanta succeeded")
-    print(*clock.elapsed, 0.0)
 
 
 if __name__ == "__main__":
     which, repository, number = sys.argv[1:]
     if which == "peer":
         measure_peer(Path(repository), int(number))
+    elif which == "peer workers":
+        measure_peer_workers(Path(repository), int(number))
     else:
         measure(which, Path(repository), int(number))

@@ -33,7 +33,8 @@ def ours(directory: Path, kernel: str, repeats: int = 1) -> None:
     # As the commands do.
     gc.set_threshold(100_000, *gc.get_threshold()[1:])
     atexit.register(gc.freeze)
-    from butler.formatters import get_formatter
+    from butler.datasets import get_storage_class
+    from butler.formatters import LocalFile, ReadRequest, get_formatter
     from butler.images import Box2I, Exposure, Extent2I, PhotoCalib, Point2I, SkyWcs
     from tasks.warp.warper import Warper, WarperConfig
 
@@ -45,7 +46,8 @@ def ours(directory: Path, kernel: str, repeats: int = 1) -> None:
     for _ in range(repeats):
         times = {"before": time.process_time()} if repeats > 1 else times
         formatter = get_formatter("ExposureFits")
-        exposure = formatter.read_whole(directory / "exposure.fits")
+        request = ReadRequest(get_storage_class("ExposureF"), parameters={"inPlace": True})
+        exposure = formatter.read(LocalFile(directory / "exposure.fits"), request)
         step("read")
         target = SkyWcs(target_cards())
         box = Box2I(Point2I(0, 0), Extent2I(N_OUT, N_OUT))

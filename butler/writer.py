@@ -13,7 +13,7 @@ from .datasets import DatasetRef
 from .datastore import FileBatch, FileDatastore, StagedFile, VerifyReport, settle_files, verify_files
 from .errors import ConflictingDefinitionError, OrphanedRecordError
 from .provenance import QuantumRecord
-from .registry import CollectionType, Registry
+from .registry import CollectionType, FileRecord, Registry
 
 __all__ = ["DatasetWriter"]
 
@@ -87,7 +87,7 @@ class DatasetWriter:
         *,
         registered: Set[uuid.UUID] = frozenset(),
         quanta: Sequence[QuantumRecord] = (),
-    ) -> None:
+    ) -> dict[uuid.UUID, FileRecord]:
         """Register files that are complete under temporary names, all or none.
 
         Parameters
@@ -99,13 +99,18 @@ class DatasetWriter:
         quanta
             What became of the quanta that wrote them, kept with them or not at all.
 
+        Returns
+        -------
+        records
+            What the registry knows of the files now, by the UUIDs of the datasets.
+
         Raises
         ------
         ConflictingDefinitionError
             Raised if one of the other datasets exists; the files are removed.
         """
         batch = self.transaction_for(staged for _, staged in datasets)
-        self._insert(datasets, registered, batch, quanta)
+        return self._insert(datasets, registered, batch, quanta)
 
     def insert(
         self,
@@ -123,7 +128,7 @@ class DatasetWriter:
         registered: Set[uuid.UUID],
         transaction: AbstractContextManager[FileBatch],
         quanta: Sequence[QuantumRecord] = (),
-    ) -> None:
+    ) -> dict[uuid.UUID, FileRecord]:
         new: dict[str, list[DatasetRef]] = {}
         for ref, _ in datasets:
             if ref.id not in registered:
@@ -134,13 +139,15 @@ class DatasetWriter:
                     raise ConflictingDefinitionError(f"{len(stored)} of the datasets are stored already")
                 for run, refs in sorted(new.items()):
                     self.registry.add_datasets(run, refs)
-                self.registry.files.insert({ref.id: batch.record(file) for ref, file in datasets})
+                records = {ref.id: batch.record(file) for ref, file in datasets}
+                self.registry.files.insert(records)
                 self.registry.quanta.insert(quanta)
         except (ConflictingDefinitionError, OrphanedRecordError):
             # Asked only now: after an error a database may answer nothing until all is undone.
             for run, refs in new.items():
                 self.registry.check_datasets(run, refs)
             raise
+        return records
 
     @contextmanager
     def _inside(self, batch: FileBatch) -> Iterator[FileBatch]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 
 from butler import DataCoordinate, DatasetRef
 from butler.datasets import make_dataset_id
 
+from .errors import QuantumGraphError
 from .pipeline import Pipeline
 from .pipeline_node import parent_name
 from .quantum import Quantum
@@ -54,7 +56,7 @@ class QuantumGraph:
     pipeline
         The tasks.
     quanta
-        Executions, each after those that it depends on.
+        Executions, each after those that make what it reads.
     run
         RUN for the outputs.
     n_skipped
@@ -67,6 +69,8 @@ class QuantumGraph:
         UUID.
     init_inputs
         Datasets that exist and that tasks need when they are made, by label and connection.
+    order
+        Quanta that a quantum waits for besides those that make what it reads, by its id; see `ordered`.
     """
 
     pipeline: Pipeline
@@ -77,6 +81,7 @@ class QuantumGraph:
     dropped: tuple[DroppedQuanta, ...] = ()
     id: uuid.UUID = field(default_factory=make_dataset_id)
     init_inputs: Mapping[str, Mapping[str, DatasetRef]] = field(default_factory=dict)
+    order: Mapping[uuid.UUID, frozenset[uuid.UUID]] = field(default_factory=dict)
 
     @cached_property
     def dependencies(self) -> dict[uuid.UUID, frozenset[uuid.UUID]]:
@@ -94,8 +99,38 @@ class QuantumGraph:
                 for ref in quantum.inputs[field]
                 if ref.id in producers
             )
+            | self.order.get(quantum.id, frozenset())
             for quantum in self.quanta
         }
+
+    def ordered(self, pairs: Iterable[tuple[uuid.UUID, uuid.UUID]]) -> QuantumGraph:
+        """Return the graph with more of an order: where tasks share what is no dataset, such as a database.
+
+        A quantum that waits for one that fails is blocked, as if it read its outputs.
+
+        Parameters
+        ----------
+        pairs
+            UUIDs of quanta, of which the second waits for the first.
+
+        Raises
+        ------
+        QuantumGraphError
+            Raised for a quantum that is not in the graph, or if quanta would wait for each other.
+        """
+        known = {quantum.id: quantum for quantum in self.quanta}
+        order = {key: set(before) for key, before in self.order.items()}
+        for first, second in pairs:
+            if strange := {first, second} - known.keys():
+                raise QuantumGraphError(f"the graph has no quantum {strange.pop()} to be put in order")
+            order.setdefault(second, set()).add(first)
+        made = replace(self, order={key: frozenset(before) for key, before in order.items()})
+        try:
+            TopologicalSorter(made.dependencies).prepare()
+        except CycleError as error:
+            members = " -> ".join(str(known[key]) for key in error.args[1])
+            raise QuantumGraphError(f"quanta would wait for each other: {members}") from error
+        return made
 
     def existing_inputs(self) -> list[uuid.UUID]:
         """Return the datasets that quanta read and none of them makes, each once, in order."""

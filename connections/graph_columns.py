@@ -199,7 +199,7 @@ def _named_columns(
     for name, column in named.items():
         key = UNIVERSE[name].key
         kind = str if key is None else key.type
-        if len(column) != count or not all(type(value) is kind for value in column):
+        if len(column) != count or set(map(type, column)) - {kind}:
             _fail(f"{name} has not {count} values of type {kind.__name__}")
     return named
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from butler import ButlerUserError, DataCoordinate, DatasetType
 from butler.dimensions import UNIVERSE
+from butler.registry import without_collection
 from butler.safe_yaml import load_yaml
 
 from .errors import GraphFileError
@@ -144,9 +145,10 @@ class GraphFile:
                 places = matching_places(described, UNIVERSE.conform(task.dimensions), ids, data_id or {})
             if not places:
                 continue
-            datasets = self._member(f"datasets/{number:05}.json", BlockDatasets)
-            with self._told():
-                found = as_quanta(block.label, task, (described, datasets), self.dataset_types, places)
+            with without_collection():
+                datasets = self._member(f"datasets/{number:05}.json", BlockDatasets)
+                with self._told():
+                    found = as_quanta(block.label, task, (described, datasets), self.dataset_types, places)
             yield from found
 
     def _read_header(self) -> GraphHeader:

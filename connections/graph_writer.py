@@ -14,6 +14,7 @@ from typing import Final
 
 from butler import DatasetType
 from butler.dimensions import UNIVERSE
+from butler.registry import without_collection
 
 from .errors import GraphFileError
 from .graph import QuantumGraph
@@ -81,7 +82,7 @@ def write_quanta(
     blocks: list[BlockEntry] = []
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        with without_collection(), zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
             for block in _blocks(quanta):
                 described, datasets = as_block(block)
                 number = f"{len(blocks):05}.json"

@@ -20,6 +20,7 @@ from .pipeline_config import Overrides, configure_tasks
 from .pipeline_file import PipelineDescription, Step, Subset, parse_pipeline, read_pipeline
 from .pipeline_node import PipelineTaskNode, dataset_type, parent_name
 from .selection import select_labels
+from .task_expression import select_tasks
 
 __all__ = ["Pipeline"]
 
@@ -168,6 +169,19 @@ class Pipeline:
             steps=tuple(step for step in self.steps if step.label in subsets),
             contracts=tuple(contract for contract in self.contracts if contract.labels() <= set(labels)),
         )
+
+    def select_tasks(self, expression: str) -> Self:
+        """Return the pipeline of the tasks that an expression selects; see `task_expression.select_tasks`.
+
+        Raises
+        ------
+        PipelineError
+            Raised if it is no such expression, or if it selects nothing.
+        """
+        labels = select_tasks(expression, self.nodes, {n: s.labels for n, s in self.subsets.items()})
+        if not labels:
+            raise PipelineError(f"{expression!r} selects no task of {', '.join(self.labels)}")
+        return self.only(labels)
 
     def to_yaml(self) -> str:
         """Return the text of a file that makes the same pipeline, without imports and parameters."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from butler import Butler, ButlerUserError, DatasetRef
 from butler.dimensions import UNIVERSE
+from butler.registry import without_collection
 from butler.safe_yaml import load_yaml
 
 from .dataset_lookup import DatasetLookup
@@ -71,7 +72,8 @@ def load_graph(
     _check_origin(file, butler, check_versions=check_versions)
     pipeline = _pipeline(file)
     chosen = pipeline.only(labels) if labels else pipeline
-    found = list(file.quanta(ids=quanta, labels=chosen.labels, data_id=data_id))
+    with without_collection():
+        found = list(file.quanta(ids=quanta, labels=chosen.labels, data_id=data_id))
     if not found:
         raise EmptyQuantumGraphError(f"nothing to do: {str(file.path)!r} has no such quanta")
     place, lookup = file.header.place, DatasetLookup(butler)

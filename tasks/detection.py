@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from butler.images import CoaddPsf, Exposure, Footprint, InvalidPsfError, Mask, Peak, Point2I, SpanSet
 
 from .config import Config
 from .errors import DetectionError
-from .kernels import DetectedSet, detect_footprints, label_components, spans_of_labels
+from .kernels import Components, DetectedSet, detect_footprints, find_components
 from .struct import Struct
 from .task import Task
 
-__all__ = ["SourceDetectionConfig", "SourceDetectionTask"]
+__all__ = ["SourceDetectionConfig", "SourceDetectionTask", "span_sets"]
 
 
 class SourceDetectionConfig(Config):
@@ -129,7 +128,7 @@ def _mark(mask: Mask, plane: str, detected: DetectedSet | None, clear: bool) -> 
     if clear:
         mask.clear(plane)
     if detected is not None:
-        mask.set_where(plane, detected.labels != 0)
+        mask.set_where(plane, detected.components.binary())
 
 
 def _mark_border(mask: Mask, border: int) -> None:
@@ -150,7 +149,7 @@ def _footprints(detected: DetectedSet, xy0: Point2I) -> list[Footprint]:
     ]
     return [
         Footprint(spans, tuple(peaks[bounds[i] : bounds[i + 1]]))
-        for i, spans in enumerate(_span_sets(detected.labels, detected.n, xy0))
+        for i, spans in enumerate(span_sets(detected.components, xy0))
     ]
 
 
@@ -160,17 +159,20 @@ def _merged(
     """Return the union of both signs, labelled anew, with the peaks of the parts."""
     if positive is None or negative is None:
         return footprints
-    labels, n = label_components((positive.labels != 0) | (negative.labels != 0))
-    peaks: list[list[Peak]] = [[] for _ in range(n)]
-    for footprint in footprints:
-        for peak in footprint.peaks:
-            peaks[labels[peak.y - xy0.y, peak.x - xy0.x] - 1].append(peak)
+    either = positive.components.binary()
+    either |= negative.components.binary()
+    components = find_components(either)
+    own_peaks = [peak for footprint in footprints for peak in footprint.peaks]
+    places = np.array([(peak.y - xy0.y, peak.x - xy0.x) for peak in own_peaks], np.int64).reshape(-1, 2)
+    peaks: list[list[Peak]] = [[] for _ in range(components.n)]
+    for peak, label in zip(own_peaks, components.label_at(*places.T), strict=True):
+        peaks[label - 1].append(peak)
     return [
-        Footprint(spans, tuple(own)) for spans, own in zip(_span_sets(labels, n, xy0), peaks, strict=True)
+        Footprint(spans, tuple(own)) for spans, own in zip(span_sets(components, xy0), peaks, strict=True)
     ]
 
 
-def _span_sets(labels: NDArray[np.int32], n: int, xy0: Point2I) -> list[SpanSet]:
-    """Return the pixels of each label, in parent coordinates."""
-    runs: list[tuple[Any, Any, Any]] = spans_of_labels(labels, n)
-    return [SpanSet.from_arrays(y + xy0.y, x0 + xy0.x, x1 + xy0.x) for y, x0, x1 in runs]
+def span_sets(components: Components, xy0: Point2I) -> list[SpanSet]:
+    """Return the pixels of each component, in parent coordinates."""
+    (y, x0, x1), counts = components.by_label()
+    return SpanSet.from_groups(y + xy0.y, x0 + xy0.x, x1 + xy0.x, counts)

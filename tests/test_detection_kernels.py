@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tasks.kernels.detect import detect_footprints
-from tasks.kernels.label import component_areas, label_components, spans_of_labels
-from tasks.kernels.label_counts import count_by_label
+from tasks.kernels.label import find_components, label_components
+from tasks.kernels.run_counts import count_in_runs
 from tasks.kernels.smooth import gaussian_kernel, kernel_width, smooth_gaussian
 
 quick = settings(deadline=None, max_examples=60)
@@ -93,25 +93,20 @@ def test_components_areas_and_spans_are_those_of_a_flood_fill(binary):
     assert labels.dtype == np.int32
     assert n == len(pieces)
     np.testing.assert_array_equal(labels, as_labels(pieces, binary.shape))
-    np.testing.assert_array_equal(component_areas(labels, n), [len(piece) for piece in pieces])
-    spans = spans_of_labels(labels, n)
-    assert len(spans) == n
-    for piece, (y, x0, x1) in zip(pieces, spans, strict=True):
+    found = find_components(binary)
+    np.testing.assert_array_equal(found.areas(), [len(piece) for piece in pieces])
+    np.testing.assert_array_equal(found.binary(), binary)
+    chosen = np.arange(n) % 2 == 0
+    np.testing.assert_array_equal(found.binary(chosen), labels % 2 == 1)
+    np.testing.assert_array_equal(found.label_at(*np.nonzero(binary)), labels[binary])
+    (y, x0, x1), counts = found.by_label()
+    spans = [np.split(array, np.cumsum(counts)[:-1]) for array in (y, x0, x1)] if n else ([], [], [])
+    for piece, y, x0, x1 in zip(pieces, *spans, strict=True):
         runs = list(zip(y.tolist(), x0.tolist(), x1.tolist(), strict=True))
         assert runs == sorted(runs)
         covered = [(row, column) for row, first, last in runs for column in range(first, last + 1)]
         assert sorted(covered) == sorted(piece)
         assert len(runs) == len({(row, column) for row, column in piece if (row, column - 1) not in piece})
-
-
-def test_spans_of_labels_that_touch_stay_apart():
-    """Neighbouring runs of different labels are not joined, and a label may have no pixels."""
-    labels = np.array([[1, 1, 3], [3, 0, 1]], dtype=np.int32)
-    one, two, three = spans_of_labels(labels, 3)
-    assert [v.tolist() for v in one] == [[0, 1], [0, 2], [1, 2]]
-    assert [v.tolist() for v in two] == [[], [], []]
-    assert [v.tolist() for v in three] == [[0, 1], [2, 0], [2, 0]]
-    np.testing.assert_array_equal(component_areas(labels, 3), [3, 0, 2])
 
 
 @pytest.mark.parametrize(
@@ -185,7 +180,7 @@ def test_image_smaller_than_the_kernel_has_nothing_to_search():
     assert np.isnan(smooth).all()
     found = detect_footprints(image, unit_variance(image), sigma=1.0, threshold=1, polarity="both")
     assert found.positive.n == found.negative.n == 0
-    assert not found.positive.labels.any()
+    assert not found.positive.components.label_image().any()
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -229,11 +224,11 @@ def test_detection_agrees_with_brute_force(seed, sigma, grow, isotropic, smoothe
     for result, sign in ((found.positive, 1), (found.negative, -1)):
         parts, pieces = slow_detect(sign * smooth, limit, radius=radius, min_pixels=4, isotropic=isotropic)
         assert result.n == len(pieces) > 0
-        np.testing.assert_array_equal(result.labels, as_labels(pieces, image.shape))
+        np.testing.assert_array_equal(result.components.label_image(), as_labels(pieces, image.shape))
         peaks = []
         for part in parts:
             y, x = max(part, key=lambda p: (sign * smooth[p], (-p[0], -p[1])))
-            peaks.append((result.labels[y, x], -sign * smooth[y, x], y, x))
+            peaks.append((result.components.label_image()[y, x], -sign * smooth[y, x], y, x))
         peaks.sort()
         np.testing.assert_array_equal(result.peak_labels, [p[0] for p in peaks])
         np.testing.assert_array_equal(result.peak_y, [p[2] for p in peaks])
@@ -278,8 +273,8 @@ def test_threshold_is_inclusive():
         n_sigma_to_grow=0,
         smoothed=False,
     )
-    assert np.flatnonzero(found.positive.labels).tolist() == [1]
-    assert np.flatnonzero(found.negative.labels).tolist() == [4]
+    assert np.flatnonzero(found.positive.components.label_image()).tolist() == [1]
+    assert np.flatnonzero(found.negative.components.label_image()).tolist() == [4]
 
 
 @pytest.mark.parametrize(
@@ -301,7 +296,7 @@ def test_growth_radius_is_rounded_half_up(sigma, grow, radius):
     )
     y, x = np.mgrid[-12:13, -12:13]
     assert found.radius == radius
-    np.testing.assert_array_equal(found.positive.labels, x * x + y * y <= radius * radius)
+    np.testing.assert_array_equal(found.positive.components.label_image(), x * x + y * y <= radius * radius)
 
 
 def test_few_pixels_are_dropped_before_growth():
@@ -320,8 +315,8 @@ def test_few_pixels_are_dropped_before_growth():
         smoothed=False,
     )
     assert found.positive.n == 1
-    assert found.positive.labels[20, 20] == 1
-    assert not found.positive.labels[:12].any()
+    assert found.positive.components.label_image()[20, 20] == 1
+    assert not found.positive.components.label_image()[:12].any()
 
 
 def test_grown_parts_that_touch_become_one():
@@ -358,7 +353,9 @@ def test_growth_enters_the_unsearched_border_and_stops_at_the_image():
     found = detect_footprints(
         image, unit_variance(image), sigma=sigma, threshold=500, polarity="positive", n_sigma_to_grow=5
     )
-    np.testing.assert_array_equal(found.positive.labels, (y - half) ** 2 + (x - 15) ** 2 <= 25)
+    np.testing.assert_array_equal(
+        found.positive.components.label_image(), (y - half) ** 2 + (x - 15) ** 2 <= 25
+    )
 
 
 def test_signs_stay_apart():
@@ -375,9 +372,9 @@ def test_signs_stay_apart():
         smoothed=False,
     )
     assert found.positive.n == found.negative.n == 1
-    assert found.positive.labels[10, 7]
-    assert not found.positive.labels[10, 12]
-    assert found.negative.labels[10, 12]
+    assert found.positive.components.label_image()[10, 7]
+    assert not found.positive.components.label_image()[10, 12]
+    assert found.negative.components.label_image()[10, 12]
 
 
 def slow_clipped_stdev(values, passes=3):
@@ -410,8 +407,8 @@ def test_one_threshold_for_all_pixels(threshold_type):
         n_sigma_to_grow=0,
         smoothed=False,
     )
-    np.testing.assert_array_equal(found.positive.labels > 0, image >= limit)
-    np.testing.assert_array_equal(found.negative.labels > 0, image <= -limit)
+    np.testing.assert_array_equal(found.positive.components.label_image() > 0, image >= limit)
+    np.testing.assert_array_equal(found.negative.components.label_image() > 0, image <= -limit)
     assert found.positive.n > 0
 
 
@@ -442,7 +439,7 @@ def test_pixels_without_a_variance_are_never_found():
     found = detect_footprints(
         image, variance, sigma=1.0, threshold=5, polarity="both", n_sigma_to_grow=0, smoothed=False
     )
-    np.testing.assert_array_equal(found.positive.labels, [[0, 0, 0, 1]])
+    np.testing.assert_array_equal(found.positive.components.label_image(), [[0, 0, 0, 1]])
     assert found.negative.n == 0
 
 
@@ -468,16 +465,18 @@ def test_wrong_options_are_refused(options, message):
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_pixels_are_counted_by_label(order):
-    """Under each label, bits that come first hide the others; pixels without a label do not count."""
+def test_pixels_are_counted_along_runs(order):
+    """For each label, bits that come first hide the others; pixels outside of runs do not count."""
     rng = np.random.default_rng(4)
-    mask = rng.integers(-(2**31), 2**31, (30, 50)).astype(f"{order}i4") & 0b10110
-    labels = rng.integers(0, 5, (30, 40)).astype(np.int32)
-    n_first, n_other = count_by_label(mask[:, 7:47], labels, 4, 0b10, 0b10100)
-    part = mask[:, 7:47]
-    for label in range(1, 5):
-        own = part[labels == label]
-        assert n_first[label - 1] == np.count_nonzero(own & 0b10)
-        assert n_other[label - 1] == np.count_nonzero((own & 0b10100 != 0) & (own & 0b10 == 0))
-    with pytest.raises(ValueError, match=r"\(30, 50\).*\(30, 40\)"):
-        count_by_label(mask, labels, 4, 1, 2)
+    mask = (rng.integers(-(2**31), 2**31, (30, 50)) & 0b10110).astype(f"{order}i4")
+    y, x0, label = rng.integers(0, 30, 40), rng.integers(0, 40, 40), rng.integers(0, 4, 40)
+    x1 = x0 + rng.integers(0, 10, 40)
+    n_first, n_other = count_in_runs(mask, (y, x0, x1, label), 4, 0b10, 0b10100)
+    for i in range(4):
+        own = np.concatenate([mask[y[j], x0[j] : x1[j] + 1] for j in np.flatnonzero(label == i)])
+        assert n_first[i] == np.count_nonzero(own & 0b10)
+        assert n_other[i] == np.count_nonzero((own & 0b10100 != 0) & (own & 0b10 == 0))
+    with pytest.raises(ValueError, match=r"not inside.*\(20, 50\)"):
+        count_in_runs(mask[:20], (y, x0, x1, label), 4, 1, 2)
+    with pytest.raises(ValueError, match="labels are 0 to 2"):
+        count_in_runs(mask, (y, x0, x1, label), 3, 1, 2)

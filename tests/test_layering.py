@@ -46,7 +46,7 @@ ROOMS = {
         ["data_id_rows", "graph", "retention"],
         ["config_view", "init_inputs", "pipeline_view"],
         ["pipeline"],
-        ["config_record", "pipeline_config"],
+        ["config_record", "pipeline_config", "task_expression"],
         ["pipeline_node"],
         ["pipeline_file", "selection"],
         ["task_class"],
@@ -85,7 +85,11 @@ DOORS = {
         "butler/pictures/depth_map.py",
         "tasks/coadd/input_map.py",
     ],
-    "hpgeom": ["butler/pictures/depth_map.py", "tasks/coadd/input_map.py"],
+    "hpgeom": [
+        "butler/pictures/depth_map.py",
+        "tasks/coadd/input_map.py",
+        "tasks/coadd/map_pixels.py",
+    ],
     # Headers are read in worker processes.
     "multiprocessing": ["tasks/execution/", "butler/ingest/reading.py"],
     "click": ["butler/cli/", "tasks/cli/"],
@@ -100,7 +104,7 @@ DOORS = {
     "psycopg": [],
     "sqlite3": [],
     "pickle": [],
-    "dask": [],
+    "dask": ["tasks/execution/dask_executor.py"],
     "distributed": ["tasks/execution/dask_executor.py"],
 }
 # The two rooms at the bottom know nothing of ours; errors and late names are the floor of the house.

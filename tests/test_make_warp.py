@@ -19,6 +19,7 @@ from ccd_frames import add_gaussian_star, box, make_camera, make_frame, make_wcs
 from butler.errors import ButlerUserError, FileFormatError
 from butler.images import (
     DEFAULT_MASK_PLANES,
+    ChebyshevBoundedField,
     CoaddPsf,
     Exposure,
     InvalidPsfError,
@@ -460,7 +461,7 @@ def test_wcs_of_the_visit_summary() -> None:
         (None, "no visit summary"),
         (Table({"id": [0]}), "no visit summary with columns id and wcs"),
         (Table({"id": [0], "wcs": ["{"]}), "is not JSON"),
-        (Table({"id": [0], "wcs": ["[1]"]}), r"is \[1\], not cards by name"),
+        (Table({"id": [0], "wcs": ["[1]"]}), r"is \[1\], not values by name"),
         (Table({"id": [0], "wcs": ['{"CTYPE1": "WAVE", "CTYPE2": "FREQ"}']}), "WCS"),
     ],
 )
@@ -479,6 +480,47 @@ def test_detectors_without_a_wcs_in_the_summary(rows: dict[str, Any]) -> None:
     exposure = make_calexp(np.ones((60, 60)), make_wcs())
     with pytest.raises(NoWorkFound, match="none of the 1 detector images"):
         task.run([WatchedHandle(exposure)], patch(make_wcs(), box(40, 40)), VISIT, Table(rows))
+
+
+VARYING = PhotoCalib(
+    3.0, 0.1, ChebyshevBoundedField(box(60, 60), np.array([[3.0, 0.5, 0.1], [-0.2, 0.0, 0.3]]))
+)
+
+
+@pytest.mark.parametrize("refitted", [PhotoCalib(1.02, 0.003), VARYING])
+def test_calibration_of_the_visit_summary(refitted: PhotoCalib) -> None:
+    """With useVisitSummaryPhotoCalib pixels become nJy by the refitted calibration, constant or not."""
+    exposure = make_calexp(np.random.default_rng(4).normal(5.0, size=(60, 60)), make_wcs())
+    skyInfo = patch(make_wcs(crpix=(90.0, 90.0)), box(40, 40))
+    summary = Table({"id": [0], "photoCalib": [json.dumps(refitted.to_dict())]})
+    config = MakeDirectWarpConfig(useVisitSummaryPhotoCalib=True)
+    assert "visit_summary" in dict(config.resolved_connections().all())
+    found = MakeDirectWarpTask(config).run([WatchedHandle(exposure)], skyInfo, VISIT, summary).warp
+    expected = make_warp([replace(exposure, photoCalib=refitted)], skyInfo)
+    np.testing.assert_array_equal(found.image.array, expected.image.array)
+    np.testing.assert_array_equal(found.variance.array, expected.variance.array)
+    assert not np.array_equal(found.image.array, make_warp([exposure], skyInfo).image.array)
+    summary["photoCalib"] = [""]
+    with pytest.raises(NoWorkFound, match="none of the 1 detector images"):
+        MakeDirectWarpTask(config).run([WatchedHandle(exposure)], skyInfo, VISIT, summary)
+
+
+@pytest.mark.parametrize(
+    ("summary", "message"),
+    [
+        (Table({"id": [0], "wcs": ["{}"]}), "no visit summary with columns id and photoCalib"),
+        (Table({"id": [0], "photoCalib": ["1.0"]}), "is 1.0, not values by name"),
+        (Table({"id": [0], "photoCalib": ["{}"]}), "it lacks 'calibrationMean'"),
+        (Table({"id": [0], "photoCalib": ['{"calibrationMean": -1}']}), "must be finite and positive"),
+        (Table({"id": [0], "photoCalib": ['{"calibrationMean": 1, "bbox": [0, 0]}']}), "no photometric"),
+    ],
+)
+def test_impossible_calibrations_in_the_visit_summary(summary: Table, message: str) -> None:
+    """What is no calibration is an error on one line."""
+    exposure = make_calexp(np.ones((60, 60)), make_wcs())
+    task = MakeDirectWarpTask(MakeDirectWarpConfig(useVisitSummaryPhotoCalib=True))
+    with pytest.raises(ButlerUserError, match=message):
+        task.run([WatchedHandle(exposure)], patch(make_wcs(), box(40, 40)), VISIT, summary)
 
 
 def test_border_grows_the_warp() -> None:

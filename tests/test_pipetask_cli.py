@@ -215,6 +215,7 @@ def test_a_debugger_stops_where_a_quantum_failed(repo: Path, monkeypatch: pytest
         (("--pdb", "no_such_module"), "is no module with a debugger's post_mortem"),
         (("--pdb", "json"), "is no module with a debugger's post_mortem"),
         (("--start-method", "fork"), "'forkserver', 'spawn'"),
+        (("--graph-fixup", "json:order"), "is no function of a module"),
         (("--scheduler", "tcp://here:1"), "--scheduler needs --executor dask"),
         (("-n", "1", "--enable-implicit-threading"), "give one of them"),
     ],
@@ -224,6 +225,34 @@ def test_options_of_execution_that_cannot_be(repo: Path, words: tuple[str, ...],
     before = snapshot(repo)
     assert message in error("-i", "in", "--output-run", "o", *words)
     assert snapshot(repo) == before
+
+
+def test_quanta_in_an_order_of_ones_own(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--graph-fixup has quanta wait for others; one that waits for a failure is blocked."""
+    monkeypatch.syspath_prepend(".")
+    Path("fixups.py").write_text(
+        "def backwards(graph):\n"
+        "    ids = [quantum.id for quantum in graph.quanta if quantum.label == 'double']\n"
+        "    return zip(ids[1:], ids)\n"
+        "def around(graph):\n"
+        "    return [(quantum.id, quantum.id) for quantum in graph.quanta[:1]]\n"
+        "def astray(graph):\n"
+        "    return [(graph.id, graph.quanta[0].id)]\n"
+    )
+    words = ("-i", "in", "--output-run")
+    result = run(*words, "o", "--graph-fixup", "fixups:backwards", "-c", "double:fail=[2]", "--summary", "s")
+    assert result.exit_code == 1
+    reports = [r for r in json.loads(Path("s").read_text())["quantaReports"] if r["taskLabel"] == "double"]
+    assert [(r["dataId"]["visit"], r["status"]) for r in reports] == [
+        (4, "success"),
+        (3, "success"),
+        (2, "failure"),
+        (1, "skipped"),
+    ]
+    assert "quanta would wait for each other: double {" in error(
+        *words, "p", "--graph-fixup", "fixups:around"
+    )
+    assert "no quantum" in error(*words, "q", "--graph-fixup", "fixups:astray")
 
 
 def test_a_profile_of_the_quanta(repo: Path) -> None:

@@ -21,7 +21,14 @@ from resample_oracle import (
     warp,
 )
 
-from tasks.kernels import MaskedPlanes, resample, resample_image, resampling_kernel
+from tasks.kernels import (
+    MaskedPlanes,
+    resample,
+    resample_image,
+    resample_tiles,
+    resampling_kernel,
+    threads,
+)
 
 LANCZOS3 = resampling_kernel("lanczos3", corrected=False)
 
@@ -175,6 +182,46 @@ def test_long_rows_equal_their_parts() -> None:
     np.testing.assert_allclose(whole.image[:, 250:350], part.image, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(whole.variance[:, 250:350], part.variance, rtol=1e-6)
     np.testing.assert_array_equal(whole.mask[:, 250:350], part.mask)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    angle=st.floats(-3, 3),
+    step=st.sampled_from([1, 7, 16]),
+    bend=st.sampled_from([0.0, 1e-3, 1e-2]),
+    kernel=st.sampled_from([("lanczos3", 1.0), ("lanczos5", 1.0), ("bilinear", 2.5)]),
+    n_threads=st.sampled_from([1, 2]),
+)
+def test_tiles_do_not_show(
+    seed: int, angle: float, step: int, bend: float, kernel: tuple[str, float], n_threads: int
+) -> None:
+    """Made in small tiles by any number of threads, a warp is bit for bit that made in one piece."""
+    rng = np.random.default_rng(seed)
+    image = rng.normal(size=(90, 110)).astype(np.float32)
+    mask = rng.integers(0, 64, size=image.shape).astype(np.int32)
+    turned = rotation(angle, 0.8 * kernel[1], 55, 50)
+
+    def transform(i: NDArray[np.float64], j: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
+        x, y = turned(i, j)
+        return x + bend * (j - 50) ** 2, y - bend * (i - 50) * (j - 30)
+
+    nodes = nodes_of(transform, (100, 120), step)
+    nodes["map_x"][rng.random(nodes["map_x"].shape) < 0.01] = np.nan
+    arguments = {
+        **nodes,
+        "kernel": resampling_kernel(kernel[0], stretch=kernel[1]),
+        "no_data_bit": NO_DATA,
+        "grow_full_mask": EDGE,
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resample_tiles, "_SIDE", 1000)
+        whole = resample(image, np.abs(image), mask, **arguments)
+        patch.setattr(resample_tiles, "_SIDE", 32)
+        patch.setattr(threads, "n_threads", lambda: n_threads)
+        tiled = resample(image.astype(">f4"), np.abs(image), mask, **arguments)
+    for one, other in zip(whole, tiled, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 # --- edges, holes, masks ---

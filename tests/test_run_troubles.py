@@ -185,6 +185,22 @@ def test_a_killed_worker_is_worth_another_attempt(butler: Butler) -> None:
     assert (of_visit(report, 2).status, of_visit(report, 2).attempt) == (S.KILLED, 3)
 
 
+def test_files_that_are_gone_before_they_are_registered_are_written_again(butler: Butler) -> None:
+    """Whoever sweeps up between a quantum's end and its registration costs it an attempt."""
+    swept: list[Path] = []
+
+    def sweep_once(_: object) -> None:
+        if not swept:
+            swept.extend(butler.root.rglob("*.part"))
+            for path in swept:
+                path.unlink()
+
+    report = execute(butler, {}, listener=RunListener(on_progress=sweep_once), retries=1)
+    assert swept
+    assert report.succeeded
+    assert report.retries == 1
+
+
 @pytest.mark.parametrize(("way", "code"), [("system_exit", 1), ("repeatable", 20), ("invalid", 21)])
 def test_fail_fast(butler: Butler, way: str, code: int) -> None:
     """Nothing is started after the first failure, and the exit status is LSST's."""

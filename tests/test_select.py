@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from types import SimpleNamespace
@@ -16,7 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from butler.handles import InMemoryDatasetHandle
-from butler.images import Exposure, ExposureSummaryStats, FilterLabel, MaskedImage, VisitInfo
+from butler.images import (
+    Exposure,
+    ExposureSummaryStats,
+    FilterLabel,
+    MaskedImage,
+    PhotoCalib,
+    VisitInfo,
+)
 from connections.errors import ConfigError, NoWorkFound
 from tasks.coadd import AssembleCoaddTask
 from tasks.errors import TaskError
@@ -306,14 +314,16 @@ def test_visits_of_two_instruments_with_one_number_are_two() -> None:
 
 
 def test_a_visit_summary_has_a_row_per_detector() -> None:
-    """Rows are ordered by detector, and hold numbers, box, filter, date and WCS; no pixel is read."""
+    """Rows are in the order of detectors, with all that is known of them but pixels, which are not read."""
     stats = ExposureSummaryStats(psfSigma=2.0, nPsfStar=30, raCorners=(1.0, 2.0, 3.0, 4.0))
     visit = VisitInfo(7, Time("2026-03-01T04:00:00", scale="tai"))
+    calib = PhotoCalib(2.0, 0.1)
     handles = []
     for detector in (5, 2):
         exposure = Exposure(
             MaskedImage.from_bbox(box(20, 10, 3, 4)), wcs=make_wcs(), filter=FilterLabel("r", "R1"),
             visitInfo=visit, summaryStats=stats if detector == 5 else None,
+            photoCalib=calib if detector == 5 else None,
         )  # fmt: skip
         key = {"instrument": "CAM", "visit": 7, "detector": detector}
         handles.append(_NoPixels(exposure, key, "ExposureF"))
@@ -324,6 +334,8 @@ def test_a_visit_summary_has_a_row_per_detector() -> None:
     assert (table["nPsfStar"][1], table["band"][1], table["physical_filter"][1]) == (30, "r", "R1")
     np.testing.assert_array_equal(table["raCorners"][1], [1, 2, 3, 4])
     assert [table[f"bbox_{name}"][0] for name in ("min_x", "min_y", "max_x", "max_y")] == [3, 4, 22, 13]
+    assert table["photoCalib"][0] == ""
+    assert PhotoCalib.from_dict(json.loads(table["photoCalib"][1])) == calib
     assert table["mjd"][0] == pytest.approx(visit.date.tai.mjd)
     assert table["psfSigma"].unit == "pix"
     assert set(ExposureSummaryStats.names()) < set(table.colnames)

@@ -310,3 +310,24 @@ def test_footprint_refuses_a_peak_outside():
     """A peak belongs to its footprint."""
     with pytest.raises(ValueError, match=r"peak at \(9, 9\) is outside"):
         Footprint(SpanSet([(0, 0, 0)]), (Peak(9, 9, 1.0),))
+
+
+@quick
+@given(st.lists(arrays, max_size=4))
+def test_many_sets_at_once(members):
+    """Sets made together of their runs are those made one by one, empty ones and overlapping ones too."""
+    sets = [SpanSet.fromMask(member, xy0=XY0) for member in members]
+    empty = np.zeros(0, np.int32)
+    runs = [np.concatenate([empty, *(s.to_arrays()[i] for s in sets)]) for i in range(3)]
+    assert SpanSet.from_groups(*runs, np.array([len(s) for s in sets], int)) == sets
+
+
+@pytest.mark.parametrize("x0", [0, 2, 3])
+def test_runs_of_one_set_must_be_apart(x0):
+    """Runs that touch, overlap or come back are refused within a set, and fine in two."""
+    y, first, last = np.array([5, 5]), np.array([3, x0]), np.array([4, x0])
+    with pytest.raises(ValueError, match="from_arrays"):
+        SpanSet.from_groups(y, first, last, np.array([2]))
+    assert len(SpanSet.from_groups(y, first, last, np.array([1, 1]))) == 2
+    with pytest.raises(ValueError, match="3 runs"):
+        SpanSet.from_groups(y, first, last, np.array([1, 2]))

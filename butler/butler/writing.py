@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from ..dimensions import DataId
 from ..errors import DatasetTypeError, PruneError, UnknownComponentError
 from ..ingester import ingest_files
 from ..provenance import DatasetProvenance, QuantumRecord, with_provenance
-from ..registry import repeated
+from ..registry import FileRecord, repeated
 from .reading import DatasetName, ReadingButler, merged
 
 __all__ = ["WritingButler"]
@@ -103,7 +104,7 @@ class WritingButler(ReadingButler):
         self,
         datasets: Sequence[tuple[DatasetRef, StagedFile]],
         quanta: Sequence[QuantumRecord] = (),
-    ) -> None:
+    ) -> dict[uuid.UUID, FileRecord]:
         """Register files that workers wrote under temporary names, all or none.
 
         Parameters
@@ -114,12 +115,18 @@ class WritingButler(ReadingButler):
             What became of the quanta that wrote them, kept with them or not at all; also of those that
             wrote nothing.
 
+        Returns
+        -------
+        records
+            What the registry knows of the files now, by the UUIDs of the datasets: a file whose name was
+            taken meanwhile has got another one.
+
         Raises
         ------
         ConflictingDefinitionError
             Raised if one of the datasets exists; the files are removed.
         """
-        self._writer.store(datasets, quanta=quanta)
+        return self._writer.store(datasets, quanta=quanta)
 
     @repeated("registry.database")
     def ingest(

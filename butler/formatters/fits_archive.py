@@ -175,7 +175,7 @@ class Archive:
 
     def _read_summaryStats(self, number: int) -> ExposureSummaryStats:
         [row], _ = self._rows(number, "ExposureSummaryStats")
-        return read_summary(row)
+        return read_summary({name: row[name] for name in row.array.names})
 
     def _read_psf(self, number: int) -> Psf:
         [row], _ = self._rows(number, "GaussianPsf")

@@ -18,9 +18,10 @@ from ..images import (
     VisitInfo,
 )
 from .byte_source import ByteSource
-from .fits_archive import Archive, read_table
+from .fits_archive import Archive
 from .fits_file import HduInfo, broken_file, walk_hdus
 from .fits_header import header_values, metadata_from_cards, origin_from_header
+from .fits_rows import Row, read_rows
 from .fits_summary import read_summary
 from .fits_tables import read_coadd_inputs, read_fields, read_polygon, read_psf
 from .fits_visit import read_exposure_id, read_filter, read_photo_calib, read_visit_info
@@ -188,11 +189,11 @@ class ExposureComponents:
         inputs = self.coaddInputs if table[0]["psf_class"] == "CoaddPsf" else None
         return read_psf(table, inputs, self.wcs if inputs is not None else None)
 
-    def _table(self, name: str) -> Any:
+    def _table(self, name: str) -> list[Row] | None:
         """Return the rows of one of our tables, None if there is none of that name."""
         for hdu in self._hdus[4:]:
-            if hdu.header.get("EXTNAME") == name and "AR_CATN" not in hdu.header:
-                return read_table(self._source, hdu).data
+            if hdu.cards.get("EXTNAME") == name and "AR_CATN" not in hdu.cards:
+                return read_rows(self._source, hdu)
         return None
 
 

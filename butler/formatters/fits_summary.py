@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -25,18 +26,17 @@ def summary_to_table(stats: ExposureSummaryStats) -> Any:
     return table
 
 
-def read_summary(row: Any) -> ExposureSummaryStats:
+def read_summary(row: Mapping[str, Any]) -> ExposureSummaryStats:
     """Return the quality numbers of a row; those that it lacks are not known.
 
     Parameters
     ----------
     row
-        Row of our table, or of the one in LSST's archive.
+        Row of our table, or of the one in LSST's archive, by column.
     """
-    known = set(row.array.names)
     values: dict[str, Any] = {}
     for name, default in ExposureSummaryStats().to_dict().items():
-        if name in known:
+        if name in row:
             found = np.asarray(row[name])
             values[name] = tuple(map(float, found)) if found.ndim else type(default)(found)
     return ExposureSummaryStats(**values)

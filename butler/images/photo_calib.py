@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+import operator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
 from .chebyshev_field import ChebyshevBoundedField
+from .geometry import Box2I
 from .masked_image import MaskedImage
 
 __all__ = ["PhotoCalib"]
@@ -47,6 +52,39 @@ class PhotoCalib:
         """Make the calibration whose one count has AB magnitude ``zero_point`` (error in mag)."""
         mean = AB_ZERO_POINT_NJY * 10 ** (-0.4 * zero_point)
         return cls(mean, mean * error * 0.4 * math.log(10))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> PhotoCalib:
+        """Make a calibration of what `to_dict` returned.
+
+        Raises
+        ------
+        ValueError
+            Raised if that is something else.
+        """
+        try:
+            bounds, coefficients = values.get("bbox"), values.get("coefficients")
+            field = None
+            if bounds is not None or coefficients is not None:
+                x0, y0, x1, y1 = map(operator.index, bounds)
+                table = np.asarray(coefficients, dtype=np.float64)
+                field = ChebyshevBoundedField(Box2I.from_corners((x0, y0), (x1, y1)), table)
+            return cls(float(values["calibrationMean"]), float(values.get("calibrationErr", 0.0)), field)
+        except (KeyError, TypeError, ValueError) as error:
+            what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+            raise ValueError(f"{dict(values)!s:.60} is no photometric calibration: {what}") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return its numbers by name; of a field also the inclusive corners and the coefficients."""
+        values: dict[str, Any] = {
+            "calibrationMean": self.calibrationMean,
+            "calibrationErr": self.calibrationErr,
+        }
+        if self.field is not None:
+            box = self.field.bbox
+            values["bbox"] = [box.minX, box.minY, box.maxX, box.maxY]
+            values["coefficients"] = self.field.coefficients.tolist()
+        return values
 
     @property
     def magnitude_zero_point(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -75,6 +76,35 @@ class SpanSet:
             Raised as by the class itself, and for arrays of different lengths.
         """
         return cls._from_keys(*_parse(np.asarray(y), np.asarray(x0), np.asarray(x1)))
+
+    @classmethod
+    def from_groups(
+        cls, y: NDArray[Any], x0: NDArray[Any], x1: NDArray[Any], counts: NDArray[np.integer]
+    ) -> list[SpanSet]:
+        """Make many sets at once, of runs that come set after set, each in order and apart from the next.
+
+        Parameters
+        ----------
+        y, x0, x1
+            Rows, first and last columns (inclusive) of the runs of all sets.
+        counts
+            Number of runs of each set.
+
+        Raises
+        ------
+        ValueError
+            Raised as by the class itself, and for runs of one set that are out of order, overlap or touch.
+        """
+        starts, ends = _keys(y, x0, x1)
+        bounds = np.concatenate([[0], np.cumsum(counts)])
+        if bounds[-1] != len(starts):
+            raise ValueError(f"the counts are of {bounds[-1]} runs, but there are {len(starts)}")
+        joined = np.append(ends[:-1] >= starts[1:], False)
+        # The last run of a set may lie anywhere with regard to the first of the next one.
+        joined[bounds[1:] - 1] = False
+        if joined.any():
+            raise ValueError("runs of one set overlap, touch or are out of order; use from_arrays")
+        return [cls._from_keys(starts[a:b], ends[a:b]) for a, b in pairwise(bounds.tolist())]
 
     @classmethod
     def fromMask(
@@ -383,6 +413,15 @@ def _covered(starts: _Keys, ends: _Keys, times: int) -> SpanSet:
 
 def _parse(y: NDArray[Any], x0: NDArray[Any], x1: NDArray[Any]) -> tuple[_Keys, _Keys]:
     """Return the sorted, separate intervals of keys of runs given in any order."""
+    starts, ends = _keys(y, x0, x1)
+    if np.all(ends[:-1] < starts[1:]):
+        return starts, ends
+    merged = _covered(starts, ends, 1)
+    return merged._starts, merged._ends
+
+
+def _keys(y: NDArray[Any], x0: NDArray[Any], x1: NDArray[Any]) -> tuple[_Keys, _Keys]:
+    """Return the intervals of keys of runs, in the order given."""
     if not (y.ndim == 1 and y.shape == x0.shape == x1.shape):
         raise ValueError(f"y, x0 and x1 need one length, not shapes {y.shape}, {x0.shape} and {x1.shape}")
     if not len(y):
@@ -394,11 +433,7 @@ def _parse(y: NDArray[Any], x0: NDArray[Any], x1: NDArray[Any]) -> tuple[_Keys, 
         i = int(np.argmax(x0 > x1))
         raise ValueError(f"a span needs x0 <= x1; span {i} in row {y[i]} has {x0[i]} and {x1[i]}")
     rows = y.astype(np.int64) * _ROW
-    starts, ends = rows + x0.astype(np.int64), rows + x1.astype(np.int64) + 1
-    if np.all(ends[:-1] < starts[1:]):
-        return starts, ends
-    merged = _covered(starts, ends, 1)
-    return merged._starts, merged._ends
+    return rows + x0.astype(np.int64), rows + x1.astype(np.int64) + 1
 
 
 def _roots(n: int, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
-from astropy.coordinates import angular_separation
 from numpy.typing import ArrayLike, NDArray
 
 from ..images import Box2I, SkyWcs
@@ -44,6 +43,9 @@ class DiscreteSkyMap(SkyMap):
         """Return the number of the tract with the nearest centre, the lower number of two as near."""
         if not len(self):
             raise LookupError("this sky map has no tracts; give raList, decList and radiusList")
+        # With it comes all of astropy.coordinates, which others who read a sky map do not need.
+        from astropy.coordinates import angular_separation
+
         lon, lat = sky_positions(coord, dec, degrees=degrees)
         centers = np.radians(self.config.raList), np.radians(self.config.decList)
         distances = angular_separation(lon[..., np.newaxis], lat[..., np.newaxis], *centers)

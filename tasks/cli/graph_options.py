@@ -131,6 +131,7 @@ class GraphRequest:
         """Refuse options that would make another graph than the saved one."""
         given = {
             "-p, -t, -c or -C": self.pipeline.name or self.pipeline.edits,
+            "--select-tasks": self.pipeline.select_tasks,
             "-i": self.inputs,
             "-o": self.output,
             "--output-run": self.output_run,

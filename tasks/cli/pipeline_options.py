@@ -48,12 +48,15 @@ class PipelineRequest:
         What is changed, ``(option, value)``, in the order in which it was given.
     cameras
         Folders with settings of cameras.
+    select_tasks
+        Expression for the tasks that are wanted of all that is made so; empty for all.
     """
 
     name: str | None
     instrument: str | None
     edits: tuple[tuple[str, str], ...]
     cameras: tuple[Path, ...] = ()
+    select_tasks: str = ""
 
     def load(self, instrument: str | None = None) -> Pipeline:
         """Read, edit and check the pipeline.
@@ -78,13 +81,14 @@ class PipelineRequest:
         described = read_pipeline(path, ready) if path else PipelineDescription("tasks of the command line")
         overrides = self._edit(described)
         try:
-            return Pipeline.from_description(
+            pipeline = Pipeline.from_description(
                 described,
                 overrides,
                 instrument=self.instrument or described.instrument or instrument,
                 selection=selection,
                 cameras=self.cameras,
             )
+            return pipeline.select_tasks(self.select_tasks) if self.select_tasks else pipeline
         except ButlerUserError as error:
             if path:
                 error.add_note(f"in the pipeline {path}")
@@ -124,6 +128,12 @@ def pipeline_options(function: Callable[..., Any]) -> Callable[..., Any]:
         metavar="LABEL:FILE",
         help="Set fields from YAML or assignments.",
     )
+    @click.option(
+        "--select-tasks",
+        default="",
+        metavar="EXPR",
+        help="Take the tasks of an expression: LABEL, <= X, > X, ~ & | ( ); X may be a dataset type.",
+    )
     @click.option("--instrument", help="Instrument whose settings apply.")
     @click.option(
         "--camera-config",
@@ -136,11 +146,11 @@ def pipeline_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def command(ctx: click.Context, /, **options: Any) -> Any:
         name, instrument = options.pop("pipeline"), options.pop("instrument")
-        cameras = options.pop("camera_config")
+        cameras, select_tasks = options.pop("camera_config"), options.pop("select_tasks")
         given = {option: iter(options.pop(option)) for option in _EDITS}
         order = [option for option in ctx.meta[_EDITS[0]] if option in _EDITS]
         edits = tuple((option, next(given[option])) for option in order)
-        return function(pipeline=PipelineRequest(name, instrument, edits, cameras), **options)
+        return function(pipeline=PipelineRequest(name, instrument, edits, cameras, select_tasks), **options)
 
     return command
 

@@ -14,7 +14,7 @@ import click
 from butler import Butler
 from connections import QuantumGraph
 
-from .debugger import DebuggerType, PostMortem
+from .imported_function import Function, ImportedFunction
 from .profiling import profiled
 from .progress import ProgressView
 from .request_options import request_options
@@ -58,10 +58,11 @@ class RunRequest:
     scheduler: str | None
     summary: Path | None
     debug: bool
-    post_mortem: PostMortem | None
+    post_mortem: Function | None
     profile: Path | None
     start_method: StartMethod
     enable_implicit_threading: bool
+    graph_fixup: Function | None
 
     def check(self) -> None:
         """Refuse options that do not go together, before anything is built.
@@ -94,6 +95,8 @@ class RunRequest:
         """Run a graph, show how far it is, and tell what became of it."""
         from ..execution import RunListener, RunOptions, run_graph
 
+        if self.graph_fixup is not None:
+            graph = graph.ordered(self.graph_fixup(graph))
         options = RunOptions(
             retries=self.retries,
             timeout=self.timeout,
@@ -192,11 +195,17 @@ _OPTIONS = (
     click.option(
         "--pdb",
         "post_mortem",
-        type=DebuggerType(),
+        type=ImportedFunction("module with a debugger's post_mortem", "post_mortem"),
         is_flag=False,
         flag_value="pdb",
         metavar="[MODULE]",
         help="Stop in a debugger where a quantum failed: pdb, or another module with post_mortem.",
+    ),
+    click.option(
+        "--graph-fixup",
+        type=ImportedFunction("function of a module, module:function"),
+        metavar="MODULE:FUNCTION",
+        help="Function that returns pairs of UUIDs of a graph's quanta: the second then waits for the first.",
     ),
     click.option(
         "--profile",

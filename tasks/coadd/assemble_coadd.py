@@ -17,6 +17,7 @@ from butler.images import (
     MaskedImage,
     PhotoCalib,
     Psf,
+    SpanSet,
 )
 from connections.errors import NoWorkFound
 
@@ -470,11 +471,12 @@ class AssembleCoaddTask(CoaddMasksTask):
     ) -> list[MaskedImage]:
         """Read a box of all warps, scaled, with alternative masks applied and one set of mask planes."""
         alternatives = altMaskList or [None] * len(tempExpRefList)
+        whole = SpanSet.from_bbox(bbox)
         warps = []
         for handle, scaler, spans in zip(tempExpRefList, imageScalerList, alternatives, strict=True):
             warp = read_warp(handle, bbox)
             warp.mask = warp.mask.conformed(planes)
-            if spans:
+            if spans and any(own.overlaps(whole) for sets in spans.values() for own in sets):
                 # The pixels may belong to a file that is mapped into memory, or to the caller.
                 warp.mask = Mask(warp.mask.array.copy(), warp.mask.xy0, warp.mask.planes)
                 self.applyAltMaskPlanes(warp.mask, spans)

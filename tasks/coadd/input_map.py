@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,11 @@ from pydantic import Field
 from butler.images import Box2I, CcdInput, Mask, SkyWcs
 
 from ..config import Config
+from ..kernels.sky_cells import count_flagged
 from ..task import Task
+from .map_pixels import MapPixels
 
 __all__ = ["CcdInputMap", "HealSparseInputMapConfig", "HealSparseInputMapTask"]
-
-_UNKNOWN: Final = -2
-_OUTSIDE: Final = -1
 
 
 class HealSparseInputMapConfig(Config):
@@ -76,7 +75,6 @@ class CcdInputMap:
         self, config: HealSparseInputMapConfig, bbox: Box2I, wcs: SkyWcs, ccds: Sequence[CcdInput]
     ) -> None:
         import healsparse
-        from scipy.spatial import ConvexHull
 
         self._config = config
         self._wcs = wcs
@@ -90,12 +88,11 @@ class CcdInputMap:
         )
         patch = self._pixels_inside(np.array(bbox.corners), wcs)
         for bit, ccd in enumerate(ccds):
-            vertices = np.array(ccd.validPolygon or ccd.bbox.corners, dtype=float)
-            hull = vertices[ConvexHull(vertices).vertices]
+            hull = _convex_hull(ccd.validPolygon) if ccd.validPolygon else np.array(ccd.bbox.corners)
             self._map.set_bits_pix(np.intersect1d(patch, self._pixels_inside(hull, ccd.require_wcs())), [bit])
             self._bits.setdefault(ccd.visit, []).append(bit)
-        self._pixels: NDArray[np.int64] = np.sort(self._map.valid_pixels)
-        self._n_bad = {visit: np.zeros(self._pixels.size, dtype=np.int64) for visit in self._bits}
+        self._pixels = MapPixels(config.nside, np.sort(self._map.valid_pixels), wcs)
+        self._n_bad = {visit: np.zeros(self._pixels.pixels.size, dtype=np.int64) for visit in self._bits}
         self._limit = self._max_bad_pixels(bbox)
         self._slot_box: Box2I | None = None
         self._slots = np.zeros((0, 0), dtype=np.int32)
@@ -119,16 +116,18 @@ class CcdInputMap:
         bit_mask_value
             Bit mask of the bad planes.
         """
-        if visit not in self._n_bad or not self._pixels.size:
+        n = self._pixels.pixels.size
+        if visit not in self._n_bad or not n:
             return
-        bad = mask[bbox].any_of(bit_mask_value)
-        slots = self._slots_of(bbox, bad)
-        self._n_bad[visit] += np.bincount(slots[slots >= 0], minlength=self._pixels.size)
+        if bbox != self._slot_box:
+            # The visits of a coadd come one after the other with the same box.
+            self._slot_box, self._slots = bbox, self._pixels.slots(bbox)
+        self._n_bad[visit] += count_flagged(mask[bbox].array, bit_mask_value, self._slots, n)
 
     def finalize_ccd_input_map_mask(self) -> None:
         """Take visits out of the map pixels in which too many of their pixels are bad."""
         for visit, n_bad in self._n_bad.items():
-            self._map.clear_bits_pix(self._pixels[n_bad > self._limit], self._bits[visit])
+            self._map.clear_bits_pix(self._pixels.pixels[n_bad > self._limit], self._bits[visit])
 
     def _pixels_inside(self, vertices: NDArray[np.float64], wcs: SkyWcs) -> NDArray[np.int64]:
         """Return the map pixels whose centres lie in a convex polygon of image positions ``(n, 2)``."""
@@ -150,23 +149,14 @@ class CcdInputMap:
         limit: float = self._config.bad_mask_min_coverage * map_area / area
         return limit
 
-    def _slots_of(self, bbox: Box2I, bad: NDArray[np.bool_]) -> NDArray[np.int32]:
-        """Return the index in `_pixels` of the map pixel of each bad pixel; negative outside the map.
 
-        The visits of a coadd come one after the other with the same box, and bad pixels coincide; so each
-        position is looked up once per box.
-        """
-        import hpgeom
+def _convex_hull(polygon: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
+    """Return the vertices ``(n, 2)`` of the convex hull of a polygon."""
+    from scipy.spatial import ConvexHull
 
-        if bbox != self._slot_box:
-            self._slot_box, self._slots = bbox, np.full(bbox.shape, _UNKNOWN, dtype=np.int32)
-        rows, columns = np.nonzero(bad & (self._slots == _UNKNOWN))
-        if rows.size:
-            ra, dec = self._wcs.pixelToSky(columns + bbox.minX, rows + bbox.minY)
-            pixels = hpgeom.angle_to_pixel(self._config.nside, ra, dec)
-            slots = np.minimum(np.searchsorted(self._pixels, pixels), self._pixels.size - 1)
-            self._slots[rows, columns] = np.where(self._pixels[slots] == pixels, slots, _OUTSIDE)
-        return self._slots[bad]
+    vertices = np.array(polygon, dtype=float)
+    hull: NDArray[np.float64] = vertices[ConvexHull(vertices).vertices]
+    return hull
 
 
 def _bit_metadata(ccds: Sequence[CcdInput]) -> dict[str, Any]:

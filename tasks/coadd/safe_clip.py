@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -12,8 +12,7 @@ from butler.images import Box2I, CoaddPsf, Exposure, Footprint, Image, Mask, Mas
 
 from ..config import Config
 from ..detection import SourceDetectionTask
-from ..errors import TaskError
-from ..kernels.stacking import Statistic, mean_and_meanclip_stack, statistics_stack
+from ..kernels.stacking import Statistic, mean_and_meanclip_stack, new_target, statistics_stack
 from ..struct import Struct
 from ..task import Task
 from .assemble_coadd import AssembleCoaddTask
@@ -27,14 +26,16 @@ from .difference_candidates import DifferenceCandidates
 from .safe_clip_config import SafeClipAssembleCoaddConfig
 from .scale_zero_point import ImageScaler
 from .seeing_match import TemplateModel
-from .warp_detections import DETECTION_PLANES, WarpDetections, count_overlaps
+from .warp_detections import DETECTION_PLANES, WarpDetections, count_overlaps, labelled_runs
 from .warp_pixels import memory_of, read_warp, read_warp_mask
 
 __all__ = ["SafeClipAssembleCoaddTask"]
 
 _CLIPPED = "CLIPPED"
-_COMPARISON_BYTES: Final = 28
-"""Bytes of mean, clipped mean and number of inputs of a pixel."""
+_TEMPLATE_BYTES: Final = 16
+"""Bytes of the clipped mean and number of inputs of a pixel."""
+_COMPARISON_ROWS: Final = 256
+"""Rows of which mean and clipped mean are made and compared at a time."""
 
 
 class SafeClipAssembleCoaddTask(AssembleCoaddTask):
@@ -155,21 +156,11 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         difference = MaskedImage.from_bbox(bbox, ctrl.planes)
         options = {**ctrl.stack_options(), "mask_map": self.setRejectedMaskMapping(ctrl)}
         for block in subregions(bbox, self.config.subregionSize):
-            strips = RowStrips(block, len(tempExpRefList), _COMPARISON_BYTES)
+            strips = RowStrips(block, len(tempExpRefList))
             for strip in strips:
                 warps = self.read_strip(strip, tempExpRefList, imageScalerList, None, ctrl.planes)
                 strips.note_memory(strip, memory_of(warps))
-                mean, clipped = mean_and_meanclip_stack(
-                    [warp.image.array for warp in warps],
-                    [warp.variance.array for warp in warps],
-                    [warp.mask.array for warp in warps],
-                    weightList,
-                    **options,
-                )
-                target = difference[strip]
-                np.subtract(mean.image, clipped.image, out=target.image.array)
-                np.add(mean.variance, clipped.variance, out=target.variance.array)
-                np.bitwise_or(mean.mask, clipped.mask, out=target.mask.array)
+                _write_difference(difference[strip], warps, weightList, options)
         exposure = Exposure(difference, wcs=skyInfo.wcs)
         exposure.coaddInputs = gather_coadd_inputs(tempExpRefList, weightList)
         exposure.psf = self.makePsf(exposure, tempExpRefList)
@@ -235,7 +226,7 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         """Return the clipped mean of the warps, strip by strip."""
         ctrl = self.prepareStats(planes=common_mask_planes(tempExpRefList, bbox)).ctrl
         template = MaskedImage.from_bbox(bbox, ctrl.planes)
-        strips = RowStrips(bbox, len(tempExpRefList), _COMPARISON_BYTES)
+        strips = RowStrips(bbox, len(tempExpRefList), _TEMPLATE_BYTES)
         for strip in strips:
             warps = self.read_strip(strip, tempExpRefList, imageScalerList, None, ctrl.planes)
             strips.note_memory(strip, memory_of(warps))
@@ -306,15 +297,10 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
             Raised if the detection task returns footprints that overlap each other.
         """
         footprints: list[Footprint] = self.clipDetection.detectFootprints(exp).merged
-        labels = _label_image(footprints, exp.bbox)
+        runs = labelled_runs(footprints)
+        n_rows = self.config.subregionSize[1]
         counts = [
-            count_overlaps(
-                handle,
-                labels,
-                len(footprints),
-                self.config.badMaskPlanes,
-                self.config.subregionSize,
-            )
+            count_overlaps(handle, runs, len(footprints), self.config.badMaskPlanes, exp.bbox, n_rows)
             for handle in tempExpRefList
         ]
         if footprints and not any(n_detected.any() for _, n_detected in counts):
@@ -379,10 +365,8 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
             Clipped footprints, and for each of them the indices of its warps.
         detectionFootprints
             For each warp its own detections.
-        maskClipValue
-            Bit mask for clipped pixels.
-        maskDetValue
-            Not needed: every pixel of a detection is detected.
+        maskClipValue, maskDetValue
+            Not needed: every pixel of a footprint is clipped, and every one of a detection detected.
         coaddBBox
             Box of the coadd.
 
@@ -400,14 +384,11 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
             ]
             if not own:
                 continue
-            scratch = Mask.from_bbox(coaddBBox)
-            for footprint in own:
-                footprint.spans.setMask(scratch, maskClipValue)
-            clipped = scratch.any_of(maskClipValue)
+            clipped = _union([footprint.spans for footprint in own]).asArray(coaddBBox)
             for footprint in detectionFootprints[i]:
                 if footprint.area <= self.config.minBigOverlap:
                     continue
-                if footprint.spans.count_where(clipped, scratch.xy0) > self.config.minBigOverlap:
+                if footprint.spans.count_where(clipped, coaddBBox.minimum) > self.config.minBigOverlap:
                     clips.setdefault(_CLIPPED, []).append(footprint.spans)
                     big.append(footprint)
         return big
@@ -458,6 +439,33 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         return clip_record_table(rows, meta)
 
 
+def _write_difference(
+    target: MaskedImage, warps: Sequence[MaskedImage], weights: Sequence[float], options: Mapping[str, Any]
+) -> None:
+    """Write the mean minus the clipped mean, in parts that stay in the cache until they are subtracted."""
+    n_y, n_x = target.image.array.shape
+    scratch = new_target((min(n_y, _COMPARISON_ROWS), n_x))
+    for y in range(0, n_y, _COMPARISON_ROWS):
+        rows = slice(y, min(y + _COMPARISON_ROWS, n_y))
+        image, variance, mask = target.image.array[rows], target.variance.array[rows], target.mask.array[rows]
+        other_image, other_variance, other_mask = (
+            scratch[0][: len(image)],
+            scratch[1][: len(image)],
+            scratch[2][: len(image)],
+        )
+        mean_and_meanclip_stack(
+            [warp.image.array[rows] for warp in warps],
+            [warp.variance.array[rows] for warp in warps],
+            [warp.mask.array[rows] for warp in warps],
+            weights,
+            targets=((image, variance, mask), (other_image, other_variance, other_mask)),
+            **options,
+        )
+        image -= other_image
+        variance += other_variance
+        mask |= other_mask
+
+
 _THRESHOLD_FIELDS = (
     "minClipFootOverlap",
     "minClipFootOverlapSingle",
@@ -465,16 +473,6 @@ _THRESHOLD_FIELDS = (
     "maxClipFootOverlapDouble",
     "minBigOverlap",
 )
-
-
-def _label_image(footprints: Sequence[Footprint], bbox: Box2I) -> Image:
-    """Return the number of the footprint of each pixel, from 1; 0 where there is none."""
-    labels = Image.from_bbox(bbox, dtype=np.int32)
-    for number, footprint in enumerate(footprints, start=1):
-        labels.array[footprint.spans.indices(bbox.minimum)] = number
-    if np.count_nonzero(labels.array) != sum(footprint.area for footprint in footprints):
-        raise TaskError("the footprints of clipDetection overlap; its merged footprints must be disjoint")
-    return labels
 
 
 def _union(spans: Sequence[SpanSet]) -> SpanSet:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from butler import Butler
-from butler.errors import ButlerError
+from butler.errors import ArtifactMissingError, ButlerError
 
 from .failures import details_of, is_transient, message_of
 from .quantum_book import QuantumBook
@@ -97,10 +97,11 @@ class Registrar:
 
     def _registered(self, report: QuantumReport, present: Container[uuid.UUID]) -> tuple[QuantumReport, bool]:
         try:
-            self._butler.store_staged(report.staged, [self._book.record(report, present)])
+            records = self._butler.store_staged(report.staged, [self._book.record(report, present)])
         except ButlerError as error:
             return _refused(report, error), False
-        return report, True
+        staged = tuple((ref, replace(file, record=records[ref.id])) for ref, file in report.staged)
+        return replace(report, staged=staged), True
 
 
 def _refused(report: QuantumReport, error: ButlerError) -> QuantumReport:
@@ -111,6 +112,8 @@ def _refused(report: QuantumReport, error: ButlerError) -> QuantumReport:
         details=details_of(error),
         staged=(),
         exception=type(error).__name__,
-        is_transient=is_transient(error),
+        # Files that are gone another attempt writes again. Dask runs again, and sweeps up before, what it
+        # takes for lost with a worker that died just after its report was here.
+        is_transient=is_transient(error) or isinstance(error, ArtifactMissingError),
         exit_code=1,
     )

@@ -3,12 +3,12 @@
 from .convolve_varying import convolve_varying, spread_bits
 from .detect import DetectedSet, Detections, Polarity, ThresholdType, detect_footprints
 from .interpolate import fallback_value, interpolate_rows, kriging_weights
-from .label import component_areas, label_components, spans_of_labels
-from .label_counts import count_by_label
+from .label import Components, find_components, label_components
 from .match_psf import MatchingKernel, match_residual, matching_kernel
 from .resample import MaskedPlanes, map_nodes, resample, resample_image
 from .resampling_kernel import RESAMPLING_KERNELS, ResamplingKernel, lanczos_taps, resampling_kernel
-from .smooth import gaussian_kernel, kernel_width, smooth_gaussian
+from .run_counts import LabelledRuns, count_in_runs
+from .smooth import gaussian_kernel, kernel_width, smooth_gaussian, smooth_plane
 from .stacking import (
     StackResult,
     Statistic,
@@ -19,8 +19,10 @@ from .stacking import (
 
 __all__ = [
     "RESAMPLING_KERNELS",
+    "Components",
     "DetectedSet",
     "Detections",
+    "LabelledRuns",
     "MaskedPlanes",
     "MatchingKernel",
     "Polarity",
@@ -29,11 +31,11 @@ __all__ = [
     "Statistic",
     "ThresholdType",
     "clipped_mean",
-    "component_areas",
     "convolve_varying",
-    "count_by_label",
+    "count_in_runs",
     "detect_footprints",
     "fallback_value",
+    "find_components",
     "gaussian_kernel",
     "interpolate_rows",
     "kernel_width",
@@ -48,7 +50,7 @@ __all__ = [
     "resample_image",
     "resampling_kernel",
     "smooth_gaussian",
-    "spans_of_labels",
+    "smooth_plane",
     "spread_bits",
     "statistics_stack",
 ]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .label import component_areas, label_components
-from .smooth import kernel_width, smooth_gaussian
+from .label import Components, find_components
+from .smooth import kernel_width, smooth_plane
 
 __all__ = ["DetectedSet", "Detections", "Polarity", "ThresholdType", "detect_footprints"]
 
@@ -24,6 +25,7 @@ ThresholdType = Literal["stdev", "pixel_stdev", "value", "variance"]
 
 _CLIP_SIGMA: Final = 3.0
 _CLIP_PASSES: Final = 3
+_STRIP_ROWS: Final = 256
 
 _IQR_TO_SIGMA: Final = 0.5 / NormalDist().inv_cdf(0.75)
 """Standard deviation of a normal distribution over its interquartile range."""
@@ -35,23 +37,24 @@ class DetectedSet:
 
     Parameters
     ----------
-    labels
-        Number of the detection of each pixel after growth, ``(n_y, n_x)``: 1 to n in the order in which
-        a raster scan meets them, 0 elsewhere.
-    n
-        Number of detections.
+    components
+        The pixels of the detections after growth.
     peak_labels, peak_y, peak_x, peak_values
         One peak for each part that was separate before growth, ``(n_peaks,)``: the detection it belongs
         to, its array index, and the value of the searched image. Ordered by detection, the most extreme
         value first.
     """
 
-    labels: NDArray[np.int32]
-    n: int
+    components: Components
     peak_labels: NDArray[np.int32]
     peak_y: NDArray[np.int64]
     peak_x: NDArray[np.int64]
     peak_values: NDArray[np.float32]
+
+    @property
+    def n(self) -> int:
+        """Number of detections."""
+        return self.components.n
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,19 +129,27 @@ def detect_footprints(
         threshold type, or planes of different shapes.
     """
     _check(image, variance, sigma, n_sigma_to_grow, polarity, threshold_type)
-    border = 0
+    border, searched = 0, image
     if smoothed:
-        width = kernel_width(sigma, n_sigma_for_kernel)
-        border = width // 2
-        image, variance = smooth_gaussian(image, variance, sigma, width)
-    limit = _limit(image, variance, threshold, threshold_type)
+        border = kernel_width(sigma, n_sigma_for_kernel) // 2
+        searched = smooth_plane(image, sigma, 2 * border + 1)
     radius = int(n_sigma_to_grow * sigma + 0.5)
     half_widths = _half_widths(radius, isotropic_grow)
-    positive = negative = None
-    if polarity != "negative":
-        positive = _detected(image, image >= limit, 1, min_pixels, half_widths)
-    if polarity != "positive":
-        negative = _detected(image, image <= -limit, -1, min_pixels, half_widths)
+    signs = {"positive": (1, None), "negative": (None, -1), "both": (1, -1)}[polarity]
+    if threshold_type == "pixel_stdev":
+        limits = _pixel_limits(variance, threshold, sigma, border)
+    else:
+        limits = iter([(slice(None), _limit(searched, threshold, threshold_type))])
+    beyond = [None if sign is None else np.empty(image.shape, np.bool_) for sign in signs]
+    for rows, limit in limits:
+        if beyond[0] is not None:
+            np.greater_equal(searched[rows], limit, out=beyond[0][rows])
+        if beyond[1] is not None:
+            np.less_equal(searched[rows], -limit, out=beyond[1][rows])
+    positive, negative = (
+        None if found is None or sign is None else _detected(searched, found, sign, min_pixels, half_widths)
+        for found, sign in zip(beyond, signs, strict=True)
+    )
     return Detections(positive, negative, border, radius)
 
 
@@ -164,25 +175,32 @@ def _check(
         raise ValueError(f"threshold type {threshold_type!r} is not one of {get_args(ThresholdType)}")
 
 
-def _limit(
-    image: NDArray[np.float32],
-    variance: NDArray[np.float32],
-    threshold: float,
-    threshold_type: ThresholdType,
-) -> NDArray[np.float32]:
-    """Return what a value must reach: one for each pixel ``(n_y, n_x)``, or one for all, ``()``."""
-    match threshold_type:
-        case "pixel_stdev":
-            with np.errstate(invalid="ignore"):
-                limit = np.sqrt(variance)
-            limit *= threshold
-            return limit
-        case "stdev":
-            scale = _clipped_stdev(image)
-        case "variance":
-            scale = _clipped_stdev(image) ** 2
-        case "value":
-            scale = 1.0
+def _pixel_limits(
+    variance: NDArray[np.float32], threshold: float, sigma: float, border: int
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Yield what the values of some rows must reach, a multiple of the pixels' own standard deviation.
+
+    Variances are smoothed as the image was, whose kernel reaches ``border`` pixels; 0 means not at all.
+    """
+    n_y = len(variance)
+    for begin in range(0, n_y, _STRIP_ROWS):
+        end = min(begin + _STRIP_ROWS, n_y)
+        # At the border of the image there is nothing to search, as in strips that have no neighbour.
+        first, last = max(begin - border, 0), min(end + border, n_y)
+        strip = variance[first:last]
+        if border:
+            strip = smooth_plane(strip, sigma, 2 * border + 1, squared=True)
+        with np.errstate(invalid="ignore"):
+            limit = np.sqrt(strip[begin - first : end - first])
+        limit *= threshold
+        yield slice(begin, end), limit
+
+
+def _limit(image: NDArray[np.float32], threshold: float, threshold_type: ThresholdType) -> NDArray[Any]:
+    """Return what all values must reach, ``()``."""
+    scale = 1.0
+    if threshold_type != "value":
+        scale = _clipped_stdev(image) ** (2 if threshold_type == "variance" else 1)
     return np.asarray(threshold * scale, dtype=np.float32)
 
 
@@ -218,23 +236,42 @@ def _detected(
     half_widths: NDArray[np.int64],
 ) -> DetectedSet:
     """Make the detections of one sign out of the pixels beyond the threshold."""
-    parts, n_parts = label_components(beyond)
-    large = np.append(False, component_areas(parts, n_parts) >= min_pixels)
-    beyond = large[parts]
+    parts = find_components(beyond)
+    large = parts.areas() >= min_pixels
     grown = np.zeros_like(beyond)
-    _grow(beyond, half_widths, grown)
-    labels, n = label_components(grown)
+    _grow(parts.binary(large), half_widths, grown)
+    components = find_components(grown)
+    y, x = np.zeros((2, parts.n), np.int64)
+    _find_peaks(image, sign, parts.y, parts.x0, parts.x1, parts.label, y, x)
+    y, x = y[large], x[large]
+    labels = components.label_at(y, x)
+    order = np.lexsort((-sign * image[y, x], labels))
+    y, x = y[order], x[order]
+    return DetectedSet(components, labels[order], y, x, image[y, x])
 
-    y, x = np.nonzero(beyond)
-    part, extremeness = parts[y, x], sign * image[y, x]
-    by_part = np.lexsort((-extremeness, part))
-    peaks = by_part[np.unique(part[by_part], return_index=True)[1]]
-    peaks = peaks[np.lexsort((-extremeness[peaks], labels[y[peaks], x[peaks]]))]
-    y, x = y[peaks], x[peaks]
-    return DetectedSet(labels, n, labels[y, x], y, x, image[y, x])
+
+@njit(cache=True, nogil=True)
+def _find_peaks(
+    image: NDArray[np.float32],
+    sign: int,
+    run_y: NDArray[np.int32],
+    run_x0: NDArray[np.int32],
+    run_x1: NDArray[np.int32],
+    label: NDArray[np.int32],
+    y: NDArray[np.int64],
+    x: NDArray[np.int64],
+) -> None:
+    """Set the place of the most extreme pixel of each component, of equal ones the first."""
+    peak = np.full(y.size, -np.inf)
+    for i in range(label.size):
+        n = label[i] - 1
+        for column in range(run_x0[i], run_x1[i] + 1):
+            value = sign * np.float64(image[run_y[i], column])
+            if value > peak[n]:
+                peak[n], y[n], x[n] = value, run_y[i], column
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _grow(binary: NDArray[np.bool_], half_widths: NDArray[np.int64], grown: NDArray[np.bool_]) -> None:
     """Set ``grown`` wherever the shape reaches when centred on a pixel of ``binary``."""
     n_y, n_x = binary.shape

@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 
 from .resample_loops import (
     Float64Array,
-    Int32Array,
     MaskedPlanes,
+    SourcePart,
     padded_length,
-    resample_plane,
-    resample_planes,
+    resample_box,
+    resample_rows,
     spread_mask,
 )
+from .resample_tiles import Tile, tiles_of
 from .resampling_kernel import ResamplingKernel
+from .threads import in_threads
 
 __all__ = ["MaskedPlanes", "map_nodes", "resample", "resample_image"]
 
@@ -26,6 +28,8 @@ _LANES = 8
 """Pixels of a vector register; more taps of 0 a kernel does not have."""
 _LINE = 16
 """Pixels of a line of a processor's cache."""
+_STRIP_ROWS = 64
+"""Rows of a single plane that a thread takes at once."""
 
 
 def map_nodes(n: int, step: int) -> Float64Array:
@@ -85,7 +89,7 @@ def resample(
     Parameters
     ----------
     image, variance
-        Source planes, shape ``(n_y, n_x)``, any byte order; converted to native float32 if they are not.
+        Source planes, shape ``(n_y, n_x)``, any byte order; converted to native float32 part by part.
         They are not changed.
     mask
         Source mask words of at most 32 bits, shape ``(n_y, n_x)``.
@@ -133,18 +137,25 @@ def resample(
         raise ValueError(f"image, variance and mask need one shape (n_y, n_x); got {sorted(shapes)}")
     # There are few kernels that are not stretched: they are worth loops of their own.
     support = (0,) * (2 * kernel.half) if kernel.stretch == 1.0 else ()
-    table = _padded_table(kernel) if support else kernel.taps
-    source = MaskedPlanes(_padded(image), _padded(variance), _native_mask(mask))
+    taps = (_padded_table(kernel) if support else kernel.taps, support)
+    planes = MaskedPlanes(_checked_real(image), _checked_real(variance), _checked_mask(mask))
     nodes = _checked_nodes(map_x, map_y, step, out_shape)
-    wide_mask = spread_mask(source.mask, grow_full_mask if mask_kernel else _ALL_BITS, kernel.half)
-    if kernel.stretch > 1.0:
-        wide_mask |= spread_mask(source.mask, _ALL_BITS, math.ceil(kernel.stretch))
+    wide_bits = grow_full_mask if mask_kernel else _ALL_BITS
     out = MaskedPlanes(
         np.empty(out_shape, dtype=np.float32),
         np.empty(out_shape, dtype=np.float32),
         np.empty(out_shape, dtype=np.int32),
     )
-    resample_planes(source, wide_mask, nodes, table, support, no_data_bit, out)
+
+    def fill(tile: Tile) -> None:
+        if tile.source is None:
+            for plane, nothing in zip(out, (np.nan, np.inf, no_data_bit), strict=True):
+                plane[tile.slices] = nothing
+            return
+        part = _source_part(planes, tile.source, wide_bits, kernel)
+        resample_box(part, tile.node_map, taps, no_data_bit, tile.box, out)
+
+    in_threads(fill, list(tiles_of(nodes, out_shape, planes.image.shape, kernel.half)))
     return out
 
 
@@ -188,8 +199,26 @@ def resample_image(
     if source.ndim != 2:
         raise ValueError(f"an image to resample has shape (n_y, n_x), not {source.shape}")
     out: NDArray[np.floating] = np.empty(out_shape, dtype=dtype)
-    resample_plane(source, _checked_nodes(map_x, map_y, step, out_shape), kernel.taps, scale_by_area, out)
+    nodes = _checked_nodes(map_x, map_y, step, out_shape)
+
+    def fill(rows: tuple[int, int]) -> None:
+        resample_rows(source, nodes, kernel.taps, scale_by_area, rows, out)
+
+    n_y = out_shape[0]
+    in_threads(fill, [(y, min(y + _STRIP_ROWS, n_y)) for y in range(0, n_y, _STRIP_ROWS)])
     return out
+
+
+def _source_part(
+    planes: MaskedPlanes, box: tuple[slice, slice], wide_bits: int, kernel: ResamplingKernel
+) -> SourcePart:
+    """Return a box of the source in the form of the compiled loops."""
+    mask = np.ascontiguousarray(planes.mask[box], dtype=np.int32)
+    wide_mask = spread_mask(mask, wide_bits, kernel.half)
+    if kernel.stretch > 1.0:
+        wide_mask |= spread_mask(mask, _ALL_BITS, math.ceil(kernel.stretch))
+    image, variance = _padded(planes.image[box]), _padded(planes.variance[box])
+    return SourcePart(image, variance, mask, wide_mask, box[0].start, box[1].start)
 
 
 def _native(plane: NDArray[Any], dtype: type[np.floating]) -> NDArray[np.floating]:
@@ -208,7 +237,7 @@ def _padded(plane: NDArray[Any]) -> NDArray[np.float32]:
     if (width // _LINE) % 2 == 0:
         width += _LINE
     padded = np.empty((n_y, width), dtype=np.float32)
-    padded[:, :n_x] = _checked_real(plane)
+    padded[:, :n_x] = plane
     padded[:, n_x:] = 0.0
     return padded
 
@@ -226,12 +255,11 @@ def _checked_real(plane: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def _native_mask(mask: NDArray[np.integer]) -> Int32Array:
-    """Return mask words as C-contiguous native int32, without a copy if they are that already."""
-    dtype = np.asarray(mask).dtype
-    if dtype.kind not in "iu" or dtype.itemsize > 4:
-        raise TypeError(f"a mask is an array of integers of at most 32 bits, not of {dtype}")
-    return np.ascontiguousarray(mask, dtype=np.int32)
+def _checked_mask(mask: NDArray[np.integer]) -> NDArray[np.integer]:
+    array = np.asarray(mask)
+    if array.dtype.kind not in "iu" or array.dtype.itemsize > 4:
+        raise TypeError(f"a mask is an array of integers of at most 32 bits, not of {array.dtype}")
+    return array
 
 
 def _checked_nodes(

@@ -8,7 +8,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
 Float64Array = NDArray[np.float64]
@@ -19,7 +19,7 @@ INTEGRAL_TOLERANCE = 1e-9
 
 # Without numba's Python error model no division is tested for zero, so that loops with divisions vectorise.
 _compiled = njit(cache=True, error_model="numpy")
-_compiled_parallel = njit(cache=True, error_model="numpy", parallel=True)
+_compiled_nogil = njit(cache=True, error_model="numpy", nogil=True)
 # A sum that may be taken in any order vectorises; NaN and infinity keep their meaning.
 _ANY_ORDER = {"reassoc", "contract", "nsz"}
 _compiled_sum = njit(cache=True, error_model="numpy", fastmath=_ANY_ORDER)
@@ -37,6 +37,28 @@ class MaskedPlanes(NamedTuple):
 
     mask: Int32Array
     """Mask words."""
+
+
+class SourcePart(NamedTuple):
+    """A part of a masked image to resample, in the form of the loops, C-contiguous."""
+
+    image: NDArray[np.float32]
+    """Pixel values, with columns of 0 behind them: as many as a table of taps may have, or more."""
+
+    variance: NDArray[np.float32]
+    """Variances, as wide as the image."""
+
+    mask: Int32Array
+    """Mask words, shape ``(n_y, n_x)`` of the part."""
+
+    wide_mask: Int32Array
+    """Bits that a pixel brings to every output pixel in whose support it lies, from `spread_mask`."""
+
+    y: int
+    """Row of the whole at which the part begins."""
+
+    x: int
+    """Column of the whole at which the part begins."""
 
 
 @_compiled
@@ -201,16 +223,15 @@ def _sum_inside(
 
 @_compiled_sum
 def _resample_row(
-    source: MaskedPlanes,
-    wide_mask: Int32Array,
+    part: SourcePart,
     positions: Float64Array,
     table: NDArray[np.float32],
     support: tuple[int, ...],
     no_data: int,
     out: MaskedPlanes,
 ) -> None:
-    """Resample one output row; ``out`` receives that row of the output, shape ``(n_x,)``."""
-    image, variance, mask = source
+    """Resample pixels of one output row; ``out`` receives them, shape ``(n_x,)``."""
+    image, variance, mask, wide_mask = part.image, part.variance, part.mask, part.wide_mask
     out_image, out_variance, out_mask = out
     out_image[:] = np.nan
     out_variance[:] = np.inf
@@ -222,6 +243,8 @@ def _resample_row(
     for i in range(out_image.size):
         whole_x, rest_x = _split(positions[0, i])
         whole_y, rest_y = _split(positions[1, i])
+        whole_x -= part.x
+        whole_y -= part.y
         if not (half - 1 <= whole_x < n_x - half and half - 1 <= whole_y < n_y - half):
             continue
         phases = _phase(rest_x, n_phases) + _phase(rest_y, n_phases)
@@ -245,43 +268,44 @@ def _resample_row(
             out_mask[i] = word | no_data
 
 
-@_compiled_parallel
-def resample_planes(
-    source: MaskedPlanes,
-    wide_mask: Int32Array,
+@_compiled_nogil
+def resample_box(
+    part: SourcePart,
     node_map: tuple[Float64Array, Float64Array, int],
-    table: NDArray[np.float32],
-    support: tuple[int, ...],
+    taps: tuple[NDArray[np.float32], tuple[int, ...]],
     no_data: int,
+    box: tuple[int, int, int, int],
     out: MaskedPlanes,
 ) -> None:
-    """Resample image, variance and mask.
+    """Resample image, variance and mask onto a box of the output.
 
     Parameters
     ----------
-    source
-        MaskedPlanes to resample, C-contiguous: the mask of shape ``(n_y, n_x)``, image and variance with
-        columns of 0 behind those, at least as many as the table has taps of 0.
-    wide_mask
-        Bits that a pixel brings to every output pixel in whose support it lies, from `spread_mask`.
+    part
+        What of the source is needed for the box; a kernel that reaches beyond it gives no data.
     node_map
-        Source x and source y at the nodes, and the distance of the nodes in output pixels.
-    table
-        Taps of a `ResamplingKernel`, with columns of 0 up to the `padded_length` if that is known.
-    support
-        Tuple with as many members as the kernel has taps: a length that the compiler knows makes faster
-        loops, which it makes anew for each. An empty one leaves the length open: the table then has no
-        other columns than the taps.
+        Source x and source y, in pixels of the whole source, at the nodes of the box, and the distance of
+        the nodes in output pixels.
+    taps
+        Table of a `ResamplingKernel`, and a tuple with as many members as the kernel has taps: a length that
+        the compiler knows makes faster loops, which it makes anew for each. The table then has columns of 0
+        up to the `padded_length`. An empty tuple leaves the length open: the table has the taps only.
     no_data
         Mask bit for output pixels without a finite value and a finite variance of at least 0.
+    box
+        First row and the row after the last, then the same of the columns, of the output.
     out
-        Receives the result.
+        The whole output; its box receives the result.
     """
-    for row in prange(out.image.shape[0]):
-        positions = np.empty((3, out.image.shape[1]))
-        map_row(node_map[0], node_map[1], node_map[2], row, positions)
-        out_row = MaskedPlanes(out.image[row], out.variance[row], out.mask[row])
-        _resample_row(source, wide_mask, positions, table, support, no_data, out_row)
+    table, support = taps
+    y_begin, y_end, x_begin, x_end = box
+    positions = np.empty((3, x_end - x_begin))
+    for row in range(y_begin, y_end):
+        map_row(node_map[0], node_map[1], node_map[2], row - y_begin, positions)
+        out_row = MaskedPlanes(
+            out.image[row, x_begin:x_end], out.variance[row, x_begin:x_end], out.mask[row, x_begin:x_end]
+        )
+        _resample_row(part, positions, table, support, no_data, out_row)
 
 
 @_compiled
@@ -308,22 +332,26 @@ def _resample_padded_row(
         out[i] = scale * _sum_inside(image, corner, n, table, phases, 1)
 
 
-@_compiled_parallel
-def resample_plane(
+@_compiled_nogil
+def resample_rows(
     image: NDArray[np.floating],
     node_map: tuple[Float64Array, Float64Array, int],
     table: NDArray[np.float32],
     scale_by_area: bool,
+    rows: tuple[int, int],
     out: NDArray[np.floating],
 ) -> None:
-    """Resample one plane that is 0 outside; ``table`` has the taps of a `ResamplingKernel`."""
-    for row in prange(out.shape[0]):
-        positions = np.empty((3, out.shape[1]))
+    """Resample one plane that is 0 outside onto some output rows.
+
+    ``table`` has the taps of a `ResamplingKernel`; ``rows`` are the first row and the row after the last.
+    """
+    positions = np.empty((3, out.shape[1]))
+    for row in range(rows[0], rows[1]):
         map_row(node_map[0], node_map[1], node_map[2], row, positions)
         _resample_padded_row(image, positions, table, scale_by_area, out[row])
 
 
-@_compiled_parallel
+@_compiled_nogil
 def spread_mask(mask: Int32Array, bits: int, half: int) -> Int32Array:
     """OR chosen mask bits over the support of a kernel.
 
@@ -344,7 +372,7 @@ def spread_mask(mask: Int32Array, bits: int, half: int) -> Int32Array:
     n_y, n_x = mask.shape
     spread = np.zeros((n_y, n_x), dtype=np.int32)
     bits32 = np.int32(bits)
-    for y in prange(n_y):
+    for y in range(n_y):
         padded = np.zeros(n_x + 2 * half, dtype=np.int32)
         line = padded[half : half + n_x]
         for j in range(max(0, y - half + 1), min(n_y, y + half + 1)):

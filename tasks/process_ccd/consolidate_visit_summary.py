@@ -61,7 +61,7 @@ class ConsolidateVisitSummaryConfig(
 
 
 class ConsolidateVisitSummaryTask(PipelineTask):
-    """Gathers quality numbers, boxes and WCSs of a visit's detector images."""
+    """Gathers quality numbers, boxes, WCSs and calibrations of a visit's detector images."""
 
     ConfigClass: ClassVar[type[Config]] = ConsolidateVisitSummaryConfig
     _DefaultName: ClassVar[str] = "consolidateVisitSummary"
@@ -79,8 +79,8 @@ class ConsolidateVisitSummaryTask(PipelineTask):
         result
             ``visitSummary``: a row per detector, ordered by ``id``, the number of the detector. Columns are
             the numbers of `ExposureSummaryStats`, the box (inclusive corners ``bbox_min_x`` ...), the WCS as
-            cards of its header in JSON (empty if there is none), and ``mjd``, the middle of the exposure in
-            TAI.
+            cards of its header and the calibration of its pixels as `PhotoCalib.to_dict` gives it, both in
+            JSON (empty if there is none), and ``mjd``, the middle of the exposure in TAI.
         """
         rows = sorted((_row(handle) for handle in calexp), key=lambda row: row["id"])
         table = Table({name: [row[name] for row in rows] for name in rows[0]})
@@ -95,6 +95,7 @@ def _row(handle: Any) -> dict[str, Any]:
     stats = handle.get(component="summaryStats") or ExposureSummaryStats()
     label, visit = handle.get(component="filter"), handle.get(component="visitInfo")
     wcs, bbox = handle.get(component="wcs"), handle.get(component="bbox")
+    calib = handle.get(component="photoCalib")
     return {
         "id": int(data_id["detector"]),
         "visit": int(data_id["visit"]),
@@ -107,4 +108,5 @@ def _row(handle: Any) -> dict[str, Any]:
         "mjd": visit.date.tai.mjd if visit and visit.date is not None else math.nan,
         **{name: np.array(v) if isinstance(v, tuple) else v for name, v in stats.to_dict().items()},
         "wcs": json.dumps(wcs.to_header()) if wcs else "",
+        "photoCalib": json.dumps(calib.to_dict()) if calib else "",
     }

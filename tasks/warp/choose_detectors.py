@@ -10,7 +10,7 @@ from connections.errors import NoWorkFound
 
 from ..select import WcsSelectImagesTask
 from ..struct import Struct
-from .summary_wcs import summary_wcs
+from .visit_summary import summary_wcs
 
 __all__ = ["check_visit_is_chosen", "choose_detectors"]
 

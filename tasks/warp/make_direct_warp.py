@@ -22,7 +22,7 @@ from .covered_box import covered_box
 from .make_direct_warp_config import MakeDirectWarpConfig
 from .noise_correlation import aperture_noise_factor
 from .noise_realization import noise_realization
-from .summary_wcs import summary_wcs
+from .visit_summary import summary_photo_calib, summary_wcs
 from .visit_warp import VisitWarp
 from .warper import Warper
 
@@ -34,7 +34,8 @@ _MASKED_FRACTION = "masked_fraction_warp"
 class MakeDirectWarpTask(PipelineTask):
     """Resamples the detector images of a visit onto a patch, in nJy.
 
-    Of each detector image only the part that falls on the patch is read.
+    Of each detector image only the part that falls on the patch is read, and it stays in the file, where the
+    store has files, until the pixels are resampled.
     """
 
     ConfigClass: ClassVar[type[Config]] = MakeDirectWarpConfig
@@ -93,7 +94,8 @@ class MakeDirectWarpTask(PipelineTask):
         visit
             Visit number.
         visit_summary
-            Table with the WCS of each detector; read if ``useVisitSummaryWcs`` is set.
+            Table with WCS and calibration of each detector; read if ``useVisitSummaryWcs`` or
+            ``useVisitSummaryPhotoCalib`` is set.
 
         Returns
         -------
@@ -157,8 +159,10 @@ class MakeDirectWarpTask(PipelineTask):
     ) -> Exposure | None:
         """Add one detector image; return the part of it that was read, None if there is nothing to add."""
         detector = int(handle.dataId["detector"])
-        use_summary = self.config.useVisitSummaryWcs
-        wcs = summary_wcs(visit_summary, detector) if use_summary else handle.get(component="wcs")
+        config = self.config
+        wcs = (
+            summary_wcs(visit_summary, detector) if config.useVisitSummaryWcs else handle.get(component="wcs")
+        )
         bbox = handle.get(component="bbox")
         if wcs is None:
             self.log.warning("visit %d, detector %d has no WCS; leaving it out", warp.visit, detector)
@@ -169,8 +173,11 @@ class MakeDirectWarpTask(PipelineTask):
         if box is None or kernel is None or source is None:
             self.log.debug("visit %d, detector %d lies beside the patch", warp.visit, detector)
             return None
-        exposure: Exposure = handle.get(parameters={"bbox": source})
-        if exposure.psf is None or exposure.photoCalib is None:
+        exposure: Exposure = handle.get(parameters={"bbox": source, "inPlace": True})
+        calib = exposure.photoCalib
+        if config.useVisitSummaryPhotoCalib:
+            calib = summary_photo_calib(visit_summary, detector)
+        if exposure.psf is None or calib is None:
             what = "PSF" if exposure.psf is None else "photometric calibration"
             self.log.warning("visit %d, detector %d has no %s; leaving it out", warp.visit, detector, what)
             return None
@@ -182,7 +189,7 @@ class MakeDirectWarpTask(PipelineTask):
             self.log.warning("visit %d, detector %d: nothing of it is valid", warp.visit, detector)
             return None
         ccd = CcdInput(warp.visit, detector, bbox, 0, 1.0, filter_name, wcs, exposure.psf, polygon.vertices)
-        calibrated = self._prepared(exposure.maskedImage, exposure.photoCalib)
+        calibrated = self._prepared(exposure.maskedImage, calib)
         warped = self.warper.warp(calibrated, wcs, skyInfo.wcs, box)
         warp.add(
             warped,

@@ -40,7 +40,7 @@ class MakeDirectWarpConnections(
         name="visitSummary",
         storageClass="ExposureCatalog",
         dimensions=("instrument", "visit"),
-        doc="quality of the visit's detector images",
+        doc="quality, WCS and calibration of the visit's detector images",
     )
     selectedVisits: Input | None = Input(
         name="{coaddName}CoaddVisits",
@@ -83,7 +83,9 @@ class MakeDirectWarpConnections(
     def for_config(cls, config: Any) -> Self:
         """Leave out what is not read or not made."""
         wanted = {
-            "visit_summary": config.doSelectPreWarp or config.useVisitSummaryWcs,
+            "visit_summary": config.doSelectPreWarp
+            or config.useVisitSummaryWcs
+            or config.useVisitSummaryPhotoCalib,
             "selectedVisits": config.doSelectVisits,
             "masked_fraction_warp": config.doWarpMaskedFraction,
             **{f"noise_warp{i}": i < config.numberOfNoiseRealizations for i in range(3)},
@@ -105,6 +107,11 @@ class MakeDirectWarpConfig(PipelineTaskConfig, pipelineConnections=MakeDirectWar
         default=False,
         description="take the WCS of detector images from the visit summary, which may be refitted, instead "
         "of their own; a detector without one there is left out",
+    )
+    useVisitSummaryPhotoCalib: bool = Field(
+        default=False,
+        description="take the photometric calibration of detector images from the visit summary, which may "
+        "be refitted, instead of their own; a detector without one there is left out",
     )
     warper: WarperConfig = Field(default_factory=WarperConfig, description="how pixels are resampled")
     border: int = Field(

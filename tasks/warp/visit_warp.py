@@ -14,6 +14,8 @@ from butler.images import Box2I, CcdInput, CoaddInputs, Image, MaskedImage, Visi
 __all__ = ["VisitWarp"]
 
 _NOISE_STRIDE = 16
+_STRIP_ROWS = 32
+"""Rows that are added at once: what is known of them stays in a processor's cache."""
 
 
 class VisitWarp:
@@ -76,29 +78,39 @@ class VisitWarp:
         accompanying
             Its other images, of the same box, by their names.
         """
-        whole = self.masked_image
-        mask = warped.mask.conformed(whole.mask.planes)
-        part = whole[warped.bbox]
-        owner = self._owner[warped.bbox.slices_in(whole.bbox)]
-        whole.mask.planes.update(mask.planes)
-        taken = ~mask.isSet("NO_DATA")
+        mask = warped.mask.conformed(self.masked_image.mask.planes)
+        self.masked_image.mask.planes.update(mask.planes)
         sample = warped.variance.array[::_NOISE_STRIDE, ::_NOISE_STRIDE]
         self._noise.append(float(np.median(sample[np.isfinite(sample)])) if np.isfinite(sample).any() else 0)
-        overlap = taken & (owner >= 0)
-        if overlap.any():
-            bad = whole.mask.known_bit_mask(self._bad_planes)
-            is_bad = (mask.array[overlap] & bad != 0, part.mask.array[overlap] & bad != 0)
-            taken[overlap] = self._is_better(is_bad, owner[overlap])
-            self._counts = list(np.subtract(self._counts, self._owned(owner[overlap & taken])))
-        np.copyto(part.image.array, warped.image.array, where=taken)
-        np.copyto(part.variance.array, warped.variance.array, where=taken)
-        np.copyto(part.mask.array, mask.array, where=taken)
-        for name, image in (accompanying or {}).items():
-            np.copyto(self.accompanying[name][warped.bbox].array, image.array, where=taken)
-        owner[taken] = len(self._ccds)
-        self._counts.append(int(np.count_nonzero(taken)))
+        self._counts.append(0)
         self._factors.append(noise_factor)
         self._ccds.append(ccd)
+        planes = MaskedImage(warped.image, mask, warped.variance)
+        box = warped.bbox
+        for y in range(box.minY, box.maxY + 1, _STRIP_ROWS):
+            strip = Box2I.from_corners((box.minX, y), (box.maxX, min(y + _STRIP_ROWS - 1, box.maxY)))
+            self._add_part(
+                planes[strip], {name: image[strip] for name, image in (accompanying or {}).items()}
+            )
+
+    def _add_part(self, new: MaskedImage, accompanying: Mapping[str, Image]) -> None:
+        """Add part of what the last detector has."""
+        part = self.masked_image[new.bbox]
+        owner = self._owner[new.bbox.slices_in(self.masked_image.bbox)]
+        taken = ~new.mask.isSet("NO_DATA")
+        overlap = taken & (owner >= 0)
+        if overlap.any():
+            bad = part.mask.known_bit_mask(self._bad_planes)
+            is_bad = (new.mask.array[overlap] & bad != 0, part.mask.array[overlap] & bad != 0)
+            taken[overlap] = self._is_better(is_bad, owner[overlap])
+            self._counts = list(np.subtract(self._counts, self._owned(owner[overlap & taken])))
+        np.copyto(part.image.array, new.image.array, where=taken)
+        np.copyto(part.variance.array, new.variance.array, where=taken)
+        np.copyto(part.mask.array, new.mask.array, where=taken)
+        for name, image in accompanying.items():
+            np.copyto(self.accompanying[name][new.bbox].array, image.array, where=taken)
+        owner[taken] = len(self._ccds) - 1
+        self._counts[-1] += int(np.count_nonzero(taken))
 
     def _is_better(
         self, is_bad: tuple[NDArray[np.bool_], NDArray[np.bool_]], owner: NDArray[np.int16]

@@ -91,30 +91,39 @@ def load(block: Block, planes: PlaneTable, rules: StackRules, y: int, x: int) ->
         if rules.inverse_variance:
             for p in range(block.n_good.size):
                 block.weight[i, p] = 1.0 / np.float64(block.variance[i, p])
-        if _screen(block, i, rules.and_mask, rules.nan_safe):
-            for j in range(rules.threshold_bits.size):
+        _screen(block, i, rules.and_mask, rules.nan_safe)
+        lost_bits = _lost_bits(block, i)
+        for j in range(rules.threshold_bits.size):
+            if lost_bits & rules.threshold_bits[j]:
                 _collect_lost_weight(block, i, rules.threshold_bits[j], block.lost_weight[j])
 
 
 @part
-def _screen(block: Block, i: int, and_mask: np.int32, nan_safe: bool) -> bool:
-    """Decide which pixels of input ``i`` are good, and tell whether any is not."""
+def _screen(block: Block, i: int, and_mask: np.int32, nan_safe: bool) -> None:
+    """Decide which pixels of input ``i`` are good."""
     value, mask, weight, good = block.value[i], block.mask[i], block.weight[i], block.good[i]
     n_unmasked, n_good = block.n_unmasked, block.n_good
     good_bits, any_bits, good_weight = block.good_bits, block.any_bits, block.good_weight
-    total = 0
     for p in range(mask.size):
         unmasked = (mask[p] & and_mask) == 0
         accepted = unmasked & (np.isfinite(value[p]) | (not nan_safe))
         good[p] = accepted
         n_unmasked[p] += unmasked
         n_good[p] += accepted
-        total += accepted
     for p in range(mask.size):
         good_bits[p] |= mask[p] if good[p] else 0
         any_bits[p] |= mask[p]
         good_weight[p] += weight[p] if good[p] else 0.0
-    return bool(total < mask.size)
+
+
+@part
+def _lost_bits(block: Block, i: int) -> np.int32:
+    """Return the mask bits of the pixels of input ``i`` that are not good."""
+    mask, good = block.mask[i], block.good[i]
+    bits = np.int32(0)
+    for p in range(mask.size):
+        bits = np.int32(bits | (np.int32(0) if good[p] else mask[p]))
+    return bits
 
 
 @part

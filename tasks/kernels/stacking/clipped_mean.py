@@ -45,6 +45,9 @@ def clipped_mean(
     check_clipping(num_sigma, num_iter)
     pixels = PlanePixels(values, mask, and_mask)
     n, lower, centre, upper = pixels.quartiles()
+    if lower == upper:
+        # At least half of the pixels are the same number, and an interval of no width holds nothing else.
+        return centre
     half_width = num_sigma * IQR_TO_SIGMA * (upper - lower)
     for _ in range(num_iter):
         n_kept, offset, mean_square = pixels.moments_within(centre, half_width)

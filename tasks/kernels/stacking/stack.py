@@ -149,10 +149,11 @@ def mean_and_meanclip_stack(
     clipped: int = 0,
     mask_map: Sequence[tuple[int, int]] = (),
     no_good_pixels_mask: int = 256,
+    targets: tuple[Target, Target] | None = None,
 ) -> tuple[StackResult, StackResult]:
     """Stack images into MEAN and MEANCLIP, reading each input once.
 
-    Parameters are those of `statistics_stack`, and so are the errors.
+    Parameters are those of `statistics_stack`, and so are the errors; ``targets`` are those of both results.
 
     Returns
     -------
@@ -175,8 +176,11 @@ def mean_and_meanclip_stack(
         mask_map=mask_map,
         no_good_pixels_mask=no_good_pixels_mask,
     )
-    targets = [new_target(planes[0][0].shape) for _ in range(2)]
-    mean, meanclip = _stack(planes, rules, [Statistic.MEAN, Statistic.MEANCLIP], targets)
+    shape = planes[0][0].shape
+    for target in targets or ():
+        check_target(target, shape)
+    own = targets or (new_target(shape), new_target(shape))
+    mean, meanclip = _stack(planes, rules, [Statistic.MEAN, Statistic.MEANCLIP], own)
     return mean, meanclip
 
 
