@@ -193,6 +193,7 @@ class DaskExecutor(Executor):
     def kill(self) -> None:
         """Forget all jobs; a cluster of the run's own ends, another finishes what it is at for nothing."""
         if self._client is not None and self._out:
+            # A cluster that is going, or gone, answers with errors of all kinds.
             with suppress(Exception):
                 self._client.cancel([future for _, future, _ in self._out.values()], force=True)
         jobs = [job for job, _, _ in self._out.values()]
@@ -206,6 +207,7 @@ class DaskExecutor(Executor):
     def close(self) -> None:
         """Leave the cluster; end one of the run's own."""
         if self._client is not None:
+            # As above; what belongs to the run must be closed all the same.
             with suppress(Exception):
                 self._client.unregister_worker_plugin(self._run_name)
             self._client.close()
