@@ -113,11 +113,19 @@ def report_subset(butler: Butler, name: str, visits: tuple[int, ...] | None, pic
         cells = [name, label, f"{alone:.2f}", f"{strip_excess(result, reference, line):.2f}"]
         if method.pipeline != "coadd-direct":
             record = butler.get("deepCoadd_clipped", KEY, collections=run)
-            strip = line.strip(warp.image, width=8) & ~warp.mask.isSet("NO_DATA")
+            strip = line.strip(warp.image, width=8) & comparable(butler, method, result)
             cells += clipping(record, used, strip, cores, warp.image)
         print("| " + " | ".join(cells) + " |", flush=True)
         if pictures is not None:
             save_pictures(pictures / run.replace("/", "_"), result, reference)
+
+
+def comparable(butler: Butler, method: Method, like: Exposure) -> NDArray[np.bool_]:
+    """Return where the trail's visit may go into a coadd; CompareWarp needs its PSF-matched warp for that."""
+    kind = "psfMatched" if method.pipeline == "coadd-comparewarp" else "direct"
+    mask = butler.get(f"deepCoadd_{kind}Warp.mask", KEY, visit=TRAIL_VISIT, collections="warps")
+    known: NDArray[np.bool_] = ~mask[like.bbox].isSet("NO_DATA")
+    return known
 
 
 def trail_change(result: Exposure, reference: Exposure, line: Line) -> float:

@@ -94,6 +94,29 @@ def test_what_a_wrong_psf_leaves_counts_as_noise():
     assert np.median(error[model.surroundings < 30]) < 13
 
 
+def test_what_saturation_leaves_counts_as_noise():
+    """What was cut off a saturated star makes no outliers; a saturated trail on faint sky does."""
+    stars = crowded(1.0)
+    level = np.quantile(stars, 0.98)
+    struck = stars + 2 * level * trail()
+    cut = ndimage.maximum_filter(struck > level, 9)
+    template, warp = (
+        ndimage.gaussian_filter(plane, 1.5).astype(np.float32) for plane in (stars, np.minimum(struck, level))
+    )
+    one = np.ones(BBOX.shape, np.float32)
+    model = TemplateModel(template, one, 1.8)
+    outliers = []
+    for saturated in (None, cut):
+        match = model.match(warp, one, ~cut, saturated)
+        error = np.sqrt(2 * match.noise_factor + match.scatter**2)
+        outliers.append(np.abs(warp - template - match.model) > 5 * error)
+    on_stars = cut & ~ndimage.maximum_filter(trail(), 15)
+    assert outliers[0][on_stars].mean() > 0.3
+    assert outliers[1][on_stars].mean() < 0.05
+    faint = trail() & (template < 0.05 * level)
+    assert outliers[1][faint].mean() > 0.95
+
+
 def test_background_is_fitted():
     """A bent background is taken up by the fit, and a disc with an edge is not."""
     y, x = (v / 60.0 - 1 for v in np.mgrid[: BBOX.height, : BBOX.width])

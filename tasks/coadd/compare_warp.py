@@ -105,13 +105,8 @@ class CompareWarpAssembleCoaddTask(AssembleCoaddTask):
         self, config: Any = None, *, name: str | None = None, parentTask: Task | None = None
     ) -> None:
         super().__init__(config, name=name, parentTask=parentTask)
-        for subtask in (
-            "assembleStaticSkyModel",
-            "detect",
-            "detectTemplate",
-            "scaleWarpVariance",
-            "maskStreaks",
-        ):
+        subtasks = "assembleStaticSkyModel", "detect", "detectTemplate", "scaleWarpVariance", "maskStreaks"
+        for subtask in subtasks:
             self.makeSubtask(subtask)
 
     def makeSupplementaryDataGen3(
@@ -321,9 +316,12 @@ class CompareWarpAssembleCoaddTask(AssembleCoaddTask):
             except TaskError as error:
                 self.log.warning("warp %s: %s; leaving it alone", describe_data_id(handle.dataId), error)
         if model is not None:
+            mask, sky = difference.mask, templateCoadd.mask
             good = np.isfinite(image) & np.isfinite(variance)
-            good &= ~difference.mask.any_of(difference.mask.known_bit_mask(_UNUSABLE))
-            match = model.match(image, variance, good)
+            good &= ~mask.any_of(mask.known_bit_mask(_UNUSABLE))
+            # Saturated pixels of any visit have gone into the static sky.
+            saturated = mask.any_of(mask.known_bit_mask(["SAT"])) | sky.any_of(sky.known_bit_mask(["SAT"]))
+            match = model.match(image, variance, good, saturated)
             image -= match.model
         image -= templateCoadd.image.array
         variance += templateCoadd.variance.array

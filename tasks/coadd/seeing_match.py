@@ -85,7 +85,13 @@ class TemplateModel:
         self.surroundings: _Plane = ndimage.maximum_filter(self.brightness, size)
         """Largest brightness as far as a wrong PSF shows."""
 
-    def match(self, image: _Plane, variance: _Plane, good: NDArray[np.bool_]) -> SeeingMatch:
+    def match(
+        self,
+        image: _Plane,
+        variance: _Plane,
+        good: NDArray[np.bool_],
+        saturated: NDArray[np.bool_] | None = None,
+    ) -> SeeingMatch:
         """Fit the coefficients of a warp.
 
         Parameters
@@ -94,6 +100,10 @@ class TemplateModel:
             The warp, ``(n_y, n_x)``.
         good
             Its pixels that count; others may be NaN.
+        saturated
+            Pixels that saturated ones of the warp or of the template went into, as far as a matching kernel
+            reaches. A convolution of what was cut off is no image of the sky: the scatter there is their own,
+            as a fraction of the brightness. Saturated artifacts on a faint sky so remain outliers.
         """
         place = np.flatnonzero(good & self.known)
         place = place[:: max(1, place.size // _MAX_POINTS)]
@@ -121,7 +131,14 @@ class TemplateModel:
         known = np.where(self.known & np.isfinite(variance), variance, np.float32(0)) + self.variance
         own = np.square(np.maximum(excess(self.brightness), np.float32(share) * self.brightness))
         scatter = own + (np.square(stretch(self.surroundings)) - 1) * (np.float32(factor) * known + own)
-        return SeeingMatch(self._model(found), np.sqrt(scatter), factor)
+        explained = self._model(found)
+        if saturated is not None:
+            cut = saturated & self.known & np.isfinite(image) & np.isfinite(variance)
+            noise = (variance[cut] + self.variance[cut]).astype(np.float64)
+            left = (image - self.image - explained)[cut].astype(np.float64)
+            share = _median_share(left, self.brightness[cut], noise)
+            scatter[cut] = np.maximum(scatter[cut], np.square(np.float32(share) * self.brightness[cut]))
+        return SeeingMatch(explained, np.sqrt(scatter), factor)
 
     def _columns(self, place: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return what the difference is a sum of, at some pixels, ``(n, n_terms)``."""
