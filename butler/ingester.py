@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from .datasets import DatasetRef, FileDataset
+from .datasets import DatasetRef, FileDataset, require_same
 from .datastore import IncomingFile, StagedFile, share_file, stage_file
 from .errors import ConflictingDefinitionError
 from .formatters import formatter_for, get_formatter
@@ -120,7 +120,7 @@ def _wanted(registry: Registry, datasets: Sequence[FileDataset], *, skip_existin
     for ref in given:
         existing = known.get(ref.id)
         if existing is not None:
-            _require_same(ref, existing)
+            require_same(ref, existing)
         if existing is not None and ref.id not in filed:
             registered.add(ref.id)
         elif existing is not None or ref.id in held:
@@ -175,10 +175,3 @@ def _require_distinct(refs: Iterable[DatasetRef]) -> None:
         if key in seen or ref.id in seen:
             raise ConflictingDefinitionError(f"{ref} is named twice in one call")
         seen |= {key, ref.id}
-
-
-def _require_same(ref: DatasetRef, existing: DatasetRef) -> None:
-    """Refuse a UUID that belongs to another dataset."""
-    named = (ref.datasetType.name, ref.run, ref.dataId.required_values)
-    if named != (existing.datasetType.name, existing.run, existing.dataId.required_values):
-        raise ConflictingDefinitionError(f"the UUID {ref.id} belongs to {existing}, not to {ref}")

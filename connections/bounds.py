@@ -37,7 +37,6 @@ class DataIdBounds:
     """
 
     def __init__(self, butler: Butler, node: PipelineTaskNode, regular: Mapping[str, _OfQuanta]) -> None:
-        self._butler = butler
         self._lookup = DatasetLookup(butler)
         self._regular = regular
         asked = node.connections
@@ -48,10 +47,12 @@ class DataIdBounds:
         self, dataset_type: str, collections: Sequence[str], data_ids: Sequence[DataCoordinate]
     ) -> _OfQuanta:
         """Return the datasets of a prerequisite by quantum; arguments as for `DatasetLookup.related`."""
-        names = self._names_for(dataset_type, collections)
+        is_spatial, names = self._names_for(dataset_type, collections)
         if not names:
             return self._lookup.related(dataset_type, collections, data_ids)
-        bounds = self._bounds(names, data_ids)
+        group = data_ids[0].dimensions
+        has_own = bool(group.region_elements if is_spatial else group.temporal)
+        bounds = self._bounds(names, data_ids, has_own=has_own)
         found = {
             group: self._lookup.related(dataset_type, collections, members)
             for group, members in _grouped(bound for some in bounds.values() for bound in some).items()
@@ -68,23 +69,20 @@ class DataIdBounds:
             related[key] = sorted(refs.values(), key=lambda ref: ref.dataId.required_values)
         return related
 
-    def _names_for(self, dataset_type: str, collections: Sequence[str]) -> Sequence[str]:
-        """Return the connections whose data IDs say where, or when, datasets of a type are looked for."""
-        if not (self._spatial or self._temporal):
-            return ()
-        search = self._lookup.search(dataset_type, collections)
-        if search is None:
-            return ()
-        if search.registered.type.dimensions.skypix:
-            return self._spatial
-        return self._temporal if search.calibrations else ()
+    def _names_for(self, dataset_type: str, collections: Sequence[str]) -> tuple[bool, Sequence[str]]:
+        """Return whether datasets of a type are looked for on the sky, or by time; and what bounds that."""
+        if self._spatial or self._temporal:
+            search = self._lookup.search(dataset_type, collections)
+            if search is not None and search.registered.type.dimensions.skypix:
+                return True, self._spatial
+            if search is not None and search.calibrations:
+                return False, self._temporal
+        return False, ()
 
     def _bounds(
-        self, names: Sequence[str], data_ids: Sequence[DataCoordinate]
+        self, names: Sequence[str], data_ids: Sequence[DataCoordinate], *, has_own: bool
     ) -> dict[Key, list[DataCoordinate]]:
-        """Return the data IDs that bound each quantum, with implied values."""
-        group = data_ids[0].dimensions
-        has_own = group.region_elements if names is self._spatial else group.temporal
+        """Return the data IDs that bound each quantum, its own among them if that has a place, or a time."""
         bounds: dict[Key, list[DataCoordinate]] = {}
         for data_id in data_ids:
             key = data_id.required_values

@@ -43,6 +43,7 @@ class Task:
     ConfigClass: ClassVar[type[Config]] = Config
     _DefaultName: ClassVar[str] = "task"
     canMultiprocess: ClassVar[bool] = True
+    """Whether quanta of the task may run in several processes at once."""
 
     def __init__(
         self, config: Any = None, *, name: str | None = None, parentTask: Task | None = None

@@ -13,7 +13,15 @@ from trying_tasks import trying_pipeline
 from butler import Butler
 from connections import build_graph
 from tasks.errors import WorkerError
-from tasks.execution import QuantumStatus, RunOptions, RunReport, run_graph
+from tasks.execution import (
+    QuantumStatus,
+    RunListener,
+    RunOptions,
+    RunProgress,
+    RunReport,
+    RunSetup,
+    run_graph,
+)
 from tasks.execution.dask_executor import DaskExecutor
 
 distributed = pytest.importorskip("distributed")
@@ -82,6 +90,25 @@ def test_memory_of_a_quantum_on_a_cluster(butler: Butler, address: str) -> None:
     report = execute(butler, DaskExecutor(address), {1: "hoard"}, memory=300 * 10**6)
     assert statuses(report) == [S.OUT_OF_MEMORY, S.SUCCEEDED, S.SUCCEEDED, S.SUCCEEDED, S.BLOCKED]
     assert butler.verify().is_clean
+
+
+def test_two_runs_share_a_cluster(butler: Butler, address: str, tmp_path: Path) -> None:
+    """What a second coordinator brings to the workers while the first one's quanta run is not theirs."""
+    other = make_toy_repo(tmp_path / "other")
+    graph = build_graph(trying_pipeline({}), butler, collections=["in"], run="out")
+    second = DaskExecutor(address)
+    progress: list[RunProgress] = []
+
+    def begin(told: RunProgress) -> None:
+        if not progress:
+            second.start(RunSetup({}, other.datastore))
+        progress.append(told)
+
+    listener = RunListener(on_progress=begin)
+    assert run_graph(graph, butler, executor=DaskExecutor(address), listener=listener).succeeded
+    second.close()
+    assert progress[0].running < 4
+    assert not Path(other.datastore.locate("out")).exists()
 
 
 def test_workers_that_cannot_be_used(butler: Butler) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from toy_pipeline import VISITS, make_toy_repo
-from trying_tasks import trying_pipeline
+from trying_tasks import TryingTask, trying_pipeline
 
 from butler import Butler
 from connections import Pipeline, build_graph
@@ -288,6 +288,18 @@ def test_a_task_that_workers_do_not_have_is_a_failure(
         "cannot import task 'passing_module:PassingTask'"
     ] * len(VISITS)
     assert butler.verify().is_clean
+
+
+def test_a_task_for_one_process_is_not_run_in_two(butler: Butler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused before anything is written; one process runs it."""
+    graph = build_graph(trying_pipeline({}), butler, collections=["in"], run="out")
+    monkeypatch.setattr(TryingTask, "canMultiprocess", False)
+    with pytest.raises(
+        WorkerError, match=r"trying cannot run in several processes at once: use one \(-j 1\)"
+    ):
+        run_graph(graph, butler, processes=2)
+    assert "out" not in butler.collections.query("*")
+    assert run_graph(graph, butler).succeeded
 
 
 def test_workers_that_cannot_start_end_the_run(butler: Butler, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ from tasks.errors import (
 from tasks.struct import Struct
 from tasks.task import PipelineTask
 
-__all__ = ["trying_pipeline"]
+__all__ = ["TryingTask", "trying_pipeline"]
 
 _KEPT: list[np.ndarray[Any, Any]] = []
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..datasets import DatasetRef
+from ..datasets import DatasetRef, require_same
 from ..datastore import RemoteResource, as_resource, retrieve_files
 from ..dimensions import DataId
 from ..errors import (
     ArtifactMissingError,
     CollectionError,
-    ConflictingDefinitionError,
     DataIdValueError,
     DatasetNotFoundError,
     MissingDatasetTypeError,
@@ -84,7 +83,7 @@ class LocatingButler(ReadingButler):
             known = self.registry.datasets.get(dataset_ref_or_type.id)
             if known is None:
                 return DatasetExistence.UNRECOGNIZED
-            _require_same(dataset_ref_or_type, known)
+            require_same(dataset_ref_or_type, known)
         record = resolved.record
         found = DatasetExistence.RECORDED
         if record is not None:
@@ -249,12 +248,3 @@ class LocatingButler(ReadingButler):
             preserve_path=preserve_path,
             overwrite=overwrite,
         )
-
-
-def _require_same(ref: DatasetRef, known: DatasetRef) -> None:
-    """Refuse a ref that says other things of a UUID than the registry does."""
-    name = ref.datasetType.nameAndComponent()[0]
-    if (name, ref.run) != (known.datasetType.name, known.run) or (
-        ref.dataId.required_values != known.dataId.required_values
-    ):
-        raise ConflictingDefinitionError(f"the UUID {ref.id} belongs to {known}, not to {ref}")

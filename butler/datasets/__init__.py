@@ -4,6 +4,7 @@ from .dataset_id import DATASET_NAMESPACE, DatasetIdGenEnum, derive_dataset_id, 
 from .dataset_ref import DatasetRef
 from .dataset_type import DatasetType
 from .file_dataset import FileDataset
+from .same_dataset import require_same
 from .storage_class import StorageClass
 from .storage_classes import STORAGE_CLASSES, get_storage_class, register_storage_class
 
@@ -19,4 +20,5 @@ __all__ = [
     "get_storage_class",
     "make_dataset_id",
     "register_storage_class",
+    "require_same",
 ]

@@ -63,7 +63,8 @@ class PhotoCalib:
             Raised if that is something else.
         """
         try:
-            bounds, coefficients = values.get("bbox"), values.get("coefficients")
+            bounds: Any = values.get("bbox")
+            coefficients = values.get("coefficients")
             field = None
             if bounds is not None or coefficients is not None:
                 x0, y0, x1, y1 = map(operator.index, bounds)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from ..datasets import DatasetRef
+from ..datasets import DatasetRef, require_same
 from ..datastore import IncomingFile, StagedFile, stage_file, stage_own_file
 from ..dimensions import DimensionRecord
 from ..errors import ConflictingDefinitionError
@@ -93,7 +93,7 @@ def take_in_datasets(writer: DatasetWriter, arrivals: Sequence[Arrival], transfe
         wanted: list[Arrival] = []
         for arrival in arrivals:
             if arrival.ref.id in known:
-                _require_same(known[arrival.ref.id], arrival.ref)
+                require_same(arrival.ref, known[arrival.ref.id])
                 if arrival.path is None or arrival.ref.id in filed:
                     continue
             wanted.append(arrival)
@@ -111,11 +111,6 @@ def take_in_datasets(writer: DatasetWriter, arrivals: Sequence[Arrival], transfe
             _staged(writer, with_file, transfer), registered=known.keys() & {r.id for r, _ in with_file}
         )
     return len(arrivals) - len(known)
-
-
-def _require_same(existing: DatasetRef, ref: DatasetRef) -> None:
-    if (existing.datasetType, existing.dataId, existing.run) != (ref.datasetType, ref.dataId, ref.run):
-        raise ConflictingDefinitionError(f"the UUID {ref.id} belongs to {existing}, not to {ref}")
 
 
 def _staged(

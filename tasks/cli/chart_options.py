@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 import click
 
 from butler import Butler
 from connections import QuantumGraph, RunCollections, save_graph, workflow_dot, workflow_mermaid
+
+from .request_options import request_options
 
 __all__ = ["ChartRequest", "chart_options"]
 
@@ -35,16 +35,12 @@ class ChartRequest:
                 path.write_text(text(graph.quanta), encoding="utf-8")
 
 
-def chart_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options; the function gets a `ChartRequest` as ``charts``."""
-    path = click.Path(path_type=Path, dir_okay=False)
+_PATH: Final = click.Path(path_type=Path, dir_okay=False)
+_OPTIONS = (
+    click.option("-q", "--save-qgraph", type=_PATH, help="Save the graph, for -g."),
+    click.option("--qgraph-mermaid", type=_PATH, help="Draw the quanta as a Mermaid chart."),
+    click.option("--qgraph-dot", type=_PATH, help="Draw the quanta for Graphviz."),
+)
 
-    @click.option("-q", "--save-qgraph", type=path, help="Save the graph, for -g.")
-    @click.option("--qgraph-mermaid", type=path, help="Draw the quanta as a Mermaid chart.")
-    @click.option("--qgraph-dot", type=path, help="Draw the quanta for Graphviz.")
-    @functools.wraps(function)
-    def command(**options: Any) -> Any:
-        given = {name: options.pop(name) for name in ("save_qgraph", "qgraph_mermaid", "qgraph_dot")}
-        return function(charts=ChartRequest(**given), **options)
-
-    return command
+chart_options = request_options(ChartRequest, "charts", _OPTIONS)
+"""Adds the options; the function gets a `ChartRequest` as ``charts``."""

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -16,6 +13,7 @@ from connections import ExistingOutputs, QuantumGraph, RunCollections, build_gra
 
 from .chart_options import ChartRequest, chart_options
 from .pipeline_options import PipelineRequest, pipeline_options
+from .request_options import request_options
 from .saved_graph_options import SavedGraphRequest, saved_graph_options
 
 __all__ = ["GraphRequest", "graph_options", "only_instrument"]
@@ -193,17 +191,8 @@ _OPTIONS = (
 )
 
 
-def graph_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that make a quantum graph; the function gets a `GraphRequest` as ``request``."""
-
-    @functools.wraps(function)
-    def command(**options: Any) -> Any:
-        given = {entry.name: options.pop(entry.name) for entry in fields(GraphRequest)}
-        return function(request=GraphRequest(**given), **options)
-
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+graph_options = request_options(GraphRequest, "request", _OPTIONS)
+"""Adds the options that make a quantum graph; the function gets a `GraphRequest` as ``request``."""
 
 
 def _names(given: tuple[str, ...]) -> list[str]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +17,7 @@ from connections import QuantumGraph
 from .imported_function import Function, ImportedFunction
 from .profiling import profiled
 from .progress import ProgressView
+from .request_options import request_options
 
 if TYPE_CHECKING:
     from ..execution import Executor, InitOptions, RunReport, StartMethod
@@ -228,14 +227,5 @@ _OPTIONS = (
 )
 
 
-def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say how a graph is run; the function gets a `RunRequest` as ``how``."""
-
-    @functools.wraps(function)
-    def command(**options: Any) -> Any:
-        given = {entry.name: options.pop(entry.name) for entry in fields(RunRequest)}
-        return function(how=RunRequest(**given), **options)
-
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+run_options = request_options(RunRequest, "how", _OPTIONS)
+"""Adds the options that say how a graph is run; the function gets a `RunRequest` as ``how``."""

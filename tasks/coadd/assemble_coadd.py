@@ -331,6 +331,8 @@ class AssembleCoaddTask(CoaddMasksTask):
         ------
         WarpError
             Raised if the warps have different bands, or one has no usable record of inputs.
+        TaskError
+            Raised if the coadd has no WCS.
         """
         if coaddExposure.wcs is None:
             raise TaskError("a coadd needs a WCS")
@@ -364,7 +366,13 @@ class AssembleCoaddTask(CoaddMasksTask):
         coaddExposure.metadata = {**coaddExposure.metadata, **cards}
 
     def makePsf(self, coaddExposure: Exposure, tempExpRefList: Sequence[Any]) -> Psf:
-        """Return the PSF of a coadd: of its inputs or, of PSF-matched warps, the widest of theirs."""
+        """Return the PSF of a coadd: of its inputs or, of PSF-matched warps, the widest of theirs.
+
+        Raises
+        ------
+        WarpInputsError
+            Raised if a PSF-matched warp has no PSF.
+        """
         if self.config.warpType == "direct":
             assert coaddExposure.coaddInputs is not None
             assert coaddExposure.wcs is not None

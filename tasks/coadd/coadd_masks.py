@@ -115,6 +115,8 @@ class CoaddMasksTask(CoaddBaseTask):
         ------
         BrightObjectError
             Raised if the catalog cannot be used.
+        TaskError
+            Raised if the exposure has no WCS.
         """
         where = describe_data_id(dataId or {}) or "the coadd"
         if brightObjectMasks is None:

@@ -9,9 +9,11 @@ import os
 import queue
 import threading
 import time
+import uuid
 from asyncio import CancelledError
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import Any, Final
 
 from ..errors import WorkerError
@@ -27,7 +29,6 @@ from .worker_pool import report_of_death, report_of_timeout, sweep
 __all__ = ["DaskExecutor"]
 
 _LOG: Final = logging.getLogger(__name__)
-_TOPIC: Final = "coadd-butler-quanta"
 _LEAST: Final = 2
 """Jobs that are handed to a cluster that has no workers yet."""
 _COUNTED_S: Final = 1.0
@@ -78,6 +79,8 @@ class DaskExecutor(Executor):
         self._dask: Any = dask
         self._distributed: Any = distributed
         self._settings = ExitStack()
+        # Of what workers get and tell; others may have runs on the same cluster.
+        self._run_name = f"coadd-butler-{uuid.uuid4().hex}"
         self._address = address
         self._processes = processes
         self._timeout = timeout
@@ -117,8 +120,8 @@ class DaskExecutor(Executor):
             _require_same(identity, other, worker)
         for worker, threads in client.nthreads().items():
             _require_one_thread(threads, worker)
-        client.subscribe_topic(_TOPIC, self._hear)
-        client.register_plugin(_plugin(setup, identity, self._timeout), name=_TOPIC)
+        client.subscribe_topic(self._run_name, self._hear)
+        client.register_plugin(_plugin(setup, identity, self._timeout), name=self._run_name)
 
     @property
     def room(self) -> int:
@@ -132,8 +135,8 @@ class DaskExecutor(Executor):
 
     def submit(self, job: QuantumJob) -> None:
         """Take a job."""
-        key = _key(job)
-        future = self._connected().submit(_run_on_worker, job, key=key, pure=False)
+        key = _key(job, self._run_name)
+        future = self._connected().submit(_run_on_worker, job, self._run_name, key=key, pure=False)
         self._out[key] = job, future, time.time_ns()
         future.add_done_callback(lambda _: self._note_end(key, future))
 
@@ -190,6 +193,7 @@ class DaskExecutor(Executor):
     def kill(self) -> None:
         """Forget all jobs; a cluster of the run's own ends, another finishes what it is at for nothing."""
         if self._client is not None and self._out:
+            # A cluster that is going, or gone, answers with errors of all kinds.
             with suppress(Exception):
                 self._client.cancel([future for _, future, _ in self._out.values()], force=True)
         jobs = [job for job, _, _ in self._out.values()]
@@ -203,8 +207,9 @@ class DaskExecutor(Executor):
     def close(self) -> None:
         """Leave the cluster; end one of the run's own."""
         if self._client is not None:
+            # As above; what belongs to the run must be closed all the same.
             with suppress(Exception):
-                self._client.unregister_worker_plugin(_TOPIC)
+                self._client.unregister_worker_plugin(self._run_name)
             self._client.close()
             self._client = None
         if self._cluster is not None:
@@ -276,37 +281,40 @@ def _plugin(setup: RunSetup, identity: Identity, timeout: float | None) -> Any:
     return plugin
 
 
-def _run_on_worker(job: QuantumJob) -> QuantumReport:
+def _run_on_worker(job: QuantumJob, run_name: str) -> QuantumReport:
     """Run a quantum in a worker of Dask."""
     from distributed import get_worker
 
     worker = get_worker()
-    setup, identity, timeout = worker.plugins[_TOPIC].order  # type: ignore[attr-defined]
+    setup, identity, timeout = worker.plugins[run_name].order  # type: ignore[attr-defined]
     _require_same(identity, Identity.of_this_process(), worker.address)
     _require_one_thread(worker.state.nthreads, worker.address)
     # Dask runs again what was on a worker that died.
     sweep(job, setup)
-    with limited_memory(setup.memory), _ended_after(timeout, _key(job), worker):
+    key = _key(job, run_name)
+    with limited_memory(setup.memory), _ended_after(timeout, partial(worker.log_event, run_name), key):
         return run_quantum(job, setup)
 
 
-def _key(job: QuantumJob) -> str:
-    return f"quantum-{job.quantum.id}-{job.attempt}"
+def _key(job: QuantumJob, run_name: str) -> str:
+    return f"{run_name}-{job.quantum.id}-{job.attempt}"
 
 
 @contextmanager
-def _ended_after(timeout: float | None, key: str, worker: Any) -> Iterator[None]:
+def _ended_after(
+    timeout: float | None, tell: Callable[[tuple[str, str]], object], key: str
+) -> Iterator[None]:
     """Run a block; if it takes too long, tell so, and end the process."""
     if timeout is None:
         yield
         return
 
     def end() -> None:
-        worker.log_event(_TOPIC, (key, _IS_LATE))
+        tell((key, _IS_LATE))
         time.sleep(_LAST_WORDS_S)
         os._exit(1)
 
-    worker.log_event(_TOPIC, (key, _BEGINS))
+    tell((key, _BEGINS))
     timer = threading.Timer(timeout, end)
     timer.daemon = True
     timer.start()

@@ -11,7 +11,9 @@ from contextlib import suppress
 from butler import Butler, DatasetRef
 from butler.errors import ButlerError
 from connections import Quantum, QuantumGraph
+from connections.task_class import load_task
 
+from ..errors import WorkerError
 from .executor import Executor
 from .failures import INVALID_EXIT
 from .in_process import InProcessExecutor
@@ -72,14 +74,22 @@ def run_graph(
     ConflictingDefinitionError, MissingDatasetTypeError, MissingPrerequisiteError, TaskError
         Raised if the run cannot be prepared; see `prepare_run`.
     WorkerError
-        Raised if quanta cannot be run there at all.
+        Raised if quanta cannot be run there at all, or a task cannot in several processes at once.
     """
     if processes < 1:
         raise ValueError(f"processes must be at least 1, not {processes}")
+    if processes > 1 and (alone := _tasks_for_one_process(graph)):
+        raise WorkerError(f"{', '.join(alone)} cannot run in several processes at once: use one (-j 1)")
     options = options or RunOptions()
     prepared = prepare_run(graph, butler, init)
     place = executor or _executor_for(processes, options)
     return _Run(graph, butler, prepared, options, listener or RunListener()).walk(place, processes)
+
+
+def _tasks_for_one_process(graph: QuantumGraph) -> list[str]:
+    """Return the labels of tasks that say so of themselves."""
+    classes = {node.label: load_task(node.task_class_name) for node in graph.pipeline.nodes}
+    return [label for label, task in classes.items() if not getattr(task, "canMultiprocess", True)]
 
 
 def _executor_for(processes: int, options: RunOptions) -> Executor:

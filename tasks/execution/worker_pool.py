@@ -131,6 +131,7 @@ class WorkerPool(Executor):
         try:
             self._sent_setup = ForkingPickler.dumps(setup)
         except Exception as error:
+            # Objects say themselves how they are sent, and so raise anything.
             raise WorkerError(f"the tasks cannot be sent to worker processes: {message_of(error)}") from error
 
     @property

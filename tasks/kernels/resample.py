@@ -2,13 +2,14 @@
 
 import math
 import operator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .resample_loops import (
     Float64Array,
+    Int32Array,
     MaskedPlanes,
     SourcePart,
     padded_length,
@@ -255,11 +256,12 @@ def _checked_real(plane: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def _checked_mask(mask: NDArray[np.integer]) -> NDArray[np.integer]:
+def _checked_mask(mask: NDArray[np.integer]) -> Int32Array:
+    """Return a mask, also one of shorter or unsigned integers, of which the loops are compiled as well."""
     array = np.asarray(mask)
     if array.dtype.kind not in "iu" or array.dtype.itemsize > 4:
         raise TypeError(f"a mask is an array of integers of at most 32 bits, not of {array.dtype}")
-    return array
+    return cast(Int32Array, array)
 
 
 def _checked_nodes(

@@ -35,4 +35,5 @@ def in_threads(work: Callable[[_Item], None], items: Sequence[_Item]) -> None:
 def n_threads() -> int:
     """Return how many threads numba may use."""
     # To ask numba starts its own threads, which takes a while.
-    return 1 if numba.config.NUMBA_NUM_THREADS == 1 else int(numba.get_num_threads())
+    known = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    return 1 if known == 1 else int(numba.get_num_threads())
