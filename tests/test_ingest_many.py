@@ -167,6 +167,26 @@ def test_a_batch_that_breaks_is_ingested_file_by_file(
     assert empty.verify().is_clean
 
 
+def test_a_night_that_begins_within_a_batch(
+    empty: Butler, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch whose first file is of a known night, and a later one of a new one, goes in as a whole."""
+    nights = ["2026-03-01", "2026-03-01", "2026-03-01", "2026-03-02"]
+    paths = [
+        write_frame(folder / f"{visit}.fits", visit, changes={"DATE-OBS": f"{night}T04:00:00"})
+        for visit, night in enumerate(nights)
+    ]
+    monkeypatch.setattr(exposures, "BATCH_FILES", 2)
+    sizes = []
+    whole = exposures._Ingest._ingest
+    monkeypatch.setattr(
+        exposures._Ingest, "_ingest", lambda work, batch: sizes.append(len(batch)) or whole(work, batch)
+    )
+    assert visits(ingest(empty, paths)) == [0, 1, 2, 3]
+    assert sizes == [2, 2]
+    assert {record["day_obs"] for record in empty.query_dimension_records("day_obs")} == {20260301, 20260302}
+
+
 def test_worker_processes_find_the_same(tmp_path: Path, folder: Path) -> None:
     """Two processes read the headers in the order of the files, bad ones among them."""
     paths = [write_frame(folder / f"{visit:03d}.fits", visit) for visit in range(70)]

@@ -37,6 +37,8 @@ class RecordBook:
         for records in self._records.values():
             for record in records:
                 by_element.setdefault(record.definition.name, {})[_key(record)] = record
+        # Frames list records after those that they refer to, whether these are new or not.
+        self._elements = list(by_element)
         for element, wanted in by_element.items():
             for _, known in butler.registry.records.existing(element, list(wanted.values())):
                 self._known[_key(known)] = known
@@ -72,8 +74,9 @@ class RecordBook:
         for key, record in self._new.items():
             grown = _with_region(record, self._regions[key]) if key in self._regions else record
             fresh.setdefault(record.definition.name, []).append(grown)
-        for element, records in fresh.items():
-            registry.insertDimensionData(element, *records)
+        for element in self._elements:
+            if element in fresh:
+                registry.insertDimensionData(element, *fresh[element])
         for key, regions in self._regions.items():
             known = self._known.get(key)
             if known is not None:
