@@ -138,10 +138,14 @@ class FileRecordStore:
         return self._records(self._all())
 
     def totals(self) -> dict[int, tuple[int, int]]:
-        """Return the number of datasets with a file and their bytes, by the number of the run."""
+        """Return the number of datasets with a file and their bytes, by the number of the run.
+
+        A file that nobody looked at counts as a file, but adds no bytes.
+        """
         table, dataset = self._schema.file_record, self._schema.dataset
+        known = sa.case((table.c.size > 0, table.c.size), else_=0)
         statement = (
-            sa.select(dataset.c.run_id, sa.func.count().label("n"), sa.func.sum(table.c.size).label("bytes"))
+            sa.select(dataset.c.run_id, sa.func.count().label("n"), sa.func.sum(known).label("bytes"))
             .join_from(dataset, table, table.c.dataset_id == dataset.c.id)
             .group_by(dataset.c.run_id)
         )
