@@ -7,16 +7,14 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final
 
-from astropy.io import fits
-
-from .fits_header import header_values
-
-__all__ = ["CardValues", "card_values"]
+__all__ = ["CardValues", "card_items", "card_values"]
 
 _CARD: Final = 80
 _KEY: Final = re.compile(r"[A-Z0-9_-]+")
 _ODD: Final = ("CONTINUE", "HIERARCH")
 """Cards whose names or values do not stand where those of others do."""
+_HIERARCH: Final = re.compile(r"HIERARCH ([A-Z0-9_-]+(?: [A-Z0-9_-]+)*) = ")
+"""A name that is longer than others, up to its value."""
 _NO_VALUE: Final = frozenset({"", "COMMENT", "HISTORY", "END"})
 _VALUE: Final = re.compile(
     r" *(?:'(?P<text>(?:[^']|'')*)'|(?P<logical>[TF])|(?P<integer>[+-]?\d+)"
@@ -70,6 +68,9 @@ class CardValues(Mapping[str, Any]):
                 places.setdefault(self._text[begin : begin + 8], begin)
             elif self._text[begin : begin + _CARD].rstrip() == "END":
                 break
+            elif self._text[begin : begin + 8].rstrip() not in _NO_VALUE:
+                # astropy finds a value even there.
+                return None
         names = "".join(places)
         # Names that astropy would correct: with small letters, or blanks before them.
         return places if names == names.upper() and _KEY.fullmatch(names[::8]) else None
@@ -78,8 +79,23 @@ class CardValues(Mapping[str, Any]):
 def card_values(text: str) -> dict[str, Any]:
     """Return the values of all cards but comments; of a repeated card the first.
 
-    The same as `header_values` of the parsed header, which reads what is not plain: long texts, HIERARCH
-    cards, record values, and cards that break the rules.
+    Parameters
+    ----------
+    text
+        Cards of 80 characters each.
+    """
+    values: dict[str, Any] = {}
+    for key, value in card_items(text):
+        if value is not None:
+            values.setdefault(key, value)
+    return values
+
+
+def card_items(text: str) -> Iterator[tuple[str, Any]]:
+    """Return names and values of all cards but comments, in order; None for what is no value.
+
+    astropy reads what is not plain: long texts, record values, and cards that break the rules, of
+    which it mends some.
 
     Parameters
     ----------
@@ -87,23 +103,35 @@ def card_values(text: str) -> dict[str, Any]:
         Cards of 80 characters each.
     """
     if "CONTINUE" in text:
-        return header_values(fits.Header.fromstring(text))
-    values: dict[str, Any] = {}
+        yield from _items_by_astropy(text)
+        return
     for begin in range(0, len(text), _CARD):
         card = text[begin : begin + _CARD]
         key = card[:8].rstrip()
         if key == "END" and not card[8:].strip():
-            break
-        if key in _NO_VALUE or key in values:
+            return
+        if key in _NO_VALUE:
             continue
-        plain = card[8:10] == "= " and _KEY.fullmatch(key)
-        match = _VALUE.fullmatch(card, 10) if plain else None
+        long_name = _HIERARCH.match(card) if key == "HIERARCH" else None
+        plain = long_name or (card[8:10] == "= " and _KEY.fullmatch(key))
+        match = _VALUE.fullmatch(card, long_name.end() if long_name else 10) if plain else None
         if match is None or _may_be_record(match):
-            for name, value in header_values(fits.Header.fromstring(card)).items():
-                values.setdefault(name, value)
-        elif match.lastgroup is not None:
-            values[key] = _plain(match)
-    return values
+            yield from _items_by_astropy(card)
+        else:
+            yield long_name[1] if long_name else key, None if match.lastgroup is None else _plain(match)
+
+
+def _items_by_astropy(text: str) -> Iterator[tuple[str, Any]]:
+    from astropy.io import fits
+
+    for card in fits.Header.fromstring(text).cards:
+        if card.keyword in _NO_VALUE:
+            continue
+        try:
+            value = card.value
+        except fits.VerifyError:
+            value = None
+        yield card.keyword, None if isinstance(value, fits.card.Undefined) else value
 
 
 def _may_be_record(match: re.Match[str]) -> bool:
