@@ -40,7 +40,7 @@ from butler.images import (
     VisitInput,
 )
 from tasks.detection import SourceDetectionTask
-from tasks.process_ccd import FindCosmicRaysTask
+from tasks.process_ccd import FindCosmicRaysTask, RepairTask
 
 __all__ = ["BORDER", "BOX", "NOISE", "WCS", "Scene", "Visit", "handle", "make_scene"]
 
@@ -142,6 +142,9 @@ def make_scene(kind: str, n_visits: int, seed: int, *, flag_cosmic_rays: bool) -
             both.append(exposure)
         if flag_cosmic_rays:
             FindCosmicRaysTask().run(both[0].maskedImage, psf)
+        if like.n_saturated:
+            for exposure in both:
+                RepairTask().run(exposure.maskedImage)
         visits.append(Visit(*both, {name: image[inside] for name, image in artifacts.items()}))
     return Scene(visits, x - BORDER, y - BORDER, peak, like.n_variable)
 

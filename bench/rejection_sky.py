@@ -167,7 +167,9 @@ def draw_artifacts(
         rows, columns = np.mgrid[: shape[0], : shape[1]]
         height, radius, edge = ghost
         found["ghost"] = height / (1.0 + np.exp((np.hypot(columns - x, rows - y) - radius) / edge))
-    length = 1.0 if moving else 12.0
-    x, y = moving or (x, y)
-    found["moving"] = 80.0 * streak_profile(shape, x=x, y=y, angle=angle, sigma=sigma, length=length)
+    if moving:
+        found["moving"] = 80.0 * draw_stars(shape, *np.array([*moving, 1.0])[:, np.newaxis], fwhm)
+    else:
+        trace = streak_profile(shape, x=x, y=y, angle=angle, sigma=sigma, length=12.0)
+        found["moving"] = 80.0 * trace
     return found
