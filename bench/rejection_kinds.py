@@ -27,9 +27,9 @@ class SceneKind:
         Brightness, radius and width of the edge of the ghost.
     step
         How far the moving object goes from one visit to the next; None for a fast one, anywhere.
-    sky, shift, scale, psf_error
-        Scatter of a smooth background that was not subtracted, and of what is wrong with positions, flux
-        scales and the FWHM of the known PSFs.
+    sky, offset, shift, scale, psf_error
+        Scatter of a smooth background and of a constant one that were not subtracted, and of what is wrong
+        with positions, flux scales and the FWHM of the known PSFs.
     odd_shift, odd_scale
         What is wrong with position and flux scale of the third visit alone.
     dithered
@@ -53,6 +53,7 @@ class SceneKind:
     ghost: tuple[float, float, float] = (4.0, 40.0, 2.0)
     step: float | None = None
     sky: float = 0.0
+    offset: float = 0.0
     shift: float = 0.0
     scale: float = 0.0
     psf_error: float = 0.0
@@ -80,7 +81,7 @@ SCENES = {
     "saturated": SceneKind(worse_share=0.2, saturation=40_000.0, n_saturated=8),
     "crossing": SceneKind(worse_share=0.2, crossing=True),
     "galaxy": SceneKind(worse_share=0.2, galaxy=20_000.0),
-    "skies": SceneKind(worse_share=0.2, sky=1.5),
+    "skies": SceneKind(worse_share=0.2, sky=0.5, offset=2.0),
     "correlated": SceneKind(worse_share=0.2, correlation=1.0),
 }
 """Kinds of scenes by name."""

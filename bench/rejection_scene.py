@@ -124,6 +124,7 @@ def make_scene(kind: str, n_visits: int, seed: int, *, flag_cosmic_rays: bool) -
         artifacts = _draw_artifacts(like, number, n_visits, fwhm[number], rng)
         variance = NOISE**2 + clean / 4.0
         clean += like.sky * NOISE * smooth_sky(_SHAPE, wrong)
+        clean += like.offset * NOISE * (wrong.standard_normal() if like.offset else 0.0)
         noise, correlation = unit_noise(
             _SHAPE, rng, like.correlation * wrong.uniform() if like.correlation else 0
         )

@@ -1,6 +1,6 @@
 """Coadd assembly: warps of many visits in, one deep image out."""
 
-from .artifact_filter import ArtifactRule, ArtifactTest, EpochLimits, judge_candidate
+from .artifact_filter import ArtifactRule, ArtifactTest, EpochLimits, Sign, judge_candidate
 from .assemble_coadd import AssembleCoaddTask
 from .assemble_coadd_config import AssembleCoaddConfig, AssembleCoaddConnections
 from .clip_aware_psf import ClipAwareCoaddPsf, psf_without_clipped
@@ -59,6 +59,7 @@ __all__ = [
     "ScaleVarianceTask",
     "ScaleZeroPointConfig",
     "ScaleZeroPointTask",
+    "Sign",
     "StatisticsControl",
     "WarpComparison",
     "artifact_record_table",

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from butler.images import Exposure, InvalidPsfError, SpanSet
+from butler.images import Exposure, Image, InvalidPsfError, SpanSet
 
 __all__ = ["StaticSources", "Variation"]
 
 _SIGNIFICANT: Final = 5.0
-"""Signal over noise of the peaks that count as sources."""
-_LEFT: Final = 3.0
-"""What may be left of a difference that is explained, in units of its noise."""
+"""Signal over noise of a peak that is a source, and of a pixel that a star's variation leaves unexplained."""
 
 
 class Variation(NamedTuple):
@@ -64,10 +63,9 @@ class StaticSources:
         if n_visits < 2:
             return False
         place = variation.row, variation.column
-        rest = self._height[place] - variation.height / (n_visits - 1)
-        return bool(
-            rest**2 * (n_visits - 1) > _SIGNIFICANT**2 * self._variance[place] * n_visits and rest > 0
-        )
+        rest = float(self._height[place]) - variation.height / (n_visits - 1)
+        noise = math.sqrt(float(self._variance[place]) * n_visits / (n_visits - 1))
+        return rest > _SIGNIFICANT * noise
 
     def explain(self, spans: SpanSet, difference: Exposure) -> Variation | None:
         """Return the variation of a source of the static sky that a candidate is; None if it is none.
@@ -99,18 +97,14 @@ class StaticSources:
             star = psf.computeImage(x=centre_x + difference.bbox.minX, y=centre_y + difference.bbox.minY)
         except InvalidPsfError:
             return None
-        row = y + difference.bbox.minY - star.xy0.y
-        column = x + difference.bbox.minX - star.xy0.x
-        inside = (row >= 0) & (row < star.array.shape[0]) & (column >= 0) & (column < star.array.shape[1])
-        shape = np.zeros(values.size)
-        shape[inside] = star.array[row[inside], column[inside]]
+        shape = _values_at(star, y + difference.bbox.minY, x + difference.bbox.minX)
         weighted = shape / noise
         size = weighted @ weighted
         if size == 0:
             return None
         pull = values / noise
         flux = pull @ weighted / size
-        if np.abs(pull - flux * weighted).max() > _LEFT:
+        if np.abs(pull - flux * weighted).max() > _SIGNIFICANT:
             return None
         return Variation(int(y[nearest]), int(x[nearest]), float(flux * star.array.max()))
 
@@ -121,6 +115,16 @@ class StaticSources:
         x = float(column) + (_top(*height[row, column - 1 : column + 2]) if 0 < column < n_x - 1 else 0.0)
         y = float(row) + (_top(*height[row - 1 : row + 2, column]) if 0 < row < n_y - 1 else 0.0)
         return x, y
+
+
+def _values_at(image: Image, y: NDArray[np.intp], x: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the values of an image at some pixels, 0 outside it."""
+    row, column = y - image.xy0.y, x - image.xy0.x
+    n_y, n_x = image.array.shape
+    inside = (row >= 0) & (row < n_y) & (column >= 0) & (column < n_x)
+    values = np.zeros(row.size)
+    values[inside] = image.array[row[inside], column[inside]]
+    return values
 
 
 def _top(before: float, middle: float, after: float) -> float:
