@@ -9,7 +9,7 @@ from .clip_record import ClipRow, clip_record_table, spans_of_row, spans_of_visi
 from .coadd_base import CoaddBaseTask
 from .coadd_mask_planes import COADD_MASK_PLANES
 from .coadd_psf_config import CoaddPsfConfig
-from .compare_warp import CompareWarpAssembleCoaddTask, WarpComparison
+from .compare_warp import CompareWarpAssembleCoaddTask
 from .compare_warp_config import CompareWarpAssembleCoaddConfig, CompareWarpAssembleCoaddConnections
 from .compare_warp_record import ArtifactRow, artifact_record_table
 from .input_map import CcdInputMap, HealSparseInputMapConfig, HealSparseInputMapTask
@@ -21,6 +21,7 @@ from .safe_clip_config import SafeClipAssembleCoaddConfig, SafeClipAssembleCoadd
 from .scale_variance import ScaleVarianceConfig, ScaleVarianceTask
 from .scale_zero_point import ImageScaler, ScaleZeroPointConfig, ScaleZeroPointTask
 from .statistics_control import StatisticsControl
+from .warp_comparison import WarpComparison
 
 __all__ = [
     "COADD_MASK_PLANES",
