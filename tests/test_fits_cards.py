@@ -104,3 +104,10 @@ def test_values_read_one_by_one(cards: list[str]) -> None:
     assert found == {name: expected.get(name) for name in names}
     assert dict(CardValues(text)) == expected
     assert len(CardValues(text)) == len(expected)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("NaN", "nan"), ("+inf", "inf"), ("-INFINITY", "-inf")])
+def test_numbers_that_fits_does_not_know(text: str, expected: str) -> None:
+    """A card that says NaN or infinity has that value; it does not pass as absent."""
+    cards = text_of([f"CRVAL1  = {text:>20} / not a number"])
+    assert repr(card_values(cards)["CRVAL1"]) == repr(CardValues(cards)["CRVAL1"]) == expected

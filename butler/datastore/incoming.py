@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -220,13 +221,12 @@ def _bring(datastore: FileDatastore, file: IncomingFile, source: ByteSource, mod
 
 
 def _move(source: Path, target: Path) -> None:
-    """Give a file a second name, until the first can go."""
-    try:
-        if source.is_symlink():
-            raise OSError("the link would be moved, not the file")
-        target.hardlink_to(source)
-    except OSError:
-        bring_file(source, target, "copy")
+    """Give a file a second name, until the first can go; of a link that would be one of the link."""
+    if not source.is_symlink():
+        with suppress(OSError):
+            target.hardlink_to(source)
+            return
+    bring_file(source, target, "copy")
 
 
 def _record(

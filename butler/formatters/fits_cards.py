@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final
 
+import numpy as np
 from astropy.io import fits
 
 from .fits_header import header_values
@@ -14,9 +15,12 @@ from .fits_header import header_values
 __all__ = ["CardValues", "card_values"]
 
 _CARD: Final = 80
+_FIELDS: Final = np.dtype([("name", "S8"), ("sign", "<u2"), ("rest", "V70")])
+"""What stands where in a card."""
+_HAS_VALUE: Final = int.from_bytes(b"= ", "little")
 _KEY: Final = re.compile(r"[A-Z0-9_-]+")
-_ODD: Final = ("CONTINUE", "HIERARCH")
-"""Cards whose names or values do not stand where those of others do."""
+_ODD: Final = ("CONTINUE", "HIERARCH", "\0")
+"""What cards have whose names or values do not stand where those of others do."""
 _NO_VALUE: Final = frozenset({"", "COMMENT", "HISTORY", "END"})
 _VALUE: Final = re.compile(
     r" *(?:'(?P<text>(?:[^']|'')*)'|(?P<logical>[TF])|(?P<integer>[+-]?\d+)"
@@ -54,6 +58,11 @@ class CardValues(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self.all)
 
+    @property
+    def names(self) -> Iterable[str]:
+        """Names of the cards; among them may be some without a value, which `get` gives None for."""
+        return self.all if self._places is None else [name.rstrip() for name in self._places]
+
     @cached_property
     def all(self) -> dict[str, Any]:
         """All values; not to be changed."""
@@ -64,15 +73,20 @@ class CardValues(Mapping[str, Any]):
         """Where the first card of each name with a value begins; None if names may stand elsewhere."""
         if any(odd in self._text for odd in _ODD):
             return None
-        places: dict[str, int] = {}
-        for begin in range(0, len(self._text), _CARD):
-            if self._text.startswith("= ", begin + 8):
-                places.setdefault(self._text[begin : begin + 8], begin)
-            elif self._text[begin : begin + _CARD].rstrip() == "END":
+        raw = self._text.encode("ascii", "replace")
+        cards = np.frombuffer(raw, _FIELDS, count=len(raw) // _CARD)
+        begins = _CARD * np.flatnonzero(cards["sign"] == _HAS_VALUE)
+        for end in _CARD * np.flatnonzero(cards["name"] == b"END     "):
+            if not self._text[end + 8 : end + _CARD].strip():
+                begins = begins[begins < end]
                 break
-        names = "".join(places)
+        # Backwards, so that of cards with the same name the first stays.
+        begins = begins[::-1]
+        names = cards["name"][begins // _CARD].astype(str).tolist()
+        places = dict(zip(names, begins.tolist(), strict=True))
+        joined = "".join(places)
         # Names that astropy would correct: with small letters, or blanks before them.
-        return places if names == names.upper() and _KEY.fullmatch(names[::8]) else None
+        return places if joined == joined.upper() and _KEY.fullmatch(joined[::8]) else None
 
 
 def card_values(text: str) -> dict[str, Any]:

@@ -39,6 +39,8 @@ _COMPONENT: Final = re.compile(
     r"|SUMMARYSTATS)_ID"
 )
 """Cards of a component, or of the archive that holds it."""
+_NOT_FINITE: Final = re.compile(r"[ ']*([+-]?(?:NAN|INF(?:INITY)?))[ ']*(?:/.*)?", re.IGNORECASE)
+"""Value and comment of a card whose number is none, in the quotes that astropy puts around it."""
 
 
 def set_cards(header: fits.Header, cards: Mapping[str, Any]) -> None:
@@ -76,7 +78,8 @@ def _exact_card(key: str, value: float) -> fits.Card:
 def header_values(header: fits.Header) -> dict[str, Any]:
     """Return the values of all cards but comments; of a repeated card the first.
 
-    Cards without a value, or with one that breaks the rules of FITS, are left out.
+    Cards without a value, or with one that breaks the rules of FITS, are left out; but NaN and infinity, for
+    which FITS has no words, are what they say, so that nobody takes them for cards that are not there.
     """
     values: dict[str, Any] = {}
     for card in header.cards:
@@ -84,10 +87,20 @@ def header_values(header: fits.Header) -> dict[str, Any]:
             try:
                 value = card.value
             except fits.VerifyError:
-                continue
+                value = _not_finite(card)
+                if value is None:
+                    continue
             if not isinstance(value, fits.card.Undefined):
                 values[card.keyword] = value
     return values
+
+
+def _not_finite(card: fits.Card) -> float | None:
+    """Return what a card that breaks the rules says if that is NaN or infinity."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fits.verify.VerifyWarning)
+        found = _NOT_FINITE.fullmatch(card.image, 10)
+    return None if found is None else float(found[1])
 
 
 def metadata_from_cards(values: Mapping[str, Any], *, has_visit: bool) -> dict[str, Any]:

@@ -92,6 +92,13 @@ class CameraMapping(BaseModel):
     zero_point_table: ZeroPointRule | None = None
     reference_catalog: ReferenceCatalogRule | None = None
 
+    @field_validator("visit", "detector", "band", "exposure_time", "date")
+    @classmethod
+    def _is_told(cls, given: CardRule) -> CardRule:
+        if given.optional:
+            raise ValueError("it cannot be optional: no exposure comes in without it; a fixed value may do")
+        return given
+
     @field_validator("extensions")
     @classmethod
     def _is_pattern(cls, given: str | None) -> str | None:
@@ -277,7 +284,10 @@ class CameraMapping(BaseModel):
                 raise ValueError("it must be ISO text or an MJD number")
             return _moment(found, self.date_scale)
         except ValueError as error:
-            raise IngestError(f"{source}: the date is {found!r} {self._from('date')}: {error}") from error
+            told = " ".join(str(error).split("\n")[0].split())
+            if isinstance(found, str):
+                told = "it must be ISO text, such as 2024-03-01T02:00:00"
+            raise IngestError(f"{source}: the date is {found!r} {self._from('date')}: {told}") from error
 
     def _from(self, quantity: str) -> str:
         rule = self._rule(quantity)

@@ -83,6 +83,11 @@ class Frame:
     zero_point_key: tuple[str, ...] = ()
     psf: Psf | None = None
 
+    @property
+    def key(self) -> tuple[str, int, int]:
+        """Instrument, detector and exposure: the required values of its data ID, in their order."""
+        return self.data_id["instrument"], self.data_id["detector"], self.data_id["exposure"]
+
 
 @dataclass(frozen=True, slots=True)
 class FrameFile:
