@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from ..butler import Butler
@@ -14,6 +15,7 @@ from .frames import Frame
 __all__ = ["RecordBook"]
 
 _Key = tuple[Any, ...]
+_Values = dict[str, Any]
 
 
 class RecordBook:
@@ -32,7 +34,8 @@ class RecordBook:
         self._known: dict[_Key, DimensionRecord] = {}
         self._new: dict[_Key, DimensionRecord] = {}
         self._regions: dict[_Key, list[SkyRegion]] = {}
-        self._records = {id(frame): _records_of(frame) for frame in frames}
+        shared: dict[_Key, tuple[_Values, DimensionRecord]] = {}
+        self._records = {id(frame): _records_of(frame, shared) for frame in frames}
         by_element: dict[str, dict[_Key, DimensionRecord]] = {}
         for records in self._records.values():
             for record in records:
@@ -59,10 +62,10 @@ class RecordBook:
                 known = added.get(key) or self._new.get(key) or self._known.get(key)
                 if known is None:
                     added[key] = record
-                else:
+                elif known is not record:
                     _require_same(record, known)
-                if record.definition.name == "visit" and record.region is not None:
-                    regions.append((key, record.region))
+                if record.definition.name == "visit":
+                    regions.append((key, frame.region))
         self._new |= added
         for key, region in regions:
             self._regions.setdefault(key, []).append(region)
@@ -84,8 +87,17 @@ class RecordBook:
                 registry.syncDimensionData("visit", _with_region(known, [*before, *regions]), update=True)
 
 
-def _records_of(frame: Frame) -> list[DimensionRecord]:
-    return [DimensionRecord(element, values) for element, values in frame.records]
+def _records_of(frame: Frame, shared: dict[_Key, tuple[_Values, DimensionRecord]]) -> list[DimensionRecord]:
+    """Return the records of a frame; one that was made of the same values for another frame is shared."""
+    records = []
+    for element, values in frame.records:
+        # Instrument and number, or name: whether the rest is the same, too, is seen by comparison.
+        place = element, *islice(values.values(), 2)
+        known = shared.get(place)
+        if known is None or known[0] != values:
+            known = shared[place] = values, DimensionRecord(element, values)
+        records.append(known[1])
+    return records
 
 
 def _key(record: DimensionRecord) -> _Key:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -37,6 +38,7 @@ _BOX_PADDING: Final = 1e-7
 
 _HULL_TOLERANCE: Final = 1e-12
 
+_NEXT, _LAST = [1, 2, 0], [2, 0, 1]
 _EDGE_STEPS: Final = 16
 """Steps in which an edge of a pixel box is looked at."""
 
@@ -201,11 +203,16 @@ class SkyRegion:
             raise ValueError(
                 f"pixel box {bbox} has an edge or corner without a sky position; use a smaller box"
             )
-        places = _unit_vectors(ra, dec)
-        corners = _hull(places[::_EDGE_STEPS])
-        outside = -np.min(_normals(corners) @ _components(places).T)
-        pixel = np.linalg.norm(np.diff(_components(places[:2]), axis=0)) * _EDGE_STEPS / bbox.width
-        return cls(corners if outside < 0.1 * pixel else _hull(places))
+        edge = _vectors(ra, dec)
+        corners = edge[::_EDGE_STEPS]
+        normals = _cross(corners, corners[[1, 2, 3, 0]])
+        # An image of the sky is seen from inside, unless it is mirrored.
+        lengths = np.sqrt(np.sum(normals**2, axis=1)) * (1 if normals[0] @ corners[2] > 0 else -1)
+        outside = -np.min((normals @ edge.T) / lengths[:, np.newaxis])
+        pixel = math.dist(edge[0], edge[1]) * _EDGE_STEPS / bbox.width
+        if outside < 0.1 * pixel:
+            return cls(_quadrilaterals(ra[np.newaxis, ::_EDGE_STEPS], dec[np.newaxis, ::_EDGE_STEPS])[0])
+        return cls(_hull(_unit_vectors(ra, dec)))
 
     @classmethod
     def from_wcs_boxes(cls, wcs: SkyWcs, boxes: Sequence[Box2I]) -> list[SkyRegion]:
@@ -400,15 +407,14 @@ def _unit_vectors(ra: ArrayLike, dec: ArrayLike) -> list[UnitVector3d]:
 
 def _quadrilaterals(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> list[Region]:
     """Return the convex hulls of four points each, given in order around them, shape ``(n, 4)``, degrees."""
-    lon, lat = np.radians(ra), np.radians(dec)
-    corners = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
+    corners = _vectors(ra, dec)
     # An image of the sky is seen from inside; counter-clockwise from outside is the other way round.
     corners = corners[:, [1, 0, 3, 2]]
-    turns = np.einsum(
-        "nki,nki->nk", corners, np.cross(np.roll(corners, -1, axis=1), np.roll(corners, -2, axis=1))
-    )
-    # The corners of a box are a hull already, but for mirrored images and the edges of strange projections.
-    simple = np.all(turns > 0, axis=1)
+    turns = np.sum(corners * _cross(corners[:, [1, 2, 3, 0]], corners[:, [2, 3, 0, 1]]), axis=2)
+    mirrored = np.all(turns < 0, axis=1)
+    corners[mirrored] = corners[mirrored][:, [1, 0, 3, 2]]
+    # The corners of a box are a hull already, but at the edges of strange projections.
+    simple = mirrored | np.all(turns > 0, axis=1)
     return [
         ConvexPolygon.decode(b"p" + vectors.tobytes()) if is_simple else _hull(_unit_vectors(*angles))
         for is_simple, vectors, angles in zip(
@@ -436,11 +442,17 @@ def _hull(points: Sequence[UnitVector3d]) -> ConvexPolygon:
     return hull
 
 
-def _normals(polygon: ConvexPolygon) -> NDArray[np.float64]:
-    """Return the unit normals of the edges, inwards, as an array ``(n, 3)``."""
-    vertices = _components(polygon.getVertices())
-    normals = np.cross(vertices, np.roll(vertices, -1, axis=0))
-    return np.asarray(normals / np.linalg.norm(normals, axis=1, keepdims=True), dtype=float)
+def _vectors(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return unit vectors of positions in degrees, of shape ``(..., 3)``."""
+    lon, lat = np.radians(ra), np.radians(dec)
+    across = np.cos(lat)
+    return np.stack([across * np.cos(lon), across * np.sin(lon), np.sin(lat)], axis=-1)
+
+
+def _cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the products of vectors of shape ``(..., 3)``; for few of them ten times faster than numpy's."""
+    product: NDArray[np.float64] = a[..., _NEXT] * b[..., _LAST] - a[..., _LAST] * b[..., _NEXT]
+    return product
 
 
 def _outline(bbox: Box2I) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
