@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Final
+
+import numpy as np
 
 from ..butler import Butler
 from ..dimensions import DimensionRecord
@@ -16,6 +18,8 @@ __all__ = ["RecordBook"]
 
 _Key = tuple[Any, ...]
 _Values = dict[str, Any]
+_ROUNDING: Final = 1e-9
+"""Degrees by which the vertices of the same region may differ."""
 
 
 class RecordBook:
@@ -113,7 +117,7 @@ def _require_same(record: DimensionRecord, known: DimensionRecord) -> None:
     """Refuse a record that differs from another of the same key; the region of a visit grows."""
     wanted, held = record.toDict(), known.toDict()
     passed = {"region"} if record.definition.name == "visit" else set()
-    changed = [name for name in held if name not in passed and wanted[name] != held[name]]
+    changed = [name for name in held if name not in passed and not _is_same(wanted[name], held[name])]
     if changed:
         element = record.definition.name
         key = ", ".join(
@@ -124,3 +128,15 @@ def _require_same(record: DimensionRecord, known: DimensionRecord) -> None:
             for name in changed
         )
         raise IngestError(f"it contradicts other files of {element} {key}: {told}")
+
+
+def _is_same(value: Any, held: Any) -> bool:
+    """Tell whether values are equal; regions may differ by what another processor rounds in another way."""
+    if value == held or not (isinstance(value, SkyRegion) and isinstance(held, SkyRegion)):
+        return bool(value == held)
+    try:
+        one, two = np.array(value.vertices()), np.array(held.vertices())
+    except ValueError:
+        return False
+    apart = np.abs(one[:, np.newaxis] - two).max(axis=2)
+    return len(one) == len(two) and float(apart.min(axis=1).max()) < _ROUNDING
