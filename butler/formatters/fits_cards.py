@@ -61,7 +61,7 @@ class CardValues(Mapping[str, Any]):
     @property
     def names(self) -> Iterable[str]:
         """Names of the cards; among them may be some without a value, which `get` gives None for."""
-        return self.all if self._places is None else [name.rstrip() for name in self._places]
+        return self.all if self._places is None else " ".join(self._places).split()
 
     @cached_property
     def all(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .polygon import Polygon
     from .polynomial_psf import PolynomialPsf, PsfexPsf, polynomial_terms
     from .psf import GaussianPsf, InvalidPsfError, KernelPsf, Psf, determinant_radius
-    from .sky_wcs import SkyWcs
+    from .sky_wcs import SkyWcs, is_wcs_card
     from .span_set import Span, SpanSet
     from .summary_stats import ExposureSummaryStats
     from .visit_info import VisitInfo
@@ -47,7 +47,7 @@ else:
             "polygon": ["Polygon"],
             "polynomial_psf": ["PolynomialPsf", "PsfexPsf", "polynomial_terms"],
             "psf": ["GaussianPsf", "InvalidPsfError", "KernelPsf", "Psf", "determinant_radius"],
-            "sky_wcs": ["SkyWcs"],
+            "sky_wcs": ["SkyWcs", "is_wcs_card"],
             "span_set": ["Span", "SpanSet"],
             "summary_stats": ["ExposureSummaryStats"],
             "visit_info": ["VisitInfo"],
@@ -90,6 +90,7 @@ __all__ = [
     "adaptive_moments",
     "converted_pixels",
     "determinant_radius",
+    "is_wcs_card",
     "polynomial_terms",
     "with_pixel_type",
 ]

@@ -6,6 +6,7 @@ import math
 import re
 import warnings
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,7 +17,7 @@ from ..errors import FileFormatError
 if TYPE_CHECKING:
     from astropy.wcs import WCS
 
-__all__ = ["SkyWcs"]
+__all__ = ["SkyWcs", "is_wcs_card"]
 
 _NUMERIC: Final = re.compile(
     r"(CRVAL|CRPIX|CDELT|CROTA)\d|(CD|PC|PV)\d_\d+|LONPOLE|LATPOLE|EQUINOX|(A|B|AP|BP)_\w+"
@@ -40,6 +41,12 @@ _TOLERANCE: Final = 1e-6
 _LOST: Final = 1e-3
 """Pixels by which a position may miss what it was found for."""
 _FOREIGN_PROJECTIONS: Final = ("TNX", "ZPX")
+
+
+@lru_cache(maxsize=4096)
+def is_wcs_card(name: str) -> bool:
+    """Tell by its name whether a header card may belong to what `SkyWcs` reads."""
+    return _READ.fullmatch(name) is not None
 
 
 class SkyWcs:
@@ -268,7 +275,7 @@ def _card_images(header: Mapping[str, Any]) -> str:
         value = header[key]
         if isinstance(value, np.generic):
             value = value.item()
-        if not _READ.fullmatch(key) or len(key) > 8 or not isinstance(value, str | int | float):
+        if not is_wcs_card(key) or len(key) > 8 or not isinstance(value, str | int | float):
             continue
         _check_card(key, value)
         if isinstance(value, str):
