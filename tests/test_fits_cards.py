@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import math
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +69,12 @@ def header_values(header: fits.Header) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for card in header.cards:
         if card.keyword not in ("", "COMMENT", "HISTORY", "END") and card.keyword not in values:
-            with suppress(fits.VerifyError):
+            try:
                 if not isinstance(card.value, fits.card.Undefined):
                     values[card.keyword] = card.value
+            except fits.VerifyError:
+                if card.keyword == "INFINITY":
+                    values[card.keyword] = math.inf
     return values
 
 
@@ -204,3 +207,10 @@ def test_what_is_not_known_has_no_card() -> None:
     """None and numbers that are not finite are left out."""
     cards = {"A": None, "B": float("nan"), "C": np.float32("inf"), "D": np.int16(3)}
     assert card_values(header_text(cards)) == {"D": 3}
+
+
+@pytest.mark.parametrize(("text", "expected"), [("NaN", "nan"), ("+inf", "inf"), ("-INFINITY", "-inf")])
+def test_numbers_that_fits_does_not_know(text: str, expected: str) -> None:
+    """A card that says NaN or infinity has that value; it does not pass as absent."""
+    cards = text_of([f"CRVAL1  = {text:>20} / not a number"])
+    assert repr(card_values(cards)["CRVAL1"]) == repr(CardValues(cards)["CRVAL1"]) == expected

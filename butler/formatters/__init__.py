@@ -6,6 +6,7 @@ from ..late import late_names
 
 if TYPE_CHECKING:
     from .byte_source import ByteRange, ByteSource, LocalFile
+    from .camera_cards import CameraCards
     from .fits_image import read_camera_header, read_camera_headers
     from .fits_units import write_plain_fits
     from .formatter import NO_COMPRESSION, ContentFormatter, FileLayout, Formatter, PlaneLayout, ReadRequest
@@ -17,6 +18,7 @@ else:
         {
             "byte_source": ["ByteRange", "ByteSource", "LocalFile"],
             "fits_units": ["write_plain_fits"],
+            "camera_cards": ["CameraCards"],
             "fits_image": ["read_camera_header", "read_camera_headers"],
             "formatter": [
                 "NO_COMPRESSION",
@@ -36,6 +38,7 @@ __all__ = [
     "NO_COMPRESSION",
     "ByteRange",
     "ByteSource",
+    "CameraCards",
     "ContentFormatter",
     "FileLayout",
     "Formatter",

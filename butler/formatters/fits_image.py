@@ -11,6 +11,7 @@ from ..errors import FileFormatError, StorageClassError
 from ..handles import read_part
 from ..images import Box2I, Exposure, Extent2I, Image, Mask, MaskedImage, SkyWcs
 from .byte_source import ByteSource, LocalFile
+from .camera_cards import CameraCards
 from .fits_file import HduInfo, broken_file, image_hdu, walk_hdus
 from .fits_header import mask_plane_cards, origin_cards, origin_from_header, planes_from_cards
 from .fits_planes import plane_layout, read_pixels
@@ -159,7 +160,7 @@ def read_camera_header(path: Path) -> dict[str, Any]:
     return _camera_cards(LocalFile(path), None)
 
 
-def read_camera_headers(path: Path) -> dict[int, dict[str, Any]]:
+def read_camera_headers(path: Path) -> dict[int, CameraCards]:
     """Return the cards of each unit of a camera's file that has an image of two axes, by its number.
 
     Those of the unit stand over those of the primary one, but for an EXTNAME that it does not have.
@@ -173,8 +174,10 @@ def read_camera_headers(path: Path) -> dict[int, dict[str, Any]]:
     with broken_file(source):
         hdus = walk_hdus(source)
         _require_image(hdus, source, None)
-        primary = {key: value for key, value in hdus[0].values.items() if key != "EXTNAME"}
-        return {i: {**primary, **hdu.values} for i, hdu in enumerate(hdus) if hdu.is_image}
+        cards = [hdu.values if hdu.is_compressed else hdu.cards for hdu in hdus]
+        return {
+            i: CameraCards(cards[i], cards[0] if i else None) for i, hdu in enumerate(hdus) if hdu.is_image
+        }
 
 
 def _camera_cards(source: ByteSource, unit: int | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import FileFormatError
 
-__all__ = ["Card", "card_images", "check_numbers", "projection_cards"]
+__all__ = ["Card", "card_images", "check_numbers", "is_wcs_card", "projection_cards"]
 
 Card = str | int | float
 
@@ -26,6 +27,12 @@ _READ: Final = re.compile(
 """Cards that a projection is read from; astropy takes long over the others."""
 
 
+@lru_cache(maxsize=4096)
+def is_wcs_card(name: str) -> bool:
+    """Tell by its name whether a header card may belong to a projection."""
+    return _READ.fullmatch(name) is not None
+
+
 def projection_cards(header: Mapping[str, Any]) -> dict[str, Card]:
     """Return those cards of a header that a projection is read from.
 
@@ -36,7 +43,7 @@ def projection_cards(header: Mapping[str, Any]) -> dict[str, Card]:
     """
     cards: dict[str, Card] = {}
     for key in header:
-        if not _READ.fullmatch(key) or len(key) > 8:
+        if not is_wcs_card(key) or len(key) > 8:
             continue
         value = header[key]
         if isinstance(value, np.generic):

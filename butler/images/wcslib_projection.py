@@ -23,6 +23,8 @@ _PROJECTION: Final = re.compile(
 """Cards of the projection; what wcslib says of times besides would contradict the cards of the visit."""
 _BY_ASTROPY: Final = re.compile(r"(A|B|AP|BP)_|CPDIS|CQDIS|D[PQ]\d|D2IM|AXISCORR")
 """Cards of distortions that astropy reads, not wcslib."""
+_NEEDED: Final = ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2")
+_SCALE: Final = re.compile(r"(CD|PC)\d_\d|CDELT\d|PC00\d00\d")
 _PLACE_IN_WCSLIB: Final = re.compile(r"ERROR \d+ in \w+\(\) at line \d+ of file \S+: *")
 _TOLERANCE: Final = 1e-6
 """Pixels to which positions of distorted images are found."""
@@ -188,6 +190,11 @@ def _parse(cards: Mapping[str, Card]) -> WCS:
         )
     if axes[0][5:8] in _FOREIGN_PROJECTIONS:
         raise FileFormatError(f"a WCS with {axes[0]} is IRAF's own; refit it as TPV or TAN-SIP")
+    # What is missing counts as 0, or 1 degree a pixel: rules that no image of the sky goes by.
+    if missing := [key for key in _NEEDED if key not in cards]:
+        raise FileFormatError(f"the WCS has no {', '.join(missing)}")
+    if not any(_SCALE.fullmatch(key) for key in cards):
+        raise FileFormatError("the WCS has no scale: neither CD nor PC nor CDELT cards")
     check_numbers(wcs.wcs.crval, wcs.wcs.crpix, wcs.pixel_scale_matrix)
     return wcs
 

@@ -1,0 +1,52 @@
+"""CameraCards: what the headers of a camera's file say of one of its images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from .fits_cards import CardValues
+
+__all__ = ["CameraCards"]
+
+
+class CameraCards(Mapping[str, Any]):
+    """Cards of a unit over those of the primary one, each read when it is asked for.
+
+    Parameters
+    ----------
+    own
+        Those of the unit.
+    primary
+        Those of the primary unit, of which EXTNAME does not count; None if the unit is that one.
+    """
+
+    def __init__(self, own: Mapping[str, Any], primary: Mapping[str, Any] | None = None) -> None:
+        self._own = own
+        self._primary = {} if primary is None else primary
+
+    def __getitem__(self, key: str) -> Any:
+        try:
+            return self._own[key]
+        except KeyError:
+            if key == "EXTNAME":
+                raise
+        return self._primary[key]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._own
+        yield from (key for key in self._primary if key != "EXTNAME" and key not in self._own)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def select(self, wanted: Callable[[str], object]) -> dict[str, Any]:
+        """Return the cards with certain names, without a look at the others."""
+        names = dict.fromkeys((*_names(self._own), *_names(self._primary)))
+        found = {name: self.get(name) for name in filter(wanted, names)}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def _names(cards: Mapping[str, Any]) -> Iterable[str]:
+    """Return the names of cards, among which may be some without a value."""
+    return cards.names if isinstance(cards, CardValues) else cards
