@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from .pixel_types import converted_pixels, with_pixel_type
     from .polygon import Polygon
     from .polynomial_psf import PolynomialPsf, PsfexPsf, polynomial_terms
+    from .projection_cards import is_wcs_card
     from .psf import GaussianPsf, InvalidPsfError, KernelPsf, Psf, determinant_radius
-    from .sky_wcs import SkyWcs, is_wcs_card
+    from .sky_wcs import SkyWcs
     from .span_set import Span, SpanSet
     from .summary_stats import ExposureSummaryStats
     from .visit_info import VisitInfo
@@ -47,7 +48,8 @@ else:
             "polygon": ["Polygon"],
             "polynomial_psf": ["PolynomialPsf", "PsfexPsf", "polynomial_terms"],
             "psf": ["GaussianPsf", "InvalidPsfError", "KernelPsf", "Psf", "determinant_radius"],
-            "sky_wcs": ["SkyWcs", "is_wcs_card"],
+            "projection_cards": ["is_wcs_card"],
+            "sky_wcs": ["SkyWcs"],
             "span_set": ["Span", "SpanSet"],
             "summary_stats": ["ExposureSummaryStats"],
             "visit_info": ["VisitInfo"],

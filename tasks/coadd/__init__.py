@@ -1,6 +1,6 @@
 """Coadd assembly: warps of many visits in, one deep image out."""
 
-from .artifact_filter import ArtifactRule, ArtifactTest, EpochLimits, judge_candidate
+from .artifact_filter import ArtifactRule, ArtifactTest, EpochLimits, Sign, judge_candidate
 from .assemble_coadd import AssembleCoaddTask
 from .assemble_coadd_config import AssembleCoaddConfig, AssembleCoaddConnections
 from .clip_aware_psf import ClipAwareCoaddPsf, psf_without_clipped
@@ -9,7 +9,7 @@ from .clip_record import ClipRow, clip_record_table, spans_of_row, spans_of_visi
 from .coadd_base import CoaddBaseTask
 from .coadd_mask_planes import COADD_MASK_PLANES
 from .coadd_psf_config import CoaddPsfConfig
-from .compare_warp import CompareWarpAssembleCoaddTask, WarpComparison
+from .compare_warp import CompareWarpAssembleCoaddTask
 from .compare_warp_config import CompareWarpAssembleCoaddConfig, CompareWarpAssembleCoaddConnections
 from .compare_warp_record import ArtifactRow, artifact_record_table
 from .input_map import CcdInputMap, HealSparseInputMapConfig, HealSparseInputMapTask
@@ -21,6 +21,7 @@ from .safe_clip_config import SafeClipAssembleCoaddConfig, SafeClipAssembleCoadd
 from .scale_variance import ScaleVarianceConfig, ScaleVarianceTask
 from .scale_zero_point import ImageScaler, ScaleZeroPointConfig, ScaleZeroPointTask
 from .statistics_control import StatisticsControl
+from .warp_comparison import WarpComparison
 
 __all__ = [
     "COADD_MASK_PLANES",
@@ -58,6 +59,7 @@ __all__ = [
     "ScaleVarianceTask",
     "ScaleZeroPointConfig",
     "ScaleZeroPointTask",
+    "Sign",
     "StatisticsControl",
     "WarpComparison",
     "artifact_record_table",
