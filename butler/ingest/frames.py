@@ -118,8 +118,9 @@ def read_frame_file(path: Path, camera: CameraMapping) -> FrameFile:
 
 def told_reason(error: Exception, path: Path) -> str:
     """Return an error's message without the file name that stands before it anyway."""
-    text = error.strerror if isinstance(error, OSError) and not isinstance(error, ButlerUserError) else None
-    return (text or str(error).strip() or type(error).__name__).removeprefix(f"{path.name}: ")
+    told = error.strerror if isinstance(error, OSError) and not isinstance(error, ButlerUserError) else None
+    text = (told or str(error).strip() or type(error).__name__).removeprefix(f"{path.name}: ")
+    return f"it {text.removeprefix(f'{path} ')}" if text.startswith(f"{path} ") else text
 
 
 def read_frames(path: Path, camera: CameraMapping) -> list[Frame]:
