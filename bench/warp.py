@@ -168,7 +168,9 @@ def measure(directory: Path, commands: dict[str, list[str]], places: np.ndarray,
 def run(command: list[str], directory: Path) -> Run:
     """Run a process to its end."""
     root = str(SIDES.parents[1])
-    environment = {**os.environ, "PYTHONPATH": root, "NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    # An installed package is compiled; so is ours after the first, unmeasured run, unless that is forbidden.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment = {**kept, "PYTHONPATH": root, "NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     if "reproject-" in command[2]:
         environment.pop("PYTHONPATH")
     told = directory / "told.txt"
