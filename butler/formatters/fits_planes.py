@@ -12,7 +12,7 @@ from ..errors import FileFormatError, StorageClassError
 from ..images import Box2I, converted_pixels
 from .byte_source import ByteRange, ByteSource
 from .fits_file import DTYPES, HduInfo, broken_file, integer_card
-from .fits_header import origin_from_header, planes_from_header
+from .fits_header import origin_from_header, planes_from_cards
 from .fits_tiles import TileBox, tile_layout
 from .formatter import FileLayout, PlaneLayout
 
@@ -69,7 +69,7 @@ def image_layout(hdu: HduInfo) -> FileLayout:
     FileFormatError
         As `plane_layout`; or if the mask planes contradict each other.
     """
-    planes = planes_from_header(hdu.header) if hdu.may_have("MP_") else {}
+    planes = planes_from_cards(hdu.named("MP_")) if hdu.may_have("MP_") else {}
     return FileLayout({"image": plane_layout(hdu, xy0=origin_from_header(hdu.cards), mask_planes=planes)})
 
 
