@@ -1,6 +1,5 @@
 """Arrays in, arrays out: the numerical loops, which know nothing of datasets or exposures."""
 
-from .varying_convolution import convolve_varying, spread_bits
 from .detect import DetectedSet, Detections, Polarity, ThresholdType, detect_footprints
 from .interpolate import fallback_value, interpolate_rows, kriging_weights
 from .label import Components, find_components, label_components
@@ -16,6 +15,7 @@ from .stacking import (
     mean_and_meanclip_stack,
     statistics_stack,
 )
+from .varying_convolution import convolve_varying, spread_bits
 
 __all__ = [
     "RESAMPLING_KERNELS",
