@@ -1,11 +1,10 @@
 """Arrays in, arrays out: the numerical loops, which know nothing of datasets or exposures."""
 
-from .convolve_varying import convolve_varying, spread_bits
 from .detect import DetectedSet, Detections, Polarity, ThresholdType, detect_footprints
 from .interpolate import fallback_value, interpolate_rows, kriging_weights
 from .label import Components, find_components, label_components
 from .match_psf import MatchingKernel, match_residual, matching_kernel
-from .resample import MaskedPlanes, map_nodes, resample, resample_image
+from .resample_planes import MaskedPlanes, map_nodes, resample, resample_image
 from .resampling_kernel import RESAMPLING_KERNELS, ResamplingKernel, lanczos_taps, resampling_kernel
 from .run_counts import LabelledRuns, count_in_runs
 from .smooth import gaussian_kernel, kernel_width, smooth_gaussian, smooth_plane
@@ -16,6 +15,7 @@ from .stacking import (
     mean_and_meanclip_stack,
     statistics_stack,
 )
+from .varying_convolution import convolve_varying, spread_bits
 
 __all__ = [
     "RESAMPLING_KERNELS",
