@@ -48,11 +48,12 @@ class CardValues(Mapping[str, Any]):
         self._text = text
 
     def __getitem__(self, key: str) -> Any:
-        if "all" not in self.__dict__ and self._places is not None and _KEY.fullmatch(key):
-            begin = self._places.get(f"{key:<8}")
-            if begin is None:
+        places = None if "all" in self.__dict__ else self._places
+        if places is not None:
+            begin = places.get(key)
+            if begin is None and _KEY.fullmatch(key):
                 raise KeyError(key)
-            match = _VALUE.fullmatch(self._text, begin + 10, begin + _CARD)
+            match = None if begin is None else _VALUE.fullmatch(self._text, begin + 10, begin + _CARD)
             if match is not None and match.lastgroup is not None and not _may_be_record(match):
                 return _plain(match)
         return self.all[key]
@@ -66,7 +67,7 @@ class CardValues(Mapping[str, Any]):
     @property
     def names(self) -> Iterable[str]:
         """Names of the cards; among them may be some without a value, which `get` gives None for."""
-        return self.all if self._places is None else " ".join(self._places).split()
+        return self.all if self._places is None else self._places
 
     @cached_property
     def all(self) -> dict[str, Any]:
@@ -93,10 +94,10 @@ class CardValues(Mapping[str, Any]):
         # Backwards, so that of cards with the same name the first stays.
         begins = begins[::-1]
         names = cards["name"][begins // _CARD].astype(str).tolist()
-        places = dict(zip(names, begins.tolist(), strict=True))
-        joined = "".join(places)
         # Names that astropy would correct: with small letters, or blanks before them.
-        return places if joined == joined.upper() and _KEY.fullmatch(joined[::8]) else None
+        if not (joined := "".join(names)).isupper() or not _KEY.fullmatch(joined[::8]):
+            return None
+        return dict(zip(map(str.rstrip, names), begins.tolist(), strict=True))
 
 
 def card_values(text: str) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from ..images import Box2I, Exposure, Extent2I, Image, Mask, MaskedImage, SkyWcs
 from .byte_source import ByteSource, LocalFile
 from .camera_cards import CameraCards
 from .fits_file import HduInfo, broken_file, image_hdu, walk_hdus
-from .fits_header import mask_plane_cards, origin_cards, origin_from_header, planes_from_cards
-from .fits_planes import plane_layout, read_pixels
+from .fits_header import mask_plane_cards, origin_cards
+from .fits_planes import image_layout, read_pixels
 from .fits_recipes import pixel_units
 from .fits_units import write_units
 from .formatter import NO_COMPRESSION, FileLayout, Formatter, ReadRequest
@@ -69,10 +69,7 @@ class ImageFormatter(Formatter):
     def layout(self, source: ByteSource) -> FileLayout:
         """Find the pixels."""
         with broken_file(source):
-            hdu = _require_image(walk_hdus(source), source, self._unit)
-            planes = planes_from_cards(hdu.named("MP_")) if hdu.may_have("MP_") else {}
-            plane = plane_layout(hdu, xy0=origin_from_header(hdu.cards), mask_planes=planes)
-            return FileLayout({"image": plane})
+            return image_layout(_require_image(walk_hdus(source), source, self._unit))
 
     def read_whole(self, path: Path) -> Any:
         """Read everything."""
@@ -174,10 +171,7 @@ def read_camera_headers(path: Path) -> dict[int, CameraCards]:
     with broken_file(source):
         hdus = walk_hdus(source)
         _require_image(hdus, source, None)
-        cards = [hdu.values if hdu.is_compressed else hdu.cards for hdu in hdus]
-        return {
-            i: CameraCards(cards[i], cards[0] if i else None) for i, hdu in enumerate(hdus) if hdu.is_image
-        }
+        return {i: CameraCards(hdu, hdus[0] if i else None) for i, hdu in enumerate(hdus) if hdu.is_image}
 
 
 def _camera_cards(source: ByteSource, unit: int | None) -> dict[str, Any]:
