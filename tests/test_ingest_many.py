@@ -252,3 +252,16 @@ def test_the_command_reports_and_ends_with_status_1(tmp_path: Path, folder: Path
     assert "0 datasets ingested, 1 files were there already, 1 failed" in bad.output
     assert f"{folder / '2.fits'}: no gain: there is no card GAIN" in bad.output
     assert run(butler.cli.main, ["ingest-exposures", root, str(folder), "--camera", "toy"]).exit_code == 1
+
+
+@pytest.mark.parametrize(("shift", "is_same"), [(1e-13, True), (1e-5, False)])
+def test_regions_but_for_rounding(empty: Butler, folder: Path, shift: float, is_same: bool) -> None:
+    """What another processor rounded in another way is the same detector; another place is not."""
+    path = write_frame(folder / "a.fits", 1)
+    crval = make_cards(1)["CRVAL1"]
+    assert ingest(empty, [path]).ingested
+    write_frame(path, 1, changes={"CRVAL1": crval + shift})
+    report = ingest(empty, [path], run="other")
+    assert bool(report.ingested) == is_same
+    if not is_same:
+        assert report.failed[0][1].endswith("detector=0, visit=1: region")

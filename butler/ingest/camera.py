@@ -24,6 +24,11 @@ __all__ = ["CameraMapping"]
 
 _POSITIVE: Final = math.ulp(0.0)
 """The smallest number above 0."""
+_RULES: Final = (
+    *("visit", "detector", "detector_name", "band", "physical_filter", "exposure_time", "date"),
+    *("target_name", "gain", "read_noise", "saturation", "zero_point", "seeing"),
+)
+"""Fields that are a `CardRule`."""
 _UNITS: Final = {
     "adu": ("adu", "count", "counts", "ct", "cts", "dn"),
     "electron": ("electron", "electrons", "e", "e-", "elec"),
@@ -149,7 +154,7 @@ class CameraMapping(BaseModel):
         IngestError
             Raised if the translator cannot read the header, or if rules need one and none is named.
         """
-        rules = [rule for _, rule in self if isinstance(rule, CardRule)]
+        rules = [rule for name in _RULES if (rule := getattr(self, name)) is not None]
         rules += self.zero_point_table.keys.values() if self.zero_point_table else []
         needed = {rule.translated for rule in rules if rule.translated}
         if not needed or any(TRANSLATED + name in cards for name in needed):
