@@ -71,9 +71,11 @@ class TemplateModel:
         The template, ``(n_y, n_x)``; NaN where it has no data.
     sigma
         Size of its PSF, pixels.
+    shown
+        What tells how bright a place is, if not the template, ``(n_y, n_x)``.
     """
 
-    def __init__(self, image: _Plane, variance: _Plane, sigma: float) -> None:
+    def __init__(self, image: _Plane, variance: _Plane, sigma: float, *, shown: _Plane | None = None) -> None:
         from scipy import ndimage
 
         self.known: NDArray[np.bool_] = np.isfinite(image) & np.isfinite(variance)
@@ -83,12 +85,16 @@ class TemplateModel:
         """The template, with its median where it has no data."""
         self.variance: _Plane = np.where(self.known, variance, np.float32(0))
         """Its variance, likewise 0."""
-        self.brightness: _Plane = ndimage.maximum_filter(np.abs(self.image - self._sky), 3)
+        seen, level = self.image, self._sky
+        if shown is not None:
+            seen = np.where(np.isfinite(shown), shown, self.image)
+            level = np.median(seen)
+        self.brightness: _Plane = ndimage.maximum_filter(np.abs(seen - level), 3)
         """Largest distance from the sky level of a pixel and its neighbours."""
         size = 2 * round(_REACH * sigma) + 1
         self.surroundings: _Plane = ndimage.maximum_filter(self.brightness, size)
         """Largest brightness as far as a wrong PSF shows."""
-        detail = self.image - ndimage.gaussian_filter(self.image, sigma)
+        detail = seen - ndimage.gaussian_filter(seen, sigma)
         detail = np.maximum(ndimage.maximum_filter(detail, 3), 0)
         self.sharpness: _Plane = np.divide(
             detail, self.brightness, out=np.zeros_like(detail), where=self.brightness > 0
