@@ -12,6 +12,7 @@ import numpy as np
 from butler import Butler, CollectionType, DatasetRef
 from butler.errors import DatasetNotFoundError
 from butler.images import Box2I, Exposure, Extent2I, Mask, MaskedImage, Point2I
+from butler.provenance import QuantumRecord
 
 from .coadd import ImageScaler, spans_of_row
 from .errors import ExplainError
@@ -92,8 +93,11 @@ def explain_pixel(
     """
     on_sky = ra is not None and dec is not None
     on_patch = None not in (tract, patch, x, y)
-    if on_sky == on_patch or (ra is None) != (dec is None):
+    half_told = (ra is None) != (dec is None) or (on_sky and (x, y) != (None, None))
+    if on_sky == on_patch or half_told:
         raise ExplainError("give either ra and dec, or tract, patch, x and y")
+    if ra is not None and dec is not None and not (math.isfinite(ra) and abs(dec) <= 90):
+        raise ExplainError(f"ra={ra}, dec={dec} is no position; a dec is between -90 and 90 degrees")
     search = list(collections or reversed(butler.collections.query("*", CollectionType.RUN)))
     given = {"tract": tract, "patch": patch, "band": band, "skymap": skymap}
     data_id = {key: value for key, value in given.items() if value is not None}
@@ -108,8 +112,10 @@ def explain_pixel(
         raise DatasetNotFoundError(
             f"no {coadd} covers {place} in {', '.join(search) or 'an empty repository'}"
         )
-    if len(bands := sorted({str(ref.dataId["band"]) for ref in refs})) > 1:
-        raise ExplainError(f"several coadds are there, of the bands {', '.join(bands)}; give one band")
+    for dimension in ("band", "skymap"):
+        if len(found := sorted({str(ref.dataId[dimension]) for ref in refs})) > 1:
+            told = ", ".join(found)
+            raise ExplainError(f"several coadds are there, of the {dimension}s {told}; give one {dimension}")
     if ra is not None and dec is not None:
         ref, x, y = _deepest_inside(butler, refs, ra, dec)
     else:
@@ -179,9 +185,9 @@ def _explain(butler: Butler, ref: DatasetRef, pixel: Point2I, search: Sequence[s
     if coadd.coaddInputs is None:
         raise ExplainError(f"{ref} does not say which visits it was made of")
     recipe = _Recipe.of(coadd, ref)
-    record = _clip_record(butler, ref)
     quantum = butler.registry.quanta.producers([ref.id]).get(ref.id)
     read = [] if quantum is None else butler.get_many_datasets(d.id for d in quantum.all_inputs())
+    record = _clip_record(butler, ref, quantum)
     warps = _warps_of(butler, ref, coadd, read, search)
     others = {int(r.dataId["visit"]): r for r in read if r.datasetType.name.endswith(_MATCHED)}
     rows, inputs = [], []
@@ -225,9 +231,22 @@ def _is_without_data(butler: Butler, matched: DatasetRef | None, box: Box2I) -> 
     return bool(butler.get(matched, parameters={"bbox": box}).mask.isSet("NO_DATA").any())
 
 
-def _clip_record(butler: Butler, ref: DatasetRef) -> Table | None:
-    """Return the clip record that was made with a coadd, if there is one."""
-    name = f"{ref.datasetType.name}_clipped"
+def _clip_record(butler: Butler, ref: DatasetRef, quantum: QuantumRecord | None) -> Table | None:
+    """Return the clip record that was made with a coadd, whatever it is called; None if there was none.
+
+    Raises
+    ------
+    DatasetNotFoundError
+        Raised if the record is gone.
+    """
+    if quantum is not None:
+        written = quantum.outputs.get("clipRecord", ())
+        kept = butler.get_many_datasets(dataset.id for dataset in written)
+        if len(kept) < len(written):
+            raise DatasetNotFoundError(f"{written[0]}, which says what was clipped in {ref}, is gone")
+        return butler.get(kept[0]) if kept else None
+    # Nobody knows who made the coadd; its record has the name that it has by default.
+    name = ref.datasetType.name.removeprefix("fakes_").removesuffix("PsfMatched") + "_clipped"
     if not butler.registry.queryDatasetTypes(name):
         return None
     found = butler.find_dataset(name, ref.dataId, collections=ref.run)

@@ -132,12 +132,13 @@ class Task:
             for name, catalog in task.getSchemaCatalogs().items()
         }
 
-    def timer(self, name: str) -> AbstractContextManager[None]:
+    def timer(self, name: str, logLevel: int = logging.DEBUG) -> AbstractContextManager[None]:
         """Have a block's clock, CPU time (s) and peak memory (kiB) at its start and end in the metadata.
 
-        See `timed` for the keys, and `timeMethod` for whole methods.
+        What it took is logged as well, at ``logLevel``. See `timed` for the keys, and `timeMethod` for whole
+        methods.
         """
-        return timed(name, self.metadata)
+        return timed(name, self.metadata, self.log, logLevel)
 
 
 class PipelineTask(Task, RunRecords):

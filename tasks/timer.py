@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
@@ -25,7 +27,9 @@ _Self = TypeVar("_Self", bound=_HasMetadata)
 
 
 @contextmanager
-def timed(name: str, metadata: TaskMetadata) -> Iterator[None]:
+def timed(
+    name: str, metadata: TaskMetadata, log: logging.Logger | None = None, log_level: int = logging.DEBUG
+) -> Iterator[None]:
     """Add clock, CPU time, peak memory and more at the start and the end of a block to metadata.
 
     The keys are LSST's: ``<name>StartUtc``, ``<name>StartCpuTime``, ``<name>StartMaxResidentSetSize`` and so
@@ -38,12 +42,17 @@ def timed(name: str, metadata: TaskMetadata) -> Iterator[None]:
         Name of the block.
     metadata
         Where the values go.
+    log, log_level
+        Logger that is told, at this level, how long the block took.
     """
     _add(name, "Start", metadata)
+    begin = time.perf_counter()
     try:
         yield
     finally:
         _add(name, "End", metadata)
+        if log is not None:
+            log.log(log_level, "%s took %.3f s", name, time.perf_counter() - begin)
 
 
 def timeMethod(

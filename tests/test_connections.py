@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from toy_pipeline import DoubleConfig, DoubleConnections, SumConfig, SumConnections
 
@@ -143,12 +145,13 @@ def test_assignment_is_checked() -> None:
         config.fial = []
 
 
-def test_subtasks_have_full_names_and_metadata() -> None:
+def test_subtasks_have_full_names_and_metadata(caplog: pytest.LogCaptureFixture) -> None:
     """Names and metadata of a task tree follow LSST's rules."""
     task = OuterTask()
     task.inner.metadata["n"] = 1  # type: ignore[attr-defined]
-    with task.timer("work"):
+    with caplog.at_level("INFO"), task.timer("work", logging.INFO):
         pass
+    assert "work took" in caplog.text
     assert sorted(task.getTaskDict()) == ["outer", "outer.inner"]
     metadata = task.getFullMetadata()
     assert metadata["outer:inner.n"] == 1

@@ -188,6 +188,22 @@ def test_states_of_a_pixel(scene):
     assert empty.meta["match"]
 
 
+def test_a_clip_record_of_another_name_is_found(scene):
+    """The record is what the coadd's quantum wrote, whatever it is called; if it is gone, that is told."""
+    assemble(scene.butler, "coadd-safeclip", "renamed", connections={"clipRecord": "why"})
+    record = scene.butler.get("why", key(), collections="renamed")
+    row = max((r for r in record if r["visit"] == TRAIL_VISIT), key=lambda r: r["area"])
+    corner = SKY_MAP[0].getPatchInfo(0).getOuterBBox().minimum
+    place = (int(row["span_x0"][0]) - corner.x, int(row["span_y"][0]) - corner.y)
+    table = pixel_of(scene, *place, collections=["renamed", "warps"])
+    assert table["state"][table["visit"] == TRAIL_VISIT].tolist() == ["clipped"]
+    assert table.meta["match"]
+    gone = scene.butler.find_dataset("why", key(), collections="renamed")
+    scene.butler.pruneDatasets([gone], disassociate=True, unstore=True, purge=True)
+    with pytest.raises(DatasetNotFoundError, match=r"why .* is gone"):
+        pixel_of(scene, *place, collections=["renamed", "warps"])
+
+
 def test_sigma_clipped_inputs_are_named(scene):
     """Some inputs of a clipped mean are sigma-clipped; the mean of the others is the coadd's."""
     tables = [pixel_of(scene, x, 50, collections=["sigma", "warps"]) for x in range(12)]
@@ -211,6 +227,9 @@ def test_a_position_finds_patch_and_pixel(scene):
     [
         ({"ra": 150.0}, ExplainError, "either ra and dec, or tract"),
         ({"tract": 0, "patch": 0, "x": 1}, ExplainError, "either ra and dec, or tract"),
+        ({"ra": 150.0, "dec": 2.0, "x": 1, "y": 1}, ExplainError, "either ra and dec, or tract"),
+        ({"ra": 150.0, "dec": 91.0}, ExplainError, "dec=91.0 is no position"),
+        ({"ra": float("nan"), "dec": 2.0}, ExplainError, "ra=nan, dec=2.0 is no position"),
         ({"ra": 10.0, "dec": 2.0}, DatasetNotFoundError, "no deepCoadd covers ra=10.0"),
         ({"tract": 0, "patch": 0, "x": 9999, "y": 1, "band": "i"}, ExplainError, "x=9999, y=1 is not in"),
         ({"tract": 0, "patch": 0, "x": 20, "y": 20}, ExplainError, "bands i, r; give one band"),
@@ -245,3 +264,20 @@ def test_select_exposures_and_their_warps(scene):
     warps = task.getTempExpRefList(patch, some)
     assert [ref.dataId["visit"] for ref in warps] == [ref.dataId["visit"] for ref in some]
     assert {ref.datasetType.name for ref in warps} == {"deepCoadd_directWarp"}
+
+
+def test_coadds_of_two_sky_maps_are_told_apart(scene):
+    """Where two sky maps have a coadd of one place, one must be named; last, for the other map stays."""
+    finer = SKY_MAP.config.model_copy(update={"pixelScale": 0.19})
+    register_sky_map(scene.butler, "finer", DiscreteSkyMap(finer))
+    scene.butler.registry.registerRun("copies")
+    coadd = scene.butler.get("deepCoadd", key(), collections="safe")
+    scene.butler.put(coadd, "deepCoadd", {**key(), "skymap": "finer"}, run="copies")
+    corner = SKY_MAP[0].getPatchInfo(0).getOuterBBox().minimum
+    ra, dec = (float(v) for v in SKY_MAP[0].getWcs().pixelToSky(corner.x + 20, corner.y + 20))
+    place = {"ra": ra, "dec": dec, "band": "i", "collections": ["copies", "safe", "warps"]}
+    # A butler without default collections knows no default sky map either.
+    with Butler(scene.root) as butler:
+        with pytest.raises(ExplainError, match="skymaps finer, sky; give one skymap"):
+            explain_pixel(butler, **place)
+        assert explain_pixel(butler, skymap="sky", **place).meta["match"]
