@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from graph_sides import BANDS, Ours, Peer, Side, side_of
+from machine import load
 from registry import environment, peak_megabytes, timed
 from registry_report import seconds
 from registry_sides import N_PATCHES
@@ -169,11 +170,6 @@ def write_report(
             "\n".join(["| quanta | saved graph | bytes per input |", "|---|---|---|", *files]),
         ]
     return "\n\n".join(parts) + "\n"
-
-
-def load() -> str:
-    """Return how busy the machine was in the last minute."""
-    return f"{os.getloadavg()[0]:.1f}"
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from machine import load
 from registry import environment
 from registry_report import seconds
 
@@ -126,11 +127,6 @@ def write_report(figures: Sequence[Figure], repeats: int, loads: Sequence[str]) 
         "time counts; they write the output, metadata and log, too.",
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def load() -> str:
-    """Return how busy the machine was in the last minute."""
-    return f"{os.getloadavg()[0]:.1f}"
 
 
 def main() -> None:

@@ -8,6 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.time import Time
 from numpy.typing import NDArray
+from rejection_kinds import SCENES, SceneKind
+from rejection_sky import (
+    draw_artifacts,
+    draw_bleeds,
+    draw_galaxy,
+    draw_stars,
+    known_pixels,
+    moffat_psf,
+    smooth_sky,
+    unit_noise,
+)
 
 from butler.handles import InMemoryDatasetHandle
 from butler.images import (
@@ -28,11 +39,10 @@ from butler.images import (
     VisitInfo,
     VisitInput,
 )
-from tasks.demo.artifacts import cosmic_ray_charge, streak_profile
 from tasks.detection import SourceDetectionTask
-from tasks.process_ccd import FindCosmicRaysTask
+from tasks.process_ccd import FindCosmicRaysTask, RepairTask
 
-__all__ = ["BORDER", "BOX", "NOISE", "SCENES", "WCS", "Scene", "SceneKind", "Visit", "make_scene"]
+__all__ = ["BORDER", "BOX", "NOISE", "WCS", "Scene", "Visit", "handle", "make_scene"]
 
 BORDER = 32
 _SIZE = 500
@@ -41,48 +51,6 @@ _WHOLE = BOX.dilatedBy(BORDER)
 _SHAPE = _WHOLE.shape
 WCS = SkyWcs.make_tan(crval=(150.0, 2.0), crpix=(300.0, 300.0), cd=[[-5e-5, 0.0], [0.0, 5e-5]])
 NOISE = 10.0
-
-
-@dataclass(frozen=True)
-class SceneKind:
-    """What a scene is like.
-
-    Parameters
-    ----------
-    fwhm
-        Least and greatest FWHM of the visits, pixels.
-    worse_share, worse_factor
-        Share of the visits whose seeing is worse, and by what factor.
-    n_stars, peaks
-        Number of stars, and their least and greatest peak.
-    trail
-        Least and greatest brightness of a trail, in units of the noise.
-    sky
-        Scatter of a smooth background that was not subtracted, in units of the noise.
-    shift, scale, psf_error
-        Scatter of what is wrong with positions (pixels), flux scales and the FWHM of the known PSFs.
-    """
-
-    fwhm: tuple[float, float] = (3.6, 4.6)
-    worse_share: float = 0.0
-    worse_factor: float = 1.6
-    n_stars: int = 150
-    peaks: tuple[float, float] = (20.0, 30_000.0)
-    trail: tuple[float, float] = (4.0, 20.0)
-    sky: float = 0.0
-    shift: float = 0.0
-    scale: float = 0.0
-    psf_error: float = 0.0
-
-
-SCENES = {
-    "uniform": SceneKind(),
-    "outliers": SceneKind(worse_share=0.2),
-    "crowded": SceneKind(worse_share=0.2, n_stars=3000, peaks=(20.0, 10_000.0)),
-    "wide": SceneKind(fwhm=(2.5, 8.0), trail=(1.5, 40.0)),
-    "rough": SceneKind(worse_share=0.2, sky=0.3, shift=0.1, scale=0.02, psf_error=0.03),
-}
-"""Kinds of scenes by name."""
 
 
 @dataclass
@@ -110,19 +78,20 @@ class Visit:
 
 @dataclass
 class Scene:
-    """Visits of one field, and where its stars are."""
+    """Visits of one field, and where its stars are; the first ones vary."""
 
     visits: list[Visit]
     star_x: NDArray[np.float64]
     star_y: NDArray[np.float64]
     star_peak: NDArray[np.float64]
+    n_variable: int
 
 
 def make_scene(kind: str, n_visits: int, seed: int, *, flag_cosmic_rays: bool) -> Scene:
     """Make a scene.
 
-    Stars, of which 3 vary by a third, in changing seeing; cosmic rays on all visits; a trail on every fourth;
-    a moving object, at another place on each visit; and on one visit a ghost, a faint disc.
+    Stars, some of which vary, in changing seeing; cosmic rays on all visits; trails; a moving object; and on
+    one visit a ghost, a faint disc.
 
     Parameters
     ----------
@@ -141,31 +110,89 @@ def make_scene(kind: str, n_visits: int, seed: int, *, flag_cosmic_rays: bool) -
     fwhm[: round(like.worse_share * n_visits)] *= like.worse_factor
     # What is wrong is drawn apart, so that scenes without errors do not depend on it.
     wrong = np.random.default_rng([seed, 1])
+    if like.n_saturated:
+        x, y = (
+            np.append(v, wrong.uniform(0, n, like.n_saturated))
+            for v, n in zip((x, y), _SHAPE[::-1], strict=True)
+        )
+        peak = np.append(peak, like.saturation * np.exp(wrong.uniform(0, 3, like.n_saturated)))
+    inside = BOX.slices_in(_WHOLE)
     visits = []
     for number in range(n_visits):
-        psf = _moffat(fwhm[number] * (1.0 + like.psf_error * wrong.standard_normal()))
-        scale = peak * (like.fwhm[0] / fwhm[number]) ** 2 * (1.0 + like.scale * wrong.standard_normal())
-        shift_x, shift_y = like.shift * wrong.standard_normal(2)
-        # The first three stars vary.
-        scale[:3] *= 1.0 + 0.33 * rng.standard_normal(3).clip(-1, 1)
-        clean = _stars(x + shift_x, y + shift_y, scale, fwhm[number])
-        artifacts = _artifacts(rng, number, n_visits, fwhm[number], like.trail)
+        psf = moffat_psf(fwhm[number] * (1.0 + like.psf_error * wrong.standard_normal()))
+        clean = _draw_sky(like, x, y, peak, fwhm[number], number, rng, wrong)
+        artifacts = _draw_artifacts(like, number, n_visits, fwhm[number], rng)
         variance = NOISE**2 + clean / 4.0
-        clean += like.sky * NOISE * _smooth_sky(wrong)
-        noise = rng.normal(size=_SHAPE) * np.sqrt(variance)
-        signal = np.sum(list(artifacts.values()), axis=0)
-        warp, twin = (
-            _exposure(number + 1, clean + noise + extra, variance + extra / 4.0, psf)
-            for extra in (signal, np.zeros(_SHAPE))
+        clean += like.sky * NOISE * smooth_sky(_SHAPE, wrong)
+        clean += like.offset * NOISE * (wrong.standard_normal() if like.offset else 0.0)
+        noise, correlation = unit_noise(
+            _SHAPE, rng, like.correlation * wrong.uniform() if like.correlation else 0
         )
-        for exposure in (warp, twin):
+        signal = np.sum(list(artifacts.values()), axis=0)
+        known = known_pixels(_SHAPE, wrong) if like.dithered else np.ones(_SHAPE, bool)
+        both = []
+        for extra in (signal, np.zeros(_SHAPE)):
+            image = clean + noise * np.sqrt(variance) + extra
+            if math.isfinite(like.saturation):
+                draw_bleeds(image, like.saturation, along_rows=number % 2 == 0)
+            exposure = _exposure(number + 1, image, variance + extra / 4.0, psf, {"NOISECOR": correlation})
+            exposure.mask.set_where("SAT", image >= like.saturation)
+            _cut_out(exposure, known)
             SourceDetectionTask().detectFootprints(exposure)
             exposure.mask.clear("EDGE")
+            both.append(exposure)
         if flag_cosmic_rays:
-            FindCosmicRaysTask().run(warp.maskedImage, psf)
-        inside = BOX.slices_in(_WHOLE)
-        visits.append(Visit(warp, twin, {kind: image[inside] for kind, image in artifacts.items()}))
-    return Scene(visits, x - BORDER, y - BORDER, peak)
+            FindCosmicRaysTask().run(both[0].maskedImage, psf)
+        if like.n_saturated:
+            for exposure in both:
+                RepairTask().run(exposure.maskedImage)
+        visits.append(Visit(*both, {name: image[inside] for name, image in artifacts.items()}))
+    return Scene(visits, x - BORDER, y - BORDER, peak, like.n_variable)
+
+
+def _draw_sky(
+    like: SceneKind,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    peak: NDArray[np.float64],
+    fwhm: float,
+    number: int,
+    rng: np.random.Generator,
+    wrong: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Return what one visit sees of the sky, with its errors of place and scale."""
+    odd = number == 2
+    scale = 1.0 + like.scale * wrong.standard_normal() + like.odd_scale * odd
+    shift_x, shift_y = like.shift * wrong.standard_normal(2) + like.odd_shift * odd * np.array([0.8, -0.6])
+    brightness = peak * scale * (like.fwhm[0] / fwhm) ** 2
+    # The first stars vary.
+    n = like.n_variable
+    brightness[:n] *= 1.0 + 0.33 * rng.standard_normal(n).clip(-1, 1)
+    clean = draw_stars(_SHAPE, x + shift_x, y + shift_y, brightness, fwhm)
+    if like.galaxy:
+        clean += draw_galaxy(_SHAPE, scale * like.galaxy, fwhm, (shift_x, shift_y))
+    return clean
+
+
+def _draw_artifacts(
+    like: SceneKind, number: int, n_visits: int, fwhm: float, rng: np.random.Generator
+) -> dict[str, NDArray[np.float64]]:
+    """Return what spoils one visit."""
+    trail = number in (1, 2) if like.crossing else number % 4 == 1
+    place = None
+    if like.step is not None:
+        place = tuple(
+            0.35 * n + like.step * number * c for n, c in zip(_SHAPE[::-1], (0.8, 0.6), strict=True)
+        )
+    return draw_artifacts(
+        rng,
+        _SHAPE,
+        fwhm,
+        trail=(like.trail[0] * NOISE, like.trail[1] * NOISE) if trail else None,
+        ghost=(like.ghost[0] * NOISE, *like.ghost[1:]) if number == n_visits // 2 else None,
+        moving=place,
+        crossing=like.crossing,
+    )
 
 
 def handle(exposure: Exposure, visit: int) -> InMemoryDatasetHandle:
@@ -174,66 +201,19 @@ def handle(exposure: Exposure, visit: int) -> InMemoryDatasetHandle:
     return InMemoryDatasetHandle(exposure, data_id, "ExposureF")
 
 
-def _moffat(fwhm: float) -> KernelPsf:
-    y, x = np.mgrid[-22:23, -22:23]
-    return KernelPsf(_profile(x**2 + y**2, fwhm))
-
-
-def _profile(r2: NDArray[np.float64], fwhm: float) -> NDArray[np.float64]:
-    """Return a Moffat profile (beta 3) of peak 1."""
-    scale2 = fwhm**2 / (4.0 * (2.0 ** (1 / 3) - 1.0))
-    values: NDArray[np.float64] = (1.0 + r2 / scale2) ** -3.0
-    return values
-
-
-def _stars(
-    x: NDArray[np.float64], y: NDArray[np.float64], peak: NDArray[np.float64], fwhm: float
-) -> NDArray[np.float64]:
-    scene = np.zeros(_SHAPE)
-    rows, columns = np.mgrid[: _SHAPE[0], : _SHAPE[1]]
-    for px, py, height in zip(x, y, peak, strict=True):
-        cut = np.s_[max(int(py) - 40, 0) : int(py) + 41, max(int(px) - 40, 0) : int(px) + 41]
-        scene[cut] += height * _profile((columns[cut] - px) ** 2 + (rows[cut] - py) ** 2, fwhm)
-    return scene
-
-
-def _smooth_sky(rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return a random background of scatter 1 with wavelengths from half the field upwards."""
-    rows, columns = np.meshgrid(*(np.linspace(0, 2 * math.pi, n) for n in _SHAPE), indexing="ij")
-    waves = [(0.5, 0.0), (0.0, 0.5), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, -1.0), (2.0, 0.0), (0.0, 2.0)]
-    phases = rng.uniform(0, 2 * math.pi, len(waves))
-    total = np.zeros(_SHAPE)
-    for (along_x, along_y), phase in zip(waves, phases, strict=True):
-        total += np.cos(along_x * columns + along_y * rows + phase)
-    result: NDArray[np.float64] = total / math.sqrt(len(waves) / 2)
-    return result
-
-
-def _artifacts(
-    rng: np.random.Generator, number: int, n_visits: int, fwhm: float, trail: tuple[float, float]
-) -> dict[str, NDArray[np.float64]]:
-    """Return what spoils one visit, by kind."""
-    sigma = fwhm / 2.35
-    found = {
-        "cosmic rays": cosmic_ray_charge(_SHAPE, rng, 15.0) / 20.0,
-        "trail": np.zeros(_SHAPE),
-        "ghost": np.zeros(_SHAPE),
-    }
-    x, y = rng.uniform(0.2, 0.8, 2) * _SHAPE
-    angle = rng.uniform(0, math.pi)
-    brightness = rng.uniform(*trail) * NOISE
-    if number % 4 == 1:
-        found["trail"] = brightness * streak_profile(_SHAPE, x=x, y=y, angle=angle, sigma=sigma)
-    x, y = rng.uniform(0.2, 0.8, 2) * _SHAPE
-    found["moving"] = 8.0 * NOISE * streak_profile(_SHAPE, x=x, y=y, angle=angle, sigma=sigma, length=12.0)
-    if number == n_visits // 2:
-        rows, columns = np.mgrid[: _SHAPE[0], : _SHAPE[1]]
-        found["ghost"] = 4.0 * NOISE / (1.0 + np.exp((np.hypot(columns - x, rows - y) - 40.0) / 2.0))
-    return found
+def _cut_out(exposure: Exposure, known: NDArray[np.bool_]) -> None:
+    """Leave some pixels of an exposure, in place."""
+    exposure.mask.set_where("NO_DATA", ~known)
+    for plane in (exposure.image.array, exposure.variance.array):
+        plane[~known] = np.nan
 
 
 def _exposure(
-    visit: int, image: NDArray[np.float64], variance: NDArray[np.float64], psf: KernelPsf
+    visit: int,
+    image: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    psf: KernelPsf,
+    metadata: dict[str, float],
 ) -> Exposure:
     pixels = MaskedImage(
         Image(image.astype(np.float32), _WHOLE.minimum, "nJy"),
@@ -250,4 +230,5 @@ def _exposure(
         filter=FilterLabel("i", "Cam-I"),
         visitInfo=VisitInfo(visit, Time(60000.0 + visit, format="mjd", scale="tai"), 30.0, "Cam"),
         coaddInputs=inputs,
+        metadata=metadata,
     )

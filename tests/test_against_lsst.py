@@ -189,7 +189,7 @@ def theirs_or_error(find: Any) -> Any:
 
 
 @pytest.mark.trust
-def test_the_same_refs_as_lsst(tmp_path: Path) -> None:
+def test_the_same_refs_as_lsst(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     """Of every question that LSST's butler answers, ours gives the same answer."""
     asked = answered = found = 0
     for seed in range(trust_scale.count(sample=1, full=20)):
@@ -203,6 +203,9 @@ def test_the_same_refs_as_lsst(tmp_path: Path) -> None:
                 answered += 1
                 found += count
         pair.close()
+    record_property("questions", asked)
+    record_property("answered by both", answered)
+    record_property("results", found)
     assert answered > 0.8 * asked
     assert found > asked
 

@@ -197,3 +197,9 @@ def test_shipped_cameras_recognise_their_headers() -> None:
         find_camera({"INSTRUME": "Nikon"}, "f.fits")
     with pytest.raises(IngestError, match="absent"):
         find_camera({}, "f.fits")
+
+
+def test_what_every_exposure_needs_is_not_optional() -> None:
+    """A rule of the visit that may find nothing is a mistake in the mapping, not in each file."""
+    with pytest.raises(IngestError, match="visit: it cannot be optional"):
+        CameraMapping.parse({**MAPPING, "visit": {"card": "EXPNUM", "optional": True}}, "a camera")

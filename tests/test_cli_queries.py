@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 from small_repository import COADD, NOTE, TOTAL
 
-from butler import Butler, CollectionType
+from butler import Butler, CollectionType, DatasetRef, FileDataset
 from butler.cli import main
 
 
@@ -258,6 +259,17 @@ def test_dataset_types_and_sizes_of_collections(notes: Butler) -> None:
     assert (row["Datasets"], row["Bytes"]) == (7, sum(path.stat().st_size for path in files))
     (row,) = rows(notes, "query-collections", "run", "-t", "--exclude-dataset-types", "c*,note")
     assert row["Dataset Types"] == ["my_config", "total"]
+
+
+def test_sizes_that_nobody_knows(butler: Butler, tmp_path: Path) -> None:
+    """A file that was ingested without a look at it is counted, and adds no bytes."""
+    (tmp_path / "total.yaml").write_text("{}")
+    ref = DatasetRef(TOTAL, {}, "run")
+    butler.ingest(
+        FileDataset(str(tmp_path / "total.yaml"), [ref]), transfer="direct", record_validation_info=False
+    )
+    (row,) = rows(butler, "query-collections", "run", "--sizes")
+    assert (row["Datasets"], row["Bytes"]) == (1, 0)
 
 
 def test_newest_runs_first(notes: Butler) -> None:

@@ -21,6 +21,7 @@ from tasks.coadd import (
     CompareWarpAssembleCoaddConfig,
     CompareWarpAssembleCoaddTask,
     EpochLimits,
+    Sign,
     judge_candidate,
     spans_of_row,
 )
@@ -146,21 +147,73 @@ def test_sources_and_lasting_changes_stay() -> None:
     assert not any(clipped_on(result, visit).any() for visit in range(1, 11))
 
 
-def test_two_visits_show_nothing_unless_told() -> None:
-    """With two visits nothing is clipped, as both differ; doClipPairs clips the brighter one.
+BY_SIGN = {
+    "doCountBySign": True,
+    "epochRule": "pixel",
+    "doPreserveContainedBySource": False,
+    "doAddMatchResidual": True,
+}
 
-    The static sky has half of the artifact, which must not protect itself.
-    """
+
+def test_two_visits_show_nothing_unless_told() -> None:
+    """With two visits nothing is clipped, as both differ; counted by sign, the brighter one is clipped."""
     images = [image + blob(30, 80, 1000.0) for image in visits(2)]
     images[1] = images[1] + blob(50, 60, 200.0) + blob(30, 80, 10.0)
     assert len(coadd_of(images).clipRecord) == 0
-    pairs = {"doClipPairs": True, "doPreserveContainedBySource": False, "doAddMatchResidual": True}
-    result = coadd_of(images, **pairs)
-    assert {(int(row["visit"]), row["rule"]) for row in result.clipRecord} == {(2, "pair")}
+    result = coadd_of(images, **BY_SIGN)
+    assert {(int(row["visit"]), row["rule"]) for row in result.clipRecord} == {(2, "temporal")}
     assert clipped_on(result, 2)[60, 50]
     assert result.coaddExposure.image.array[60, 50] == pytest.approx(images[0][60, 50], abs=1e-5)
-    one = coadd_of(visits(1), **pairs)
+    one = coadd_of(visits(1), **BY_SIGN)
     assert len(one.clipRecord) == 0
+
+
+def test_artifact_that_draws_the_static_sky_is_clipped_by_sign() -> None:
+    """Two of five visits share a trail, so that the mean has it and the other three are fainter."""
+    images = visits(5)
+    for visit in (1, 3):
+        images[visit] = images[visit] + 40.0 * (np.abs(ROWS - 30 - 0.3 * COLUMNS) < 4)
+    trail = np.abs(ROWS - 30 - 0.3 * COLUMNS) < 3
+    mean = {"assembleStaticSkyModel.statistic": "MEAN"}
+    together = coadd_of(images, **{**BY_SIGN, "doCountBySign": False}, **mean)
+    assert not clipped_on(together, 2)[trail].any()
+    result = coadd_of(images, **BY_SIGN, **mean)
+    for visit in range(1, 6):
+        share = clipped_on(result, visit)[trail].mean()
+        assert share > 0.95 if visit in (2, 4) else share == 0
+
+
+def test_a_shadow_is_clipped_by_sign() -> None:
+    """Where one of five visits is fainter, it is clipped and no other."""
+    images = visits(5)
+    images[2] = images[2] - blob(50, 60, 100.0)
+    result = coadd_of(images, **BY_SIGN)
+    assert clipped_on(result, 3)[60, 50]
+    assert {int(visit) for visit in result.clipRecord["visit"]} == {3}
+
+
+@pytest.mark.parametrize("n_visits", [2, 5, 8])
+def test_stars_that_vary_are_kept_and_artifacts_on_them_are_not(n_visits: int) -> None:
+    """A star of another brightness is kept; a mark of another shape or place on a star is clipped."""
+    images = [image + blob(60.3, 49.8, 400.0) + blob(25, 80, 400.0) for image in visits(n_visits)]
+    images[0] = images[0] + blob(60.3, 49.8, 150.0) + blob(27, 81, 150.0) + blob(95, 30, 200.0)
+    images[1] = images[1] + blob(95, 85, 200.0, 0.7 * SIGMA)
+    options = {**BY_SIGN, "doAddMatchResidual": False}
+    kept = coadd_of(images, **options, doKeepVarying=True)
+    assert not clipped_on(kept, 1)[45:55, 55:65].any()
+    assert clipped_on(kept, 1)[81, 27]
+    assert clipped_on(kept, 1)[30, 95]
+    assert clipped_on(kept, 2)[85, 95]
+    assert clipped_on(coadd_of(images, **options), 1)[50, 60]
+
+
+def test_a_star_that_is_fainter_once_is_kept() -> None:
+    """An eclipse is a multiple of the PSF too, and a negative one."""
+    images = [image + blob(60, 50, 400.0) for image in visits(6)]
+    images[4] = images[4] - blob(60, 50, 250.0)
+    options = {**BY_SIGN, "doAddMatchResidual": False}
+    assert clipped_on(coadd_of(images, **options), 5)[50, 60]
+    assert len(coadd_of(images, **options, doKeepVarying=True).clipRecord) == 0
 
 
 def test_artifact_inside_a_bright_source_is_spared_unless_told() -> None:
@@ -369,13 +422,19 @@ def test_limit_of_visits_is_the_published_one(n: float, limit: int) -> None:
 
 
 @given(
-    seed=st.integers(0, 2**32 - 1), per_pixel=st.booleans(), threshold=st.sampled_from([0.0, 0.3, 0.5, 1.0])
+    seed=st.integers(0, 2**32 - 1),
+    per_pixel=st.booleans(),
+    brighter=st.sampled_from([None, True, False]),
+    threshold=st.sampled_from([0.0, 0.3, 0.5, 1.0]),
 )
-@settings(deadline=None, max_examples=50)
-def test_judgement_is_that_of_the_rule(seed: int, per_pixel: bool, threshold: float) -> None:
+@settings(deadline=None, max_examples=75)
+def test_judgement_is_that_of_the_rule(
+    seed: int, per_pixel: bool, brighter: bool | None, threshold: float
+) -> None:
     """The rule written pixel by pixel gives the same answer."""
     rng = np.random.default_rng(seed)
-    counts, n = rng.integers(0, 6, (6, 7)), rng.integers(0, 12, (6, 7))
+    positive, negative = rng.integers(0, 4, (2, 6, 7))
+    n = rng.integers(0, 12, (6, 7))
     inside = rng.random((6, 7)) < 0.4
     inside[2, 3] = True
     spans = SpanSet.fromMask(inside)
@@ -387,14 +446,20 @@ def test_judgement_is_that_of_the_rule(seed: int, per_pixel: bool, threshold: fl
             if per_pixel
             else int(min(0.4 * mean, 2 + 0.03 * mean))
         )
-        rare += 0 < counts[y, x] <= limit
+        if brighter is None:
+            rare += 0 < positive[y, x] + negative[y, x] <= limit
+        elif brighter:
+            rare += 0 < positive[y, x] <= limit
+        else:
+            rare += 0 < negative[y, x] <= limit and not 0 < positive[y, x] <= limit
     test = judge_candidate(
         spans,
-        Image(counts.astype(np.uint32)),
+        Image((positive + negative).astype(np.uint32)),
         Image(n.astype(np.uint32)),
         DEFAULTS,
         threshold,
         per_pixel=per_pixel,
+        sign=None if brighter is None else Sign(Image(positive.astype(np.uint32)), brighter),
     )
     assert test.rare_fraction == pytest.approx(rare / inside.sum())
     assert (test.rule is ArtifactRule.TEMPORAL) == (rare > threshold * inside.sum())
@@ -478,3 +543,15 @@ def test_a_crowded_field_with_wrong_psfs_and_skies(n_visits: int) -> None:
     assert clipped_on(result, 2)[trail].mean() > 0.7
     others = [clipped_on(result, visit).mean() for visit in range(1, n_visits + 1) if visit != 2]
     assert np.mean(others) < 0.01
+
+
+def test_a_bright_trail_on_one_of_two_visits() -> None:
+    """The half of a trail that the static sky has is not taken for a bright place where visits scatter."""
+    rng = np.random.default_rng(12)
+    images = [crowded(rng, SIGMA) for _ in range(2)]
+    trail = np.abs(ROWS - 30 - 0.3 * COLUMNS) < 8
+    images[1] = images[1] + 60.0 * trail
+    fitted = {**BY_SIGN, "doAddMatchResidual": False, "doFitDifferences": True}
+    result = coadd_of(images, **fitted, **{"detect.thresholdValue": 5.0})
+    assert clipped_on(result, 2)[trail].mean() > 0.9
+    assert clipped_on(result, 1).mean() < 0.01

@@ -18,6 +18,7 @@ from butler.ingest import (
     CameraMapping,
     IngestReport,
     expand_paths,
+    frames,
     ingest_exposures,
     observed_regions,
     register_sky_map,
@@ -265,13 +266,52 @@ def test_detectors_that_contradict_each_other(empty: Butler, folder: Path, card:
     assert snapshot(empty.root) == before
 
 
-def test_two_files_of_one_data_id(empty: Butler, folder: Path) -> None:
-    """The first of two files with the same numbers counts; the second is skipped, not mixed in."""
+@pytest.mark.parametrize("transfer", ["copy", "direct"])
+def test_two_files_of_one_data_id(empty: Butler, folder: Path, transfer: str) -> None:
+    """The first of two files with the same numbers counts; the other is told, in later calls as well."""
     paths = [write_frame(folder / "a.fits"), write_frame(folder / "b.fits", changes={"GAIN": 9.0})]
-    report = ingest(empty, paths)
+    report = ingest(empty, paths, transfer=transfer)
     assert len(report.ingested) == 1
-    assert report.skipped == [paths[1]]
     assert empty.get(report.ingested[0]).metadata["GAIN"] == 1.5
+    told = f"it is exposure 1, detector 0 like {paths[0]}; leave one"
+    assert reasons(report)["b.fits"].startswith(told)
+    again = ingest(empty, paths, transfer=transfer)
+    assert again.skipped == [paths[0]]
+    assert again.failed == report.failed
+    assert ingest(empty, [paths[1]], transfer=transfer).skipped == [paths[1]]
+
+
+def test_a_file_that_is_named_twice(empty: Butler, folder: Path) -> None:
+    """By its name and by another one it is the same file, and comes in once."""
+    path = write_frame(folder / "a.fits")
+    (folder / "b.fits").symlink_to(path)
+    report = ingest(empty, [path, folder / "b.fits", path])
+    assert (len(report.ingested), len(report.skipped), report.failed) == (1, 2, [])
+
+
+def test_files_that_are_known_are_not_read(
+    empty: Butler, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ingested where they lie, with path and size unchanged, under any name of theirs; others are."""
+    paths = [write_frame(folder / f"{visit}.fits", visit) for visit in (1, 2, 3)]
+    (folder / "link.fits").symlink_to(paths[0])
+    (folder.parent / "other").symlink_to(folder)
+    ingest(empty, paths, transfer="direct")
+    with paths[2].open("ab") as stream:
+        stream.write(bytes(2880))
+    read: list[Path] = []
+    monkeypatch.setattr(
+        "butler.ingest.reading.read_frame_file",
+        lambda path, camera: read.append(path) or frames.read_frame_file(path, camera),
+    )
+    names = [folder.parent / "other" / "2.fits", paths[2], folder / "link.fits"]
+    report = ingest(empty, names, transfer="direct")
+    assert read == [paths[2]]
+    assert report.skipped == names
+    ingest(empty, paths, run="copies", transfer="copy")
+    read.clear()
+    assert ingest(empty, paths, run="copies", transfer="copy").skipped == paths
+    assert read == paths
 
 
 def test_another_mapping_needs_another_run(empty: Butler, folder: Path) -> None:
@@ -283,6 +323,17 @@ def test_another_mapping_needs_another_run(empty: Butler, folder: Path) -> None:
         ingest(empty, [path], camera=mapping_with(gain={"value": 2.0}))
     assert snapshot(empty.root) == before
     assert ingest(empty, [path], camera=mapping_with(gain={"value": 2.0}), run="other").ingested
+
+
+def test_a_mapping_that_brought_nothing_in_can_be_mended(empty: Butler, folder: Path) -> None:
+    """Until a run has an exposure, each call may bring another mapping; the last one stays."""
+    path = write_frame(folder / "a.fits", changes={"GAIN": None})
+    assert ingest(empty, [path]).failed
+    mended = mapping_with(gain={"value": 2.0})
+    assert ingest(empty, [path], camera=mended).ingested
+    kept = empty.get("camera", instrument="TOY", collections="raw")
+    assert CameraMapping.parse(kept, "raw") == mended
+    assert empty.verify().is_clean
 
 
 def test_no_camera_fits(empty: Butler, folder: Path) -> None:

@@ -57,6 +57,14 @@ def header_with(**changes: Any) -> Callable[[Path], None]:
     return lambda path: write_frame(path, 2, changes=changes) and None
 
 
+def illegal_nan(path: Path) -> None:
+    """Write a frame with a number for which FITS has no word, as some programs write it."""
+    write_frame(path, 2)
+    content = path.read_bytes()
+    begin = content.index(b"CRVAL1  =")
+    path.write_bytes(content[:begin] + b"CRVAL1  =                  NaN".ljust(80) + content[begin + 80 :])
+
+
 BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     "no WCS": (header_with(CTYPE1=None, CTYPE2=None), "no celestial WCS: CTYPE1 and CTYPE2 are nothing"),
     "axes": (
@@ -64,6 +72,16 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
         "no celestial WCS: CTYPE1 and CTYPE2 are WAVE",
     ),
     "NaN": (header_with(CD1_1="NaN"), "the WCS card CD1_1 is 'NaN', it must be a finite number"),
+    "NaN without quotes": (illegal_nan, "the WCS card CRVAL1 is nan, it must be a finite number"),
+    "no reference": (header_with(CRVAL1=None, CRPIX2=None), "the WCS has no CRVAL1, CRPIX2"),
+    "no scale": (
+        header_with(**dict.fromkeys(("CD1_1", "CD1_2", "CD2_1", "CD2_2"))),
+        "the WCS has no scale: neither CD nor PC nor CDELT",
+    ),
+    "date": (
+        header_with(**{"DATE-OBS": "yesterday"}),
+        "the date is 'yesterday' (card DATE-OBS): it must be ISO",
+    ),
     "no pixels": (no_pixels, "no image of two axes with pixels, only one of 32 x 0"),
     "unit": (header_with(BUNIT="Jy/beam"), "the pixels are in 'Jy/beam' (card BUNIT), the camera mapping"),
     "unit of the WCS": (header_with(CUNIT1="m", CUNIT2="m"), "cannot read a WCS: In CUNIT1"),
@@ -234,3 +252,16 @@ def test_the_command_reports_and_ends_with_status_1(tmp_path: Path, folder: Path
     assert "0 datasets ingested, 1 files were there already, 1 failed" in bad.output
     assert f"{folder / '2.fits'}: no gain: there is no card GAIN" in bad.output
     assert run(butler.cli.main, ["ingest-exposures", root, str(folder), "--camera", "toy"]).exit_code == 1
+
+
+@pytest.mark.parametrize(("shift", "is_same"), [(1e-13, True), (1e-5, False)])
+def test_regions_but_for_rounding(empty: Butler, folder: Path, shift: float, is_same: bool) -> None:
+    """What another processor rounded in another way is the same detector; another place is not."""
+    path = write_frame(folder / "a.fits", 1)
+    crval = make_cards(1)["CRVAL1"]
+    assert ingest(empty, [path]).ingested
+    write_frame(path, 1, changes={"CRVAL1": crval + shift})
+    report = ingest(empty, [path], run="other")
+    assert bool(report.ingested) == is_same
+    if not is_same:
+        assert report.failed[0][1].endswith("detector=0, visit=1: region")

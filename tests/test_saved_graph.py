@@ -381,6 +381,7 @@ def test_from_the_command_line(butler: Butler, tmp_path: Path, monkeypatch: pyte
     done = pipetask("run", "-b", "repo", "-g", "all.qg", "--resume")
     assert done.exit_code == 0
     assert "nothing to do" in done.stderr
+    assert "outputs will be" not in done.stderr
     first, second = butler.collections.get_info("out").children
     assert (first[:4], second) == ("out/", "in")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ from butler.registry.expression import (
     TimeLiteral,
     Unary,
 )
+
+Record = Callable[[str, object], None]
 
 HOUR = 3_600_000_000_000
 BEGIN = 1_704_067_200_000_000_000  # 2024-01-01T00:00 TAI
@@ -237,23 +239,30 @@ def answer(butler: Butler, where: str) -> set[tuple[int, int]]:
 
 
 @pytest.mark.trust
-def test_generated_expressions_agree_with_the_evaluator(varied: tuple[Butler, list[dict[str, Any]]]) -> None:
+def test_generated_expressions_agree_with_the_evaluator(
+    varied: tuple[Butler, list[dict[str, Any]]], record_property: Record
+) -> None:
     """The rows found are those for which the slow evaluation says True, with nulls and on the sky."""
     butler, rows = varied
     generator = Generator(trust_scale.SEED)
     found = 0
-    for _ in range(trust_scale.count(sample=250, full=80_000)):
+    total = trust_scale.count(sample=250, full=80_000)
+    for _ in range(total):
         tree = generator.condition(3)
         where = unparse(tree)
         actual = answer(butler, where)
         expected = {(r["visit"], r["detector"]) for r in rows if evaluate(tree, r, BIND) is True}
         assert actual == expected, where
         found += len(expected)
+    record_property("expressions", total)
+    record_property("rows found", found)
     assert found > 0
 
 
 @pytest.mark.trust
-def test_broken_expressions_are_one_clean_error(varied: tuple[Butler, list[dict[str, Any]]]) -> None:
+def test_broken_expressions_are_one_clean_error(
+    varied: tuple[Butler, list[dict[str, Any]]], record_property: Record
+) -> None:
     """Expressions with words lost, doubled or exchanged are answered, or refused by one kind of error."""
     butler, _ = varied
     generator = Generator(trust_scale.SEED + 1)
@@ -278,4 +287,6 @@ def test_broken_expressions_are_one_clean_error(varied: tuple[Butler, list[dict[
             answer(butler, "".join(words))
         except InvalidQueryError:
             refused += 1
+    record_property("expressions", total)
+    record_property("refused", refused)
     assert 0 < refused < total

@@ -19,6 +19,7 @@ from ..images import (
     TransmissionCurve,
 )
 from .fits_tables import Row, box_cells, box_of_cells, field_cells, read_field, rows_to_table
+from .fits_units import FitsUnit
 
 __all__ = [
     "ap_corr_to_table",
@@ -32,7 +33,7 @@ __all__ = [
 _Detector: TypeAlias = tuple[int, int]
 
 
-def ap_corr_to_table(fields: ApCorrMap) -> Any:
+def ap_corr_to_table(fields: ApCorrMap) -> FitsUnit:
     """Return the table of aperture corrections; fields of a coadd are only named, without coefficients.
 
     They follow from the coadd inputs.
@@ -67,7 +68,7 @@ def read_ap_corr(table: Iterable[Any], inputs: CoaddInputs | None, wcs: SkyWcs |
     return found
 
 
-def transmission_to_table(curve: TransmissionCurve | CoaddTransmissionCurve) -> Any:
+def transmission_to_table(curve: TransmissionCurve | CoaddTransmissionCurve) -> FitsUnit:
     """Return the table of one curve; that of a coadd has no points, it follows from the coadd inputs."""
     own = _NO_POINTS if isinstance(curve, CoaddTransmissionCurve) else _curve_row(curve)
     return rows_to_table("TRANSMISSION_CURVE", [own])
@@ -97,7 +98,7 @@ def read_transmission(
     return CoaddTransmissionCurve(inputs.ccds, wcs)
 
 
-def input_curves_to_tables(inputs: CoaddInputs) -> list[Any]:
+def input_curves_to_tables(inputs: CoaddInputs) -> list[FitsUnit]:
     """Return the tables of what the detector images carry; none for what none of them does."""
     fields = [
         {"visit": ccd.visit, "ccd": ccd.ccd, **_field_row(name, field)}

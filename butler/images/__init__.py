@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .pixel_types import converted_pixels, with_pixel_type
     from .polygon import Polygon
     from .polynomial_psf import PolynomialPsf, PsfexPsf, polynomial_terms
+    from .projection_cards import is_wcs_card
     from .psf import GaussianPsf, InvalidPsfError, KernelPsf, Psf, determinant_radius
     from .sky_wcs import SkyWcs
     from .span_set import Span, SpanSet
@@ -54,6 +55,7 @@ else:
             "polygon": ["Polygon"],
             "polynomial_psf": ["PolynomialPsf", "PsfexPsf", "polynomial_terms"],
             "psf": ["GaussianPsf", "InvalidPsfError", "KernelPsf", "Psf", "determinant_radius"],
+            "projection_cards": ["is_wcs_card"],
             "sky_wcs": ["SkyWcs"],
             "span_set": ["Span", "SpanSet"],
             "summary_stats": ["ExposureSummaryStats"],
@@ -103,6 +105,7 @@ __all__ = [
     "coadd_ap_corr_map",
     "converted_pixels",
     "determinant_radius",
+    "is_wcs_card",
     "polynomial_terms",
     "with_pixel_type",
 ]

@@ -24,6 +24,11 @@ __all__ = ["CameraMapping"]
 
 _POSITIVE: Final = math.ulp(0.0)
 """The smallest number above 0."""
+_RULES: Final = (
+    *("visit", "detector", "detector_name", "band", "physical_filter", "exposure_time", "date"),
+    *("target_name", "gain", "read_noise", "saturation", "zero_point", "seeing"),
+)
+"""Fields that are a `CardRule`."""
 _UNITS: Final = {
     "adu": ("adu", "count", "counts", "ct", "cts", "dn"),
     "electron": ("electron", "electrons", "e", "e-", "elec"),
@@ -92,6 +97,13 @@ class CameraMapping(BaseModel):
     zero_point_table: ZeroPointRule | None = None
     reference_catalog: ReferenceCatalogRule | None = None
 
+    @field_validator("visit", "detector", "band", "exposure_time", "date")
+    @classmethod
+    def _is_told(cls, given: CardRule) -> CardRule:
+        if given.optional:
+            raise ValueError("it cannot be optional: no exposure comes in without it; a fixed value may do")
+        return given
+
     @field_validator("extensions")
     @classmethod
     def _is_pattern(cls, given: str | None) -> str | None:
@@ -142,7 +154,7 @@ class CameraMapping(BaseModel):
         IngestError
             Raised if the translator cannot read the header, or if rules need one and none is named.
         """
-        rules = [rule for _, rule in self if isinstance(rule, CardRule)]
+        rules = [rule for name in _RULES if (rule := getattr(self, name)) is not None]
         rules += self.zero_point_table.keys.values() if self.zero_point_table else []
         needed = {rule.translated for rule in rules if rule.translated}
         if not needed or any(TRANSLATED + name in cards for name in needed):
@@ -277,7 +289,10 @@ class CameraMapping(BaseModel):
                 raise ValueError("it must be ISO text or an MJD number")
             return _moment(found, self.date_scale)
         except ValueError as error:
-            raise IngestError(f"{source}: the date is {found!r} {self._from('date')}: {error}") from error
+            told = " ".join(str(error).split("\n")[0].split())
+            if isinstance(found, str):
+                told = "it must be ISO text, such as 2024-03-01T02:00:00"
+            raise IngestError(f"{source}: the date is {found!r} {self._from('date')}: {told}") from error
 
     def _from(self, quantity: str) -> str:
         rule = self._rule(quantity)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,7 @@ from .beside import Beside, ingest_catalog, ingest_defects
 from .camera import CameraMapping
 from .dataset_types import CAMERA, DATASET_TYPES, EXPOSURE, PSFEX_MODEL, ZERO_POINT
 from .frames import Frame, FrameFile, companions_of, told_reason
+from .known_files import find_known_files
 from .reading import read_frame_files
 from .record_book import RecordBook
 from .shipped import find_camera_of
@@ -22,6 +23,9 @@ from .tables import ZeroPoints
 from .tracts import count_outside_tracts
 
 __all__ = ["IngestReport", "expand_paths", "ingest_exposures"]
+
+_Key = tuple[Any, ...]
+"""See `Frame.key`."""
 
 BATCH_FILES: Final = 500
 """Most files of one transaction."""
@@ -89,7 +93,9 @@ def ingest_exposures(
     """Ingest flattened exposures: files of one or of several detector images.
 
     Each file is ingested whole, with all that belongs to it, or not at all; a bad one does not keep the
-    others out. Files that were ingested before are skipped, so that a second call brings in what is new.
+    others out. Files that were ingested before are skipped, so that a second call brings in what is new;
+    those that were ingested where they lie and have the same size are not even read. Of several files of a
+    call with the same exposure and detector the first counts, the others fail.
 
     Parameters
     ----------
@@ -123,23 +129,29 @@ def ingest_exposures(
     IngestError
         Raised if there is no exposure, if no camera mapping fits, or if the mask or a table cannot be read.
     ConflictingDefinitionError
-        Raised if the instrument is known with another mapping or reference catalog in this run.
+        Raised if this run has exposures that were read with another mapping, or another reference catalog.
     """
     beside = Beside(bad_pixel_mask, zero_points, reference_catalog)
     exposures, mapping = _exposures_among(paths, camera, bad_pixel_mask)
     tables = beside.read(mapping, exposures[0])
     _register_camera(butler, mapping, run)
     catalog = ingest_catalog(butler, mapping, tables.catalog, run)
-    work = _Ingest(butler, mapping, run, transfer, tables.zero_points)
-    files = read_frame_files(exposures, mapping, processes=processes)
-    for _, file in zip(progress(exposures), files, strict=True):
-        work.add(file)
+    # The detectors of a file, each of which gets the mask, are known from its header only.
+    known = find_known_files(butler, exposures, run) if bad_pixel_mask is None else {}
+    work = _Ingest(butler, mapping, run, transfer, tables.zero_points, known)
+    unread = set(known.values())
+    files = read_frame_files([path for path in exposures if path not in unread], mapping, processes=processes)
+    for path in progress(exposures):
+        if path in unread:
+            work.report.skipped.append(path)
+        else:
+            work.add(next(files))
     work.flush()
     defects = ingest_defects(butler, mapping, bad_pixel_mask, sorted(work.detectors), run, transfer)
     place = {path: i for i, path in enumerate(exposures)}
     return IngestReport(
         ingested=[*catalog, *work.report.ingested, *defects],
-        skipped=work.report.skipped,
+        skipped=sorted(work.report.skipped, key=lambda path: place[path]),
         failed=sorted(work.report.failed, key=lambda failure: place[failure[0]]),
         n_outside=count_outside_tracts(butler, work.regions),
     )
@@ -149,7 +161,13 @@ class _Ingest:
     """Ingests files batch by batch, each in one transaction."""
 
     def __init__(
-        self, butler: Butler, camera: CameraMapping, run: str, transfer: str, zero_points: ZeroPoints | None
+        self,
+        butler: Butler,
+        camera: CameraMapping,
+        run: str,
+        transfer: str,
+        zero_points: ZeroPoints | None,
+        known: Mapping[str, Path],
     ) -> None:
         self.report = IngestReport()
         self.detectors: set[int] = set()
@@ -159,6 +177,8 @@ class _Ingest:
         self._run = run
         self._transfer = transfer
         self._zero_points = zero_points
+        self._known = known
+        self._files: dict[_Key, Path] = {}
         self._batch: list[FrameFile] = []
         self._bytes = 0
 
@@ -196,19 +216,22 @@ class _Ingest:
         with butler.transaction():
             # Two processes may ingest the same exposures.
             butler.registry.hold([run])
-            fresh = self._without_known(batch)
-            book = RecordBook(butler, [frame for _, frames in fresh for frame in frames])
-            for file, frames in fresh:
-                if not frames:
-                    skipped.append(file.path)
-                    continue
+            taken, files_of = self._taken(batch)
+            book = RecordBook(butler, [f for file in batch for f in file.frames if f.key not in taken])
+            for file in batch:
+                fresh = [frame for frame in file.frames if frame.key not in taken]
                 try:
-                    found = [value for frame in frames for value in self._values(frame)]
-                    book.add(frames)
+                    _require_own(file, files_of)
+                    found = [value for frame in fresh for value in self._values(frame)]
+                    book.add(fresh)
                 except IngestError as error:
                     failed.append((file.path, str(error)))
                     continue
-                accepted += frames
+                if not fresh:
+                    skipped.append(file.path)
+                taken |= {frame.key for frame in fresh}
+                files_of |= dict.fromkeys((frame.key for frame in file.frames), file.path)
+                accepted += fresh
                 values += found
             book.write()
             parts = [(frame, part) for frame in accepted for part in frame.parts]
@@ -217,6 +240,7 @@ class _Ingest:
                     part.path,
                     DatasetRef(part.dataset_type, frame.data_id, run),
                     formatter=part.formatter or None,
+                    layout=part.layout,
                 )
                 for frame, part in parts
             ]
@@ -225,25 +249,25 @@ class _Ingest:
         self.report.ingested.extend(refs)
         self.report.skipped.extend(skipped)
         self.report.failed.extend(failed)
+        self._files = files_of
         refused = {path for path, _ in failed}
         there = [frame for file in batch if file.path not in refused for frame in file.frames]
         self.detectors |= {frame.data_id["detector"] for frame in there}
         self.regions += [frame.region for frame in accepted]
 
-    def _without_known(self, batch: Sequence[FrameFile]) -> list[tuple[FrameFile, list[Frame]]]:
-        """Return files with those of their frames that are new: neither in the run nor in a file before."""
+    def _taken(self, batch: Sequence[FrameFile]) -> tuple[set[_Key], dict[_Key, Path]]:
+        """Return which frames the run has, and the files of this call that frames are known of."""
         registry = self._butler.registry
-        refs = {id(f): DatasetRef(EXPOSURE, f.data_id, self._run) for file in batch for f in file.frames}
-        keys = {frame: ref.dataId.required_values for frame, ref in refs.items()}
+        keys = list(dict.fromkeys(frame.key for file in batch for frame in file.frames))
         registered = registry.datasets.get_type(EXPOSURE.name)
-        info = registry.collections.get_info(self._run)
-        taken = set(registry.datasets.held(registered, info, list(set(keys.values()))))
-        fresh = []
-        for file in batch:
-            frames = [frame for frame in file.frames if keys[id(frame)] not in taken]
-            taken |= {keys[id(frame)] for frame in frames}
-            fresh.append((file, frames))
-        return fresh
+        held = registry.datasets.held(registered, registry.collections.get_info(self._run), keys)
+        files = dict(self._files)
+        if self._known:
+            records = registry.files.get([dataset.id for dataset in held.values()])
+            for key, dataset in held.items():
+                if dataset.id in records and records[dataset.id].path in self._known:
+                    files.setdefault(key, self._known[records[dataset.id].path])
+        return set(held), files
 
     def _values(self, frame: Frame) -> Iterator[tuple[Any, DatasetRef]]:
         """Yield the datasets of a frame that are no files of their own yet."""
@@ -253,6 +277,25 @@ class _Ingest:
             yield {"zero_point": found}, DatasetRef(ZERO_POINT, frame.data_id, self._run)
         if frame.psf is not None:
             yield frame.psf, DatasetRef(PSFEX_MODEL, frame.data_id, self._run)
+
+
+def _require_own(file: FrameFile, files: Mapping[_Key, Path]) -> None:
+    """Refuse a file with a frame that another file of the call has."""
+    for frame in file.frames:
+        other = files.get(frame.key)
+        if other is not None and other != file.path and not _same_file(other, file.path):
+            _, detector, exposure = frame.key
+            raise IngestError(
+                f"it is exposure {exposure}, detector {detector} like {other}; leave one of them out, or say "
+                "in the camera mapping where these numbers come from"
+            )
+
+
+def _same_file(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
 
 
 def _exposures_among(
@@ -277,16 +320,21 @@ def _same_place(path: Path, other: Path) -> bool:
 def _register_camera(butler: Butler, camera: CameraMapping, run: str) -> None:
     """Keep the mapping in the repository, and see that it does not change."""
     registry = butler.registry
+    key = {"instrument": camera.instrument}
     with butler.transaction():
         registry.registerRun(run)
         for dataset_type in DATASET_TYPES:
             registry.registerDatasetType(dataset_type)
         registry.insertDimensionData("instrument", {"name": camera.instrument}, skip_existing=True)
-        if not butler.exists(CAMERA, instrument=camera.instrument, collections=run):
-            butler.put(camera.model_dump(mode="json"), CAMERA, instrument=camera.instrument, run=run)
-            return
-        known = butler.get(CAMERA, instrument=camera.instrument, collections=run)
-        if CameraMapping.parse(known, f"the camera of run {run!r}") != camera:
-            raise ConflictingDefinitionError(
-                f"instrument {camera.instrument} has another camera mapping in run {run!r}; use another run"
-            )
+        ref = butler.find_dataset(CAMERA, key, collections=run)
+        if ref is not None:
+            if CameraMapping.parse(butler.get(ref), f"the camera of run {run!r}") == camera:
+                return
+            if butler.query_datasets(EXPOSURE, run, data_id=key, limit=1, explain=False):
+                raise ConflictingDefinitionError(
+                    f"run {run!r} has exposures of {camera.instrument} that were read with another camera "
+                    "mapping; use another run"
+                )
+            # Nothing came in yet: the mapping was being found.
+            butler.pruneDatasets([ref], unstore=True, purge=True)
+        butler.put(camera.model_dump(mode="json"), CAMERA, key, run=run)

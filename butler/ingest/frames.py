@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from ..datasets import DatasetType
 from ..dimensions import Timespan
 from ..errors import ButlerUserError, IngestError
-from ..formatters import read_camera_headers
-from ..images import Box2I, Extent2I, Point2I, Psf, SkyWcs
+from ..formatters import CameraCards, read_camera_headers
+from ..images import Box2I, Extent2I, Point2I, Psf, SkyWcs, is_wcs_card
 from ..regions import SkyRegion
 from .camera import CameraMapping
 from .companion import CompanionRule
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FilePart", "Frame", "FrameFile", "companions_of", "read_frame_file", "read_frames"]
 
-_Units = Mapping[int, Mapping[str, Any]]
+_Units = Mapping[int, CameraCards]
 """Cards of the units of a file that have an image, by number."""
 
 _PLANES: Final = {"weight": WEIGHT, "variance": VARIANCE, "quality": QUALITY}
@@ -45,11 +45,14 @@ class FilePart:
         The file.
     formatter
         Name of the formatter that reads it; that of the storage class if empty.
+    layout
+        Where its pixels lie, as text; None if it has no pixels, or nobody has looked.
     """
 
     dataset_type: DatasetType
     path: Path
     formatter: str
+    layout: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,8 @@ class Frame:
     data_id
         Instrument, exposure and detector.
     records
-        Values of its dimension records by element, each after those that it refers to; that of the visit has
-        the region of this detector only.
+        Values of its dimension records by element, each after those that it refers to, and what tells it
+        from others first; that of the visit has no region.
     parts
         Its datasets, the exposure first.
     exposure_time
@@ -82,6 +85,11 @@ class Frame:
     region: SkyRegion
     zero_point_key: tuple[str, ...] = ()
     psf: Psf | None = None
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        """Instrument, detector and exposure: the required values of its data ID, in their order."""
+        return self.data_id["instrument"], self.data_id["detector"], self.data_id["exposure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +121,9 @@ def read_frame_file(path: Path, camera: CameraMapping) -> FrameFile:
 
 def told_reason(error: Exception, path: Path) -> str:
     """Return an error's message without the file name that stands before it anyway."""
-    text = error.strerror if isinstance(error, OSError) and not isinstance(error, ButlerUserError) else None
-    return (text or str(error).strip() or type(error).__name__).removeprefix(f"{path.name}: ")
+    told = error.strerror if isinstance(error, OSError) and not isinstance(error, ButlerUserError) else None
+    text = (told or str(error).strip() or type(error).__name__).removeprefix(f"{path.name}: ")
+    return f"it {text.removeprefix(f'{path} ')}" if text.startswith(f"{path} ") else text
 
 
 def read_frames(path: Path, camera: CameraMapping) -> list[Frame]:
@@ -165,7 +174,7 @@ def companions_of(path: Path, camera: CameraMapping) -> Iterator[Path]:
                 continue
 
 
-def _detector_units(units: _Units, camera: CameraMapping) -> dict[int, Mapping[str, Any]]:
+def _detector_units(units: _Units, camera: CameraMapping) -> dict[int, CameraCards]:
     """Return the units that are detector images."""
     if camera.extensions is None:
         rules = [getattr(camera, field) for field in _PLANES]
@@ -182,21 +191,21 @@ def _detector_units(units: _Units, camera: CameraMapping) -> dict[int, Mapping[s
 def _frame(
     path: Path,
     number: int,
-    cards: Mapping[str, Any],
+    header: CameraCards,
     camera: CameraMapping,
     planes: Mapping[str, tuple[Path, _Units] | None],
 ) -> Frame:
-    camera.check_unit(cards)
-    cards = camera.with_translation(cards, path.name)
+    camera.check_unit(header)
+    cards = camera.with_translation(header, path.name)
     description = camera.describe(cards, path.name)
     camera.detector_properties(cards, path.name)
-    parts = [FilePart(EXPOSURE, path, f"CameraImageFits[{number}]" if number else "CameraImageFits")]
+    parts = [_pixels(EXPOSURE, path, "CameraImageFits", number, header)]
     for field, found in planes.items():
         if found is not None:
             place, units = found
             unit = _matching_unit(field, getattr(camera, field), cards, place, units)
-            parts.append(FilePart(_PLANES[field], place, f"ImageFits[{unit}]" if unit else "ImageFits"))
-    rule, region = camera.zero_point_table, _region(cards)
+            parts.append(_pixels(_PLANES[field], place, "ImageFits", unit, units[unit]))
+    rule, region = camera.zero_point_table, _region(header)
     return Frame(
         data_id={
             "instrument": description.instrument,
@@ -211,6 +220,11 @@ def _frame(
     )
 
 
+def _pixels(kind: DatasetType, path: Path, formatter: str, unit: int, cards: CameraCards) -> FilePart:
+    """Return an image in a unit of a file, found by its number unless that is the primary one."""
+    return FilePart(kind, path, f"{formatter}[{unit}]" if unit else formatter, cards.layout().to_json())
+
+
 def _with_psf(
     frame: Frame, cards: Mapping[str, Any], models: PsfModels | None, n_detectors: int, place: int
 ) -> Frame:
@@ -223,10 +237,10 @@ def _with_psf(
     return replace(frame, psf=model.psf)
 
 
-def _region(cards: Mapping[str, Any]) -> SkyRegion:
+def _region(cards: CameraCards) -> SkyRegion:
     size = Extent2I(int(cards["NAXIS1"]), int(cards["NAXIS2"]))
     try:
-        return SkyRegion.from_wcs(SkyWcs(cards), Box2I(Point2I(0, 0), size))
+        return SkyRegion.from_wcs(SkyWcs(cards.select(is_wcs_card)), Box2I(Point2I(0, 0), size))
     except ValueError as error:
         if isinstance(error, ButlerUserError):
             raise
@@ -292,9 +306,9 @@ def _records(description: ExposureDescription, region: SkyRegion) -> Iterator[tu
     yield "detector", {**camera, "id": detector, "full_name": name, "purpose": "SCIENCE"}
     yield (
         "exposure",
-        {**camera, **common, "id": number, "group": str(number), "obs_id": str(number), "can_see_sky": True},
+        {**camera, "id": number, **common, "group": str(number), "obs_id": str(number), "can_see_sky": True},
     )
-    yield "visit", {**camera, **common, "id": number, "name": str(number), "region": region}
+    yield "visit", {**camera, "id": number, **common, "name": str(number)}
     yield "visit_definition", {**camera, "exposure": number, "visit": number}
     yield "visit_detector_region", {**camera, "visit": number, "detector": detector, "region": region}
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from itertools import islice
+from typing import Any, Final
+
+import numpy as np
 
 from ..butler import Butler
 from ..dimensions import DimensionRecord
@@ -14,6 +17,9 @@ from .frames import Frame
 __all__ = ["RecordBook"]
 
 _Key = tuple[Any, ...]
+_Values = dict[str, Any]
+_ROUNDING: Final = 1e-9
+"""Degrees by which the vertices of the same region may differ."""
 
 
 class RecordBook:
@@ -32,7 +38,8 @@ class RecordBook:
         self._known: dict[_Key, DimensionRecord] = {}
         self._new: dict[_Key, DimensionRecord] = {}
         self._regions: dict[_Key, list[SkyRegion]] = {}
-        self._records = {id(frame): _records_of(frame) for frame in frames}
+        shared: dict[_Key, tuple[_Values, DimensionRecord]] = {}
+        self._records = {id(frame): _records_of(frame, shared) for frame in frames}
         by_element: dict[str, dict[_Key, DimensionRecord]] = {}
         for records in self._records.values():
             for record in records:
@@ -59,10 +66,10 @@ class RecordBook:
                 known = added.get(key) or self._new.get(key) or self._known.get(key)
                 if known is None:
                     added[key] = record
-                else:
+                elif known is not record:
                     _require_same(record, known)
-                if record.definition.name == "visit" and record.region is not None:
-                    regions.append((key, record.region))
+                if record.definition.name == "visit":
+                    regions.append((key, frame.region))
         self._new |= added
         for key, region in regions:
             self._regions.setdefault(key, []).append(region)
@@ -84,8 +91,17 @@ class RecordBook:
                 registry.syncDimensionData("visit", _with_region(known, [*before, *regions]), update=True)
 
 
-def _records_of(frame: Frame) -> list[DimensionRecord]:
-    return [DimensionRecord(element, values) for element, values in frame.records]
+def _records_of(frame: Frame, shared: dict[_Key, tuple[_Values, DimensionRecord]]) -> list[DimensionRecord]:
+    """Return the records of a frame; one that was made of the same values for another frame is shared."""
+    records = []
+    for element, values in frame.records:
+        # Instrument and number, or name: whether the rest is the same, too, is seen by comparison.
+        place = element, *islice(values.values(), 2)
+        known = shared.get(place)
+        if known is None or known[0] != values:
+            known = shared[place] = values, DimensionRecord(element, values)
+        records.append(known[1])
+    return records
 
 
 def _key(record: DimensionRecord) -> _Key:
@@ -101,7 +117,7 @@ def _require_same(record: DimensionRecord, known: DimensionRecord) -> None:
     """Refuse a record that differs from another of the same key; the region of a visit grows."""
     wanted, held = record.toDict(), known.toDict()
     passed = {"region"} if record.definition.name == "visit" else set()
-    changed = [name for name in held if name not in passed and wanted[name] != held[name]]
+    changed = [name for name in held if name not in passed and not _is_same(wanted[name], held[name])]
     if changed:
         element = record.definition.name
         key = ", ".join(
@@ -112,3 +128,15 @@ def _require_same(record: DimensionRecord, known: DimensionRecord) -> None:
             for name in changed
         )
         raise IngestError(f"it contradicts other files of {element} {key}: {told}")
+
+
+def _is_same(value: Any, held: Any) -> bool:
+    """Tell whether values are equal; regions may differ by what another processor rounds in another way."""
+    if value == held or not (isinstance(value, SkyRegion) and isinstance(held, SkyRegion)):
+        return bool(value == held)
+    try:
+        one, two = np.array(value.vertices()), np.array(held.vertices())
+    except ValueError:
+        return False
+    apart = np.abs(one[:, np.newaxis] - two).max(axis=2)
+    return len(one) == len(two) and float(apart.min(axis=1).max()) < _ROUNDING

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -22,6 +24,7 @@ from lsst.sphgeom import (
 )
 from numpy.typing import ArrayLike, NDArray
 
+from .hulls import cross, hull_of, quadrilaterals, unit_vectors, vectors_of
 from .outlines import outline_of
 
 if TYPE_CHECKING:
@@ -34,8 +37,6 @@ _MAX_ENCODED_BYTES: Final = 65536
 
 # lsst.sphgeom takes circles less than about 6e-8 apart for touching; their boxes must not part them.
 _BOX_PADDING: Final = 1e-7
-
-_HULL_TOLERANCE: Final = 1e-12
 
 _EDGE_STEPS: Final = 16
 """Steps in which an edge of a pixel box is looked at."""
@@ -70,7 +71,7 @@ class SkyRegion:
             Raised if there are fewer than three points, if one is not a position, if all lie on one great
             circle, or if no hemisphere holds them all.
         """
-        return cls(_hull(_unit_vectors(ra, dec)))
+        return cls(hull_of(unit_vectors(ra, dec)))
 
     @classmethod
     def from_circle(cls, ra: float, dec: float, radius: float) -> SkyRegion:
@@ -81,7 +82,7 @@ class SkyRegion:
         ValueError
             Raised if the centre is not a position or the radius not finite.
         """
-        (center,) = _unit_vectors([ra], [dec])
+        (center,) = unit_vectors([ra], [dec])
         if not np.isfinite(radius):
             raise ValueError(f"the radius of a circle must be a finite number of degrees, not {radius}")
         return cls(
@@ -108,7 +109,7 @@ class SkyRegion:
         ValueError
             Raised if the centre is not a position or a side not finite.
         """
-        (center,) = _unit_vectors([ra], [dec])
+        (center,) = unit_vectors([ra], [dec])
         if not np.all(np.isfinite([width, height])):
             raise ValueError(
                 f"the sides of a box must be finite numbers of degrees, not {width} and {height}"
@@ -201,11 +202,16 @@ class SkyRegion:
             raise ValueError(
                 f"pixel box {bbox} has an edge or corner without a sky position; use a smaller box"
             )
-        places = _unit_vectors(ra, dec)
-        corners = _hull(places[::_EDGE_STEPS])
-        outside = -np.min(_normals(corners) @ _components(places).T)
-        pixel = np.linalg.norm(np.diff(_components(places[:2]), axis=0)) * _EDGE_STEPS / bbox.width
-        return cls(corners if outside < 0.1 * pixel else _hull(places))
+        edge = vectors_of(ra, dec)
+        corners = edge[::_EDGE_STEPS]
+        normals = cross(corners, corners[[1, 2, 3, 0]])
+        # An image of the sky is seen from inside, unless it is mirrored.
+        lengths = np.sqrt(np.sum(normals**2, axis=1)) * (1 if normals[0] @ corners[2] > 0 else -1)
+        outside = -np.min((normals @ edge.T) / lengths[:, np.newaxis])
+        pixel = math.dist(edge[0], edge[1]) * _EDGE_STEPS / bbox.width
+        if outside < 0.1 * pixel:
+            return cls(quadrilaterals(ra[np.newaxis, ::_EDGE_STEPS], dec[np.newaxis, ::_EDGE_STEPS])[0])
+        return cls(hull_of(unit_vectors(ra, dec)))
 
     @classmethod
     def from_wcs_boxes(cls, wcs: SkyWcs, boxes: Sequence[Box2I]) -> list[SkyRegion]:
@@ -224,7 +230,7 @@ class SkyRegion:
         if np.any(bad):
             box = boxes[int(np.argmax(bad))]
             raise ValueError(f"pixel box {box} has a corner without a sky position; use a smaller box")
-        return [cls(region) for region in _quadrilaterals(ra, dec)]
+        return [cls(region) for region in quadrilaterals(ra, dec)]
 
     @classmethod
     def convex_hull_of(cls, regions: Iterable[SkyRegion]) -> SkyRegion:
@@ -235,7 +241,7 @@ class SkyRegion:
         ValueError
             Raised if there is none, if one of them is not a polygon, or if no hemisphere holds them all.
         """
-        return cls(_hull([vertex for region in regions for vertex in region._vertices()]))
+        return cls(hull_of([vertex for region in regions for vertex in region._vertices()]))
 
     @classmethod
     def of(cls, region: Any) -> SkyRegion | None:
@@ -382,67 +388,7 @@ class SkyRegion:
         return list(self._region.getVertices())
 
 
-def _unit_vectors(ra: ArrayLike, dec: ArrayLike) -> list[UnitVector3d]:
-    """Return unit vectors of positions in degrees, refusing what is not a position."""
-    lon = np.atleast_1d(np.asarray(ra, dtype=float))
-    lat = np.atleast_1d(np.asarray(dec, dtype=float))
-    if lon.shape != lat.shape or lon.ndim != 1:
-        raise ValueError(f"need one ra for each dec, not shapes {lon.shape} and {lat.shape}")
-    bad = ~(np.isfinite(lon) & (np.abs(lat) <= 90.0))
-    if np.any(bad):
-        i = int(np.argmax(bad))
-        raise ValueError(
-            f"(ra, dec) = ({lon[i]}, {lat[i]}) is not a sky position; dec must be within -90..90 degrees"
-        )
-    pairs = zip(lon.tolist(), lat.tolist(), strict=True)
-    return [UnitVector3d(LonLat.fromDegrees(a, b)) for a, b in pairs]
-
-
-def _quadrilaterals(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> list[Region]:
-    """Return the convex hulls of four points each, given in order around them, shape ``(n, 4)``, degrees."""
-    lon, lat = np.radians(ra), np.radians(dec)
-    corners = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
-    # An image of the sky is seen from inside; counter-clockwise from outside is the other way round.
-    corners = corners[:, [1, 0, 3, 2]]
-    turns = np.einsum(
-        "nki,nki->nk", corners, np.cross(np.roll(corners, -1, axis=1), np.roll(corners, -2, axis=1))
-    )
-    # The corners of a box are a hull already, but for mirrored images and the edges of strange projections.
-    simple = np.all(turns > 0, axis=1)
-    return [
-        ConvexPolygon.decode(b"p" + vectors.tobytes()) if is_simple else _hull(_unit_vectors(*angles))
-        for is_simple, vectors, angles in zip(
-            simple, corners.astype("<f8"), zip(ra, dec, strict=True), strict=True
-        )
-    ]
-
-
-def _hull(points: Sequence[UnitVector3d]) -> ConvexPolygon:
-    """Return the convex hull, refusing points that have none."""
-    if len(points) < 3:
-        raise ValueError(f"a polygon needs at least 3 points, not {len(points)}")
-    try:
-        hull = ConvexPolygon.convexHull(points)
-    except ValueError as error:
-        raise ValueError(
-            f"{len(points)} points have no convex hull; they need 3 that are not on one great circle, "
-            f"and one hemisphere that holds all: {error}"
-        ) from error
-    # Points on a whole great circle can pass as a hull that leaves some of them out.
-    vertices = _components(hull.getVertices())
-    normals = np.cross(vertices, np.roll(vertices, -1, axis=0))
-    if np.min(normals @ _components(points).T) < -_HULL_TOLERANCE:
-        raise ValueError(f"{len(points)} points have no convex hull: no hemisphere holds them all")
-    return hull
-
-
-def _normals(polygon: ConvexPolygon) -> NDArray[np.float64]:
-    """Return the unit normals of the edges, inwards, as an array ``(n, 3)``."""
-    vertices = _components(polygon.getVertices())
-    normals = np.cross(vertices, np.roll(vertices, -1, axis=0))
-    return np.asarray(normals / np.linalg.norm(normals, axis=1, keepdims=True), dtype=float)
-
-
+@lru_cache(maxsize=64)
 def _outline(bbox: Box2I) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return positions ``(x, y)`` along the outer edges of a box, in order, each corner once."""
     corners = np.array(bbox.corners, dtype=float)
@@ -450,11 +396,6 @@ def _outline(bbox: Box2I) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     edges = [a + along * (b - a) for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)]
     x, y = np.concatenate(edges).T
     return x, y
-
-
-def _components(vectors: Sequence[UnitVector3d]) -> NDArray[np.float64]:
-    """Return vectors as an array ``(n, 3)``."""
-    return np.array([(v.x(), v.y(), v.z()) for v in vectors])
 
 
 def _degrees(vector: UnitVector3d) -> tuple[float, float]:

@@ -6,7 +6,7 @@ import hashlib
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -18,6 +18,9 @@ from .prepared import insert_by_uuid
 from .schema import Schema
 
 __all__ = ["FileRecord", "FileRecordStore", "file_columns", "file_record", "join_files"]
+
+_MANY_PATHS: Final = 10_000
+"""Paths of one question; SQLite and PostgreSQL take three and six times as many values."""
 
 _Format = tuple[str, str | None]
 """Formatter and layout."""
@@ -133,15 +136,43 @@ class FileRecordStore:
             found |= {str(row.path) for row in rows}
         return found.intersection(paths)
 
+    def sizes_at(self, paths: Sequence[str], dataset_type_id: int, run_id: int) -> dict[str, set[int]]:
+        """Return the recorded sizes of files, by path, that datasets of one type in a run have.
+
+        Parameters
+        ----------
+        paths
+            As `FileRecord` has them; ones that no dataset has are left out.
+        dataset_type_id, run_id
+            Numbers of the type and of the run.
+        """
+        dataset, files = self._schema.dataset, self._schema.file_record
+        found: dict[str, set[int]] = {}
+        # Each statement looks at all files outside the datastore: they share a key.
+        for chunk in chunks(paths, _MANY_PATHS):
+            statement = (
+                sa.select(files.c.path, files.c.size)
+                .join_from(dataset, files, files.c.dataset_id == dataset.c.id)
+                .where(dataset.c.run_id == run_id, dataset.c.dataset_type_id == dataset_type_id)
+                .where(files.c.path_key.in_({_path_key(path) for path in chunk}), files.c.path.in_(chunk))
+            )
+            for row in self._db.query(statement):
+                found.setdefault(str(row.path), set()).add(int(row.size))
+        return found
+
     def all(self) -> dict[uuid.UUID, FileRecord]:
         """Return all records."""
         return self._records(self._all())
 
     def totals(self) -> dict[int, tuple[int, int]]:
-        """Return the number of datasets with a file and their bytes, by the number of the run."""
+        """Return the number of datasets with a file and their bytes, by the number of the run.
+
+        A file that nobody looked at counts as a file, but adds no bytes.
+        """
         table, dataset = self._schema.file_record, self._schema.dataset
+        known = sa.case((table.c.size > 0, table.c.size), else_=0)
         statement = (
-            sa.select(dataset.c.run_id, sa.func.count().label("n"), sa.func.sum(table.c.size).label("bytes"))
+            sa.select(dataset.c.run_id, sa.func.count().label("n"), sa.func.sum(known).label("bytes"))
             .join_from(dataset, table, table.c.dataset_id == dataset.c.id)
             .group_by(dataset.c.run_id)
         )

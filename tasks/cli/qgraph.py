@@ -97,7 +97,8 @@ def qgraph(request: GraphRequest, items: tuple[str, ...], summary: Path | None, 
         )
         summary.write_text(json.dumps(told, indent=1), encoding="utf-8")
     print_plan(plan.counts, plan.n_skipped, plan.dropped)
-    click.echo(f"outputs will be in the run {plan.place.run}", err=True)
+    if plan.quanta:
+        click.echo(f"outputs will be in the run {plan.place.run}", err=True)
 
 
 def print_plan(

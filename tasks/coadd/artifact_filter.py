@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from butler.images import Footprint, Image, SpanSet
 
-__all__ = ["ArtifactRule", "ArtifactTest", "EpochLimits", "contained_in_source", "judge_candidate"]
+__all__ = ["ArtifactRule", "ArtifactTest", "EpochLimits", "Sign", "contained_in_source", "judge_candidate"]
 
 
 class ArtifactRule(StrEnum):
@@ -19,9 +19,6 @@ class ArtifactRule(StrEnum):
 
     TEMPORAL = "temporal"
     """Few visits have candidates there."""
-
-    PAIR = "pair"
-    """Of just two visits, this one is brighter."""
 
     STREAK = "streak"
     """It is a straight line."""
@@ -67,6 +64,25 @@ class ArtifactTest:
     max_epochs: int
 
 
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """The sign of a candidate, and how many visits have brighter ones.
+
+    An artifact of one visit draws the static sky towards it, so that the others are fainter than that. What
+    is brighter on few visits therefore explains what is fainter on others.
+
+    Parameters
+    ----------
+    brighterCountImage
+        Number of visits that have a candidate on each pixel and are brighter than the static sky there.
+    brighter
+        Whether this candidate is.
+    """
+
+    brighterCountImage: Image
+    brighter: bool
+
+
 def judge_candidate(
     spans: SpanSet,
     epochCountImage: Image,
@@ -75,7 +91,7 @@ def judge_candidate(
     spatial_threshold: float,
     *,
     per_pixel: bool = False,
-    brighter: bool = False,
+    sign: Sign | None = None,
 ) -> ArtifactTest:
     """Tell whether a candidate is an artifact.
 
@@ -94,19 +110,23 @@ def judge_candidate(
     per_pixel
         Whether the limit is that of each pixel, rounded, instead of that of the mean number of visits, cut to
         a whole number.
-    brighter
-        Whether the visit is brighter than the static sky there, if such a candidate is to be an artifact
-        where there are just two visits: the static sky is their mean, and both differ from it by as much.
+    sign
+        Its sign, if candidates of the same sign alone count. One that is fainter is an artifact's only where
+        not few visits are brighter; of two visits, so, the brighter one.
     """
     where = spans.indices(epochCountImage.xy0)
     count = epochCountImage.array[where]
     n = nImage.array[where].astype(np.float64)
     mean = float(n.mean())
     limit = np.rint(limits.limit(n)) if per_pixel else np.trunc(limits.limit(mean))
-    rare = float(np.mean((count > 0) & (count <= limit)))
+    few = (count > 0) & (count <= limit)
+    if sign is not None:
+        n_brighter = sign.brighterCountImage.array[where]
+        few_brighter = (n_brighter > 0) & (n_brighter <= limit)
+        n_fainter = count - n_brighter
+        few = few_brighter if sign.brighter else (n_fainter > 0) & (n_fainter <= limit) & ~few_brighter
+    rare = float(np.mean(few))
     rule = ArtifactRule.TEMPORAL if rare > spatial_threshold else None
-    if rule is None and brighter and round(mean) == 2:
-        rule = ArtifactRule.PAIR
     return ArtifactTest(rule, rare, mean, int(np.max(limit)))
 
 

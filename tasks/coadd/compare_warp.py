@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -27,7 +27,7 @@ from ..detection import SourceDetectionTask
 from ..errors import TaskError
 from ..struct import Struct
 from ..task import Task
-from .artifact_filter import ArtifactRule, ArtifactTest, contained_in_source, judge_candidate
+from .artifact_filter import ArtifactRule, ArtifactTest, Sign, contained_in_source, judge_candidate
 from .assemble_coadd import AssembleCoaddTask
 from .clip_aware_psf import psf_without_clipped
 from .coadd_mask_planes import common_mask_planes
@@ -38,9 +38,12 @@ from .mask_streaks import MaskStreaksTask
 from .scale_variance import ScaleVarianceTask
 from .scale_zero_point import ImageScaler
 from .seeing_match import TemplateModel
+from .template_models import template_models
+from .varying_source import StaticSources
+from .warp_comparison import Candidate, WarpComparison
 from .warp_pixels import describe_data_id, read_warp
 
-__all__ = ["CompareWarpAssembleCoaddTask", "WarpComparison"]
+__all__ = ["CompareWarpAssembleCoaddTask"]
 
 _CLIPPED: Final = "CLIPPED"
 _UNUSABLE: Final = ("NO_DATA", "BAD", "SAT")
@@ -52,37 +55,12 @@ _LIMITS: Final = (
     "maxFractionEpochsHigh",
     "spatialThreshold",
     "epochRule",
-    "doClipPairs",
+    "doCountBySign",
+    "doKeepVarying",
     "doAddMatchResidual",
     "minMatchResidual",
     "doFitDifferences",
 )
-
-
-@dataclass(slots=True, eq=False)
-class WarpComparison:
-    """What the comparison of one visit with the static sky has found.
-
-    Parameters
-    ----------
-    data_id
-        Data ID of the warp.
-    candidates
-        Pixels of each candidate, and whether the visit is brighter than the static sky there.
-    streaks
-        Pixels of each streak, grown already.
-    no_data, edge
-        Pixels where the PSF-matched warp has no data, and where it has EDGE.
-    sigma
-        Size of its PSF, pixels.
-    """
-
-    data_id: Mapping[str, Any]
-    no_data: SpanSet
-    edge: SpanSet
-    sigma: float
-    candidates: list[tuple[SpanSet, bool]] = field(default_factory=list)
-    streaks: list[SpanSet] = field(default_factory=list)
 
 
 class CompareWarpAssembleCoaddTask(AssembleCoaddTask):
@@ -211,7 +189,10 @@ class CompareWarpAssembleCoaddTask(AssembleCoaddTask):
                 template, others, [supplementaryData.imageScalerList[i] for i in order]
             )
             rows = self.filterArtifacts(found, template)
-        alternatives = [_alternative(one, own) for one, own in zip(found.comparisons, rows, strict=True)]
+        alternatives = [
+            one.alternative([row.spans for row in own])
+            for one, own in zip(found.comparisons, rows, strict=True)
+        ]
         planes = common_mask_planes(handles, bbox)
         bad = self.getBadPixelMask(planes) | 1 << planes[_CLIPPED]
         result = super().run(
@@ -251,16 +232,17 @@ class CompareWarpAssembleCoaddTask(AssembleCoaddTask):
         -------
         result
             ``comparisons``, one for each visit; ``epochCountImage``, the number of visits that have a
-            candidate on each pixel; ``nImage``, the number of visits that can be compared there.
+            candidate on each pixel, and ``brighterCountImage``, the number of those that are brighter than
+            the static sky; ``nImage``, the number of visits that can be compared there.
         """
         bbox = templateCoadd.bbox
-        epochCountImage, nImage = (Image.from_bbox(bbox, dtype=np.uint32) for _ in range(2))
+        nImage = Image.from_bbox(bbox, dtype=np.uint32)
         comparisons = []
-        model = None
+        models: Sequence[TemplateModel | None] = [None] * len(matched)
         if self.config.doFitDifferences:
-            sigma = self.detect.psf_sigma(templateCoadd)
-            model = TemplateModel(templateCoadd.image.array, templateCoadd.variance.array, sigma)
-        for handle, scaler in zip(matched, scalers, strict=True):
+            models = template_models(templateCoadd, matched, scalers, self.detect.psf_sigma(templateCoadd))
+        sources = StaticSources(templateCoadd) if self.config.doKeepVarying else None
+        for handle, scaler, model in zip(matched, scalers, models, strict=True):
             difference = self.makeDifference(templateCoadd, handle, scaler, model)
             pixels = difference.maskedImage
             no_data = ~np.isfinite(pixels.image.array)
@@ -271,15 +253,31 @@ class CompareWarpAssembleCoaddTask(AssembleCoaddTask):
             comparison = WarpComparison(
                 handle.dataId, SpanSet.fromMask(no_data, xy0=bbox.minimum), edge, found.sigma
             )
-            spans = self.prefilterArtifacts([footprint.spans for footprint in found.merged], difference)
+            spans = self.prefilterArtifacts([f.spans for f in self._footprints(found)], difference)
             for one in spans:
                 total = np.nansum(pixels.image.array[one.indices(bbox.minimum)], dtype=np.float64)
-                comparison.candidates.append((one, bool(total > 0)))
-                epochCountImage.array[one.indices(bbox.minimum)] += 1
+                variation = None if sources is None else sources.explain(one, difference)
+                comparison.candidates.append(Candidate(one, bool(total > 0), variation))
             if self.config.doFilterMorphological:
                 comparison.streaks = self.findStreaks(difference, spans, found.sigma)
             comparisons.append(comparison)
-        return Struct(comparisons=comparisons, epochCountImage=epochCountImage, nImage=nImage)
+        if sources is not None:
+            for comparison in comparisons:
+                comparison.candidates = _unexplained(comparison.candidates, sources, nImage)
+        counts, brighterCounts = (Image.from_bbox(bbox, dtype=np.uint32) for _ in range(2))
+        for candidate in (one for comparison in comparisons for one in comparison.candidates):
+            where = candidate.spans.indices(bbox.minimum)
+            counts.array[where] += 1
+            brighterCounts.array[where] += candidate.brighter
+        return Struct(
+            comparisons=comparisons, epochCountImage=counts, brighterCountImage=brighterCounts, nImage=nImage
+        )
+
+    def _footprints(self, found: Struct) -> list[Footprint]:
+        """Return the footprints that are candidates: of each sign on its own if they are counted so."""
+        if not self.config.doCountBySign:
+            return list(found.merged)
+        return [*(found.positive or ()), *(found.negative or ())]
 
     def makeDifference(
         self,
@@ -387,7 +385,7 @@ class CompareWarpAssembleCoaddTask(AssembleCoaddTask):
         chosen = []
         for comparison in found.comparisons:
             rows = []
-            for number, (spans, brighter) in enumerate(comparison.candidates):
+            for number, (spans, brighter, _) in enumerate(comparison.candidates):
                 test = judge_candidate(
                     spans,
                     found.epochCountImage,
@@ -395,7 +393,7 @@ class CompareWarpAssembleCoaddTask(AssembleCoaddTask):
                     self.config.epochLimits,
                     self.config.spatialThreshold,
                     per_pixel=self.config.epochRule == "pixel",
-                    brighter=brighter and self.config.doClipPairs,
+                    sign=Sign(found.brighterCountImage, brighter) if self.config.doCountBySign else None,
                 )
                 if test.rule is None or contained_in_source(spans, sources):
                     continue
@@ -467,13 +465,14 @@ def _identity(handle: Any) -> tuple[Any, Any]:
     return handle.dataId.get("instrument"), handle.dataId["visit"]
 
 
-def _alternative(comparison: WarpComparison, rows: Sequence[ArtifactRow]) -> dict[str, list[SpanSet]]:
-    """Return the pixels that change in the mask of a direct warp."""
-    return {
-        _CLIPPED: [row.spans for row in rows],
-        "NO_DATA": [comparison.no_data],
-        "EDGE": [comparison.edge],
-    }
+def _unexplained(candidates: Sequence[Candidate], sources: StaticSources, nImage: Image) -> list[Candidate]:
+    """Return the candidates that are no variation of a source that other visits show too."""
+    return [
+        one
+        for one in candidates
+        if one.variation is None
+        or not sources.shown_by_others(one.variation, int(nImage.array[one.variation[:2]]))
+    ]
 
 
 def _restrict_inputs(coadd: Exposure, matched: Sequence[Any]) -> None:

@@ -92,10 +92,16 @@ class CompareWarpAssembleCoaddConfig(
         description="whether the number of visits is the mean over the candidate, its limit cut to a whole "
         "number, or that of each pixel, its limit rounded",
     )
-    doClipPairs: bool = Field(
+    doCountBySign: bool = Field(
         default=False,
-        description="where there are just two visits, clip a candidate on the one that is brighter; the "
-        "static sky has half of it, so use doAddMatchResidual, not doPreserveContainedBySource",
+        description="count visits that are brighter than the static sky and those that are fainter apart: an "
+        "artifact draws the static sky towards it, so that all others are fainter; with epochRule=pixel, of "
+        "two visits the brighter one is clipped",
+    )
+    doKeepVarying: bool = Field(
+        default=False,
+        description="keep candidates that are a multiple of the PSF at the place of a source of the static "
+        "sky: stars that vary",
     )
     doScaleWarpVariance: bool = Field(
         default=True, description="scale the variance of PSF-matched warps to the noise that is seen"

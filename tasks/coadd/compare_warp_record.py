@@ -21,7 +21,7 @@ __all__ = ["ArtifactRow", "artifact_record_table"]
 _COLUMNS = {
     "instrument": (str, "instrument of the visit"),
     "visit": (np.int64, "visit on which the pixels were clipped"),
-    "rule": (str, "temporal: few visits differ there; pair: the brighter one of two visits; streak"),
+    "rule": (str, "temporal: few visits differ there; streak: it is a straight line"),
     "footprint": (np.int32, "number of the candidate on its visit; -1 for a streak"),
     "area": (np.int64, "clipped pixels"),
     "rare_fraction": (

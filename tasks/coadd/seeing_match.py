@@ -9,6 +9,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .difference_sky import SkyCells
+
 __all__ = ["SeeingMatch", "TemplateModel"]
 
 _Plane = NDArray[np.float32]
@@ -23,6 +25,8 @@ _REACH: Final = 5.0
 """How far from a source a wrong PSF shows, in units of the PSF's sigma."""
 _BRIGHT: Final = 20.0
 """Signal over noise of places whose scatter is at least that of the median one, relative to brightness."""
+_STANDING: Final = 5.0
+"""Signal over noise of places whose brightness counts as a source's."""
 _MIN_IN_BIN: Final = 100
 _SKY_DEGREE: Final = 3
 """Total degree of the polynomial of the sky over the image."""
@@ -67,9 +71,11 @@ class TemplateModel:
         The template, ``(n_y, n_x)``; NaN where it has no data.
     sigma
         Size of its PSF, pixels.
+    shown
+        What tells how bright a place is, if not the template, ``(n_y, n_x)``.
     """
 
-    def __init__(self, image: _Plane, variance: _Plane, sigma: float) -> None:
+    def __init__(self, image: _Plane, variance: _Plane, sigma: float, *, shown: _Plane | None = None) -> None:
         from scipy import ndimage
 
         self.known: NDArray[np.bool_] = np.isfinite(image) & np.isfinite(variance)
@@ -79,11 +85,24 @@ class TemplateModel:
         """The template, with its median where it has no data."""
         self.variance: _Plane = np.where(self.known, variance, np.float32(0))
         """Its variance, likewise 0."""
-        self.brightness: _Plane = ndimage.maximum_filter(np.abs(self.image - self._sky), 3)
+        seen, level = self.image, self._sky
+        if shown is not None:
+            seen = np.where(np.isfinite(shown), shown, self.image)
+            level = np.median(seen)
+        self.brightness: _Plane = ndimage.maximum_filter(np.abs(seen - level), 3)
         """Largest distance from the sky level of a pixel and its neighbours."""
         size = 2 * round(_REACH * sigma) + 1
         self.surroundings: _Plane = ndimage.maximum_filter(self.brightness, size)
         """Largest brightness as far as a wrong PSF shows."""
+        detail = seen - ndimage.gaussian_filter(seen, sigma)
+        detail = np.maximum(ndimage.maximum_filter(detail, 3), 0)
+        self.sharpness: _Plane = np.divide(
+            detail, self.brightness, out=np.zeros_like(detail), where=self.brightness > 0
+        )
+        """Part of the brightness that a broader PSF would take, whatever the brightness: large on peaks."""
+        self._standing: _Plane = np.where(
+            self.brightness > _STANDING * np.sqrt(self.variance), self.brightness, 0
+        )
 
     def match(
         self,
@@ -107,52 +126,65 @@ class TemplateModel:
         """
         place = np.flatnonzero(good & self.known)
         place = place[:: max(1, place.size // _MAX_POINTS)]
-        columns = self._columns(place)
+        sky = SkyCells(self.image.shape, place)
+        degree = 0 if sky.suffice else _SKY_DEGREE
+        columns = self._columns(place, degree)
         if place.size <= columns.shape[1]:
             return SeeingMatch(np.zeros_like(self.image), np.zeros_like(self.image), 1.0)
         difference = (image.ravel()[place] - self.image.ravel()[place]).astype(np.float64)
-        brightness, around = self.brightness.ravel()[place], self.surroundings.ravel()[place]
+        brightness, around, sharpness, standing = (
+            plane.ravel()[place]
+            for plane in (self.brightness, self.surroundings, self.sharpness, self._standing)
+        )
         noise = (variance.ravel()[place] + self.variance.ravel()[place]).astype(np.float64)
         bins, bins_around = _bins(brightness), _bins(around)
         faint = bins[0]
+        is_faint = np.zeros(place.size, bool)
+        is_faint[faint] = True
         error = noise + (_PRIOR_SCATTER * brightness) ** 2
-        kept = np.ones(place.size, bool)
+        smooth = np.zeros(place.size)
+        believed = np.ones(place.size)
         for _ in range(_PASSES):
-            found = _weighted_fit(columns, difference, kept / error)
+            found = _weighted_fit(columns, difference - smooth, believed / error)
             left = difference - columns @ found
-            factor = max(1.0, _width(left[faint] / np.sqrt(noise[faint])) ** 2)
-            excess = _Curve(brightness, bins, [_excess(left[own], factor * noise[own]) for own in bins])
-            share = _median_share(left, brightness, noise)
-            base = factor * noise + np.maximum(excess(brightness), share * brightness) ** 2
+            sky.fit(left, is_faint)
+            smooth = sky.at_places()
+            left -= smooth
+            calm, calm_around = (_among(sky.usual, each) for each in (bins, bins_around))
+            factor = max(1.0, _width(left[calm[0]] / np.sqrt(noise[calm[0]])) ** 2)
+            excess = _Curve(brightness, calm, [_excess(left[own], factor * noise[own]) for own in calm])
+            share = _shares(left, brightness, sharpness, factor * noise)
+            base = factor * noise + np.maximum(excess(brightness), share(sharpness) * standing) ** 2
             pull = left / np.sqrt(base)
-            stretch = _Curve(around, bins_around, [max(1.0, _width(pull[own])) for own in bins_around])
+            stretch = _Curve(around, calm_around, [max(1.0, _width(pull[own])) for own in calm_around])
             error = base * stretch(around) ** 2
-            kept = np.abs(left) <= _CLIP * np.sqrt(error)
+            believed = 1.0 / (1.0 + left**2 / error)
         known = np.where(self.known & np.isfinite(variance), variance, np.float32(0)) + self.variance
-        own = np.square(np.maximum(excess(self.brightness), np.float32(share) * self.brightness))
+        own = np.square(np.maximum(excess(self.brightness), share(self.sharpness) * self._standing))
         scatter = own + (np.square(stretch(self.surroundings)) - 1) * (np.float32(factor) * known + own)
-        explained = self._model(found)
+        explained = self._model(found, degree) + sky.image()
         if saturated is not None:
             cut = saturated & self.known & np.isfinite(image) & np.isfinite(variance)
             noise = (variance[cut] + self.variance[cut]).astype(np.float64)
             left = (image - self.image - explained)[cut].astype(np.float64)
-            share = _median_share(left, self.brightness[cut], noise)
-            scatter[cut] = np.maximum(scatter[cut], np.square(np.float32(share) * self.brightness[cut]))
+            level = _median_share(left, self.brightness[cut], noise)
+            scatter[cut] = np.maximum(scatter[cut], np.square(np.float32(level) * self.brightness[cut]))
         return SeeingMatch(explained, np.sqrt(scatter), factor)
 
-    def _columns(self, place: NDArray[np.intp]) -> NDArray[np.float64]:
+    def _columns(self, place: NDArray[np.intp], degree: int) -> NDArray[np.float64]:
         """Return what the difference is a sum of, at some pixels, ``(n, n_terms)``."""
         y, x = np.divmod(place, self.image.shape[1])
         around = np.empty((place.size, 9))
         padded = np.pad(self.image - self._sky, 1, mode="edge")
         for k, (dy, dx) in enumerate(np.ndindex(3, 3)):
             around[:, k] = padded[y + dy, x + dx]
-        sky = _sky_terms(*(2 * v / max(1, n - 1) - 1 for v, n in zip((y, x), self.image.shape, strict=True)))
+        y, x = (2 * v / max(1, n - 1) - 1 for v, n in zip((y, x), self.image.shape, strict=True))
+        sky = _sky_terms(y, x, degree)
         return np.concatenate(
             [around @ _STENCILS.reshape(len(_STENCILS), 9).T, np.stack(sky, axis=1)], axis=1
         )
 
-    def _model(self, coefficients: NDArray[np.float64]) -> _Plane:
+    def _model(self, coefficients: NDArray[np.float64], degree: int) -> _Plane:
         """Return the sum itself."""
         from scipy import ndimage
 
@@ -160,7 +192,7 @@ class TemplateModel:
         model: _Plane = ndimage.correlate(self.image - self._sky, stencil.astype(np.float32), mode="nearest")
         n_y, n_x = self.image.shape
         y, x = (np.linspace(-1, 1, n, dtype=np.float32) for n in (n_y, n_x))
-        sky = _sky_terms(y[:, np.newaxis], x)
+        sky = _sky_terms(y[:, np.newaxis], x, degree)
         for coefficient, term in zip(coefficients[len(_STENCILS) :], sky, strict=True):
             model += np.float32(coefficient) * term
         return model
@@ -199,6 +231,15 @@ def _bins(brightness: _Plane) -> list[NDArray[np.intp]]:
     return [*bins, rest]
 
 
+def _among(chosen: NDArray[np.bool_], bins: Sequence[NDArray[np.intp]]) -> list[NDArray[np.intp]]:
+    """Return the chosen pixels of each bin; all of a bin that would have too few."""
+    found = []
+    for own in bins:
+        few = own[chosen[own]]
+        found.append(few if few.size >= _MIN_IN_BIN else own)
+    return found
+
+
 def _width(values: NDArray[np.float64]) -> float:
     """Return the standard deviation of a normal distribution about 0 with the same median distance from 0."""
     return _MAD_TO_SIGMA * float(np.median(np.abs(values)))
@@ -207,6 +248,23 @@ def _width(values: NDArray[np.float64]) -> float:
 def _excess(left: NDArray[np.float64], noise: NDArray[np.float64]) -> float:
     """Return the scatter that values have beyond their noise."""
     return math.sqrt(max(0.0, _width(left) ** 2 - float(np.median(noise))))
+
+
+def _shares(
+    left: NDArray[np.float64], brightness: _Plane, sharpness: _Plane, noise: NDArray[np.float64]
+) -> _Curve:
+    """Return the scatter of bright pixels as a fraction of their brightness, as a function of sharpness.
+
+    What a wrong PSF leaves is a linear function of the image, so that its part of the brightness depends on
+    the shape of the image alone: it is the same on the peaks of all stars.
+    """
+    bright = np.flatnonzero(brightness > _BRIGHT * np.sqrt(noise))
+    if bright.size < _MIN_IN_BIN:
+        return _Curve(np.zeros(1, np.float32), [np.zeros(1, np.intp)], [0.0])
+    shape, part = sharpness[bright], left[bright] / brightness[bright]
+    part_noise = noise[bright] / brightness[bright] ** 2
+    bins = _bins(shape)
+    return _Curve(shape, bins, [_excess(part[own], part_noise[own]) for own in bins])
 
 
 def _median_share(left: NDArray[np.float64], brightness: _Plane, noise: NDArray[np.float64]) -> float:
@@ -228,6 +286,6 @@ def _weighted_fit(
     return result
 
 
-def _sky_terms(y: NDArray[Any], x: NDArray[Any]) -> list[NDArray[Any]]:
+def _sky_terms(y: NDArray[Any], x: NDArray[Any], degree: int) -> list[NDArray[Any]]:
     """Return the monomials of the sky's polynomial at some places, from -1 to 1."""
-    return [y**j * x**i for j in range(_SKY_DEGREE + 1) for i in range(_SKY_DEGREE + 1 - j)]
+    return [y**j * x**i for j in range(degree + 1) for i in range(degree + 1 - j)]

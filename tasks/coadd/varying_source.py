@@ -1,0 +1,133 @@
+"""Varying sources: differences that are nothing but a source of the static sky, brighter or fainter."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from butler.images import Exposure, Image, InvalidPsfError, SpanSet
+
+__all__ = ["StaticSources", "Variation"]
+
+_SIGNIFICANT: Final = 5.0
+"""Signal over noise of a peak that is a source, and of a pixel that a star's variation leaves unexplained."""
+
+
+class Variation(NamedTuple):
+    """How much brighter or fainter a visit shows a source of the static sky."""
+
+    row: int
+    column: int
+    """Pixel of the source's peak in the array of the static sky."""
+
+    height: float
+    """Peak of the difference; negative if the visit is fainter."""
+
+
+class StaticSources:
+    """Peaks of the static sky, at which a visit may show a star brighter or fainter.
+
+    A star that varies leaves a multiple of the PSF, centred on it, and nothing else: an artifact over a star
+    has another shape, or another place.
+
+    Parameters
+    ----------
+    staticSky
+        The static sky.
+    """
+
+    def __init__(self, staticSky: Exposure) -> None:
+        from scipy import ndimage
+
+        image, variance = staticSky.image.array, staticSky.variance.array
+        known = np.isfinite(image) & (variance > 0)
+        level = np.median(image[known]) if known.any() else np.float32(0)
+        self._height = np.where(known, image - level, np.float32(0))
+        self._variance = np.where(known, variance, np.float32(np.inf))
+        high = self._height > _SIGNIFICANT * np.sqrt(self._variance)
+        self._peaks: NDArray[np.bool_] = high & (self._height == ndimage.maximum_filter(self._height, 3))
+
+    def shown_by_others(self, variation: Variation, n_visits: int) -> bool:
+        """Tell whether a source is there without the visit that shows a variation.
+
+        Parameters
+        ----------
+        variation
+            The variation; the static sky may be the mean of all visits, with this one's share.
+        n_visits
+            Number of visits that see the place.
+        """
+        if n_visits < 2:
+            return False
+        place = variation.row, variation.column
+        rest = float(self._height[place]) - variation.height / (n_visits - 1)
+        noise = math.sqrt(float(self._variance[place]) * n_visits / (n_visits - 1))
+        return rest > _SIGNIFICANT * noise
+
+    def explain(self, spans: SpanSet, difference: Exposure) -> Variation | None:
+        """Return the variation of a source of the static sky that a candidate is; None if it is none.
+
+        The source is that next to the largest difference, and its own multiple of the PSF is fitted.
+
+        Parameters
+        ----------
+        spans
+            Pixels of the candidate.
+        difference
+            The difference in which it was found, with its PSF.
+        """
+        psf = difference.psf
+        y, x = spans.indices(difference.bbox.minimum)
+        sources = np.flatnonzero(self._peaks[y, x])
+        if psf is None or not sources.size:
+            return None
+        values = difference.image.array[y, x].astype(np.float64)
+        noise = np.sqrt(difference.variance.array[y, x].astype(np.float64))
+        known = np.isfinite(values) & (noise > 0)
+        if not known.any():
+            return None
+        values, noise = np.where(known, values, 0.0), np.where(known, noise, np.inf)
+        highest = np.argmax(np.abs(values) / noise)
+        nearest = sources[np.argmin(np.hypot(y[sources] - y[highest], x[sources] - x[highest]))]
+        centre_x, centre_y = self._centre(y[nearest], x[nearest])
+        try:
+            star = psf.computeImage(x=centre_x + difference.bbox.minX, y=centre_y + difference.bbox.minY)
+        except InvalidPsfError:
+            return None
+        shape = _values_at(star, y + difference.bbox.minY, x + difference.bbox.minX)
+        weighted = shape / noise
+        size = weighted @ weighted
+        if size == 0:
+            return None
+        pull = values / noise
+        flux = pull @ weighted / size
+        if np.abs(pull - flux * weighted).max() > _SIGNIFICANT:
+            return None
+        return Variation(int(y[nearest]), int(x[nearest]), float(flux * star.array.max()))
+
+    def _centre(self, row: int, column: int) -> tuple[float, float]:
+        """Return column and row of the top of the parabolas through a peak and its neighbours."""
+        height = self._height
+        n_y, n_x = height.shape
+        x = float(column) + (_top(*height[row, column - 1 : column + 2]) if 0 < column < n_x - 1 else 0.0)
+        y = float(row) + (_top(*height[row - 1 : row + 2, column]) if 0 < row < n_y - 1 else 0.0)
+        return x, y
+
+
+def _values_at(image: Image, y: NDArray[np.intp], x: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the values of an image at some pixels, 0 outside it."""
+    row, column = y - image.xy0.y, x - image.xy0.x
+    n_y, n_x = image.array.shape
+    inside = (row >= 0) & (row < n_y) & (column >= 0) & (column < n_x)
+    values = np.zeros(row.size)
+    values[inside] = image.array[row[inside], column[inside]]
+    return values
+
+
+def _top(before: float, middle: float, after: float) -> float:
+    """Return where the parabola through three equidistant values has its extremum, from the middle one."""
+    curvature = 2.0 * middle - before - after
+    return 0.5 * (after - before) / curvature if curvature > 0 else 0.0
