@@ -342,7 +342,7 @@ def test_coadd_takes_shrunk_polygons_if_asked():
         ({"warpType": "best"}, "warpType"),
         ({"matchingKernelSize": 0}, "matchingKernelSize"),
         ({"brightObjectMaskName": ""}, "brightObjectMaskName"),
-        ({"coaddPsf": {"warpingKernelName": "bilinear"}}, "warpingKernelName"),
+        ({"coaddPsf": {"leaveOutClip": True}}, "leaveOutClipped"),
     ],
 )
 def test_config_values_that_cannot_be(values, message):

@@ -211,6 +211,8 @@ def test_a_position_finds_patch_and_pixel(scene):
     [
         ({"ra": 150.0}, ExplainError, "either ra and dec, or tract"),
         ({"tract": 0, "patch": 0, "x": 1}, ExplainError, "either ra and dec, or tract"),
+        ({"ra": 150.0, "dec": 91.0}, ExplainError, "dec=91.0 is no position"),
+        ({"ra": float("nan"), "dec": 2.0}, ExplainError, "ra=nan, dec=2.0 is no position"),
         ({"ra": 10.0, "dec": 2.0}, DatasetNotFoundError, "no deepCoadd covers ra=10.0"),
         ({"tract": 0, "patch": 0, "x": 9999, "y": 1, "band": "i"}, ExplainError, "x=9999, y=1 is not in"),
         ({"tract": 0, "patch": 0, "x": 20, "y": 20}, ExplainError, "bands i, r; give one band"),
@@ -232,6 +234,8 @@ def test_command(scene):
     assert "recomputed from the visits: the same" in done.stderr
     done = CliRunner().invoke(explain, [str(scene.root), *place, "--format", "json", "--collections", "safe"])
     assert '"state": "masked"' in done.stdout
+    done = CliRunner().invoke(explain, [str(scene.root), "--ra", "150"])
+    assert (done.exit_code, "either ra and dec" in done.output) == (2, True)
 
 
 def test_select_exposures_and_their_warps(scene):

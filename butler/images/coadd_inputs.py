@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from .ap_corr_map import ApCorrMap
 from .geometry import Box2I
 from .polygon import in_polygon
@@ -86,7 +84,7 @@ class CcdInput:
         ValueError
             Raised if the WCS is not known.
         """
-        x, y = self.require_wcs().skyToPixel(np.float64(ra), np.float64(dec))
+        x, y = self.require_wcs().skyToPixel(ra, dec)
         return self.contains(float(x), float(y))
 
     def contains(self, x: float, y: float) -> bool:

@@ -37,7 +37,7 @@ class CoaddPsf(Psf):
     def contributors(self, *, x: float, y: float) -> list[CcdInput]:
         """Return the inputs that contain a coadd position."""
         ra, dec = self.wcs.pixelToSky(x, y)
-        return [ccd for ccd in self.ccds if ccd.contains_sky(ra, dec)]
+        return [ccd for ccd in self.ccds if ccd.contains_sky(float(ra), float(dec))]
 
     def computeKernelImage(self, *, x: float, y: float) -> NDArray[np.float64]:
         """Return the PSF at a position in coadd pixels.

@@ -59,8 +59,8 @@ class CoaddTransmissionCurve:
         ValueError
             Raised if no input covers the position.
         """
-        sky = self.wcs.pixelToSky(np.float64(position[0]), np.float64(position[1]))
-        inside = [ccd for ccd in self.ccds if ccd.contains_sky(*sky)]
+        ra, dec = self.wcs.pixelToSky(*position)
+        inside = [ccd for ccd in self.ccds if ccd.contains_sky(float(ra), float(dec))]
         if not inside:
             raise ValueError(f"no input image covers the position {position}")
         samples = [_curve(ccd).sampleAt(position, wavelengths) for ccd in inside]

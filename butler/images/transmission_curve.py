@@ -60,10 +60,9 @@ class TransmissionCurve:
 
     def sampleAt(self, position: tuple[float, float], wavelengths: ArrayLike) -> NDArray[np.float64]:
         """Return the throughput at some wavelengths (angstrom), the same at all positions ``(x, y)``."""
-        sampled: Any = np.interp(
-            wavelengths, self.wavelengths, self.throughput, self.throughputAtMin, self.throughputAtMax
-        )
-        return np.asarray(sampled, dtype=np.float64)
+        at = np.asarray(wavelengths, dtype=np.float64)
+        ends = self.getThroughputAtBounds()
+        return np.asarray(np.interp(at, self.wavelengths, self.throughput, *ends), dtype=np.float64)
 
     def __eq__(self, other: Any) -> bool:
         if not isinstance(other, TransmissionCurve):

@@ -17,6 +17,7 @@ from butler.images import (
     PhotoCalib,
     Polygon,
     SkyWcs,
+    TransmissionCurve,
     coadd_ap_corr_map,
 )
 from connections.errors import NoWorkFound
@@ -201,9 +202,11 @@ class MakeDirectWarpTask(PipelineTask):
         if polygon is None:
             self.log.warning("visit %d, detector %d: nothing of it is valid", warp.visit, detector)
             return None
+        found = exposure.transmissionCurve
+        curve = found if isinstance(found, TransmissionCurve) else None
         ccd = CcdInput(
             warp.visit, detector, bbox, 0, 1.0, filter_name, wcs, exposure.psf, polygon.vertices,
-            apCorrMap=exposure.apCorrMap, transmissionCurve=exposure.transmissionCurve,
+            apCorrMap=exposure.apCorrMap, transmissionCurve=curve,
         )  # fmt: skip
         calibrated = self._prepared(exposure.maskedImage, calib)
         warped = self.warper.warp(calibrated, wcs, skyInfo.wcs, box)
