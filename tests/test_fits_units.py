@@ -70,10 +70,12 @@ def test_cards_of_the_data_come_from_the_data(tmp_path: Path) -> None:
         np.testing.assert_array_equal(hdus[0].data, np.ones((2, 3)))
 
 
-def test_pixels_of_other_types_are_refused(tmp_path: Path) -> None:
-    """The error names the type, and leaves no file."""
+def test_what_cannot_be_written_leaves_no_file(tmp_path: Path) -> None:
+    """The error names the type of pixels, or the card, of whichever unit."""
     with pytest.raises(StorageClassError, match="complex128"):
         write_plain_fits(tmp_path / "image.fits", np.ones((2, 3), dtype=complex), {})
+    with pytest.raises(StorageClassError, match="cannot write 'KEY'"):
+        write_units(tmp_path / "image.fits", [image_unit(None, {}), image_unit(None, {"KEY": [1]})])
     assert not list(tmp_path.iterdir())
 
 

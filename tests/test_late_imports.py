@@ -89,6 +89,21 @@ for recipe in ("noCompression", "lossless"):
     assert "astropy" not in modules_after(script)
 
 
+def test_tasks_import_what_they_need() -> None:
+    """The mean of a coadd does without streaks, artifacts and clipped tables; a warp without stacks."""
+    mean = modules_after("from tasks.coadd import AssembleCoaddTask")
+    assert not mean.intersection({"astropy", "tasks.coadd.safe_clip", "tasks.coadd.mask_streaks"})
+    assert not mean.intersection({"tasks.kernels.detect", "tasks.kernels.resample_planes"})
+    warp = modules_after("from tasks.warp.warper import Warper")
+    assert not warp.intersection({"astropy", "tasks.kernels.stacking", "tasks.kernels.detect", "sqlalchemy"})
+
+
+def test_pipetask_imports_one_command() -> None:
+    """A command of tasks is imported when it is used."""
+    loaded = modules_after("from tasks.cli import main\nmain(['pipelines'], standalone_mode=False)")
+    assert not loaded.intersection({"tasks.cli.run", "sqlalchemy", "tqdm", "numpy"})
+
+
 def test_every_public_name_is_found() -> None:
     """Names come from where they are defined, and stay; an unknown one is an error as of any module."""
     assert butler.Butler.__module__ == "butler.butler.butler"

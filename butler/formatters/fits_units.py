@@ -43,7 +43,7 @@ class WritableUnit(Protocol):
     """A header-data unit to be written."""
 
     def pieces(self, *, first: bool) -> Iterator[bytes | memoryview]:
-        """Return what a file holds of the unit, whole blocks of 2880 bytes in all.
+        """Return what a file holds of the unit, whole blocks of 2880 bytes in all; the header first.
 
         Parameters
         ----------
@@ -165,10 +165,19 @@ def _has_offset(kind: np.dtype[Any]) -> bool:
 
 
 def write_units(path: Path, units: Sequence[WritableUnit]) -> None:
-    """Write units to a new file, in order."""
+    """Write units to a new file, in order.
+
+    Raises
+    ------
+    StorageClassError
+        Raised for a card that cannot be written, before there is a file.
+    """
+    contents = [unit.pieces(first=number == 0) for number, unit in enumerate(units)]
+    headers = [next(pieces) for pieces in contents]
     with path.open("wb") as stream:
-        for number, unit in enumerate(units):
-            for piece in unit.pieces(first=number == 0):
+        for header, pieces in zip(headers, contents, strict=True):
+            stream.write(header)
+            for piece in pieces:
                 stream.write(piece)
 
 
