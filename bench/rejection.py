@@ -18,7 +18,7 @@ import numpy as np
 from astropy.io import fits
 from rejection_kinds import SCENES
 from rejection_scene import BOX, NOISE, WCS, Scene, handle, make_scene
-from rejection_score import BAD, COMMON, SKY_INFO, Coadded, score
+from rejection_score import BAD, COMMON, SKY_INFO, Coadded, mean_of, score, weights_of
 
 from butler.images import Mask
 from tasks.coadd import (
@@ -51,12 +51,10 @@ def safe_clip(config: SafeClipAssembleCoaddConfig) -> Callable[[Scene], Coadded]
     """Return the method that clips artifacts of single visits."""
 
     def method(scene: Scene) -> Coadded:
-        # The weights are those of all methods.
         same = {"doInterp": False, "badMaskPlanes": BAD}
         task = SafeClipAssembleCoaddTask(config.updated(same))
         warps = [handle(visit.warp, i) for i, visit in enumerate(scene.visits, 1)]
-        plain = AssembleCoaddTask(AssembleCoaddConfig().updated(COMMON)).prepareInputs(warps, BOX)
-        return _left_out(scene, task.run(SKY_INFO, warps, plain.imageScalerList, plain.weightList))
+        return _left_out(scene, task.run(SKY_INFO, warps, [None] * len(warps), weights_of(scene)))
 
     return method
 
@@ -124,17 +122,14 @@ def swarp_clipped(scene: Scene) -> Coadded:
 
 def perfect(scene: Scene) -> Coadded:
     """Coadd with masks that are the truth: what no method can do better."""
-    task = AssembleCoaddTask(AssembleCoaddConfig().updated({**COMMON, "statistic": "MEAN"}))
     warps, masked = [], []
-    for i, visit in enumerate(scene.visits, 1):
+    for visit in scene.visits:
         twin = visit.twin[BOX]
         twin.maskedImage.mask = Mask(twin.mask.array.copy(), BOX.minimum, twin.mask.planes)
         masked.append(visit.signal > 0.1 * NOISE)
         twin.mask.set_where("CR", masked[-1])
-        warps.append(handle(twin, i))
-    prepared = task.prepareInputs(warps, BOX)
-    run = task.run(SKY_INFO, prepared.tempExpRefList, prepared.imageScalerList, prepared.weightList)
-    return Coadded(run.coaddExposure.image.array, masked)
+        warps.append(twin)
+    return Coadded(mean_of(warps, weights_of(scene)).coaddExposure.image.array, masked)
 
 
 METHODS: dict[str, Callable[[Scene], Coadded]] = {

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from rejection_scene import BOX, NOISE, WCS, Scene, Visit, handle
 from scipy.ndimage import binary_dilation, label
 
+from butler.images import Exposure
 from tasks.coadd import AssembleCoaddConfig, AssembleCoaddTask
 from tasks.struct import Struct
 
-__all__ = ["BAD", "COMMON", "SKY_INFO", "Coadded", "score"]
+__all__ = ["BAD", "COMMON", "SKY_INFO", "Coadded", "mean_of", "score", "weights_of"]
 
 BAD: Final = ["NO_DATA", "BAD", "SAT", "CR"]
 SKY_INFO: Final = Struct(bbox=BOX, wcs=WCS)
@@ -36,14 +37,26 @@ _MIDDLE: Final = 300.0
 """Least peaks of bright and of other stars that are looked at, counts."""
 
 
+def weights_of(scene: Scene) -> list[float]:
+    """Return the weights of the visits, which are the same for all methods and for the reference."""
+    task = AssembleCoaddTask(AssembleCoaddConfig().updated(COMMON))
+    warps = [handle(visit.warp, i) for i, visit in enumerate(scene.visits, 1)]
+    weights: list[float] = task.prepareInputs(warps, BOX).weightList
+    return weights
+
+
+def mean_of(warps: list[Exposure], weights: list[float]) -> Struct:
+    """Combine warps by their weighted mean."""
+    task = AssembleCoaddTask(AssembleCoaddConfig().updated({**COMMON, "statistic": "MEAN"}))
+    handles = [handle(warp, i) for i, warp in enumerate(warps, 1)]
+    return task.run(SKY_INFO, handles, [None] * len(warps), weights)
+
+
 def score(scene: Scene, method: Callable[[Scene], Coadded]) -> dict[str, float]:
     """Return the figures of one method on one scene."""
     image, clipped, unused = method(scene)
-    warps = [handle(visit.twin, i) for i, visit in enumerate(scene.visits, 1)]
-    task = AssembleCoaddTask(AssembleCoaddConfig().updated({**COMMON, "statistic": "MEAN"}))
-    prepared = task.prepareInputs(warps, BOX)
-    lists = prepared.tempExpRefList, prepared.imageScalerList, prepared.weightList
-    truth = task.run(SKY_INFO, *lists).coaddExposure
+    weights = weights_of(scene)
+    truth = mean_of([visit.twin for visit in scene.visits], weights).coaddExposure
     sigma = np.sqrt(truth.variance.array)
     strong = [_strong(visit) for visit in scene.visits]
     touched = np.any([visit.signal > 0.1 * NOISE for visit in scene.visits], axis=0)
@@ -61,7 +74,7 @@ def score(scene: Scene, method: Callable[[Scene], Coadded]) -> dict[str, float]:
     if clipped is not None:
         out = [a | b for a, b in zip(clipped, unused, strict=True)] if unused else clipped
         figures |= _rejection(scene, strong, out) | _stars_clipped(scene, clipped)
-        left = _left_in(scene, out, prepared.weightList) / sigma
+        left = _left_in(scene, out, weights) / sigma
         figures["left"] = float(np.nanmean(np.abs(left[contaminated])))
     return figures
 

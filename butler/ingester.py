@@ -74,7 +74,7 @@ def ingest_files(
         for dataset, refs in wanted.files:
             name = dataset.formatter
             formatter = get_formatter(name) if name else formatter_for(refs[0].datasetType.storageClass)
-            incoming = IncomingFile(dataset.path, refs[0], formatter, validate)
+            incoming = IncomingFile(dataset.path, refs[0], formatter, validate, dataset.layout)
             if dataset.path in first:
                 file = share_file(writer.datastore, incoming, first[dataset.path])
             else:

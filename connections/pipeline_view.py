@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import escape
 from typing import Final
-from xml.sax.saxutils import escape
 
 from butler.dimensions import UNIVERSE
 
@@ -164,7 +164,7 @@ def _drawn_box(shape: _Shape, place: _Place) -> str:
     first = place.y + _BOX_HEIGHT / 2 + 4 - 8 * (len(lines) - 1)
     texts = [
         f'<text x="{middle:.1f}" y="{first + 16 * i:.1f}" text-anchor="middle" font-weight="{weight}" '
-        f'fill="{_INK[kind]}">{escape(text)}</text>'
+        f'fill="{_INK[kind]}">{escape(text, quote=False)}</text>'
         for i, (text, weight) in enumerate(lines)
     ]
     box = (
@@ -189,4 +189,4 @@ def _notes(connection: Connection) -> Iterator[tuple[str, bool]]:
 
 def _plain(text: str) -> str:
     """Return a text for a Mermaid label in quotes."""
-    return escape(text, {'"': "#quot;"})
+    return escape(text, quote=False).replace('"', "#quot;")

@@ -34,8 +34,8 @@ from butler.images import (
 )
 from butler.images.coadd_psf import InvalidPsfError
 from butler.images.projection_cards import card_images, projection_cards
-from butler.images.tan_projection import TanProjection
 from butler.images.wcslib_projection import WcslibProjection
+from butler.images.zenithal_projection import ZenithalProjection
 
 # Boxes.
 
@@ -264,19 +264,21 @@ def test_positions_are_those_of_astropy(kind: str) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(
+    kind=st.sampled_from(["TAN", "STG"]),
     crval=st.tuples(st.floats(0, 359.9999), st.floats(-89.99, 89.99)),
     scale=st.floats(1e-6, 1e-2),
     turn=st.floats(0, 6.3),
     xy0=st.tuples(st.integers(-20_000, 20_000), st.integers(-20_000, 20_000)),
 )
-def test_plain_tan_is_that_of_wcslib(
-    crval: tuple[float, float], scale: float, turn: float, xy0: tuple[int, int]
+def test_plain_projections_are_those_of_wcslib(
+    kind: str, crval: tuple[float, float], scale: float, turn: float, xy0: tuple[int, int]
 ) -> None:
     """Positions of both ways agree within rounding, up to degrees from the centre, and cards altogether."""
     cd = scale * np.array([[-math.cos(turn), math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-    matrix = {f"CD{i + 1}_{j + 1}": cd[i, j] for i in (0, 1) for j in (0, 1)}
-    cards = projection_cards(header(CRVAL1=crval[0], CRVAL2=crval[1], CRPIX1=1200.25, CRPIX2=0.1, **matrix))
-    ours, theirs = TanProjection.from_cards(cards, xy0), WcslibProjection.from_cards(cards, xy0)
+    changes: dict[str, Any] = {f"CD{i + 1}_{j + 1}": cd[i, j] for i in (0, 1) for j in (0, 1)}
+    changes |= {"CTYPE1": f"RA---{kind}", "CTYPE2": f"DEC--{kind}", "CRVAL1": crval[0], "CRVAL2": crval[1]}
+    cards = projection_cards(header(**changes, CRPIX1=1200.25, CRPIX2=0.1))
+    ours, theirs = ZenithalProjection.from_cards(cards, xy0), WcslibProjection.from_cards(cards, xy0)
     assert ours is not None
     assert ours.cards() == theirs.cards()
     x, y = X + xy0[0], Y + xy0[1]
@@ -289,8 +291,8 @@ def test_plain_tan_is_that_of_wcslib(
         np.testing.assert_allclose(found, (x, y), rtol=0, atol=3e-12 / scale + 1e-10)
 
 
-def test_where_a_plain_tan_is_defined() -> None:
-    """Right ascensions stay in one turn; the far half of the sky, and NaN, have no position; shapes stay."""
+def test_where_plain_projections_are_defined() -> None:
+    """Right ascensions stay in one turn; the far side of the sky, and NaN, have no position; shapes stay."""
     wcs = SkyWcs(header(CRVAL1=0.0, CRVAL2=-30.0))
     ra, _ = wcs.pixelToSky([-2000, -1900, -1800], [[2100], [2200]])
     assert ra.shape == (2, 3)
@@ -300,6 +302,9 @@ def test_where_a_plain_tan_is_defined() -> None:
     x, y = wcs.skyToPixel([0.0, 180.0, 91.0, np.nan], [-30.0, 30.0, 1.0, 0.0])
     np.testing.assert_array_equal(np.isnan([x, y]), [[False, True, True, True]] * 2)
     assert np.isnan(wcs.pixelToSky(np.inf, 0.0)[0])
+    stereographic = SkyWcs.make_tan(crval=(10, 20), crpix=(0, 0), cd=np.eye(2) / 100, projection="STG")
+    x, y = stereographic.skyToPixel([10.0, 190.0, 190.0], [20.0, 69.9, -20.0])
+    np.testing.assert_array_equal(np.isnan([x, y]), [[False, False, True]] * 2)
     assert [a.shape for a in (*wcs.pixelToSky(1, 2), *wcs.skyToPixel([], []))] == [(), (), (0,), (0,)]
 
 
@@ -309,6 +314,8 @@ def test_where_a_plain_tan_is_defined() -> None:
         {"CRVAL1": -10.0},
         {"CRVAL1": 360.0},
         {"CRVAL2": 90.0},
+        {"CTYPE1": "RA---SIN", "CTYPE2": "DEC--SIN"},
+        {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--STG"},
         {"CUNIT1": "arcsec", "CUNIT2": "arcsec"},
         {"RADESYS": "FK5", "EQUINOX": 2000.0},
         {"PV1_1": 0.0},
@@ -318,8 +325,8 @@ def test_where_a_plain_tan_is_defined() -> None:
     ],
 )
 def test_other_projections_are_left_to_wcslib(changes: dict[str, Any]) -> None:
-    """Cards that say anything more than a plain TAN are not taken for one."""
-    assert TanProjection.from_cards(projection_cards(header(**changes)), (0, 0)) is None
+    """Cards that say anything more than a plain projection are not taken for one."""
+    assert ZenithalProjection.from_cards(projection_cards(header(**changes)), (0, 0)) is None
 
 
 @pytest.mark.parametrize("sip", [False, True])

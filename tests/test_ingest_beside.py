@@ -17,6 +17,7 @@ from toy_camera import MAPPING, SHAPE, make_cards, snapshot, write_frame, write_
 
 from butler import Butler
 from butler.errors import ButlerUserError, ConflictingDefinitionError, IngestError
+from butler.formatters import LocalFile, get_formatter
 from butler.images import Image
 from butler.ingest import (
     CameraMapping,
@@ -176,7 +177,7 @@ WEIGHTED = mapping_with(weight="{stem}.weight.fits", detector_name="EXTNAME")
 @pytest.mark.parametrize("transfer", ["copy", "direct", "symlink"])
 def test_each_extension_is_a_detector(empty: Butler, folder: Path, transfer: str) -> None:
     """Each detector has its own pixels, header, weight and region; a copy is made once a file."""
-    path = mosaic(folder / "m.fits")
+    path, weights = mosaic(folder / "m.fits"), folder / "m.weight.fits"
     report = ingest(empty, [path], WEIGHTED, transfer=transfer)
     assert not report.failed
     assert len(report.ingested) == 6
@@ -197,6 +198,14 @@ def test_each_extension_is_a_detector(empty: Butler, folder: Path, transfer: str
         assert visit.region.contains(ra, dec)
     names = {record["full_name"] for record in empty.query_dimension_records("detector")}
     assert names == {"CCD1", "CCD2", "CCD3"}
+    for ref in report.ingested:
+        # What the header was read with in passing is what a look at the file finds.
+        record = empty.registry.files.get_one(ref.id)
+        assert record is not None
+        file = path if record.formatter.startswith("Camera") else weights
+        found = get_formatter(record.formatter).layout(LocalFile(file))
+        assert found is not None
+        assert record.layout == found.to_json()
     copies = [p for p in (empty.root / "raw").rglob("*") if p.is_file() and p.suffix == ".fits"]
     assert len(copies) == (0 if transfer == "direct" else 2)
     assert empty.verify().is_clean

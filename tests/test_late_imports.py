@@ -55,6 +55,55 @@ def test_finding_and_reading_imports_neither_arrays_nor_queries(repository: Path
     assert not loaded.intersection({*UNNEEDED, "butler.registry.queries.runner"})
 
 
+def test_exposures_are_written_and_read_without_astropy(tmp_path: Path) -> None:
+    """A plain exposure with a PSF, coadd inputs and a gnomonic WCS; a box, whose parts come later."""
+    script = f"""
+from pathlib import Path
+from butler.datasets import get_storage_class
+from butler.formatters import LocalFile, ReadRequest, get_formatter
+from butler.images import *
+import numpy as np
+
+wcs = SkyWcs.make_tan(crval=(10, 20), crpix=(5, 5), cd=[[-1e-4, 0], [0, 1e-4]])
+box = Box2I(Point2I(3, 4), Extent2I(20, 30))
+planes = MaskedImage.from_bbox(box)
+ccd = CcdInput(visit=1, ccd=2, bbox=box, goodpix=5, weight=1.0, filter="r", wcs=wcs, psf=GaussianPsf(2.0))
+inputs = CoaddInputs((VisitInput(1, box, 5, 1.0, "r"),), (ccd,))
+polygon = Polygon(((0.0, 0.0), (9.0, 0.0), (9.0, 9.0)))
+exposure = Exposure(
+    planes, wcs=wcs, psf=GaussianPsf(2.0), photoCalib=PhotoCalib(57.5), filter=FilterLabel("r", "HSC-R"),
+    coaddInputs=inputs, validPolygon=polygon, summaryStats=ExposureSummaryStats(),
+)
+path = Path({str(tmp_path)!r}, "e.fits")
+formatter, kind = get_formatter("ExposureFits"), get_storage_class("ExposureF")
+for recipe in ("noCompression", "lossless"):
+    formatter.write_compressed(exposure, path, recipe)
+    whole = formatter.read(LocalFile(path), ReadRequest(kind))
+    assert whole.wcs == wcs
+    part = formatter.read(LocalFile(path), ReadRequest(kind, parameters={{"bbox": box}}))
+    assert part.coaddInputs.ccds[0].wcs == wcs
+    assert part.maskedImage.mask.planes == planes.mask.planes
+    assert (part.psf, part.filter, part.validPolygon) == (whole.psf, exposure.filter, polygon)
+    assert np.isfinite(whole.wcs.pixelToSky(*whole.wcs.skyToPixel(10.0, 20.0))).all()
+"""
+    assert "astropy" not in modules_after(script)
+
+
+def test_tasks_import_what_they_need() -> None:
+    """The mean of a coadd does without streaks, artifacts and clipped tables; a warp without stacks."""
+    mean = modules_after("from tasks.coadd import AssembleCoaddTask")
+    assert not mean.intersection({"astropy", "tasks.coadd.safe_clip", "tasks.coadd.mask_streaks"})
+    assert not mean.intersection({"tasks.kernels.detect", "tasks.kernels.resample_planes"})
+    warp = modules_after("from tasks.warp.warper import Warper")
+    assert not warp.intersection({"astropy", "tasks.kernels.stacking", "tasks.kernels.detect", "sqlalchemy"})
+
+
+def test_pipetask_imports_one_command() -> None:
+    """A command of tasks is imported when it is used."""
+    loaded = modules_after("from tasks.cli import main\nmain(['pipelines'], standalone_mode=False)")
+    assert not loaded.intersection({"tasks.cli.run", "sqlalchemy", "tqdm", "numpy"})
+
+
 def test_every_public_name_is_found() -> None:
     """Names come from where they are defined, and stay; an unknown one is an error as of any module."""
     assert butler.Butler.__module__ == "butler.butler.butler"

@@ -34,7 +34,7 @@ ROOMS = {
         ["assignments", "safe_yaml"],
         ["plugins"],
         ["user_paths"],
-        ["errors", "late"],
+        ["errors", "late", "tai"],
     ],
     "connections": [
         ["builder", "moved_graph", "provenance", "saved_graph"],
@@ -107,10 +107,10 @@ DOORS = {
     "dask": ["tasks/execution/dask_executor.py"],
     "distributed": ["tasks/execution/dask_executor.py"],
 }
-# The two rooms at the bottom know nothing of ours; errors and late names are the floor of the house.
+# The two rooms at the bottom know nothing of ours; errors, late names and times are the floor of the house.
 BOTTOM = {
-    "butler/images": {"butler.errors", "butler.images", "butler.late"},
-    "tasks/kernels": {"tasks.kernels"},
+    "butler/images": {"butler.errors", "butler.images", "butler.late", "butler.tai"},
+    "tasks/kernels": {"butler.late", "tasks.kernels"},
 }
 
 

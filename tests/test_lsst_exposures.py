@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -342,7 +343,7 @@ def test_visit_cards(tmp_path: Path) -> None:
     # And ours has them all, too.
     again = read(write(found, tmp_path / "again.fits", "ExposureF"), "ExposureF")
     assert again.visitInfo.date == visit.date
-    for name in VisitInfo.__slots__:
+    for name in (field.name for field in fields(VisitInfo)):
         assert name == "date" or getattr(again.visitInfo, name) == getattr(visit, name), name
     assert (again.id, again.metadata) == (found.id, found.metadata)
 

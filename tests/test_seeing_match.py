@@ -94,6 +94,33 @@ def test_what_a_wrong_psf_leaves_counts_as_noise():
     assert np.median(error[model.surroundings < 30]) < 13
 
 
+def stars_of_all_magnitudes(sigma):
+    """Draw stars on a grid, from faint ones to bright ones."""
+    rows, columns = np.mgrid[:210, :210]
+    peaks = np.geomspace(300, 30_000, 49)
+    places = np.stack(np.meshgrid(np.arange(15, 210, 30), np.arange(15, 210, 30)), -1).reshape(-1, 2)
+    image = np.zeros(rows.shape)
+    for (x, y), peak in zip(places, np.random.default_rng(5).permutation(peaks), strict=True):
+        image += peak * (2 / sigma) ** 2 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * sigma**2))
+    return image, places
+
+
+def test_peaks_of_stars_in_much_better_seeing_are_no_artifacts():
+    """Of stars of half the size, bright or faint, no peak stands out; a cosmic ray between them does."""
+    template, places = stars_of_all_magnitudes(2.6)
+    warp, _ = stars_of_all_magnitudes(1.2)
+    warp[30, 30:33] += 400
+    warp += np.random.default_rng(3).normal(scale=10, size=warp.shape)
+    variance = np.full(warp.shape, 100, np.float32)
+    model = TemplateModel(template.astype(np.float32), 0.1 * variance, 2.6)
+    match = model.match(warp.astype(np.float32), variance, np.ones(warp.shape, bool))
+    pull = (warp - template - match.model) / np.sqrt(variance * match.noise_factor + match.scatter**2)
+    peaks = pull[places[:, 1], places[:, 0]]
+    assert (warp - template - match.model)[places[:, 1], places[:, 0]].min() > 100
+    assert np.abs(peaks).max() < 5
+    assert pull[30, 30:33].min() > 20
+
+
 def test_what_saturation_leaves_counts_as_noise():
     """What was cut off a saturated star makes no outliers; a saturated trail on faint sky does."""
     stars = crowded(1.0)

@@ -127,18 +127,25 @@ def test_stars_keep_flux_and_place(kind: str, kernel: str, place_limit: float) -
         assert np.nansum(warp.image.array, dtype=float) == pytest.approx(scene.sum(), rel=1e-5)
 
 
-@pytest.mark.parametrize(("kernel", "limit"), [("lanczos3", 7e-4), ("lanczos5", 1.2e-4)])
-def test_aligned_pixels_of_other_sizes_are_the_worst_case(kernel: str, limit: float) -> None:
-    """On pixels 5 to 20 % smaller or larger, not turned at all, fluxes keep a ripple with the phase."""
+@pytest.mark.parametrize("kernel", ["lanczos3", "lanczos5"])
+@pytest.mark.parametrize("kind", ["TAN", "SIP", "TPV"])
+def test_flux_is_right_on_pixels_of_other_sizes_however_turned(kind: str, kernel: str) -> None:
+    """Rows or diagonals of output pixels along those of the source, or nearly: 1e-4 rms all the same."""
     scene, places = starry_scene(4, 45, 4.0)
     warper = Warper(WarperConfig(warpingKernelName=kernel))
-    for scale in (0.168, 0.19, 0.23):
-        wcs = distorted_wcs("TAN", scale, 0.0)
-        pixels = make_calexp(scene, wcs).maskedImage
-        target, bbox = target_of(pixels, wcs)
-        warp = warper.warp(pixels, wcs, target, bbox)
-        errors = errors_of_stars(warp, target, wcs, places, 4.0)
-        assert np.sqrt(np.mean(errors[:, 0] ** 2)) < limit
+    for scale in (0.168, 0.21, 0.23):
+        for rotation in (0.0, 0.1, math.pi / 4, math.pi / 2):
+            wcs = distorted_wcs(kind, scale, rotation)
+            pixels = make_calexp(scene, wcs).maskedImage
+            target, bbox = target_of(pixels, wcs)
+            warp = warper.warp(pixels, wcs, target, bbox)
+            errors = []
+            for x, y in (
+                np.transpose(target.skyToPixel(*wcs.pixelToSky(*places.T))).round().astype(int).tolist()
+            ):
+                stamp = warp[Box2I.from_corners((x - 17, y - 17), (x + 17, y + 17))]
+                errors.append(stamp.image.array.sum(dtype=float) / 1000.0 - 1.0)
+            assert math.sqrt(np.mean(np.square(errors))) < 1e-4
 
 
 @pytest.mark.parametrize("kind", ["TAN", "SIP", "TPV"])

@@ -26,6 +26,8 @@ class FileDataset:
         formatter.
     formatter
         Name of the formatter that reads it; that of the storage class if None.
+    layout
+        Where its pixels lie, as text, if somebody has just found out with that formatter; None to look.
 
     Raises
     ------
@@ -38,6 +40,7 @@ class FileDataset:
     path: str
     refs: tuple[DatasetRef, ...]
     formatter: str | None
+    layout: str | None
 
     def __init__(
         self,
@@ -45,6 +48,7 @@ class FileDataset:
         refs: DatasetRef | Iterable[DatasetRef],
         *,
         formatter: str | None = None,
+        layout: str | None = None,
     ) -> None:
         held = (refs,) if isinstance(refs, DatasetRef) else tuple(refs)
         if len(runs := {ref.run for ref in held}) != 1:
@@ -55,3 +59,4 @@ class FileDataset:
         object.__setattr__(self, "path", os.fspath(path))
         object.__setattr__(self, "refs", held)
         object.__setattr__(self, "formatter", formatter)
+        object.__setattr__(self, "layout", layout)

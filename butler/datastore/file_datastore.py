@@ -255,7 +255,13 @@ class FileDatastore:
             ) from error
 
     def record_of(
-        self, source: ByteSource, path: str, formatter: Formatter, *, is_written: bool = True
+        self,
+        source: ByteSource,
+        path: str,
+        formatter: Formatter,
+        *,
+        is_written: bool = True,
+        layout: str | None = None,
     ) -> FileRecord:
         """Return what the registry shall know of a file.
 
@@ -269,19 +275,23 @@ class FileDatastore:
             What reads it.
         is_written
             Whether it was written for the datastore; if not, somebody's file stays where it is.
+        layout
+            Where its pixels lie, as text, if it is known already.
 
         Raises
         ------
         FileFormatError
             Raised if the file is broken.
         """
-        layout = formatter.layout(source)
+        if layout is None:
+            found = formatter.layout(source)
+            layout = None if found is None else found.to_json()
         return FileRecord(
             path=path,
             formatter=formatter.recorded_name,
             size=source.size(),
             checksum=checksum_of(source) if self.checksum and (is_written or self.sums_all) else None,
-            layout=None if layout is None else layout.to_json(),
+            layout=layout,
         )
 
     def send(self, record: FileRecord, target: Path, transfer: str) -> None:

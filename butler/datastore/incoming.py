@@ -42,12 +42,15 @@ class IncomingFile:
         What reads it.
     validate
         Whether to look at the file: if not, its size, checksum and layout are not recorded.
+    layout
+        Where its pixels lie, as text, if it is known already.
     """
 
     place: str
     ref: DatasetRef
     formatter: Formatter
     validate: bool = True
+    layout: str | None = None
 
 
 def stage_file(
@@ -128,12 +131,11 @@ def share_file(datastore: FileDatastore, file: IncomingFile, staged: StagedFile)
     FileFormatError
         Raised if the file has no such part.
     """
-    layout = file.formatter.layout(datastore.outside(standardized(file.place))) if file.validate else None
-    record = replace(
-        staged.record,
-        formatter=file.formatter.recorded_name,
-        layout=None if layout is None else layout.to_json(),
-    )
+    layout = file.layout
+    if layout is None and file.validate:
+        found = file.formatter.layout(datastore.outside(standardized(file.place)))
+        layout = None if found is None else found.to_json()
+    record = replace(staged.record, formatter=file.formatter.recorded_name, layout=layout)
     return replace(staged, record=record)
 
 
@@ -234,7 +236,7 @@ def _record(
 ) -> FileRecord:
     if not file.validate:
         return FileRecord(path, file.formatter.recorded_name, UNKNOWN_SIZE)
-    return datastore.record_of(source, path, file.formatter, is_written=is_written)
+    return datastore.record_of(source, path, file.formatter, is_written=is_written, layout=file.layout)
 
 
 def _stay(datastore: FileDatastore, file: IncomingFile, place: str, folders: dict[str, str]) -> StagedFile:
@@ -257,7 +259,7 @@ def _stay(datastore: FileDatastore, file: IncomingFile, place: str, folders: dic
             return StagedFile(FileRecord(path, formatter.recorded_name, UNKNOWN_SIZE))
         if isinstance(formatter, ContentFormatter) and not datastore.sums_all:
             return StagedFile(FileRecord(path, formatter.recorded_name, status.st_size))
-        return StagedFile(datastore.record_of(LocalFile(Path(place)), path, formatter, is_written=False))
+        return StagedFile(_record(datastore, file, LocalFile(Path(place)), path, is_written=False))
     except OSError as error:
         if isinstance(error, ButlerUserError):
             raise

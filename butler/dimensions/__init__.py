@@ -1,11 +1,12 @@
 """The dimension universe, data IDs and dimension records."""
 
+from ..tai import ns_to_time, time_to_ns
 from .data_coordinate import DataCoordinate, DataId, plain_values
 from .elements import GOVERNORS, DimensionElement, Field
 from .records import DimensionRecord, record_columns
 from .row_data_ids import RowDataIds
 from .shared_records import SharedRecords, picker
-from .timespan import Timespan, ns_to_time, time_to_ns
+from .timespan import Timespan
 from .universe import (
     TEMPORAL_FAMILIES,
     UNIVERSE,

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import DataIdValueError
+from ..tai import NS_PER_DAY, ns_to_time, time_to_ns
 
 if TYPE_CHECKING:
     from astropy.time import Time
 
 __all__ = ["Timespan"]
 
-_NS_PER_DAY: Final = 86_400_000_000_000
-_EPOCH_MJD: Final = 40587
-"""1970-01-01T00:00 TAI."""
 _LIMIT: Final = 2**63 - 1
 """Nanoseconds that a database column cannot hold any more, once an instant has got its length."""
 
@@ -96,7 +93,7 @@ class Timespan:
         except ValueError as error:
             raise DataIdValueError(f"day_obs is a day YYYYMMDD, not {day_obs!r}") from error
         begin = time_to_ns(start) + offset * 1_000_000_000
-        return cls(begin, begin + _NS_PER_DAY)
+        return cls(begin, begin + NS_PER_DAY)
 
     @property
     def begin(self) -> Time | None:
@@ -175,24 +172,6 @@ class Timespan:
         begin = "(-∞" if self.begin is None else f"[{self.begin.isot.removesuffix('.000')}"
         end = "∞)" if self.end is None else f"{self.end.isot.removesuffix('.000')})"
         return f"{begin}, {end}"
-
-
-def time_to_ns(time: Time) -> int:
-    """Return TAI nanoseconds since 1970-01-01T00:00:00 TAI, exact to the nanosecond."""
-    with warnings.catch_warnings():
-        # "dubious year" for times beyond the leap second table: TAI is what we keep.
-        warnings.simplefilter("ignore")
-        tai = time.tai
-    day, fraction = divmod(tai.jd1 - 2400000.5 - _EPOCH_MJD, 1)
-    return int(day) * _NS_PER_DAY + round(float(fraction + tai.jd2) * _NS_PER_DAY)
-
-
-def ns_to_time(ns: int) -> Time:
-    """Return the TAI time of nanoseconds since 1970-01-01T00:00:00 TAI."""
-    from astropy.time import Time
-
-    day, rest = divmod(ns, _NS_PER_DAY)
-    return Time(day + _EPOCH_MJD, rest / _NS_PER_DAY, format="mjd", scale="tai")
 
 
 def _as_ns(time: Any) -> int | None:

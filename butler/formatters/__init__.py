@@ -7,8 +7,8 @@ from ..late import late_names
 if TYPE_CHECKING:
     from .byte_source import ByteRange, ByteSource, LocalFile
     from .camera_cards import CameraCards
-    from .fits_file import write_plain_fits
     from .fits_image import read_camera_header, read_camera_headers
+    from .fits_units import write_plain_fits
     from .formatter import NO_COMPRESSION, ContentFormatter, FileLayout, Formatter, PlaneLayout, ReadRequest
     from .known import FORMATTERS, formatter_for, get_formatter, is_known
     from .psf_file import PsfexModel, read_psfex_models
@@ -17,7 +17,7 @@ else:
         __name__,
         {
             "byte_source": ["ByteRange", "ByteSource", "LocalFile"],
-            "fits_file": ["write_plain_fits"],
+            "fits_units": ["write_plain_fits"],
             "camera_cards": ["CameraCards"],
             "fits_image": ["read_camera_header", "read_camera_headers"],
             "formatter": [

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from .fits_cards import CardValues
+from .fits_file import HduInfo
+from .fits_planes import image_layout
+from .formatter import FileLayout
 
 __all__ = ["CameraCards"]
 
@@ -15,15 +18,16 @@ class CameraCards(Mapping[str, Any]):
 
     Parameters
     ----------
-    own
-        Those of the unit.
+    unit
+        The unit, with an image of two axes.
     primary
-        Those of the primary unit, of which EXTNAME does not count; None if the unit is that one.
+        The primary unit, of which EXTNAME does not count; None if the unit is that one.
     """
 
-    def __init__(self, own: Mapping[str, Any], primary: Mapping[str, Any] | None = None) -> None:
-        self._own = own
-        self._primary = {} if primary is None else primary
+    def __init__(self, unit: HduInfo, primary: HduInfo | None = None) -> None:
+        self._unit = unit
+        self._own = _cards_of(unit)
+        self._primary = {} if primary is None else _cards_of(primary)
 
     def __getitem__(self, key: str) -> Any:
         try:
@@ -45,6 +49,20 @@ class CameraCards(Mapping[str, Any]):
         names = dict.fromkeys((*_names(self._own), *_names(self._primary)))
         found = {name: self.get(name) for name in filter(wanted, names)}
         return {name: value for name, value in found.items() if value is not None}
+
+    def layout(self) -> FileLayout:
+        """Return where the pixels lie.
+
+        Raises
+        ------
+        FileFormatError
+            Raised if the tiles of a compressed image contradict the rest.
+        """
+        return image_layout(self._unit)
+
+
+def _cards_of(unit: HduInfo) -> Mapping[str, Any]:
+    return unit.values if unit.is_compressed else unit.cards
 
 
 def _names(cards: Mapping[str, Any]) -> Iterable[str]:

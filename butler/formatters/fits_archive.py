@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from astropy.io import fits
 
 from ..errors import FileFormatError
 from ..images import (
@@ -26,6 +25,9 @@ from ..images import (
 from .byte_source import ByteSource
 from .fits_file import HduInfo, broken_file
 from .fits_summary import read_summary
+
+if TYPE_CHECKING:
+    from astropy.io import fits
 
 __all__ = ["Archive", "read_table"]
 
@@ -52,7 +54,9 @@ def read_table(source: ByteSource, hdu: HduInfo) -> Any:
     FileFormatError
         Raised if the unit is no table, or a broken one.
     """
-    if hdu.header.get("XTENSION") != "BINTABLE" or not hdu.data_size:
+    from astropy.io import fits
+
+    if hdu.cards.get("XTENSION") != "BINTABLE" or not hdu.data_size:
         raise FileFormatError(f"a unit of {source} that must be a table is none")
     with broken_file(source):
         [data] = source.read_ranges([(hdu.offset, hdu.offset + hdu.data_size)])

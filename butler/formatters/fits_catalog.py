@@ -14,7 +14,8 @@ from ..errors import FileFormatError, StorageClassError
 from ..tables import to_astropy
 from .byte_source import LocalFile
 from .fits_archive import read_table
-from .fits_file import broken_file, walk_hdus, write_hdus
+from .fits_file import broken_file, walk_hdus
+from .fits_units import AstropyUnit, image_unit, write_units
 from .table import TableFormatter
 
 __all__ = ["FitsCatalogFormatter"]
@@ -36,14 +37,14 @@ class FitsCatalogFormatter(TableFormatter):
             if isinstance(error, StorageClassError):
                 raise
             raise StorageClassError(f"cannot write this table as FITS: {error}") from error
-        write_hdus(path, [fits.PrimaryHDU(), hdu])
+        write_units(path, [image_unit(None, {}), AstropyUnit(hdu)])
 
     def read_whole(self, path: Path) -> Table:
         """Read the first table of a file."""
         source = LocalFile(path)
         with broken_file(source):
             for hdu in walk_hdus(source)[1:]:
-                if hdu.header.get("XTENSION") == "BINTABLE" and not hdu.is_compressed:
+                if hdu.cards.get("XTENSION") == "BINTABLE" and not hdu.is_compressed:
                     return self._table(read_table(source, hdu))
         raise FileFormatError(f"{path} has no table")
 

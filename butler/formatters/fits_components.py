@@ -20,7 +20,7 @@ from ..images import (
 from .byte_source import ByteSource
 from .fits_archive import Archive
 from .fits_file import HduInfo, broken_file, walk_hdus
-from .fits_header import header_values, metadata_from_cards, origin_from_header
+from .fits_header import metadata_from_cards, origin_from_header
 from .fits_rows import Row, read_rows
 from .fits_summary import read_summary
 from .fits_tables import read_coadd_inputs, read_fields, read_polygon, read_psf
@@ -107,11 +107,11 @@ class ExposureComponents:
     @property
     def wcs(self) -> Any:
         """WCS of the image's header; an exacter one in the archive is not read."""
-        header = self._hdus[1].header
-        if "CTYPE1" not in header:
+        cards = self._hdus[1].cards
+        if "CTYPE1" not in cards:
             # LSST keeps what no header can say as a text that only its own libraries read.
             return self._from_archive("wcs", lambda: None)
-        return SkyWcs(header_values(header), origin_from_header(header))
+        return SkyWcs(cards.all, origin_from_header(cards))
 
     @property
     def filter(self) -> Any:

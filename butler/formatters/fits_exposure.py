@@ -8,26 +8,25 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from ..errors import FileFormatError, StorageClassError
 from ..images import Box2I, Exposure, Image, Mask, MaskedImage
 from .byte_source import ByteRange, ByteSource, LocalFile, SparseBytes
 from .fits_components import ExposureComponents, check_version, inherited_values
-from .fits_file import HduInfo, broken_file, walk_hdus, write_hdus
+from .fits_file import HduInfo, broken_file, walk_hdus
 from .fits_header import (
     mask_plane_cards,
     origin_cards,
     origin_from_header,
-    planes_from_header,
+    planes_from_cards,
     primary_cards,
-    set_cards,
 )
 from .fits_planes import as_pixels, plane_layout, read_planes
-from .fits_recipes import LOSSY, image_unit
+from .fits_recipes import LOSSY, pixel_unit
 from .fits_summary import summary_to_table
 from .fits_tables import coadd_inputs_to_tables, fields_to_table, polygon_to_table, psf_to_table
+from .fits_units import WritableUnit, image_unit, write_units
 from .formatter import NO_COMPRESSION, FileLayout, Formatter, PlaneLayout, ReadRequest
 
 __all__ = ["ExposureFormatter", "MaskedImageFormatter"]
@@ -51,7 +50,7 @@ class MaskedImageFormatter(Formatter):
         """Write a masked image."""
         if not isinstance(obj, MaskedImage):
             raise StorageClassError(f"cannot write a {type(obj).__name__} as a MaskedImage")
-        write_hdus(path, [fits.PrimaryHDU(), *_plane_hdus(obj, {}, recipe)])
+        write_units(path, [image_unit(None, {}), *_plane_units(obj, {}, recipe)])
 
     def layout(self, source: ByteSource) -> FileLayout:
         """Find the three planes."""
@@ -62,8 +61,8 @@ class MaskedImageFormatter(Formatter):
             self._check(hdus, source)
             planes = {}
             for name, hdu in zip(_PLANES, hdus[1:4], strict=True):
-                mask_planes = planes_from_header(hdu.header) if name == "mask" else None
-                planes[name] = plane_layout(hdu, xy0=origin_from_header(hdu.header), mask_planes=mask_planes)
+                mask_planes = planes_from_cards(hdu.named("MP_")) if name == "mask" else None
+                planes[name] = plane_layout(hdu, xy0=origin_from_header(hdu.cards), mask_planes=mask_planes)
             if len({plane.bbox for plane in planes.values()}) > 1:
                 raise FileFormatError(f"the planes of {source} cover different boxes")
             return FileLayout(planes)
@@ -121,23 +120,21 @@ class ExposureFormatter(MaskedImageFormatter):
         """Write an exposure; only its planes are compressed."""
         if not isinstance(obj, Exposure):
             raise StorageClassError(f"cannot write a {type(obj).__name__} as an Exposure")
-        primary = fits.PrimaryHDU()
-        set_cards(primary.header, primary_cards(obj))
         wcs = obj.wcs.to_header(obj.maskedImage.image.xy0) if obj.wcs is not None else {}
-        hdus = [primary, *_plane_hdus(obj.maskedImage, wcs, recipe)]
+        units = [image_unit(None, primary_cards(obj)), *_plane_units(obj.maskedImage, wcs, recipe)]
         if obj.psf is not None:
-            hdus.append(psf_to_table(obj.psf))
+            units.append(psf_to_table(obj.psf))
         if obj.coaddInputs is not None:
-            hdus += coadd_inputs_to_tables(obj.coaddInputs)
+            units += coadd_inputs_to_tables(obj.coaddInputs)
         if obj.photoCalib is not None and obj.photoCalib.field is not None:
-            hdus.append(fields_to_table("PHOTO_CALIB", {"photoCalib": obj.photoCalib.field}))
+            units.append(fields_to_table("PHOTO_CALIB", {"photoCalib": obj.photoCalib.field}))
         if obj.apCorrMap:
-            hdus.append(fields_to_table("AP_CORR_MAP", obj.apCorrMap))
+            units.append(fields_to_table("AP_CORR_MAP", obj.apCorrMap))
         if obj.validPolygon is not None:
-            hdus.append(polygon_to_table(obj.validPolygon))
+            units.append(polygon_to_table(obj.validPolygon))
         if obj.summaryStats is not None:
-            hdus.append(summary_to_table(obj.summaryStats))
-        write_hdus(path, hdus)
+            units.append(summary_to_table(obj.summaryStats))
+        write_units(path, units)
 
     def _check(self, hdus: list[HduInfo], source: ByteSource) -> None:
         check_version(inherited_values(hdus), source)
@@ -200,7 +197,7 @@ def _mask(plane: PlaneLayout, pixels: NDArray[Any], box: Box2I | None) -> Mask:
     return Mask(pixels, (box or plane.bbox).minimum, dict(plane.mask_planes))
 
 
-def _plane_hdus(masked_image: MaskedImage, wcs: Mapping[str, Any], recipe: str) -> list[Any]:
+def _plane_units(masked_image: MaskedImage, wcs: Mapping[str, Any], recipe: str) -> list[WritableUnit]:
     """Return the image units of the three planes."""
     unit, mask = masked_image.image.unit, masked_image.mask
     planes: tuple[tuple[str, Any, Mapping[str, Any]], ...] = (
@@ -214,10 +211,8 @@ def _plane_hdus(masked_image: MaskedImage, wcs: Mapping[str, Any], recipe: str) 
     )
     # What is no measurement says nothing of the noise.
     good = ~mask.any_of(mask.known_bit_mask(["NO_DATA", "INTRP"])) if recipe == LOSSY else None
-    hdus = []
-    for name, array, extra in planes:
-        hdu = image_unit(array, recipe, good)
-        set_cards(hdu.header, {**wcs, **origin_cards(masked_image.image.xy0)})
-        set_cards(hdu.header, {"INHERIT": True, "EXTTYPE": name, "EXTNAME": name, **extra})
-        hdus.append(hdu)
-    return hdus
+    common = {**wcs, **origin_cards(masked_image.image.xy0), "INHERIT": True}
+    return [
+        pixel_unit(array, {**common, "EXTTYPE": name, "EXTNAME": name, **extra}, recipe, good)
+        for name, array, extra in planes
+    ]

@@ -1,24 +1,21 @@
-"""FITS files: a walk over their headers, and the writing of them."""
+"""FITS files: a walk over their headers."""
 
 from __future__ import annotations
 
-import io
 import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, Final
-
-import numpy as np
-from astropy.io import fits
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from ..errors import BoxError, ButlerUserError, FileFormatError, StorageClassError
 from .byte_source import ByteSource
-from .fits_cards import CardValues
-from .fits_header import set_cards
+from .fits_cards import CardValues, card_items
+
+if TYPE_CHECKING:
+    from astropy.io import fits
 
 __all__ = [
     "DTYPES",
@@ -27,15 +24,12 @@ __all__ = [
     "image_hdu",
     "integer_card",
     "walk_hdus",
-    "write_hdus",
-    "write_plain_fits",
 ]
 
 _BLOCK: Final = 2880
 _MAX_HEADER_BLOCKS: Final = 4096
 _END_CARD: Final = re.compile(rb"(?s:.{80})*?END {77}")
 """Cards up to one that is END."""
-_STRIP_BYTES: Final = 1 << 20
 _PARSING_ERRORS: Final = (
     ArithmeticError,
     AssertionError,
@@ -44,9 +38,8 @@ _PARSING_ERRORS: Final = (
     OSError,
     TypeError,
     ValueError,
-    fits.VerifyError,
 )
-"""What astropy raises on headers and tables that break its expectations."""
+"""What broken headers and tables make others raise."""
 DTYPES: Final[Mapping[int, str]] = {
     8: "u1",
     16: ">i2",
@@ -81,13 +74,19 @@ class HduInfo:
 
     @cached_property
     def header(self) -> fits.Header:
-        """The header; to parse it takes longer than to find the values of its cards."""
+        """The header as astropy has it; to parse it takes longer than to find the values of its cards."""
+        from astropy.io import fits
+
         return fits.Header.fromstring(self._text)
 
     @cached_property
     def cards(self) -> CardValues:
         """Values of the cards but comments; of a repeated card the first."""
         return CardValues(self._text)
+
+    def named(self, beginning: str) -> list[tuple[str, Any]]:
+        """Return the cards whose names begin with a text, with repeated ones; None for what is no value."""
+        return [item for item in card_items(self._text) if item[0].startswith(beginning)]
 
     def may_have(self, text: str) -> bool:
         """Tell whether a text stands anywhere in the header."""
@@ -216,64 +215,14 @@ def image_hdu(hdus: list[HduInfo]) -> HduInfo | None:
     return next((hdu for hdu in hdus if hdu.is_image), None)
 
 
-def write_hdus(path: Path, hdus: list[Any]) -> None:
-    """Write header-data units to a new file; plain pixels strip by strip, without a second copy of them."""
-    if len(hdus) > 1:
-        hdus[0].header["EXTEND"] = True
-    with path.open("wb") as stream:
-        for i, hdu in enumerate(hdus):
-            # A compressed image is an ImageHDU, too.
-            if type(hdu) in (fits.PrimaryHDU, fits.ImageHDU) and "BZERO" not in hdu.header:
-                hdu.verify("exception")
-                stream.write(hdu.header.tostring().encode("ascii"))
-                _write_pixels(stream, hdu.data)
-                continue
-            content = io.BytesIO()
-            front = [] if i == 0 else [fits.PrimaryHDU()]
-            fits.HDUList([*front, hdu]).writeto(content, output_verify="exception")
-            stream.write(content.getbuffer()[len(front) * _BLOCK :])
-
-
-def _write_pixels(stream: BinaryIO, pixels: NDArray[Any] | None) -> None:
-    """Write pixels in the byte order of FITS, and fill the last block with zeros."""
-    if pixels is None:
-        return
-    rows = max(1, _STRIP_BYTES // max(1, pixels[0].nbytes))
-    for y in range(0, len(pixels), rows):
-        stream.write(np.ascontiguousarray(pixels[y : y + rows], pixels.dtype.newbyteorder(">")).data)
-    stream.write(bytes(-pixels.nbytes % _BLOCK))
-
-
-def write_plain_fits(path: Path, array: NDArray[Any], cards: Mapping[str, Any]) -> None:
-    """Write one image as a FITS file with its pixels in the primary unit.
-
-    The file appears under its name only when it is complete.
-
-    Parameters
-    ----------
-    path
-        File to make; replaced if it exists.
-    array
-        Pixels ``(n_y, n_x)``.
-    cards
-        Header cards.
-    """
-    header = fits.Header()
-    set_cards(header, cards)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        write_hdus(temporary, [fits.PrimaryHDU(array, header)])
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 @contextmanager
 def broken_file(path: Path | ByteSource) -> Iterator[None]:
     """Turn what parsing a broken header or table raises into a FileFormatError that names the file."""
     try:
         yield
-    except _PARSING_ERRORS as error:
+    except Exception as error:
+        if not _is_of_parsing(error):
+            raise
         # An OSError with a number is the system's: the file is gone, or may not be read.
         if isinstance(error, BoxError | StorageClassError) or getattr(error, "errno", None) is not None:
             raise
@@ -281,3 +230,12 @@ def broken_file(path: Path | ByteSource) -> Iterator[None]:
         named = isinstance(error, ButlerUserError)
         told = reason if named else f"{type(error).__name__}: {reason}"
         raise FileFormatError(told if str(path) in told else f"cannot read {path}: {told}") from error
+
+
+def _is_of_parsing(error: Exception) -> bool:
+    """Tell whether an error is one that a broken header or table makes readers raise."""
+    if isinstance(error, _PARSING_ERRORS):
+        return True
+    from astropy.io.fits import VerifyError
+
+    return isinstance(error, VerifyError)

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
-
-from astropy.io import fits
 
 from ..errors import FileFormatError, StorageClassError
 from ..images import Exposure
 from .fits_visit import VISIT_CARDS, calib_cards, filter_cards, visit_cards
 
 __all__ = [
-    "header_values",
     "mask_plane_cards",
     "metadata_from_cards",
     "origin_cards",
     "origin_from_header",
-    "planes_from_header",
+    "planes_from_cards",
     "primary_cards",
-    "set_cards",
 ]
 
 # Cards that describe the file, the WCS or a component: they are written from those, never copied.
@@ -39,68 +34,6 @@ _COMPONENT: Final = re.compile(
     r"|SUMMARYSTATS)_ID"
 )
 """Cards of a component, or of the archive that holds it."""
-_NOT_FINITE: Final = re.compile(r"[ ']*([+-]?(?:NAN|INF(?:INITY)?))[ ']*(?:/.*)?", re.IGNORECASE)
-"""Value and comment of a card whose number is none, in the quotes that astropy puts around it."""
-
-
-def set_cards(header: fits.Header, cards: Mapping[str, Any]) -> None:
-    """Add cards to a header; what is not finite is left out, names over 8 characters are HIERARCH.
-
-    Raises
-    ------
-    StorageClassError
-        Raised for a name or value that cannot stand in a FITS header.
-    """
-    for key, value in cards.items():
-        if value is None or (isinstance(value, float) and not math.isfinite(value)):
-            continue
-        plain = value.item() if hasattr(value, "item") else value
-        if isinstance(plain, str):
-            plain = "".join(c if " " <= c <= "~" else c.encode("unicode_escape").decode() for c in plain)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", fits.verify.VerifyWarning)
-                header[key.upper()] = plain
-            if isinstance(plain, float) and len(key) <= 8:
-                header.remove(key)
-                header.append(_exact_card(key.upper(), plain))
-        except (ValueError, TypeError) as error:
-            raise StorageClassError(f"cannot write {key!r} = {value!r} as a FITS card: {error}") from error
-
-
-def _exact_card(key: str, value: float) -> fits.Card:
-    """Return a card with all digits of a number: astropy cuts them to fit 20 columns."""
-    mantissa, exponent_sign, exponent = str(value).upper().partition("E")
-    point = "" if "." in mantissa else ".0"
-    return fits.Card.fromstring(f"{key:<8}= {mantissa + point + exponent_sign + exponent:>20}")
-
-
-def header_values(header: fits.Header) -> dict[str, Any]:
-    """Return the values of all cards but comments; of a repeated card the first.
-
-    Cards without a value, or with one that breaks the rules of FITS, are left out; but NaN and infinity, for
-    which FITS has no words, are what they say, so that nobody takes them for cards that are not there.
-    """
-    values: dict[str, Any] = {}
-    for card in header.cards:
-        if card.keyword not in ("", "COMMENT", "HISTORY", "END") and card.keyword not in values:
-            try:
-                value = card.value
-            except fits.VerifyError:
-                value = _not_finite(card)
-                if value is None:
-                    continue
-            if not isinstance(value, fits.card.Undefined):
-                values[card.keyword] = value
-    return values
-
-
-def _not_finite(card: fits.Card) -> float | None:
-    """Return what a card that breaks the rules says if that is NaN or infinity."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", fits.verify.VerifyWarning)
-        found = _NOT_FINITE.fullmatch(card.image, 10)
-    return None if found is None else float(found[1])
 
 
 def metadata_from_cards(values: Mapping[str, Any], *, has_visit: bool) -> dict[str, Any]:
@@ -161,21 +94,23 @@ def mask_plane_cards(planes: Mapping[str, int]) -> dict[str, int]:
     return {f"MP_{name}": planes[name] for name in sorted(planes)}
 
 
-def planes_from_header(header: fits.Header) -> dict[str, int]:
-    """Read the ``MP_<PLANE>`` cards.
+def planes_from_cards(items: Sequence[tuple[str, Any]]) -> dict[str, int]:
+    """Return the mask planes of ``MP_<PLANE>`` cards, of which the same may be there twice.
 
     Raises
     ------
     FileFormatError
         Raised if two planes share a bit, if one has two, or if a bit is no number from 0 to 31.
     """
-    cards = {(card.keyword[3:], card.value) for card in header.cards if card.keyword.startswith("MP_")}
+    cards = {(key.removeprefix("MP_"), value) for key, value in items}
     planes = dict(cards)
     bits = set(planes.values())
     if not all(isinstance(bit, int) and 0 <= bit < 32 for bit in bits) or not (
         len(bits) == len(planes) == len(cards)
     ):
-        raise FileFormatError(f"the mask planes of the header contradict each other: {sorted(cards)}")
+        raise FileFormatError(
+            f"the mask planes of the header contradict each other: {sorted(cards, key=str)}"
+        )
     return planes
 
 

@@ -12,10 +12,11 @@ from ..handles import read_part
 from ..images import Box2I, Exposure, Extent2I, Image, Mask, MaskedImage, SkyWcs
 from .byte_source import ByteSource, LocalFile
 from .camera_cards import CameraCards
-from .fits_file import HduInfo, broken_file, image_hdu, walk_hdus, write_hdus
-from .fits_header import mask_plane_cards, origin_cards, origin_from_header, planes_from_header, set_cards
-from .fits_planes import plane_layout, read_pixels
-from .fits_recipes import pixel_hdus
+from .fits_file import HduInfo, broken_file, image_hdu, walk_hdus
+from .fits_header import mask_plane_cards, origin_cards
+from .fits_planes import image_layout, read_pixels
+from .fits_recipes import pixel_units
+from .fits_units import write_units
 from .formatter import NO_COMPRESSION, FileLayout, Formatter, ReadRequest
 
 __all__ = [
@@ -62,17 +63,13 @@ class ImageFormatter(Formatter):
             raise StorageClassError(f"FITS has no pixels of type {obj.array.dtype}")
         if not obj.array.size:
             raise StorageClassError("an image without pixels cannot be written")
-        hdus = pixel_hdus(obj.array, recipe)
-        set_cards(hdus[-1].header, {**origin_cards(obj.xy0), "BUNIT": obj.unit or None})
-        write_hdus(path, hdus)
+        cards = {**origin_cards(obj.xy0), "BUNIT": obj.unit or None}
+        write_units(path, pixel_units(obj.array, cards, recipe))
 
     def layout(self, source: ByteSource) -> FileLayout:
         """Find the pixels."""
         with broken_file(source):
-            hdu = _require_image(walk_hdus(source), source, self._unit)
-            planes = planes_from_header(hdu.header) if hdu.may_have("MP_") else {}
-            plane = plane_layout(hdu, xy0=origin_from_header(hdu.cards), mask_planes=planes)
-            return FileLayout({"image": plane})
+            return image_layout(_require_image(walk_hdus(source), source, self._unit))
 
     def read_whole(self, path: Path) -> Any:
         """Read everything."""
@@ -105,9 +102,8 @@ class MaskFormatter(ImageFormatter):
         """Write a mask, compressed."""
         if not isinstance(obj, Mask):
             raise StorageClassError(f"cannot write a {type(obj).__name__} as a Mask")
-        hdus = pixel_hdus(obj.array, recipe)
-        set_cards(hdus[-1].header, {**origin_cards(obj.xy0), **mask_plane_cards(obj.planes)})
-        write_hdus(path, hdus)
+        cards = {**origin_cards(obj.xy0), **mask_plane_cards(obj.planes)}
+        write_units(path, pixel_units(obj.array, cards, recipe))
 
     def _read_box(
         self, source: ByteSource, layout: FileLayout, box: Box2I | None, pixel_type: str = ""
@@ -175,10 +171,7 @@ def read_camera_headers(path: Path) -> dict[int, CameraCards]:
     with broken_file(source):
         hdus = walk_hdus(source)
         _require_image(hdus, source, None)
-        cards = [hdu.values if hdu.is_compressed else hdu.cards for hdu in hdus]
-        return {
-            i: CameraCards(cards[i], cards[0] if i else None) for i, hdu in enumerate(hdus) if hdu.is_image
-        }
+        return {i: CameraCards(hdu, hdus[0] if i else None) for i, hdu in enumerate(hdus) if hdu.is_image}
 
 
 def _camera_cards(source: ByteSource, unit: int | None) -> dict[str, Any]:

@@ -12,10 +12,19 @@ from ..errors import FileFormatError, StorageClassError
 from ..images import Box2I, converted_pixels
 from .byte_source import ByteRange, ByteSource
 from .fits_file import DTYPES, HduInfo, broken_file, integer_card
+from .fits_header import origin_from_header, planes_from_cards
 from .fits_tiles import TileBox, tile_layout
-from .formatter import PlaneLayout
+from .formatter import FileLayout, PlaneLayout
 
-__all__ = ["PlainBox", "as_pixels", "plane_layout", "read_pixels", "read_plane", "read_planes"]
+__all__ = [
+    "PlainBox",
+    "as_pixels",
+    "image_layout",
+    "plane_layout",
+    "read_pixels",
+    "read_plane",
+    "read_planes",
+]
 
 
 def plane_layout(
@@ -50,6 +59,18 @@ def plane_layout(
         mask_planes=dict(mask_planes or {}),
         tiles=tile_layout(hdu) if hdu.is_compressed else None,
     )
+
+
+def image_layout(hdu: HduInfo) -> FileLayout:
+    """Return where the pixels of a file lie of which an image unit counts alone.
+
+    Raises
+    ------
+    FileFormatError
+        As `plane_layout`; or if the mask planes contradict each other.
+    """
+    planes = planes_from_cards(hdu.named("MP_")) if hdu.may_have("MP_") else {}
+    return FileLayout({"image": plane_layout(hdu, xy0=origin_from_header(hdu.cards), mask_planes=planes)})
 
 
 def read_plane(source: ByteSource, plane: PlaneLayout, bbox: Box2I | None = None) -> NDArray[Any]:

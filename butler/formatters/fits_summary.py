@@ -6,24 +6,22 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
-from astropy.io import fits
 
 from ..images import ExposureSummaryStats
+from .fits_table_unit import Column, table_unit
+from .fits_units import FitsUnit
 
 __all__ = ["read_summary", "summary_to_table"]
 
 _VERSION: Final = 1
 
 
-def summary_to_table(stats: ExposureSummaryStats) -> Any:
+def summary_to_table(stats: ExposureSummaryStats) -> FitsUnit:
     """Return the table of quality numbers: a column for each, the four corners in one."""
-    columns = [fits.Column("version", "J", array=np.array([_VERSION]))]
+    columns = [Column("version", "J", [_VERSION])]
     for name, value in stats.to_dict().items():
-        code = "4D" if isinstance(value, tuple) else "K" if isinstance(value, int) else "D"
-        columns.append(fits.Column(name, code, array=np.array([value])))
-    table = fits.BinTableHDU.from_columns(columns)
-    table.header["EXTNAME"] = "SUMMARY_STATS"
-    return table
+        columns.append(Column(name, "K" if isinstance(value, int) else "D", [value]))
+    return table_unit(columns, {"EXTNAME": "SUMMARY_STATS"})
 
 
 def read_summary(row: Mapping[str, Any]) -> ExposureSummaryStats:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-from astropy.io import fits
 
 from ..errors import FileFormatError, StorageClassError
 from ..images import (
@@ -28,6 +27,8 @@ from ..images import (
     SkyWcs,
     VisitInput,
 )
+from .fits_table_unit import Column, table_unit, text_column
+from .fits_units import FitsUnit
 
 __all__ = [
     "coadd_inputs_to_tables",
@@ -43,7 +44,7 @@ __all__ = [
 Row = Mapping[str, Any]
 
 
-def psf_to_table(psf: Psf) -> Any:
+def psf_to_table(psf: Psf) -> FitsUnit:
     """Return the table of one PSF; a `CoaddPsf` is only named, it follows from the coadd inputs."""
     name = "CoaddPsf" if isinstance(psf, CoaddPsf) else None
     return _table("PSF", [_psf_row(psf) if name is None else {**_NO_PSF, "psf_class": name}])
@@ -67,7 +68,7 @@ def read_psf(table: Any, inputs: CoaddInputs | None, wcs: SkyWcs | None) -> Psf 
     return CoaddPsf(inputs.ccds, wcs)
 
 
-def coadd_inputs_to_tables(inputs: CoaddInputs) -> list[Any]:
+def coadd_inputs_to_tables(inputs: CoaddInputs) -> list[FitsUnit]:
     """Return the tables of visits and detector images."""
     visits = [
         {"visit": v.visit, **_box_row(v.bbox), "goodpix": v.goodpix, "weight": v.weight, "filter": v.filter}
@@ -114,7 +115,7 @@ def read_coadd_inputs(visits: Any, ccds: Any) -> CoaddInputs:
     )
 
 
-def polygon_to_table(polygon: Polygon) -> Any:
+def polygon_to_table(polygon: Polygon) -> FitsUnit:
     """Return the table of a polygon, one row per vertex."""
     return _table("VALID_POLYGON", [{"vertices_x": x, "vertices_y": y} for x, y in polygon.vertices])
 
@@ -124,7 +125,7 @@ def read_polygon(table: Any) -> Polygon:
     return Polygon(tuple((float(row["vertices_x"]), float(row["vertices_y"])) for row in table))
 
 
-def fields_to_table(name: str, fields: Mapping[str, ChebyshevBoundedField]) -> Any:
+def fields_to_table(name: str, fields: Mapping[str, ChebyshevBoundedField]) -> FitsUnit:
     """Return the table of some fields, one row each."""
     rows = [
         {
@@ -205,21 +206,15 @@ def _box(row: Any) -> Box2I:
     return Box2I(Point2I(int(row["x0"]), int(row["y0"])), Extent2I(int(row["width"]), int(row["height"])))
 
 
-def _table(name: str, rows: Sequence[Row]) -> Any:
+def _table(name: str, rows: Sequence[Row]) -> FitsUnit:
     """Return a binary table; columns that hold arrays get a variable length."""
-    columns = []
+    columns: list[Column] = []
     for key, first in rows[0].items():
         values = [row[key] for row in rows]
         if isinstance(first, str):
-            texts = np.array([v.encode("ascii", "backslashreplace") for v in values], dtype=bytes)
-            columns.append(fits.Column(key, f"{max(1, texts.itemsize)}A", array=texts))
+            columns.append(text_column(key, values))
         elif isinstance(first, np.ndarray):
-            arrays = np.empty(len(values), dtype=object)
-            arrays[:] = values
-            columns.append(fits.Column(key, "PD()", array=arrays))
+            columns.append(Column(key, "D", values, "P"))
         else:
-            code = "K" if isinstance(first, int) else "D"
-            columns.append(fits.Column(key, code, array=np.array(values)))
-    table = fits.BinTableHDU.from_columns(columns)
-    table.header["EXTNAME"] = name
-    return table
+            columns.append(Column(key, "K" if isinstance(first, int) else "D", values))
+    return table_unit(columns, {"EXTNAME": name})

@@ -50,7 +50,7 @@ def tile_layout(hdu: HduInfo) -> TileLayout:
         Raised if table, tiles and image contradict each other, or promise more pixels than the file's
         bytes can hold.
     """
-    header = hdu.header
+    header = hdu.cards
     codec = str(header.get("ZCMPTYPE", "")).strip()
     if codec not in CODECS:
         raise FileFormatError(f"no way to unpack tiles of ZCMPTYPE {codec!r}; known: {', '.join(CODECS)}")
@@ -93,12 +93,12 @@ def _columns(hdu: HduInfo) -> dict[str, tuple[int, str]]:
     """Return place and code of the columns that matter."""
     found: dict[str, tuple[int, str]] = {}
     position = 0
-    for number in range(1, integer_card(hdu.header, "TFIELDS") + 1):
-        form = re.match(r"(\d*)([LBAIJEKDCMPQX])(\w?)", str(hdu.header.get(f"TFORM{number}", "")).strip())
+    for number in range(1, integer_card(hdu.cards, "TFIELDS") + 1):
+        form = re.match(r"(\d*)([LBAIJEKDCMPQX])(\w?)", str(hdu.cards.get(f"TFORM{number}", "")).strip())
         if form is None:
             raise FileFormatError(f"TFORM{number} of a compressed image is no form of a FITS column")
         count, code, element = int(form[1] or 1), form[2], form[3]
-        purpose = _PURPOSES.get(str(hdu.header.get(f"TTYPE{number}", "")).strip().upper())
+        purpose = _PURPOSES.get(str(hdu.cards.get(f"TTYPE{number}", "")).strip().upper())
         if purpose is not None:
             if (
                 count != 1
@@ -108,13 +108,13 @@ def _columns(hdu: HduInfo) -> dict[str, tuple[int, str]]:
                 raise FileFormatError(f"the column {purpose!r} of a compressed image is of form {form[0]!r}")
             found[purpose] = position, code + element if code in "PQ" else code
         position += -(-count // 8) if code == "X" else count * _SIZES[code]
-    if position > integer_card(hdu.header, "NAXIS1") or not {"data", "gzip", "raw"} & set(found):
+    if position > integer_card(hdu.cards, "NAXIS1") or not {"data", "gzip", "raw"} & set(found):
         raise FileFormatError("the table of a compressed image lacks the columns of one")
     return found
 
 
 def _quantizer(hdu: HduInfo) -> str:
-    value = str(hdu.header.get("ZQUANTIZ", "NO_DITHER")).strip()
+    value = str(hdu.cards.get("ZQUANTIZ", "NO_DITHER")).strip()
     if value not in _QUANTIZERS:
         raise FileFormatError(f"ZQUANTIZ is {value!r}, it must be one of {', '.join(_QUANTIZERS)}")
     return value
@@ -122,8 +122,8 @@ def _quantizer(hdu: HduInfo) -> str:
 
 def _options(hdu: HduInfo) -> dict[str, float]:
     options: dict[str, float] = {}
-    for card in hdu.header["ZNAME*"].cards:
-        name, value = str(card.value).strip(), hdu.header.get(f"ZVAL{card.keyword[5:]}")
+    for key, text in hdu.named("ZNAME"):
+        name, value = str(text).strip(), hdu.cards.get(f"ZVAL{key.removeprefix('ZNAME')}")
         allowed = _OPTIONS.get(name, ())
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise FileFormatError(f"the parameter {name} of the tiles is {value!r}, it must be a number")

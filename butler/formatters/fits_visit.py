@@ -6,14 +6,12 @@ import logging
 import math
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ..errors import FileFormatError
 from ..images import FilterLabel, PhotoCalib, VisitInfo
 from ..images.photo_calib import AB_ZERO_POINT_NJY
-
-if TYPE_CHECKING:
-    from astropy.time import Time
+from ..tai import ns_to_iso, parse_iso, time_to_ns
 
 __all__ = [
     "VISIT_CARDS",
@@ -109,11 +107,9 @@ def visit_cards(visit: VisitInfo | None) -> dict[str, Any]:
     cards: dict[str, Any] = {card: getattr(visit, name) for card, name in _VISIT_FIELDS.items()}
     cards = {card: None if value == "" else value for card, value in cards.items()}
     cards["IDNUM"] = visit.id
-    if visit.date is not None:
-        precise = visit.date.tai.copy()
-        precise.precision = 9
+    if visit.date_ns is not None:
         # A DATE-AVG without TIMESYS makes a file unreadable for LSST.
-        cards |= {"DATE-AVG": str(precise.isot), "TIMESYS": "TAI"}
+        cards |= {"DATE-AVG": ns_to_iso(visit.date_ns), "TIMESYS": "TAI"}
     return cards
 
 
@@ -149,7 +145,7 @@ def _value(card: str, value: Any) -> Any:
         raise FileFormatError(f"the card {card} is {value!r}, it must be a number") from error
 
 
-def _middle(values: Mapping[str, Any]) -> Time | None:
+def _middle(values: Mapping[str, Any]) -> int | None:
     """Return the middle of the exposure; a date without its time scale is not trusted."""
     if "DATE-AVG" in values:
         if str(values.get("TIMESYS", "")).strip() == "TAI":
@@ -160,10 +156,14 @@ def _middle(values: Mapping[str, Any]) -> Time | None:
     return None
 
 
-def _time(card: str, values: Mapping[str, Any], scale: str) -> Time:
+def _time(card: str, values: Mapping[str, Any], scale: str) -> int:
+    text = str(values[card]).strip().removesuffix("Z")
+    plain = parse_iso(text) if scale == "tai" else None
+    if plain is not None:
+        return plain
     from astropy.time import Time
 
     try:
-        return Time(str(values[card]).strip().removesuffix("Z"), format="isot", scale=scale)
+        return time_to_ns(Time(text, format="isot", scale=scale))
     except ValueError as error:
         raise FileFormatError(f"{card} is no date: {values[card]!r}") from error

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import numpy as np
-from astropy.io import fits
 
 from ..errors import FileFormatError, StorageClassError
 from ..images import CoaddPsf, Psf, PsfexPsf
 from .byte_source import LocalFile
 from .fits_archive import read_table
-from .fits_file import broken_file, walk_hdus, write_hdus
+from .fits_file import broken_file, walk_hdus
 from .fits_tables import psf_to_table, read_psf
+from .fits_units import image_unit, write_units
 from .formatter import Formatter
 
 __all__ = ["PsfFormatter", "PsfexModel", "read_psfex_models"]
@@ -63,7 +63,7 @@ def read_psfex_models(path: Path) -> list[PsfexModel]:
     models = []
     with broken_file(source):
         for unit in walk_hdus(source)[1:]:
-            if unit.header.get("XTENSION") == "BINTABLE" and not unit.is_compressed:
+            if unit.cards.get("XTENSION") == "BINTABLE" and not unit.is_compressed:
                 models += _models_of(read_table(source, unit))
     if not models:
         raise FileFormatError(f"{path} has no PSFEx model: no table in it has a column {_MASK}")
@@ -120,14 +120,14 @@ class PsfFormatter(Formatter):
         """Write a PSF; one that follows from the inputs of a coadd is stored with them."""
         if not isinstance(obj, Psf) or isinstance(obj, CoaddPsf):
             raise StorageClassError(f"cannot write a {type(obj).__name__} as a Psf")
-        write_hdus(path, [fits.PrimaryHDU(), psf_to_table(obj)])
+        write_units(path, [image_unit(None, {}), psf_to_table(obj)])
 
     def read_whole(self, path: Path) -> Psf:
         """Read the PSF of a file that has one."""
         source = LocalFile(path)
         with broken_file(source):
             units = walk_hdus(source)
-            if len(units) > 1 and units[1].header.get("EXTNAME") == "PSF":
+            if len(units) > 1 and units[1].cards.get("EXTNAME") == "PSF":
                 own = read_psf(read_table(source, units[1]).data, None, None)
                 assert own is not None
                 return own

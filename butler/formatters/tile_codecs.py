@@ -9,7 +9,6 @@ from functools import cache
 from typing import Any, Final
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from ..errors import FileFormatError
@@ -126,6 +125,8 @@ def _decode_with_astropy(
     options: Mapping[str, float],
 ) -> NDArray[Any]:
     """Have astropy read a file in which the tiles lie on top of each other."""
+    from astropy.io import fits
+
     unit, letter = (2, "I") if codec == "PLIO_1" else (1, "B")
     sizes = np.array([len(tile) for tile in tiles])
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .projection_cards import projection_cards
-from .tan_projection import TanProjection
+from .zenithal_projection import ZenithalProjection
 
 if TYPE_CHECKING:
     from .wcslib_projection import WcslibProjection
@@ -35,16 +35,16 @@ class SkyWcs:
 
     Notes
     -----
-    Equality compares the cards written for the origin (0, 0). A plain gnomonic projection is done here,
-    without the imports of astropy; any other one, and distortions, by wcslib and astropy.
+    Equality compares the cards written for the origin (0, 0). Plain gnomonic and stereographic projections
+    are done here, without the imports of astropy; all others, and distortions, by wcslib and astropy.
     """
 
     def __init__(self, header: Mapping[str, Any], xy0: tuple[int, int] = (0, 0)) -> None:
         cards = projection_cards(header)
-        self._projection: TanProjection | WcslibProjection
-        tan = TanProjection.from_cards(cards, xy0)
-        if tan is not None:
-            self._projection = tan
+        self._projection: ZenithalProjection | WcslibProjection
+        plain = ZenithalProjection.from_cards(cards, xy0)
+        if plain is not None:
+            self._projection = plain
             return
         from .wcslib_projection import WcslibProjection
 
@@ -78,9 +78,9 @@ class SkyWcs:
             Raised if a number is not finite, the matrix is singular, or there is no such projection.
         """
         made = cls.__new__(cls)
-        if projection == "TAN" and TanProjection.has_place(crval):
+        if ZenithalProjection.can_do(projection, crval):
             ra, dec, x, y = (float(value) for value in (*crval, *crpix))
-            made._projection = TanProjection((ra, dec), (x + 1.0, y + 1.0), cd)
+            made._projection = ZenithalProjection(projection, (ra, dec), (x + 1.0, y + 1.0), cd)
             return made
         from .wcslib_projection import WcslibProjection
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
+
+from ..tai import ns_to_time, time_to_ns
 
 if TYPE_CHECKING:
     from astropy.time import Time
@@ -12,7 +14,28 @@ if TYPE_CHECKING:
 __all__ = ["VisitInfo"]
 
 
-@dataclass(frozen=True, slots=True)
+class _TaiTime:
+    """A field of a time, which becomes one of astropy's only when it is asked for."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._key = f"{name}_ns"
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> None: ...
+
+    @overload
+    def __get__(self, instance: VisitInfo, owner: type) -> Time | None: ...
+
+    def __get__(self, instance: VisitInfo | None, owner: type) -> Time | None:
+        # Without an instance it is asked for the default.
+        ns: int | None = None if instance is None else vars(instance)[self._key]
+        return None if ns is None else ns_to_time(ns)
+
+    def __set__(self, instance: VisitInfo, value: Time | int | None) -> None:
+        vars(instance)[self._key] = value if value is None or isinstance(value, int) else time_to_ns(value)
+
+
+@dataclass(frozen=True)
 class VisitInfo:
     """Facts about an exposure that its file carries along; NaN or empty where they are not known.
 
@@ -21,7 +44,8 @@ class VisitInfo:
     id
         Visit number.
     date
-        Middle of the exposure.
+        Middle of the exposure: an astropy time of any scale, or TAI nanoseconds since 1970-01-01T00:00:00
+        TAI; as an attribute always an astropy time (TAI).
     exposure_time, dark_time
         Seconds that the shutter was open, and that charge was collected.
     instrument
@@ -53,7 +77,7 @@ class VisitInfo:
     """
 
     id: int
-    date: Time | None = None
+    date: _TaiTime = _TaiTime()
     exposure_time: float = math.nan
     instrument: str = ""
     dark_time: float = math.nan
@@ -78,3 +102,9 @@ class VisitInfo:
     observation_reason: str = ""
     object: str = ""
     has_simulated_content: bool | None = None
+
+    @property
+    def date_ns(self) -> int | None:
+        """Middle of the exposure, TAI nanoseconds since 1970-01-01T00:00:00 TAI."""
+        ns: int | None = vars(self)["date_ns"]
+        return ns

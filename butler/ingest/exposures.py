@@ -240,6 +240,7 @@ class _Ingest:
                     part.path,
                     DatasetRef(part.dataset_type, frame.data_id, run),
                     formatter=part.formatter or None,
+                    layout=part.layout,
                 )
                 for frame, part in parts
             ]

@@ -45,11 +45,14 @@ class FilePart:
         The file.
     formatter
         Name of the formatter that reads it; that of the storage class if empty.
+    layout
+        Where its pixels lie, as text; None if it has no pixels, or nobody has looked.
     """
 
     dataset_type: DatasetType
     path: Path
     formatter: str
+    layout: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +121,9 @@ def read_frame_file(path: Path, camera: CameraMapping) -> FrameFile:
 
 def told_reason(error: Exception, path: Path) -> str:
     """Return an error's message without the file name that stands before it anyway."""
-    text = error.strerror if isinstance(error, OSError) and not isinstance(error, ButlerUserError) else None
-    return (text or str(error).strip() or type(error).__name__).removeprefix(f"{path.name}: ")
+    told = error.strerror if isinstance(error, OSError) and not isinstance(error, ButlerUserError) else None
+    text = (told or str(error).strip() or type(error).__name__).removeprefix(f"{path.name}: ")
+    return f"it {text.removeprefix(f'{path} ')}" if text.startswith(f"{path} ") else text
 
 
 def read_frames(path: Path, camera: CameraMapping) -> list[Frame]:
@@ -195,12 +199,12 @@ def _frame(
     cards = camera.with_translation(header, path.name)
     description = camera.describe(cards, path.name)
     camera.detector_properties(cards, path.name)
-    parts = [FilePart(EXPOSURE, path, f"CameraImageFits[{number}]" if number else "CameraImageFits")]
+    parts = [_pixels(EXPOSURE, path, "CameraImageFits", number, header)]
     for field, found in planes.items():
         if found is not None:
             place, units = found
             unit = _matching_unit(field, getattr(camera, field), cards, place, units)
-            parts.append(FilePart(_PLANES[field], place, f"ImageFits[{unit}]" if unit else "ImageFits"))
+            parts.append(_pixels(_PLANES[field], place, "ImageFits", unit, units[unit]))
     rule, region = camera.zero_point_table, _region(header)
     return Frame(
         data_id={
@@ -214,6 +218,11 @@ def _frame(
         region=region,
         zero_point_key=() if rule is None else rule.key_of(cards, path.name),
     )
+
+
+def _pixels(kind: DatasetType, path: Path, formatter: str, unit: int, cards: CameraCards) -> FilePart:
+    """Return an image in a unit of a file, found by its number unless that is the primary one."""
+    return FilePart(kind, path, f"{formatter}[{unit}]" if unit else formatter, cards.layout().to_json())
 
 
 def _with_psf(

@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import click
-from tqdm import tqdm
 
 if TYPE_CHECKING:
     from ..execution import RunProgress
@@ -31,6 +30,8 @@ class ProgressView:
     def __init__(self, total: int) -> None:
         self._bar: Any = None
         if sys.stderr.isatty():
+            from tqdm import tqdm
+
             self._bar = tqdm(
                 total=total, desc="quanta", unit="quantum", delay=1, leave=False, file=sys.stderr
             )

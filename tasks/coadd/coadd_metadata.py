@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from butler.images import FilterLabel, VisitInfo
+from butler.tai import ns_to_mjd
 
 from ..errors import WarpError
 from .warp_pixels import describe_data_id
@@ -32,7 +33,7 @@ def input_cards(visit_infos: Iterable[VisitInfo | None]) -> dict[str, Any]:
     """
     infos = list(visit_infos)
     cards: dict[str, Any] = {"NUSED": len(infos)}
-    dates = [float(info.date.tai.mjd) for info in infos if info is not None and info.date is not None]
+    dates = [ns_to_mjd(info.date_ns) for info in infos if info is not None and info.date_ns is not None]
     if infos and len(dates) == len(infos):
         cards |= {"MJDMIN": min(dates), "MJDMAX": max(dates), "MJDMEAN": float(np.mean(dates))}
     exposure_time = math.fsum(math.nan if info is None else info.exposure_time for info in infos)

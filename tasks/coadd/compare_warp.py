@@ -38,6 +38,7 @@ from .mask_streaks import MaskStreaksTask
 from .scale_variance import ScaleVarianceTask
 from .scale_zero_point import ImageScaler
 from .seeing_match import TemplateModel
+from .template_models import template_models
 from .varying_source import StaticSources
 from .warp_comparison import Candidate, WarpComparison
 from .warp_pixels import describe_data_id, read_warp
@@ -237,12 +238,11 @@ class CompareWarpAssembleCoaddTask(AssembleCoaddTask):
         bbox = templateCoadd.bbox
         nImage = Image.from_bbox(bbox, dtype=np.uint32)
         comparisons = []
-        model = None
+        models: Sequence[TemplateModel | None] = [None] * len(matched)
         if self.config.doFitDifferences:
-            sigma = self.detect.psf_sigma(templateCoadd)
-            model = TemplateModel(templateCoadd.image.array, templateCoadd.variance.array, sigma)
+            models = template_models(templateCoadd, matched, scalers, self.detect.psf_sigma(templateCoadd))
         sources = StaticSources(templateCoadd) if self.config.doKeepVarying else None
-        for handle, scaler in zip(matched, scalers, strict=True):
+        for handle, scaler, model in zip(matched, scalers, models, strict=True):
             difference = self.makeDifference(templateCoadd, handle, scaler, model)
             pixels = difference.maskedImage
             no_data = ~np.isfinite(pixels.image.array)

@@ -45,7 +45,7 @@ class SkyCells:
         self._base = [_splines(size, n) for size, n in zip(shape, self._n, strict=True)]
         self._heights = np.zeros(self._n)
         counts = np.bincount(self._cell, minlength=n_y * n_x)
-        self.suffice: bool = np.count_nonzero(counts >= _MIN_POINTS) >= _MIN_CELLS
+        self.suffice = bool(np.count_nonzero(counts >= _MIN_POINTS) >= _MIN_CELLS)
         """Whether there are enough cells to tell what stands out."""
         self.usual: NDArray[np.bool_] = np.ones(place.size, bool)
         """Which places are in no cell that stands out."""

@@ -25,6 +25,8 @@ _REACH: Final = 5.0
 """How far from a source a wrong PSF shows, in units of the PSF's sigma."""
 _BRIGHT: Final = 20.0
 """Signal over noise of places whose scatter is at least that of the median one, relative to brightness."""
+_STANDING: Final = 5.0
+"""Signal over noise of places whose brightness counts as a source's."""
 _MIN_IN_BIN: Final = 100
 _SKY_DEGREE: Final = 3
 """Total degree of the polynomial of the sky over the image."""
@@ -69,9 +71,11 @@ class TemplateModel:
         The template, ``(n_y, n_x)``; NaN where it has no data.
     sigma
         Size of its PSF, pixels.
+    shown
+        What tells how bright a place is, if not the template, ``(n_y, n_x)``.
     """
 
-    def __init__(self, image: _Plane, variance: _Plane, sigma: float) -> None:
+    def __init__(self, image: _Plane, variance: _Plane, sigma: float, *, shown: _Plane | None = None) -> None:
         from scipy import ndimage
 
         self.known: NDArray[np.bool_] = np.isfinite(image) & np.isfinite(variance)
@@ -81,11 +85,24 @@ class TemplateModel:
         """The template, with its median where it has no data."""
         self.variance: _Plane = np.where(self.known, variance, np.float32(0))
         """Its variance, likewise 0."""
-        self.brightness: _Plane = ndimage.maximum_filter(np.abs(self.image - self._sky), 3)
+        seen, level = self.image, self._sky
+        if shown is not None:
+            seen = np.where(np.isfinite(shown), shown, self.image)
+            level = np.median(seen)
+        self.brightness: _Plane = ndimage.maximum_filter(np.abs(seen - level), 3)
         """Largest distance from the sky level of a pixel and its neighbours."""
         size = 2 * round(_REACH * sigma) + 1
         self.surroundings: _Plane = ndimage.maximum_filter(self.brightness, size)
         """Largest brightness as far as a wrong PSF shows."""
+        detail = seen - ndimage.gaussian_filter(seen, sigma)
+        detail = np.maximum(ndimage.maximum_filter(detail, 3), 0)
+        self.sharpness: _Plane = np.divide(
+            detail, self.brightness, out=np.zeros_like(detail), where=self.brightness > 0
+        )
+        """Part of the brightness that a broader PSF would take, whatever the brightness: large on peaks."""
+        self._standing: _Plane = np.where(
+            self.brightness > _STANDING * np.sqrt(self.variance), self.brightness, 0
+        )
 
     def match(
         self,
@@ -115,7 +132,10 @@ class TemplateModel:
         if place.size <= columns.shape[1]:
             return SeeingMatch(np.zeros_like(self.image), np.zeros_like(self.image), 1.0)
         difference = (image.ravel()[place] - self.image.ravel()[place]).astype(np.float64)
-        brightness, around = self.brightness.ravel()[place], self.surroundings.ravel()[place]
+        brightness, around, sharpness, standing = (
+            plane.ravel()[place]
+            for plane in (self.brightness, self.surroundings, self.sharpness, self._standing)
+        )
         noise = (variance.ravel()[place] + self.variance.ravel()[place]).astype(np.float64)
         bins, bins_around = _bins(brightness), _bins(around)
         faint = bins[0]
@@ -133,22 +153,22 @@ class TemplateModel:
             calm, calm_around = (_among(sky.usual, each) for each in (bins, bins_around))
             factor = max(1.0, _width(left[calm[0]] / np.sqrt(noise[calm[0]])) ** 2)
             excess = _Curve(brightness, calm, [_excess(left[own], factor * noise[own]) for own in calm])
-            share = _median_share(left, brightness, noise)
-            base = factor * noise + np.maximum(excess(brightness), share * brightness) ** 2
+            share = _shares(left, brightness, sharpness, factor * noise)
+            base = factor * noise + np.maximum(excess(brightness), share(sharpness) * standing) ** 2
             pull = left / np.sqrt(base)
             stretch = _Curve(around, calm_around, [max(1.0, _width(pull[own])) for own in calm_around])
             error = base * stretch(around) ** 2
             believed = 1.0 / (1.0 + left**2 / error)
         known = np.where(self.known & np.isfinite(variance), variance, np.float32(0)) + self.variance
-        own = np.square(np.maximum(excess(self.brightness), np.float32(share) * self.brightness))
+        own = np.square(np.maximum(excess(self.brightness), share(self.sharpness) * self._standing))
         scatter = own + (np.square(stretch(self.surroundings)) - 1) * (np.float32(factor) * known + own)
         explained = self._model(found, degree) + sky.image()
         if saturated is not None:
             cut = saturated & self.known & np.isfinite(image) & np.isfinite(variance)
             noise = (variance[cut] + self.variance[cut]).astype(np.float64)
             left = (image - self.image - explained)[cut].astype(np.float64)
-            share = _median_share(left, self.brightness[cut], noise)
-            scatter[cut] = np.maximum(scatter[cut], np.square(np.float32(share) * self.brightness[cut]))
+            level = _median_share(left, self.brightness[cut], noise)
+            scatter[cut] = np.maximum(scatter[cut], np.square(np.float32(level) * self.brightness[cut]))
         return SeeingMatch(explained, np.sqrt(scatter), factor)
 
     def _columns(self, place: NDArray[np.intp], degree: int) -> NDArray[np.float64]:
@@ -228,6 +248,23 @@ def _width(values: NDArray[np.float64]) -> float:
 def _excess(left: NDArray[np.float64], noise: NDArray[np.float64]) -> float:
     """Return the scatter that values have beyond their noise."""
     return math.sqrt(max(0.0, _width(left) ** 2 - float(np.median(noise))))
+
+
+def _shares(
+    left: NDArray[np.float64], brightness: _Plane, sharpness: _Plane, noise: NDArray[np.float64]
+) -> _Curve:
+    """Return the scatter of bright pixels as a fraction of their brightness, as a function of sharpness.
+
+    What a wrong PSF leaves is a linear function of the image, so that its part of the brightness depends on
+    the shape of the image alone: it is the same on the peaks of all stars.
+    """
+    bright = np.flatnonzero(brightness > _BRIGHT * np.sqrt(noise))
+    if bright.size < _MIN_IN_BIN:
+        return _Curve(np.zeros(1, np.float32), [np.zeros(1, np.intp)], [0.0])
+    shape, part = sharpness[bright], left[bright] / brightness[bright]
+    part_noise = noise[bright] / brightness[bright] ** 2
+    bins = _bins(shape)
+    return _Curve(shape, bins, [_excess(part[own], part_noise[own]) for own in bins])
 
 
 def _median_share(left: NDArray[np.float64], brightness: _Plane, noise: NDArray[np.float64]) -> float:

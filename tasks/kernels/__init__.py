@@ -1,21 +1,54 @@
 """Arrays in, arrays out: the numerical loops, which know nothing of datasets or exposures."""
 
-from .convolve_varying import convolve_varying, spread_bits
-from .detect import DetectedSet, Detections, Polarity, ThresholdType, detect_footprints
-from .interpolate import fallback_value, interpolate_rows, kriging_weights
-from .label import Components, find_components, label_components
-from .match_psf import MatchingKernel, match_residual, matching_kernel
-from .resample import MaskedPlanes, map_nodes, resample, resample_image
-from .resampling_kernel import RESAMPLING_KERNELS, ResamplingKernel, lanczos_taps, resampling_kernel
-from .run_counts import LabelledRuns, count_in_runs
-from .smooth import gaussian_kernel, kernel_width, smooth_gaussian, smooth_plane
-from .stacking import (
-    StackResult,
-    Statistic,
-    clipped_mean,
-    mean_and_meanclip_stack,
-    statistics_stack,
-)
+from typing import TYPE_CHECKING
+
+from butler.late import late_names
+
+if TYPE_CHECKING:
+    from .detect import DetectedSet, Detections, Polarity, ThresholdType, detect_footprints
+    from .interpolate import fallback_value, interpolate_rows, kriging_weights
+    from .label import Components, find_components, label_components
+    from .match_psf import MatchingKernel, match_residual, matching_kernel
+    from .resample_planes import MaskedPlanes, map_nodes, resample, resample_image
+    from .resampling_kernels import RESAMPLING_KERNELS, ResamplingKernel, lanczos_taps, resampling_kernel
+    from .run_counts import LabelledRuns, count_in_runs
+    from .smooth import gaussian_kernel, kernel_width, smooth_gaussian, smooth_plane
+    from .stacking import (
+        StackResult,
+        Statistic,
+        clipped_mean,
+        mean_and_meanclip_stack,
+        statistics_stack,
+    )
+    from .varying_convolution import convolve_varying, spread_bits
+else:
+    # Each loop that is imported takes a while; a task needs few of them.
+    __getattr__ = late_names(
+        __name__,
+        {
+            "detect": ["DetectedSet", "Detections", "Polarity", "ThresholdType", "detect_footprints"],
+            "interpolate": ["fallback_value", "interpolate_rows", "kriging_weights"],
+            "label": ["Components", "find_components", "label_components"],
+            "match_psf": ["MatchingKernel", "match_residual", "matching_kernel"],
+            "resample_planes": ["MaskedPlanes", "map_nodes", "resample", "resample_image"],
+            "resampling_kernels": [
+                "RESAMPLING_KERNELS",
+                "ResamplingKernel",
+                "lanczos_taps",
+                "resampling_kernel",
+            ],
+            "run_counts": ["LabelledRuns", "count_in_runs"],
+            "smooth": ["gaussian_kernel", "kernel_width", "smooth_gaussian", "smooth_plane"],
+            "stacking": [
+                "StackResult",
+                "Statistic",
+                "clipped_mean",
+                "mean_and_meanclip_stack",
+                "statistics_stack",
+            ],
+            "varying_convolution": ["convolve_varying", "spread_bits"],
+        },
+    )
 
 __all__ = [
     "RESAMPLING_KERNELS",

@@ -1,4 +1,4 @@
-"""Compiled loops behind `tasks.kernels.resample`.
+"""Compiled loops behind `tasks.kernels.resample_planes`.
 
 All compiled functions that call each other share this file: numba's disk cache watches only the file of the
 outermost function, so a callee elsewhere could change without the stale machine code being noticed.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,11 @@ from ..config import Config
 from ..kernels import ResamplingKernel, map_nodes, resample, resample_image, resampling_kernel
 
 __all__ = ["Warper", "WarperConfig"]
+
+
+_ALIGNED: Final = 0.3
+"""Frequency across an axis of the source, in cycles per pixel, from which stars have no power."""
+_SAMPLING_STEPS: Final = 200
 
 
 class WarperConfig(Config):
@@ -65,17 +70,21 @@ class Warper:
         Parameters
         ----------
         wcs, target_wcs, target_bbox
-            As in `warp`. The sizes of the pixels of both are compared in the middle of the box.
+            As in `warp`. The pixels of both are compared in the middle of the box.
         """
         x, y = target_bbox.center
         ra, dec = target_wcs.pixelToSky([x - 0.5, x + 0.5, x, x], [y, y, y - 0.5, y + 0.5])
-        (x0, x1, x2, x3), (y0, y1, y2, y3) = (v.tolist() for v in wcs.skyToPixel(ra, dec))
-        ratio = math.sqrt(abs((x1 - x0) * (y3 - y2) - (x3 - x2) * (y1 - y0)))
-        limit = self._config.stretchAbove
+        before_x, after_x, before_y, after_y = np.transpose(wcs.skyToPixel(ra, dec))
+        steps = np.stack([after_x - before_x, after_y - before_y], axis=1)
+        area = abs(float(np.linalg.det(steps)))
+        ratio, limit = math.sqrt(area), self._config.stretchAbove
         # In steps, so that the kernels of a visit are the same. A ratio that is not known is NaN.
         stretch = round(32 * ratio) / 32 if limit is not None and ratio > limit else 1.0
         return resampling_kernel(
-            self._config.warpingKernelName, corrected=self._config.doCorrectKernel, stretch=stretch
+            self._config.warpingKernelName,
+            corrected=self._config.doCorrectKernel,
+            stretch=stretch,
+            sampling=_sampling_of(steps) if stretch == 1.0 and area > 0.0 else 1.0,
         )
 
     def warp(self, source: MaskedImage, wcs: SkyWcs, target_wcs: SkyWcs, target_bbox: Box2I) -> MaskedImage:
@@ -148,3 +157,25 @@ class Warper:
         )
         source_x, source_y = wcs.skyToPixel(*target_wcs.pixelToSky(x, y))
         return source_x - bbox.minX, source_y - bbox.minY
+
+
+def _sampling_of(steps: NDArray[np.float64]) -> float:
+    """Return how many output pixels there are to one of the source, along the axes of that.
+
+    Parameters
+    ----------
+    steps
+        From one output pixel to the next in x and in y, source pixels, as columns.
+
+    Returns
+    -------
+    sampling
+        1 if neither rows nor diagonals of output pixels lie near those axes.
+    """
+    # The frequencies of a lattice are those of the vectors reciprocal to its own, and of their sums.
+    rows = np.linalg.inv(steps)
+    for frequencies in (rows, np.array([[1.0, 1.0], [1.0, -1.0]]) @ rows):
+        across, along = np.sort(np.abs(frequencies), axis=1).mean(axis=0)
+        if across < _ALIGNED:
+            return round(_SAMPLING_STEPS * float(along)) / _SAMPLING_STEPS
+    return 1.0

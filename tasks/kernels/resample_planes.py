@@ -18,7 +18,7 @@ from .resample_loops import (
     spread_mask,
 )
 from .resample_tiles import Tile, tiles_of
-from .resampling_kernel import ResamplingKernel
+from .resampling_kernels import ResamplingKernel
 from .threads import in_threads
 
 __all__ = ["MaskedPlanes", "map_nodes", "resample", "resample_image"]

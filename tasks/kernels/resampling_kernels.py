@@ -20,6 +20,11 @@ RESAMPLING_KERNELS: Final = ("bilinear", "lanczos2", "lanczos3", "lanczos4", "la
 _PHASES: Final = 2048  # the taps bend by less than 4 per square phase: linear in between is good to 1e-7
 _STAR_SIGMA: Final = 3.5 / math.sqrt(8.0 * math.log(2.0))
 _STIFFNESS: Final = 1e-3
+_LEAST_BEAT: Final = 0.015
+"""Least distance of a sampling frequency from 1, in cycles per pixel, for which anything has to be done."""
+_FASTEST_BEAT: Final = 0.35
+"""Beats that are faster meet nothing: stars have no power there, in cycles per pixel."""
+_MAX_HARMONICS: Final = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,8 +61,10 @@ class ResamplingKernel:
         return float(np.square(self.taps[:-1], dtype=np.float64).sum(axis=1).mean()) ** 2
 
 
-@lru_cache(maxsize=16)
-def resampling_kernel(name: str, *, corrected: bool = True, stretch: float = 1.0) -> ResamplingKernel:
+@lru_cache(maxsize=64)
+def resampling_kernel(
+    name: str, *, corrected: bool = True, stretch: float = 1.0, sampling: float = 1.0
+) -> ResamplingKernel:
     """Return a kernel.
 
     Parameters
@@ -73,22 +80,30 @@ def resampling_kernel(name: str, *, corrected: bool = True, stretch: float = 1.0
     stretch
         Factor by which the kernel is widened, at least 1: the output pixels' side in source pixels, if
         they are larger. A stretched kernel is a low-pass filter and is not corrected.
+    sampling
+        Output pixels per source pixel along the axes of the source. The response of a kernel to that
+        frequency beats with the pixels, and what is left of it is an error of fluxes: corrected taps have
+        none to it and its multiples. 1 if it is not known, or output pixels do not lie along these axes.
 
     Raises
     ------
     ValueError
-        Raised for an unknown name, or a stretch below 1 or above 100.
+        Raised for an unknown name, a stretch below 1 or above 100, or a sampling that is not positive.
     """
     if name not in RESAMPLING_KERNELS:
         raise ValueError(f"unknown resampling kernel {name!r}; allowed are {', '.join(RESAMPLING_KERNELS)}")
     if not 1.0 <= stretch <= 100.0:
         raise ValueError(f"a kernel is stretched by a factor from 1 to 100, not {stretch}")
+    if not 0.0 < sampling < math.inf:
+        raise ValueError(f"output pixels per source pixel are a positive number, not {sampling}")
     order = 1 if name == "bilinear" else int(name.removeprefix("lanczos"))
     phases = np.arange(_PHASES + 1) / _PHASES
     taps = _stretched_taps(order, phases, stretch)
     if stretch == 1.0:
         if corrected and order > 1:
             taps = _corrected(taps, phases)
+            if frequencies := _beating(sampling):
+                taps = _without_response(taps, phases, frequencies)
         # On a pixel there is nothing to interpolate, not even by the last bit.
         taps[0], taps[-1] = 0.0, 0.0
         taps[0, order - 1] = taps[-1, order] = 1.0
@@ -149,17 +164,55 @@ def _corrected(taps: Float64Array, phases: Float64Array) -> Float64Array:
     exp(-(d / 2 sigma)^2), so that the fit is ordinary kriging with this covariance, drawn to the given taps.
     """
     half = taps.shape[1] // 2
-    offsets = np.arange(1.0 - half, half + 1.0)
-    u = offsets - phases[:, np.newaxis]
-
-    def covariance(distance: Float64Array) -> Float64Array:
-        return np.exp(-((distance / (2.0 * _STAR_SIGMA)) ** 2))
-
-    matrix = covariance(offsets[:, np.newaxis] - offsets) + _STIFFNESS * np.eye(2 * half)
-    free = np.linalg.solve(matrix, (covariance(u) + _STIFFNESS * taps).T).T
+    u = np.arange(1.0 - half, half + 1.0) - phases[:, np.newaxis]
+    matrix = _cost(half)
+    free = np.linalg.solve(matrix, (_covariance(u) + _STIFFNESS * taps).T).T
     moments = np.stack([np.ones_like(u), u], axis=1)
     lifted = np.linalg.solve(matrix, moments.swapaxes(1, 2)).swapaxes(1, 2)
     missing = np.array([1.0, 0.0]) - np.einsum("pmk,pk->pm", moments, free)
     multipliers = np.linalg.solve(moments @ lifted.swapaxes(1, 2), missing[..., np.newaxis])[..., 0]
     corrected: Float64Array = free + np.einsum("pm,pmk->pk", multipliers, lifted)
     return corrected
+
+
+def _covariance(distance: Float64Array) -> Float64Array:
+    """Return the mean product of two pixels of a star at a distance, over all its places."""
+    return np.exp(-((distance / (2.0 * _STAR_SIGMA)) ** 2))
+
+
+def _cost(half: int) -> Float64Array:
+    """Return the matrix that makes of a change of taps what it costs in images of stars."""
+    offsets = np.arange(1.0 - half, half + 1.0)
+    return _covariance(offsets[:, np.newaxis] - offsets) + _STIFFNESS * np.eye(2 * half)
+
+
+def _beating(sampling: float) -> list[float]:
+    """Return the multiples of a frequency that beat with the pixels slowly enough to meet stars."""
+    beat = abs(sampling - 1.0)
+    if beat < _LEAST_BEAT:
+        return []
+    n = min(max(1, int(_FASTEST_BEAT / beat)), _MAX_HARMONICS)
+    return [harmonic * sampling for harmonic in range(1, n + 1)]
+
+
+def _without_response(taps: Float64Array, phases: Float64Array, frequencies: list[float]) -> Float64Array:
+    """Return taps nearest to given ones that have no response to frequencies, shape ``(n, 2 half)``.
+
+    The response of a kernel is the mean over its phases of ``sum(w cos(2 pi f u))``. Taps change where that
+    costs least in images of stars, keep their sums and first moments, and stay what they are on a pixel.
+    """
+    half = taps.shape[1] // 2
+    u = np.arange(1.0 - half, half + 1.0) - phases[:, np.newaxis]
+    share = np.full(len(phases), 1.0 / (len(phases) - 1))
+    share[[0, -1]] /= 2.0
+    inverse = np.linalg.inv(_cost(half))
+    waves = np.cos(2.0 * np.pi * u[:, np.newaxis] * np.array(frequencies)[:, np.newaxis])
+    moments = np.stack([np.ones_like(u), u], axis=1)
+    lifted = moments @ inverse
+    inside = np.linalg.solve(lifted @ moments.swapaxes(1, 2), lifted @ waves.swapaxes(1, 2))
+    allowed = waves @ inverse - inside.swapaxes(1, 2) @ lifted
+    allowed *= np.sin(np.pi * phases)[:, np.newaxis, np.newaxis] ** 2
+    response = np.einsum("p,pmk,pk->m", share, waves, taps)
+    effect = np.einsum("p,pmk,pnk->mn", share, waves, allowed, optimize=True)
+    changed: Float64Array = taps - np.einsum("m,pmk->pk", np.linalg.solve(effect, response), allowed)
+    return changed

@@ -1,0 +1,74 @@
+"""Instants as TAI nanoseconds since 1970-01-01T00:00:00 TAI; astropy is only imported for its own times."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from astropy.time import Time
+
+__all__ = ["NS_PER_DAY", "ns_to_iso", "ns_to_mjd", "ns_to_time", "parse_iso", "time_to_ns"]
+
+NS_PER_DAY: Final = 86_400_000_000_000
+_EPOCH_MJD: Final = 40587
+_EPOCH: Final = date(1970, 1, 1).toordinal()
+_ISO: Final = re.compile(r"(\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,9}))?", re.ASCII)
+
+
+def time_to_ns(time: Time) -> int:
+    """Return TAI nanoseconds since 1970-01-01T00:00:00 TAI, exact to the nanosecond."""
+    with warnings.catch_warnings():
+        # "dubious year" for times beyond the leap second table: TAI is what we keep.
+        warnings.simplefilter("ignore")
+        tai = time.tai
+    day, fraction = divmod(tai.jd1 - 2400000.5 - _EPOCH_MJD, 1)
+    return int(day) * NS_PER_DAY + round(float(fraction + tai.jd2) * NS_PER_DAY)
+
+
+def ns_to_time(ns: int) -> Time:
+    """Return the TAI time of nanoseconds since 1970-01-01T00:00:00 TAI."""
+    from astropy.time import Time
+
+    day, rest = divmod(ns, NS_PER_DAY)
+    return Time(day + _EPOCH_MJD, rest / NS_PER_DAY, format="mjd", scale="tai")
+
+
+def ns_to_mjd(ns: int) -> float:
+    """Return the modified Julian date (TAI)."""
+    return _EPOCH_MJD + ns / NS_PER_DAY
+
+
+def ns_to_iso(ns: int) -> str:
+    """Return the text of an instant (TAI), with all nine digits of its second.
+
+    Raises
+    ------
+    ValueError
+        Raised outside the years 1 to 9999.
+    """
+    day, rest = divmod(ns, NS_PER_DAY)
+    try:
+        text = date.fromordinal(day + _EPOCH).isoformat()
+    except OverflowError as error:
+        raise ValueError(f"no date is {day} days from 1970") from error
+    seconds, fraction = divmod(rest, 1_000_000_000)
+    return f"{text}T{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{fraction:09}"
+
+
+def parse_iso(text: str) -> int | None:
+    """Return the instant of a text ``YYYY-MM-DDThh:mm:ss`` (TAI) with at most nine digits behind a point.
+
+    None if it is another one, which may still be a time.
+    """
+    match = _ISO.fullmatch(text)
+    if match is None:
+        return None
+    try:
+        day = date.fromisoformat(match[1]).toordinal() - _EPOCH
+    except ValueError:
+        return None
+    seconds = (int(match[2]) * 60 + int(match[3])) * 60 + int(match[4])
+    return day * NS_PER_DAY + seconds * 1_000_000_000 + int((match[5] or "").ljust(9, "0"))
