@@ -226,7 +226,7 @@ def test_equals_the_oracle(stack, options, statistic):
 @given(stack=stacks(), options=OPTIONS, statistic=st.sampled_from(["MEAN", "MEANCLIP"]))
 @settings(deadline=None, max_examples=150)
 def test_quick_means_equal_the_oracle(stack, options, statistic):
-    """Means with weights of images and errors from theirs, which have kernels of their own, are equal to it."""
+    """Means with weights of images and errors from theirs have kernels of their own, and are equal too."""
     options = options | {"nan_safe": True, "weighted": True, "calc_error_from_input_variance": True}
     got = statistics_stack(*stack, statistic=statistic, **options)
     assert_same(got, stack_oracle.stack(statistic, *stack, options))
