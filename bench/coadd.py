@@ -47,7 +47,7 @@ class Cost:
 
 def measure(command: Sequence[str], threads: int, directory: Path) -> Cost:
     """Run a command and watch it; its output is shown only if it fails."""
-    # An installed package is compiled; so is ours after the first, unmeasured run, unless that is forbidden.
+    # An installed package is compiled; so is ours after the first, unmeasured turn, unless that is forbidden.
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment = {
         **kept,
@@ -152,8 +152,10 @@ def medians(costs: Sequence[Cost]) -> Cost:
 def run_all(
     directory: Path, threads: int, n_visits: int, repeats: int, left_out: Sequence[str]
 ) -> dict[str, Cost]:
-    """Run every contestant, in turns, after one unmeasured start that fills caches."""
-    measure(our_commands(directory, n_visits)["MEAN"], threads, directory)
+    """Run every contestant, in turns; before them each of ours unmeasured, so that it is compiled."""
+    for name, command in our_commands(directory, n_visits).items():
+        if name not in left_out:
+            measure(command, threads, directory)
     costs: dict[str, list[Cost]] = {}
     for turn in range(repeats):
         peers = {
