@@ -152,10 +152,9 @@ def medians(costs: Sequence[Cost]) -> Cost:
 def run_all(
     directory: Path, threads: int, n_visits: int, repeats: int, left_out: Sequence[str]
 ) -> dict[str, Cost]:
-    """Run every contestant, in turns, after one unmeasured start that fills caches."""
-    measure(our_commands(directory, n_visits)["MEAN"], threads, directory)
+    """Run every contestant, in turns, after one unmeasured turn that fills caches and compiles."""
     costs: dict[str, list[Cost]] = {}
-    for turn in range(repeats):
+    for turn in range(-1, repeats):
         peers = {
             name: command
             for name, command in peer_commands(directory, threads, n_visits).items()
@@ -165,8 +164,10 @@ def run_all(
         for name, command in {**our_commands(directory, n_visits), **peers}.items():
             if name in left_out:
                 continue
-            costs.setdefault(name, []).append(measure(command, threads, directory))
-            print(f"{threads} threads: {name}: {costs[name][-1]}", file=sys.stderr)
+            cost = measure(command, threads, directory)
+            if turn >= 0:
+                costs.setdefault(name, []).append(cost)
+                print(f"{threads} threads: {name}: {cost}", file=sys.stderr)
     return {name: medians(found) for name, found in costs.items()}
 
 
