@@ -47,7 +47,7 @@ class Cost:
 
 def measure(command: Sequence[str], threads: int, directory: Path) -> Cost:
     """Run a command and watch it; its output is shown only if it fails."""
-    # An installed package is compiled; so is ours after the first, unmeasured run, unless that is forbidden.
+    # An installed package is compiled; so is ours after the first, unmeasured turn, unless that is forbidden.
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment = {
         **kept,
@@ -153,9 +153,12 @@ def medians(costs: Sequence[Cost]) -> Cost:
 def run_all(
     directory: Path, threads: int, n_visits: int, repeats: int, left_out: Sequence[str]
 ) -> dict[str, Cost]:
-    """Run every contestant, in turns, after one unmeasured turn that fills caches and compiles."""
+    """Run every contestant, in turns; before them each of ours unmeasured, so that it is compiled."""
+    for name, command in our_commands(directory, n_visits).items():
+        if name not in left_out:
+            measure(command, threads, directory)
     costs: dict[str, list[Cost]] = {}
-    for turn in range(-1, repeats):
+    for turn in range(repeats):
         peers = {
             name: command
             for name, command in peer_commands(directory, threads, n_visits).items()
@@ -165,10 +168,8 @@ def run_all(
         for name, command in {**our_commands(directory, n_visits), **peers}.items():
             if name in left_out:
                 continue
-            cost = measure(command, threads, directory)
-            if turn >= 0:
-                costs.setdefault(name, []).append(cost)
-                print(f"{threads} threads: {name}: {cost}", file=sys.stderr)
+            costs.setdefault(name, []).append(measure(command, threads, directory))
+            print(f"{threads} threads: {name}: {costs[name][-1]}", file=sys.stderr)
     return {name: medians(found) for name, found in costs.items()}
 
 

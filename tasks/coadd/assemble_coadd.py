@@ -19,6 +19,7 @@ from butler.images import (
     PhotoCalib,
     Psf,
     SpanSet,
+    coadd_ap_corr_map,
 )
 from connections.errors import NoWorkFound
 
@@ -28,13 +29,12 @@ from ..kernels.stacking import Statistic
 from ..struct import Struct
 from ..task import Task
 from ..timer import timeMethod
-from .ap_corr import mean_ap_corr_map
 from .assemble_coadd_config import AssembleCoaddConfig
 from .box_tiling import RowStrips, subregions
 from .coadd_inputs import gather_coadd_inputs
 from .coadd_mask_planes import COADD_MASK_PLANES, common_mask_planes, set_coadd_edge_bits
 from .coadd_masks import AltMaskSpans, CoaddMasksTask
-from .coadd_metadata import common_filter, input_cards
+from .coadd_metadata import combined_transmission, common_filter, input_cards
 from .input_map import CcdInputMap, HealSparseInputMapTask
 from .kept_mean import KeptMean
 from .online_mean import OnlineMean
@@ -338,7 +338,8 @@ class AssembleCoaddTask(CoaddMasksTask):
         Raises
         ------
         WarpError
-            Raised if the warps have different bands, or one has no usable record of inputs.
+            Raised if the warps have different bands, or one has no usable record of inputs, or lacks a
+            transmission curve that is asked for.
         TaskError
             Raised if the coadd has no WCS.
         """
@@ -350,9 +351,11 @@ class AssembleCoaddTask(CoaddMasksTask):
             self.shrinkValidPolygons(inputs) if self.config.doUsePsfMatchedPolygons else inputs
         )
         coaddExposure.psf = self.makePsf(coaddExposure, tempExpRefList)
-        coaddExposure.apCorrMap = mean_ap_corr_map(
-            [handle.get(component="apCorrMap") for handle in tempExpRefList], weightList, coaddExposure.bbox
-        )
+        ccds = coaddExposure.coaddInputs.ccds
+        if self.config.warpType == "direct":
+            coaddExposure.apCorrMap = coadd_ap_corr_map(ccds, coaddExposure.wcs, coaddExposure.bbox)
+        if self.config.doAttachTransmissionCurve:
+            coaddExposure.transmissionCurve = combined_transmission(ccds, coaddExposure.wcs)
         cards: dict[str, Any] = {
             "COADTASK": type(self).__name__,
             "STATISTI": self.config.statistic,
