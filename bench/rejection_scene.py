@@ -146,7 +146,7 @@ def make_scene(kind: str, n_visits: int, seed: int, *, flag_cosmic_rays: bool) -
         if like.n_saturated:
             for exposure in both:
                 RepairTask().run(exposure.maskedImage)
-        visits.append(Visit(*both, {name: image[inside] for name, image in artifacts.items()}))
+        visits.append(Visit(both[0], both[1], {name: image[inside] for name, image in artifacts.items()}))
     return Scene(visits, x - BORDER, y - BORDER, peak, like.n_variable)
 
 
@@ -181,9 +181,8 @@ def _draw_artifacts(
     trail = number in (1, 2) if like.crossing else number % 4 == 1
     place = None
     if like.step is not None:
-        place = tuple(
-            0.35 * n + like.step * number * c for n, c in zip(_SHAPE[::-1], (0.8, 0.6), strict=True)
-        )
+        along = like.step * number
+        place = 0.35 * _SHAPE[1] + 0.8 * along, 0.35 * _SHAPE[0] + 0.6 * along
     return draw_artifacts(
         rng,
         _SHAPE,

@@ -39,6 +39,7 @@ __all__ = [
     "BrightObjectError",
     "DetectionError",
     "ExplainError",
+    "ExplainPlaceError",
     "InvalidQuantumError",
     "PsfMatchError",
     "QuantumError",
@@ -92,6 +93,10 @@ class DetectionError(TaskError):
 
 class ExplainError(TaskError):
     """A pixel of a coadd cannot be explained with what is there."""
+
+
+class ExplainPlaceError(ExplainError):
+    """The place of a pixel is not told in one of the ways it can be."""
 
 
 class PsfMatchError(TaskError):

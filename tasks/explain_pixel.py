@@ -15,7 +15,7 @@ from butler.images import Box2I, Exposure, Extent2I, Mask, MaskedImage, Point2I
 from butler.provenance import QuantumRecord
 
 from .coadd import ImageScaler, spans_of_row
-from .errors import ExplainError
+from .errors import ExplainError, ExplainPlaceError
 from .kernels.stacking import Statistic, kept_by_clipping, statistics_stack
 
 if TYPE_CHECKING:
@@ -85,19 +85,23 @@ def explain_pixel(
 
     Raises
     ------
+    ExplainPlaceError
+        Raised if the place is not told in one of the two ways, or is no position.
     ExplainError
-        Raised if the place is not told in one of the two ways or lies outside, if several coadds are meant,
-        or if the coadd does not say how it was made.
+        Raised if the place lies outside, if several coadds are meant, or if the coadd does not say how it was
+        made.
     DatasetNotFoundError
-        Raised if there is no such coadd, or a warp of it is gone.
+        Raised if there is no such coadd, or if a warp or the clip record of it is gone.
     """
     on_sky = ra is not None and dec is not None
     on_patch = None not in (tract, patch, x, y)
     half_told = (ra is None) != (dec is None) or (on_sky and (x, y) != (None, None))
     if on_sky == on_patch or half_told:
-        raise ExplainError("give either ra and dec, or tract, patch, x and y")
+        raise ExplainPlaceError("give either ra and dec, or tract, patch, x and y")
     if ra is not None and dec is not None and not (math.isfinite(ra) and abs(dec) <= 90):
-        raise ExplainError(f"ra={ra}, dec={dec} is no position; a dec is between -90 and 90 degrees")
+        raise ExplainPlaceError(
+            f"ra={ra}, dec={dec} is no position; ra is finite, and dec within -90..90 degrees"
+        )
     search = list(collections or reversed(butler.collections.query("*", CollectionType.RUN)))
     given = {"tract": tract, "patch": patch, "band": band, "skymap": skymap}
     data_id = {key: value for key, value in given.items() if value is not None}

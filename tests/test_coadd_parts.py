@@ -1,4 +1,4 @@
-"""Beside stacked pixels: online mean, bright objects, polygons, PSF, aperture corrections."""
+"""Beside stacked pixels: online mean, bright objects, polygons, PSF."""
 
 import subprocess
 import sys
@@ -13,10 +13,8 @@ from butler.errors import FileFormatError
 from butler.formatters.object_mask import ObjectMaskFormatter
 from butler.handles import InMemoryDatasetHandle
 from butler.images import (
-    ApCorrMap,
     Box2I,
     CcdInput,
-    ChebyshevBoundedField,
     CoaddInputs,
     CoaddPsf,
     GaussianPsf,
@@ -34,7 +32,6 @@ from tasks.coadd import (
     clip_record_table,
     psf_without_clipped,
 )
-from tasks.coadd.ap_corr import mean_ap_corr_map
 from tasks.coadd.bright_objects import mask_bright_objects
 from tasks.coadd.valid_polygons import shrunk_inputs
 from tasks.errors import BrightObjectError, WarpInputsError
@@ -336,22 +333,6 @@ def test_coadd_takes_shrunk_polygons_if_asked():
     assert min(x for x, _ in shrunk.validPolygon) == plain.bbox.minX - 0.5 + 11
 
 
-def test_aperture_corrections_are_weighted_means():
-    """The coadd's correction is, everywhere, the weighted mean of those that all warps have."""
-    rng = np.random.default_rng(3)
-    warps = [make_warp(visit, 1.0) for visit in (1, 2)]
-    for warp, shape in zip(warps, ((2, 3), (3, 1)), strict=True):
-        box = BBOX.dilatedBy(int(shape[0]))
-        field = ChebyshevBoundedField(box, rng.normal(size=shape))
-        warp.apCorrMap = ApCorrMap({"flux": field, f"only{shape[0]}": field})
-    coadd = run(warps, [3.0, 1.0]).coaddExposure
-    assert list(coadd.apCorrMap) == ["flux"]
-    x, y = rng.uniform(40, 159, 50), rng.uniform(20, 129, 50)
-    expected = np.average([w.apCorrMap["flux"].evaluate(x, y) for w in warps], axis=0, weights=[3, 1])
-    np.testing.assert_allclose(coadd.apCorrMap["flux"].evaluate(x, y), expected, rtol=1e-9, atol=1e-9)
-    assert mean_ap_corr_map([warps[0].apCorrMap, None], [1.0, 1.0], BBOX) is None
-
-
 # --- config and framework -----------------------------------------------------------------------------
 
 
@@ -359,10 +340,9 @@ def test_aperture_corrections_are_weighted_means():
     ("values", "message"),
     [
         ({"warpType": "best"}, "warpType"),
-        ({"doAttachTransmissionCurve": True}, "no transmission curves"),
         ({"matchingKernelSize": 0}, "matchingKernelSize"),
         ({"brightObjectMaskName": ""}, "brightObjectMaskName"),
-        ({"coaddPsf": {"warpingKernelName": "bilinear"}}, "warpingKernelName"),
+        ({"coaddPsf": {"leaveOutClip": True}}, "leaveOutClipped"),
     ],
 )
 def test_config_values_that_cannot_be(values, message):

@@ -543,15 +543,3 @@ def test_a_crowded_field_with_wrong_psfs_and_skies(n_visits: int) -> None:
     assert clipped_on(result, 2)[trail].mean() > 0.7
     others = [clipped_on(result, visit).mean() for visit in range(1, n_visits + 1) if visit != 2]
     assert np.mean(others) < 0.01
-
-
-def test_a_bright_trail_on_one_of_two_visits() -> None:
-    """The half of a trail that the static sky has is not taken for a bright place where visits scatter."""
-    rng = np.random.default_rng(12)
-    images = [crowded(rng, SIGMA) for _ in range(2)]
-    trail = np.abs(ROWS - 30 - 0.3 * COLUMNS) < 8
-    images[1] = images[1] + 60.0 * trail
-    fitted = {**BY_SIGN, "doAddMatchResidual": False, "doFitDifferences": True}
-    result = coadd_of(images, **fitted, **{"detect.thresholdValue": 5.0})
-    assert clipped_on(result, 2)[trail].mean() > 0.9
-    assert clipped_on(result, 1).mean() < 0.01

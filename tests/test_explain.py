@@ -251,6 +251,8 @@ def test_command(scene):
     assert "recomputed from the visits: the same" in done.stderr
     done = CliRunner().invoke(explain, [str(scene.root), *place, "--format", "json", "--collections", "safe"])
     assert '"state": "masked"' in done.stdout
+    done = CliRunner().invoke(explain, [str(scene.root), "--ra", "150"])
+    assert (done.exit_code, "either ra and dec" in done.output) == (2, True)
 
 
 def test_select_exposures_and_their_warps(scene):

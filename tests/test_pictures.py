@@ -206,7 +206,8 @@ def test_a_map_of_numbers_has_gaps() -> None:
     sky_map.update_values_pos(np.array([30.0]), np.array([-20.0]), np.array([7.5], dtype=np.float32))
     image, wcs = rasterize_map(sky_map, (30.0, -20.0), (0.3, 0.2))
     assert image.array.shape == (400, 600)
-    x, y = (round(float(v)) for v in wcs.skyToPixel(30.0, -20.0))
+    # The middle of the map's pixel: the image's own middle is a corner of pixels.
+    x, y = (round(v.item()) for v in wcs.skyToPixel(*sky_map.valid_pixels_pos()))
     assert image.array[y, x] == 7.5
     assert np.isnan(image.array[0, 0])
 

@@ -15,6 +15,7 @@ from tasks.coadd import (
 )
 from tasks.coadd.difference_candidates import DifferenceCandidates
 from tasks.coadd.seeing_match import TemplateModel
+from tasks.coadd.template_models import template_models
 
 SEEING = (1.7, 1.8, 1.9, 2.0, 2.1, 2.3, 2.5)
 TRAIL_VISIT = 4
@@ -119,6 +120,19 @@ def test_peaks_of_stars_in_much_better_seeing_are_no_artifacts():
     assert (warp - template - match.model)[places[:, 1], places[:, 0]].min() > 100
     assert np.abs(peaks).max() < 5
     assert pull[30, 30:33].min() > 20
+
+
+def test_of_two_visits_the_other_tells_what_is_bright():
+    """The half of a trail that the mean of two visits has makes no bright place on the visit that has it."""
+    rng = np.random.default_rng(9)
+    other, struck = rng.normal(size=(2, *BBOX.shape))
+    struck[trail()] += 60
+    static = make_warp(0, (other + struck) / 2)
+    handles = make_handles([make_warp(1, other), make_warp(2, struck)])
+    first, second = template_models(static, handles, [None, None], 2.0)
+    assert first.brightness[trail()].min() > 50
+    assert second.brightness[trail()].max() < 10
+    assert len(set(map(id, template_models(static, handles * 2, [None] * 4, 2.0)))) == 1
 
 
 def test_what_saturation_leaves_counts_as_noise():

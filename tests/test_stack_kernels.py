@@ -223,6 +223,15 @@ def test_equals_the_oracle(stack, options, statistic):
     assert_same(got, stack_oracle.stack(statistic, *stack, options))
 
 
+@given(stack=stacks(), options=OPTIONS, statistic=st.sampled_from(["MEAN", "MEANCLIP"]))
+@settings(deadline=None, max_examples=150)
+def test_quick_means_equal_the_oracle(stack, options, statistic):
+    """Means with weights of images and errors from theirs have kernels of their own, and are equal too."""
+    options = options | {"nan_safe": True, "weighted": True, "calc_error_from_input_variance": True}
+    got = statistics_stack(*stack, statistic=statistic, **options)
+    assert_same(got, stack_oracle.stack(statistic, *stack, options))
+
+
 @pytest.mark.parametrize("statistic", Statistic)
 def test_rows_longer_than_a_block_and_more_than_a_strip(statistic, n_threads):
     """Cutting the image into blocks and strips changes no pixel."""
@@ -237,7 +246,7 @@ def test_rows_longer_than_a_block_and_more_than_a_strip(statistic, n_threads):
 def test_any_number_of_images(n):
     """The sort and the sums work for few and for many images."""
     stack = warps(np.random.default_rng(n), n=n, shape=(2, 9))
-    for statistic in ("MEDIAN", "MEANCLIP", "MAX"):
+    for statistic in ("MEAN", "MEDIAN", "MEANCLIP", "MAX"):
         got = statistics_stack(*stack, statistic=statistic, **ASSEMBLE)
         assert_same(got, stack_oracle.stack(statistic, *stack, DEFAULTS | ASSEMBLE))
 

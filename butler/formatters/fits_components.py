@@ -19,6 +19,7 @@ from ..images import (
 )
 from .byte_source import ByteSource
 from .fits_archive import Archive
+from .fits_curves import read_ap_corr, read_transmission, with_curves
 from .fits_file import HduInfo, broken_file, walk_hdus
 from .fits_header import metadata_from_cards, origin_from_header
 from .fits_rows import Row, read_rows
@@ -30,7 +31,7 @@ __all__ = ["ExposureComponents", "check_version"]
 
 _LOG: Final = logging.getLogger(__name__)
 _VERSION: Final = "EXPINFO_V"
-_ARCHIVED: Final = ("detector", "transmissionCurve")
+_ARCHIVED: Final = ("detector",)
 
 
 def check_version(values: dict[str, Any], source: ByteSource) -> int:
@@ -164,7 +165,14 @@ class ExposureComponents:
     @property
     def apCorrMap(self) -> Any:
         """Aperture corrections."""
-        return self._from_archive("apCorrMap", lambda: self._own("AP_CORR_MAP", read_fields))
+        return self._from_archive("apCorrMap", lambda: self._own_derived("AP_CORR_MAP", read_ap_corr))
+
+    @property
+    def transmissionCurve(self) -> Any:
+        """Share of the light that reached the detector."""
+        return self._from_archive(
+            "transmissionCurve", lambda: self._own_derived("TRANSMISSION_CURVE", read_transmission)
+        )
 
     @property
     def summaryStats(self) -> Any:
@@ -180,7 +188,16 @@ class ExposureComponents:
 
     def _own_coadd_inputs(self) -> CoaddInputs | None:
         visits, ccds = self._table("COADD_VISITS"), self._table("COADD_CCDS")
-        return None if visits is None and ccds is None else read_coadd_inputs(visits, ccds)
+        if visits is None and ccds is None:
+            return None
+        inputs = read_coadd_inputs(visits, ccds)
+        return with_curves(
+            inputs, self._table("COADD_AP_CORR") or (), self._table("COADD_TRANSMISSION") or ()
+        )
+
+    def _own_derived(self, unit: str, read: Callable[[Any, CoaddInputs | None, SkyWcs | None], Any]) -> Any:
+        """Read what may follow from the coadd inputs and the WCS."""
+        return self._own(unit, lambda table: read(table, self.coaddInputs, self.wcs))
 
     def _own_psf(self) -> Psf | None:
         table = self._table("PSF")

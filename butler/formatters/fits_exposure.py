@@ -14,6 +14,7 @@ from ..errors import FileFormatError, StorageClassError
 from ..images import Box2I, Exposure, Image, Mask, MaskedImage
 from .byte_source import ByteRange, ByteSource, LocalFile, SparseBytes
 from .fits_components import ExposureComponents, check_version, inherited_values
+from .fits_curves import ap_corr_to_table, input_curves_to_tables, transmission_to_table
 from .fits_file import HduInfo, broken_file, walk_hdus
 from .fits_header import (
     mask_plane_cards,
@@ -126,10 +127,13 @@ class ExposureFormatter(MaskedImageFormatter):
             units.append(psf_to_table(obj.psf))
         if obj.coaddInputs is not None:
             units += coadd_inputs_to_tables(obj.coaddInputs)
+            units += input_curves_to_tables(obj.coaddInputs)
         if obj.photoCalib is not None and obj.photoCalib.field is not None:
             units.append(fields_to_table("PHOTO_CALIB", {"photoCalib": obj.photoCalib.field}))
         if obj.apCorrMap:
-            units.append(fields_to_table("AP_CORR_MAP", obj.apCorrMap))
+            units.append(ap_corr_to_table(obj.apCorrMap))
+        if obj.transmissionCurve is not None:
+            units.append(transmission_to_table(obj.transmissionCurve))
         if obj.validPolygon is not None:
             units.append(polygon_to_table(obj.validPolygon))
         if obj.summaryStats is not None:

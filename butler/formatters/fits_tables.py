@@ -10,7 +10,6 @@ import numpy as np
 
 from ..errors import FileFormatError, StorageClassError
 from ..images import (
-    ApCorrMap,
     Box2I,
     CcdInput,
     ChebyshevBoundedField,
@@ -31,14 +30,20 @@ from .fits_table_unit import Column, table_unit, text_column
 from .fits_units import FitsUnit
 
 __all__ = [
+    "Row",
+    "box_cells",
+    "box_of_cells",
     "coadd_inputs_to_tables",
+    "field_cells",
     "fields_to_table",
     "polygon_to_table",
     "psf_to_table",
     "read_coadd_inputs",
+    "read_field",
     "read_fields",
     "read_polygon",
     "read_psf",
+    "rows_to_table",
 ]
 
 Row = Mapping[str, Any]
@@ -47,7 +52,7 @@ Row = Mapping[str, Any]
 def psf_to_table(psf: Psf) -> FitsUnit:
     """Return the table of one PSF; a `CoaddPsf` is only named, it follows from the coadd inputs."""
     name = "CoaddPsf" if isinstance(psf, CoaddPsf) else None
-    return _table("PSF", [_psf_row(psf) if name is None else {**_NO_PSF, "psf_class": name}])
+    return rows_to_table("PSF", [_psf_row(psf) if name is None else {**_NO_PSF, "psf_class": name}])
 
 
 def read_psf(table: Any, inputs: CoaddInputs | None, wcs: SkyWcs | None) -> Psf | None:
@@ -71,14 +76,14 @@ def read_psf(table: Any, inputs: CoaddInputs | None, wcs: SkyWcs | None) -> Psf 
 def coadd_inputs_to_tables(inputs: CoaddInputs) -> list[FitsUnit]:
     """Return the tables of visits and detector images."""
     visits = [
-        {"visit": v.visit, **_box_row(v.bbox), "goodpix": v.goodpix, "weight": v.weight, "filter": v.filter}
+        {"visit": v.visit, **box_cells(v.bbox), "goodpix": v.goodpix, "weight": v.weight, "filter": v.filter}
         for v in inputs.visits
     ]
     ccds = [
         {
             "visit": c.visit,
             "ccd": c.ccd,
-            **_box_row(c.bbox),
+            **box_cells(c.bbox),
             "goodpix": c.goodpix,
             "weight": c.weight,
             "filter": c.filter,
@@ -88,21 +93,25 @@ def coadd_inputs_to_tables(inputs: CoaddInputs) -> list[FitsUnit]:
         }
         for c in inputs.ccds
     ]
-    return [_table(name, rows) for name, rows in (("COADD_VISITS", visits), ("COADD_CCDS", ccds)) if rows]
+    return [
+        rows_to_table(name, rows) for name, rows in (("COADD_VISITS", visits), ("COADD_CCDS", ccds)) if rows
+    ]
 
 
 def read_coadd_inputs(visits: Any, ccds: Any) -> CoaddInputs:
     """Return the coadd inputs of their two tables; a missing table is empty."""
     return CoaddInputs(
         tuple(
-            VisitInput(int(r["visit"]), _box(r), int(r["goodpix"]), float(r["weight"]), str(r["filter"]))
+            VisitInput(
+                int(r["visit"]), box_of_cells(r), int(r["goodpix"]), float(r["weight"]), str(r["filter"])
+            )
             for r in (() if visits is None else visits)
         ),
         tuple(
             CcdInput(
                 visit=int(r["visit"]),
                 ccd=int(r["ccd"]),
-                bbox=_box(r),
+                bbox=box_of_cells(r),
                 goodpix=int(r["goodpix"]),
                 weight=float(r["weight"]),
                 filter=str(r["filter"]),
@@ -117,7 +126,7 @@ def read_coadd_inputs(visits: Any, ccds: Any) -> CoaddInputs:
 
 def polygon_to_table(polygon: Polygon) -> FitsUnit:
     """Return the table of a polygon, one row per vertex."""
-    return _table("VALID_POLYGON", [{"vertices_x": x, "vertices_y": y} for x, y in polygon.vertices])
+    return rows_to_table("VALID_POLYGON", [{"vertices_x": x, "vertices_y": y} for x, y in polygon.vertices])
 
 
 def read_polygon(table: Any) -> Polygon:
@@ -127,28 +136,28 @@ def read_polygon(table: Any) -> Polygon:
 
 def fields_to_table(name: str, fields: Mapping[str, ChebyshevBoundedField]) -> FitsUnit:
     """Return the table of some fields, one row each."""
-    rows = [
-        {
-            "name": key,
-            "order_x": field.coefficients.shape[1] - 1,
-            **_box_row(field.bbox),
-            "coefficients": field.coefficients.ravel(),
-        }
-        for key, field in fields.items()
-    ]
-    return _table(name, rows)
+    return rows_to_table(name, [field_cells(key, field) for key, field in fields.items()])
 
 
-def read_fields(table: Any) -> ApCorrMap:
+def read_fields(table: Any) -> dict[str, ChebyshevBoundedField]:
     """Return the fields of a table by name."""
-    return ApCorrMap(
-        {
-            str(row["name"]): ChebyshevBoundedField(
-                _box(row), np.reshape(row["coefficients"], (-1, int(row["order_x"]) + 1))
-            )
-            for row in table
-        }
-    )
+    return {str(row["name"]): read_field(row) for row in table}
+
+
+def field_cells(name: str, field: ChebyshevBoundedField) -> Row:
+    """Return the cells of a field in a row."""
+    return {
+        "name": name,
+        "order_x": field.coefficients.shape[1] - 1,
+        **box_cells(field.bbox),
+        "coefficients": field.coefficients.ravel(),
+    }
+
+
+def read_field(row: Any) -> ChebyshevBoundedField:
+    """Return the field of a row."""
+    table = np.reshape(row["coefficients"], (-1, int(row["order_x"]) + 1))
+    return ChebyshevBoundedField(box_of_cells(row), table)
 
 
 _NO_PSF: Row = {
@@ -198,15 +207,17 @@ def _psf_from_row(row: Any) -> Psf:
     raise FileFormatError(f"unknown PSF class {kind!r}")
 
 
-def _box_row(box: Box2I) -> Row:
+def box_cells(box: Box2I) -> Row:
+    """Return the cells of a box in a row."""
     return {"x0": box.minX, "y0": box.minY, "width": box.width, "height": box.height}
 
 
-def _box(row: Any) -> Box2I:
+def box_of_cells(row: Any) -> Box2I:
+    """Return the box of a row."""
     return Box2I(Point2I(int(row["x0"]), int(row["y0"])), Extent2I(int(row["width"]), int(row["height"])))
 
 
-def _table(name: str, rows: Sequence[Row]) -> FitsUnit:
+def rows_to_table(name: str, rows: Sequence[Row]) -> FitsUnit:
     """Return a binary table; columns that hold arrays get a variable length."""
     columns: list[Column] = []
     for key, first in rows[0].items():

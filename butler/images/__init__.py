@@ -6,9 +6,12 @@ from ..late import late_names
 
 if TYPE_CHECKING:
     from .ap_corr_map import ApCorrMap
+    from .bounded_field import BoundedField
     from .chebyshev_field import ChebyshevBoundedField
+    from .coadd_bounded_field import CoaddBoundedField, coadd_ap_corr_map
     from .coadd_inputs import CcdInput, CoaddInputs, VisitInput
     from .coadd_psf import CoaddPsf
+    from .coadd_transmission_curve import CoaddTransmissionCurve
     from .exposure import Exposure
     from .filter_label import FilterLabel
     from .footprint import Footprint, Peak
@@ -26,15 +29,19 @@ if TYPE_CHECKING:
     from .sky_wcs import SkyWcs
     from .span_set import Span, SpanSet
     from .summary_stats import ExposureSummaryStats
+    from .transmission_curve import TransmissionCurve
     from .visit_info import VisitInfo
 else:
     __getattr__ = late_names(
         __name__,
         {
             "ap_corr_map": ["ApCorrMap"],
+            "bounded_field": ["BoundedField"],
             "chebyshev_field": ["ChebyshevBoundedField"],
+            "coadd_bounded_field": ["CoaddBoundedField", "coadd_ap_corr_map"],
             "coadd_inputs": ["CcdInput", "CoaddInputs", "VisitInput"],
             "coadd_psf": ["CoaddPsf"],
+            "coadd_transmission_curve": ["CoaddTransmissionCurve"],
             "exposure": ["Exposure"],
             "filter_label": ["FilterLabel"],
             "footprint": ["Footprint", "Peak"],
@@ -52,6 +59,7 @@ else:
             "sky_wcs": ["SkyWcs"],
             "span_set": ["Span", "SpanSet"],
             "summary_stats": ["ExposureSummaryStats"],
+            "transmission_curve": ["TransmissionCurve"],
             "visit_info": ["VisitInfo"],
         },
     )
@@ -60,11 +68,14 @@ __all__ = [
     "DEFAULT_MASK_PLANES",
     "ORIGIN",
     "ApCorrMap",
+    "BoundedField",
     "Box2I",
     "CcdInput",
     "ChebyshevBoundedField",
+    "CoaddBoundedField",
     "CoaddInputs",
     "CoaddPsf",
+    "CoaddTransmissionCurve",
     "Exposure",
     "ExposureSummaryStats",
     "Extent2I",
@@ -87,9 +98,11 @@ __all__ = [
     "SkyWcs",
     "Span",
     "SpanSet",
+    "TransmissionCurve",
     "VisitInfo",
     "VisitInput",
     "adaptive_moments",
+    "coadd_ap_corr_map",
     "converted_pixels",
     "determinant_radius",
     "is_wcs_card",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .chebyshev_field import ChebyshevBoundedField
+from .bounded_field import BoundedField
 
 __all__ = ["ApCorrMap"]
 
 
-class ApCorrMap(dict[str, ChebyshevBoundedField]):
+class ApCorrMap(dict[str, BoundedField]):
     """Aperture corrections and their errors, by the name of the flux that they correct."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from .ap_corr_map import ApCorrMap
 from .geometry import Box2I
+from .polygon import in_polygon
 from .psf import Psf
 from .sky_wcs import SkyWcs
+from .transmission_curve import TransmissionCurve
 
 __all__ = ["CcdInput", "CoaddInputs", "VisitInput"]
 
@@ -57,6 +60,8 @@ class CcdInput:
         Those of the detector image, before warping; None if a file has them in a form that is not read.
     validPolygon
         Vertices ``(x, y)`` in the detector's pixels; empty means the whole box.
+    apCorrMap, transmissionCurve
+        Those of the detector image; None if it has none.
     """
 
     visit: int
@@ -68,6 +73,23 @@ class CcdInput:
     wcs: SkyWcs | None
     psf: Psf | None
     validPolygon: Sequence[tuple[float, float]] = ()
+    apCorrMap: ApCorrMap | None = None
+    transmissionCurve: TransmissionCurve | None = None
+
+    def contains_sky(self, ra: float, dec: float) -> bool:
+        """Tell whether a position (ICRS, degrees) lies in the box and the valid polygon.
+
+        Raises
+        ------
+        ValueError
+            Raised if the WCS is not known.
+        """
+        x, y = self.require_wcs().skyToPixel(ra, dec)
+        return self.contains(float(x), float(y))
+
+    def contains(self, x: float, y: float) -> bool:
+        """Tell whether a position in the detector's pixels lies in the box and the valid polygon."""
+        return self.bbox.contains((x, y)) and in_polygon(x, y, self.validPolygon)
 
     def require_wcs(self) -> SkyWcs:
         """Return the WCS.

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .coadd_inputs import CcdInput
-from .polygon import in_polygon
 from .psf import InvalidPsfError, Psf
 from .sky_wcs import SkyWcs
 
@@ -38,12 +37,7 @@ class CoaddPsf(Psf):
     def contributors(self, *, x: float, y: float) -> list[CcdInput]:
         """Return the inputs that contain a coadd position."""
         ra, dec = self.wcs.pixelToSky(x, y)
-        chosen = []
-        for ccd in self.ccds:
-            px, py = (float(v) for v in ccd.require_wcs().skyToPixel(ra, dec))
-            if ccd.bbox.contains((px, py)) and in_polygon(px, py, ccd.validPolygon):
-                chosen.append(ccd)
-        return chosen
+        return [ccd for ccd in self.ccds if ccd.contains_sky(float(ra), float(dec))]
 
     def computeKernelImage(self, *, x: float, y: float) -> NDArray[np.float64]:
         """Return the PSF at a position in coadd pixels.

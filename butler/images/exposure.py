@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from .ap_corr_map import ApCorrMap
 from .coadd_inputs import CoaddInputs
+from .coadd_transmission_curve import CoaddTransmissionCurve
 from .filter_label import FilterLabel
 from .geometry import Box2I, Extent2I, Point2I
 from .image import Image
@@ -18,6 +19,7 @@ from .polygon import Polygon
 from .psf import Psf
 from .sky_wcs import SkyWcs
 from .summary_stats import ExposureSummaryStats
+from .transmission_curve import TransmissionCurve
 from .visit_info import VisitInfo
 
 __all__ = ["Exposure"]
@@ -43,6 +45,8 @@ class Exposure:
         Number of the exposure; None if not known.
     summaryStats
         Its quality; None if not known.
+    transmissionCurve
+        Share of the light that reached it; None if not known.
     """
 
     maskedImage: MaskedImage
@@ -57,6 +61,7 @@ class Exposure:
     validPolygon: Polygon | None = None
     id: int | None = None
     summaryStats: ExposureSummaryStats | None = None
+    transmissionCurve: TransmissionCurve | CoaddTransmissionCurve | None = None
     _find: Callable[[str], Any] | None = field(default=None, init=False, repr=False)
 
     PARTS: ClassVar[tuple[str, ...]] = (
@@ -71,6 +76,7 @@ class Exposure:
         "validPolygon",
         "id",
         "summaryStats",
+        "transmissionCurve",
     )
     """What there is beside the planes."""
 

@@ -46,14 +46,18 @@ def explain(
     rule and as part of which artifact. The coadd's own value is recomputed from them; if it differs, the
     exit status is 1.
     """
+    from ..errors import ExplainPlaceError
     from ..explain_pixel import explain_pixel
 
     x, y = pixel or (None, None)
     with open_butler(repo) as butler:
-        table = explain_pixel(
-            butler, ra=ra, dec=dec, tract=tract, patch=patch, x=x, y=y, band=band, skymap=skymap,
-            collections=collections or None, coadd=coadd,
-        )  # fmt: skip
+        try:
+            table = explain_pixel(
+                butler, ra=ra, dec=dec, tract=tract, patch=patch, x=x, y=y, band=band, skymap=skymap,
+                collections=collections or None, coadd=coadd,
+            )  # fmt: skip
+        except ExplainPlaceError as error:
+            raise click.UsageError(str(error)) from error
     rows = [[_plain(row[name]) for name in _SHOWN] for row in table]
     print_rows(_SHOWN, rows, style)
     meta = table.meta

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -18,25 +19,27 @@ from butler.images import (
     PhotoCalib,
     Psf,
     SpanSet,
+    coadd_ap_corr_map,
 )
 from connections.errors import NoWorkFound
 
 from ..config import Config
 from ..errors import TaskError, WarpInputsError, WarpWeightError
-from ..kernels.stacking import Statistic, statistics_stack
+from ..kernels.stacking import Statistic
 from ..struct import Struct
 from ..task import Task
 from ..timer import timeMethod
-from .ap_corr import mean_ap_corr_map
 from .assemble_coadd_config import AssembleCoaddConfig
 from .box_tiling import RowStrips, subregions
 from .coadd_inputs import gather_coadd_inputs
 from .coadd_mask_planes import COADD_MASK_PLANES, common_mask_planes, set_coadd_edge_bits
 from .coadd_masks import AltMaskSpans, CoaddMasksTask
-from .coadd_metadata import common_filter, input_cards
+from .coadd_metadata import combined_transmission, common_filter, input_cards
 from .input_map import CcdInputMap, HealSparseInputMapTask
+from .kept_mean import KeptMean
 from .online_mean import OnlineMean
 from .scale_zero_point import ImageScaler, ScaleZeroPointTask
+from .stack_warps import stack_all, stack_some
 from .statistics_control import StatisticsControl
 from .valid_polygons import shrunk_inputs
 from .warp_handle import WarpHandle
@@ -243,7 +246,8 @@ class AssembleCoaddTask(CoaddMasksTask):
             Bit mask of the planes whose pixels are left out, on the bits of `common_mask_planes`; that of
             the config if None.
         supplementaryData
-            For subclasses; not used here.
+            For subclasses, but for ``mean``: the `KeptMean` of these warps without alternative masks, which
+            becomes the coadd, and is stacked again where CLIPPED pixels are left out.
 
         Returns
         -------
@@ -263,9 +267,10 @@ class AssembleCoaddTask(CoaddMasksTask):
         self.check_inputs(skyInfo, tempExpRefList, weightList)
         bbox: Box2I = skyInfo.bbox
         stats = self.prepareStats(mask, common_mask_planes(tempExpRefList, bbox))
-        coadd = Exposure(MaskedImage.from_bbox(bbox, stats.ctrl.planes), wcs=skyInfo.wcs)
+        mean: KeptMean | None = getattr(supplementaryData, "mean", None)
+        target = mean or KeptMean.from_bbox(bbox, stats.ctrl.planes, with_n_image=self.config.doNImage)
+        coadd, nImage = Exposure(target.pixels, wcs=skyInfo.wcs), target.n_image
         self.assembleMetadata(coadd, tempExpRefList, weightList)
-        nImage = Image.from_bbox(bbox, dtype=np.uint16) if self.config.doNImage else None
         inputMap = None
         if self.config.doInputMap and coadd.coaddInputs is not None:
             ccds = coadd.coaddInputs.ccds
@@ -275,8 +280,11 @@ class AssembleCoaddTask(CoaddMasksTask):
             if self.config.doOnlineForMean and stats.flags is Statistic.MEAN:
                 self.assembleOnlineMeanCoadd(coadd, *warps, stats.ctrl, nImage, inputMap)
             else:
+                stale = None if mean is None else mean.stale(altMaskList or [])
                 for block in subregions(bbox, self.config.subregionSize):
-                    self.assembleSubregion(coadd, block, *warps, stats.flags, stats.ctrl, nImage, inputMap)
+                    self.assembleSubregion(
+                        coadd, block, *warps, stats.flags, stats.ctrl, nImage, inputMap, stale
+                    )
         if inputMap is not None:
             inputMap.finalize_ccd_input_map_mask()
         self.setInexactPsf(coadd.mask)
@@ -330,7 +338,8 @@ class AssembleCoaddTask(CoaddMasksTask):
         Raises
         ------
         WarpError
-            Raised if the warps have different bands, or one has no usable record of inputs.
+            Raised if the warps have different bands, or one has no usable record of inputs, or lacks a
+            transmission curve that is asked for.
         TaskError
             Raised if the coadd has no WCS.
         """
@@ -342,9 +351,11 @@ class AssembleCoaddTask(CoaddMasksTask):
             self.shrinkValidPolygons(inputs) if self.config.doUsePsfMatchedPolygons else inputs
         )
         coaddExposure.psf = self.makePsf(coaddExposure, tempExpRefList)
-        coaddExposure.apCorrMap = mean_ap_corr_map(
-            [handle.get(component="apCorrMap") for handle in tempExpRefList], weightList, coaddExposure.bbox
-        )
+        ccds = coaddExposure.coaddInputs.ccds
+        if self.config.warpType == "direct":
+            coaddExposure.apCorrMap = coadd_ap_corr_map(ccds, coaddExposure.wcs, coaddExposure.bbox)
+        if self.config.doAttachTransmissionCurve:
+            coaddExposure.transmissionCurve = combined_transmission(ccds, coaddExposure.wcs)
         cards: dict[str, Any] = {
             "COADTASK": type(self).__name__,
             "STATISTI": self.config.statistic,
@@ -430,6 +441,7 @@ class AssembleCoaddTask(CoaddMasksTask):
         statsCtrl: StatisticsControl,
         nImage: Image | None = None,
         inputMap: CcdInputMap | None = None,
+        where: SpanSet | None = None,
     ) -> None:
         """Combine one box of the coadd, in place.
 
@@ -447,24 +459,18 @@ class AssembleCoaddTask(CoaddMasksTask):
             Gets the number of warps whose pixel is not left out, after `removeMaskPlanes`.
         inputMap
             Counts the pixels that are left out.
+        where
+            The pixels to combine, all if None; the others are there already.
         """
         options = {**statsCtrl.stack_options(), "mask_map": self.setRejectedMaskMapping(statsCtrl)}
+        stack = stack_all if where is None else partial(stack_some, where=where)
         strips = RowStrips(bbox, len(tempExpRefList), _N_IMAGE_BYTES)
         for strip in strips:
             warps = self.read_strip(strip, tempExpRefList, imageScalerList, altMaskList, statsCtrl.planes)
             strips.note_memory(strip, memory_of(warps))
             target = coaddExposure.maskedImage[strip]
-            stacked = statistics_stack(
-                [warp.image.array for warp in warps],
-                [warp.variance.array for warp in warps],
-                [warp.mask.array for warp in warps],
-                weightList,
-                statistic=statsFlags,
-                target=(target.image.array, target.variance.array, target.mask.array),
-                **options,
-            )
-            if nImage is not None:
-                nImage[strip].array[:] = stacked.n_image
+            counts = None if nImage is None else nImage[strip].array
+            stack(target, counts, warps, weightList, statistic=statsFlags, **options)
             if inputMap is not None:
                 for handle, warp in zip(tempExpRefList, warps, strict=True):
                     inputMap.mask_warp_bbox(strip, handle.dataId["visit"], warp.mask, statsCtrl.and_mask)

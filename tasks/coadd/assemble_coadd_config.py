@@ -154,7 +154,9 @@ class AssembleCoaddConfig(PipelineTaskConfig, pipelineConnections=AssembleCoaddC
         default=21, gt=0, description="width in pixels of the kernel that PSF-matched warps were made with"
     )
     doAttachTransmissionCurve: bool = Field(
-        default=False, description="must be False: no warp can carry a transmission curve yet"
+        default=False,
+        description="give the coadd the weighted mean of its detector images' transmission curves; each of "
+        "them must have one",
     )
     doNImage: bool = Field(default=False, description="make an image of the number of warps used")
     doInputMap: bool = Field(default=False, description="make a map of the detectors used")
@@ -163,13 +165,6 @@ class AssembleCoaddConfig(PipelineTaskConfig, pipelineConnections=AssembleCoaddC
         default=False, description="use only warps of the visits that a selection task chose, in its order"
     )
     doWrite: bool = Field(default=True, description="write the results")
-
-    @field_validator("doAttachTransmissionCurve")
-    @classmethod
-    def _check_transmission(cls, value: bool) -> bool:
-        if value:
-            raise ValueError("warps of this project carry no transmission curves, so a coadd cannot either")
-        return value
 
     @field_validator("statistic", "doInterp")
     @classmethod

@@ -7,7 +7,7 @@ from typing import Final
 
 from butler.images import Box2I
 
-__all__ = ["MAX_STRIP_BYTES", "RowStrips", "subregions"]
+__all__ = ["MAX_STRIP_BYTES", "RowStrips", "pixels_at_once", "subregions"]
 
 MAX_STRIP_BYTES: Final = 48 * 2**20
 """Bytes of memory that the pixels of all warps of one strip may take, however many warps there are."""
@@ -35,6 +35,11 @@ def subregions(bbox: Box2I, size: tuple[int, int]) -> Iterator[Box2I]:
             yield Box2I.from_corners(
                 (x, y), (min(x + size[0] - 1, bbox.maxX), min(y + size[1] - 1, bbox.maxY))
             )
+
+
+def pixels_at_once(n_warps: int) -> int:
+    """Return of how many pixels copies from all warps stay below `MAX_STRIP_BYTES`; at least one."""
+    return max(MAX_STRIP_BYTES // (max(n_warps, 1) * _BYTES_PER_PIXEL), 1)
 
 
 class RowStrips:

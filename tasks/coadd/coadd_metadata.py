@@ -1,4 +1,4 @@
-"""Coadd metadata: header cards that say what a coadd was made of."""
+"""Coadd metadata: what a coadd says of what it was made of."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from butler.images import FilterLabel, VisitInfo
+from butler.images import CcdInput, CoaddTransmissionCurve, FilterLabel, SkyWcs, VisitInfo
 from butler.tai import ns_to_mjd
 
-from ..errors import WarpError
+from ..errors import WarpError, WarpInputsError
 from .warp_pixels import describe_data_id
 
-__all__ = ["common_filter", "input_cards"]
+__all__ = ["combined_transmission", "common_filter", "input_cards"]
 
 
 def input_cards(visit_infos: Iterable[VisitInfo | None]) -> dict[str, Any]:
@@ -40,6 +40,30 @@ def input_cards(visit_infos: Iterable[VisitInfo | None]) -> dict[str, Any]:
     if infos and math.isfinite(exposure_time):
         cards["EXPTOTAL"] = exposure_time
     return cards
+
+
+def combined_transmission(ccds: Sequence[CcdInput], wcs: SkyWcs) -> CoaddTransmissionCurve:
+    """Return the transmission curve of a coadd.
+
+    Parameters
+    ----------
+    ccds
+        The inputs, with their weights.
+    wcs
+        WCS of the coadd.
+
+    Raises
+    ------
+    WarpInputsError
+        Raised if an input has no curve.
+    """
+    if missing := [ccd for ccd in ccds if ccd.transmissionCurve is None]:
+        found = "; ".join(f"visit={ccd.visit}, detector={ccd.ccd}" for ccd in missing)
+        raise WarpInputsError(
+            f"no transmission curve came with {found}; put one on the detector images and make the warps "
+            "again, or set doAttachTransmissionCurve=False"
+        )
+    return CoaddTransmissionCurve(tuple(ccds), wcs)
 
 
 def common_filter(handles: Sequence[Any]) -> FilterLabel | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
 from ..config import Config
@@ -14,10 +12,6 @@ __all__ = ["CoaddPsfConfig"]
 class CoaddPsfConfig(Config):
     """How the PSFs of the inputs become that of the coadd."""
 
-    warpingKernelName: Literal["lanczos3"] = Field(
-        default="lanczos3",
-        description="kernel that carries the PSF images of the inputs to the coadd's pixels",
-    )
     leaveOutClipped: bool = Field(
         default=False,
         description="SafeClip and CompareWarp: the PSF of the result leaves out the visits clipped at a "

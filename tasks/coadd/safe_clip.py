@@ -12,7 +12,7 @@ from butler.images import Box2I, CoaddPsf, Exposure, Footprint, Image, Mask, Mas
 
 from ..config import Config
 from ..detection import SourceDetectionTask
-from ..kernels.stacking import Statistic, mean_and_meanclip_stack, new_target, statistics_stack
+from ..kernels.stacking import Statistic, Target, mean_and_meanclip_stack, new_target, statistics_stack
 from ..struct import Struct
 from ..task import Task
 from .assemble_coadd import AssembleCoaddTask
@@ -23,9 +23,11 @@ from .clip_record import ClipRow, clip_record_table
 from .coadd_inputs import gather_coadd_inputs
 from .coadd_mask_planes import common_mask_planes
 from .difference_candidates import DifferenceCandidates
+from .kept_mean import KeptMean
 from .safe_clip_config import SafeClipAssembleCoaddConfig
 from .scale_zero_point import ImageScaler
 from .seeing_match import TemplateModel
+from .span_union import union_of
 from .warp_detections import DETECTION_PLANES, WarpDetections, count_overlaps, labelled_runs
 from .warp_pixels import memory_of, read_warp, read_warp_mask
 
@@ -96,28 +98,38 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         """
         bbox: Box2I = skyInfo.bbox
         inputs = (tempExpRefList, imageScalerList, weightList)
+        planes = common_mask_planes(tempExpRefList, bbox)
+        mean = None
         if self.config.clipEvidence == "detections":
-            clip = self._clip_detections(skyInfo, *inputs)
+            if not self.config.doOnlineForMean:
+                mean = KeptMean.from_bbox(bbox, planes, with_n_image=self.config.doNImage)
+            clip = self._clip_detections(skyInfo, *inputs, mean)
         else:
             clip = self.detectDifferences(skyInfo, *inputs)
         joined = [
-            {_CLIPPED: [_union(spans[_CLIPPED])]} if spans[_CLIPPED] else None for spans in clip.clipSpans
+            {_CLIPPED: [union_of(spans[_CLIPPED])]} if spans[_CLIPPED] else None for spans in clip.clipSpans
         ]
-        planes = common_mask_planes(tempExpRefList, bbox)
         bad = self.getBadPixelMask(planes) | 1 << planes[_CLIPPED]
-        result = super().run(skyInfo, tempExpRefList, imageScalerList, weightList, joined, bad)
+        result = super().run(skyInfo, *inputs, joined, bad, Struct(mean=mean))
         result.clipRecord = self._record(clip, tempExpRefList, bbox)
         coadd = result.coaddExposure
         if self.config.coaddPsf.leaveOutClipped and isinstance(coadd.psf, CoaddPsf):
             coadd.psf = psf_without_clipped(coadd.psf, result.clipRecord)
         return result
 
-    def _clip_detections(self, skyInfo: Struct, *inputs: Any) -> Struct:
-        """Return what detections of single visits clip."""
+    def _clip_detections(
+        self,
+        skyInfo: Struct,
+        tempExpRefList: Sequence[Any],
+        imageScalerList: Sequence[ImageScaler | None],
+        weightList: Sequence[float],
+        mean: KeptMean | None,
+    ) -> Struct:
+        """Return what detections of single visits clip; ``mean`` gets the mean of all visits."""
         with self.timer("difference"):
-            difference = self.buildDifferenceImage(skyInfo, *inputs)
+            difference = self.buildDifferenceImage(skyInfo, tempExpRefList, imageScalerList, weightList, mean)
         with self.timer("detectClip"):
-            clip = self.detectClip(difference, inputs[0])
+            clip = self.detectClip(difference, tempExpRefList)
             planes = difference.mask.planes
             self.detectClipBig(
                 clip.clipSpans,
@@ -136,6 +148,7 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         tempExpRefList: Sequence[Any],
         imageScalerList: Sequence[ImageScaler | None],
         weightList: Sequence[float],
+        mean: KeptMean | None = None,
     ) -> Exposure:
         """Return the mean minus the clipped mean of the warps, made in one pass over them.
 
@@ -143,6 +156,8 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         ----------
         skyInfo, tempExpRefList, imageScalerList, weightList
             As for `run`.
+        mean
+            Gets the mean, of the same box and mask planes; None if nobody asks for it.
 
         Returns
         -------
@@ -155,12 +170,14 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         ctrl = self.prepareStats(planes=common_mask_planes(tempExpRefList, bbox)).ctrl
         difference = MaskedImage.from_bbox(bbox, ctrl.planes)
         options = {**ctrl.stack_options(), "mask_map": self.setRejectedMaskMapping(ctrl)}
+        scratch = new_target((min(bbox.height, _COMPARISON_ROWS), bbox.width))
         for block in subregions(bbox, self.config.subregionSize):
             strips = RowStrips(block, len(tempExpRefList))
             for strip in strips:
                 warps = self.read_strip(strip, tempExpRefList, imageScalerList, None, ctrl.planes)
                 strips.note_memory(strip, memory_of(warps))
-                _write_difference(difference[strip], warps, weightList, options)
+                kept = None if mean is None else mean[strip]
+                _write_difference(difference[strip], warps, weightList, options, kept, scratch)
         exposure = Exposure(difference, wcs=skyInfo.wcs)
         exposure.coaddInputs = gather_coadd_inputs(tempExpRefList, weightList)
         exposure.psf = self.makePsf(exposure, tempExpRefList)
@@ -271,7 +288,7 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
             Image(np.where(known, error, np.float32(1)), bbox.minimum),
         )
         found = self.differenceDetection.detectFootprints(Exposure(own), sigma=sigma).merged
-        return _union([footprint.spans for footprint in found])
+        return union_of([footprint.spans for footprint in found])
 
     def detectClip(self, exp: Exposure, tempExpRefList: Sequence[Any]) -> Struct:
         """Find footprints in the difference, and the one or two visits whose artifacts they are.
@@ -384,7 +401,7 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
             ]
             if not own:
                 continue
-            clipped = _union([footprint.spans for footprint in own]).asArray(coaddBBox)
+            clipped = union_of([footprint.spans for footprint in own]).asArray(coaddBBox)
             for footprint in detectionFootprints[i]:
                 if footprint.area <= self.config.minBigOverlap:
                     continue
@@ -424,7 +441,7 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
                 )
                 for n in own
             ]
-            covered = _union([clip.spans[n] for n in own])
+            covered = union_of([clip.spans[n] for n in own])
             rows += [
                 ClipRow(handle.dataId, ClipRule.BIG, -1, big.intersect(covered).area / big.area, 0.0, 1, big)
                 for big in clip.clipSpans[i][_CLIPPED][len(own) :]
@@ -440,20 +457,22 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
 
 
 def _write_difference(
-    target: MaskedImage, warps: Sequence[MaskedImage], weights: Sequence[float], options: Mapping[str, Any]
+    target: MaskedImage,
+    warps: Sequence[MaskedImage],
+    weights: Sequence[float],
+    options: Mapping[str, Any],
+    kept: KeptMean | None,
+    scratch: Target,
 ) -> None:
     """Write the mean minus the clipped mean, in parts that stay in the cache until they are subtracted."""
     n_y, n_x = target.image.array.shape
-    scratch = new_target((min(n_y, _COMPARISON_ROWS), n_x))
+    mean = target if kept is None else kept.pixels
     for y in range(0, n_y, _COMPARISON_ROWS):
         rows = slice(y, min(y + _COMPARISON_ROWS, n_y))
-        image, variance, mask = target.image.array[rows], target.variance.array[rows], target.mask.array[rows]
-        other_image, other_variance, other_mask = (
-            scratch[0][: len(image)],
-            scratch[1][: len(image)],
-            scratch[2][: len(image)],
-        )
-        mean_and_meanclip_stack(
+        image, variance, mask = mean.image.array[rows], mean.variance.array[rows], mean.mask.array[rows]
+        own = slice(len(image)), slice(n_x)
+        other_image, other_variance, other_mask = scratch[0][own], scratch[1][own], scratch[2][own]
+        stacked, _ = mean_and_meanclip_stack(
             [warp.image.array[rows] for warp in warps],
             [warp.variance.array[rows] for warp in warps],
             [warp.mask.array[rows] for warp in warps],
@@ -461,9 +480,11 @@ def _write_difference(
             targets=((image, variance, mask), (other_image, other_variance, other_mask)),
             **options,
         )
-        image -= other_image
-        variance += other_variance
-        mask |= other_mask
+        np.subtract(image, other_image, out=target.image.array[rows])
+        np.add(variance, other_variance, out=target.variance.array[rows])
+        np.bitwise_or(mask, other_mask, out=target.mask.array[rows])
+        if kept is not None and kept.n_image is not None:
+            kept.n_image.array[rows] = stacked.n_image
 
 
 _THRESHOLD_FIELDS = (
@@ -473,11 +494,3 @@ _THRESHOLD_FIELDS = (
     "maxClipFootOverlapDouble",
     "minBigOverlap",
 )
-
-
-def _union(spans: Sequence[SpanSet]) -> SpanSet:
-    """Return the pixels of any of some sets."""
-    if not spans:
-        return SpanSet()
-    y, x0, x1 = (np.concatenate(arrays) for arrays in zip(*(s.to_arrays() for s in spans), strict=True))
-    return SpanSet.from_arrays(y, x0, x1)

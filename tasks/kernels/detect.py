@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from statistics import NormalDist
 from typing import Any, Final, Literal, get_args
 
@@ -129,28 +130,56 @@ def detect_footprints(
         threshold type, or planes of different shapes.
     """
     _check(image, variance, sigma, n_sigma_to_grow, polarity, threshold_type)
-    border, searched = 0, image
-    if smoothed:
-        border = kernel_width(sigma, n_sigma_for_kernel) // 2
-        searched = smooth_plane(image, sigma, 2 * border + 1)
+    border = kernel_width(sigma, n_sigma_for_kernel) // 2 if smoothed else 0
     radius = int(n_sigma_to_grow * sigma + 0.5)
     half_widths = _half_widths(radius, isotropic_grow)
-    signs = {"positive": (1, None), "negative": (None, -1), "both": (1, -1)}[polarity]
+    smooth = partial(smooth_plane, sigma=sigma, width=2 * border + 1) if smoothed else None
     if threshold_type == "pixel_stdev":
-        limits = _pixel_limits(variance, threshold, sigma, border)
+        strips = _strips(image, variance, threshold, smooth, border)
     else:
-        limits = iter([(slice(None), _limit(searched, threshold, threshold_type))])
-    beyond = [None if sign is None else np.empty(image.shape, np.bool_) for sign in signs]
-    for rows, limit in limits:
-        if beyond[0] is not None:
-            np.greater_equal(searched[rows], limit, out=beyond[0][rows])
-        if beyond[1] is not None:
-            np.less_equal(searched[rows], -limit, out=beyond[1][rows])
+        searched = image if smooth is None else smooth(image)
+        strips = iter([(slice(None), searched, _limit(searched, threshold, threshold_type))])
+    signs = {"positive": (1, None), "negative": (None, -1), "both": (1, -1)}[polarity]
+    beyond = [None if sign is None else _Beyond(np.empty(image.shape, np.bool_), sign) for sign in signs]
+    for rows, searched, limit in strips:
+        for found in beyond:
+            if found is not None:
+                found.note(rows, searched, limit)
     positive, negative = (
-        None if found is None or sign is None else _detected(searched, found, sign, min_pixels, half_widths)
-        for found, sign in zip(beyond, signs, strict=True)
+        None if found is None else _detected(found, min_pixels, half_widths) for found in beyond
     )
     return Detections(positive, negative, border, radius)
+
+
+class _Beyond:
+    """The pixels of one sign beyond the threshold, and their values, all that is kept of what was searched.
+
+    Parameters
+    ----------
+    flags
+        Gets where they are, ``(n_y, n_x)``.
+    sign
+        1 for pixels above, -1 for those below.
+    """
+
+    def __init__(self, flags: NDArray[np.bool_], sign: int) -> None:
+        self.flags = flags
+        self.sign = sign
+        self._values: list[NDArray[np.float32]] = []
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """The values of the pixels, in raster order."""
+        return np.concatenate(self._values)
+
+    def note(self, rows: slice, searched: NDArray[np.float32], limit: NDArray[Any]) -> None:
+        """Look at the next rows, from below."""
+        flags = self.flags[rows]
+        if self.sign > 0:
+            np.greater_equal(searched, limit, out=flags)
+        else:
+            np.less_equal(searched, -limit, out=flags)
+        self._values.append(searched[flags])
 
 
 def _check(
@@ -175,25 +204,30 @@ def _check(
         raise ValueError(f"threshold type {threshold_type!r} is not one of {get_args(ThresholdType)}")
 
 
-def _pixel_limits(
-    variance: NDArray[np.float32], threshold: float, sigma: float, border: int
-) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Yield what the values of some rows must reach, a multiple of the pixels' own standard deviation.
+def _strips(
+    image: NDArray[np.float32],
+    variance: NDArray[np.float32],
+    threshold: float,
+    smooth: Callable[..., NDArray[np.float32]] | None,
+    border: int,
+) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float32]]]:
+    """Yield rows, their smoothed values, and what these must reach, a multiple of each pixel's own error.
 
-    Variances are smoothed as the image was, whose kernel reaches ``border`` pixels; 0 means not at all.
+    A smoothing kernel reaches ``border`` pixels.
     """
-    n_y = len(variance)
+    n_y = len(image)
     for begin in range(0, n_y, _STRIP_ROWS):
         end = min(begin + _STRIP_ROWS, n_y)
         # At the border of the image there is nothing to search, as in strips that have no neighbour.
         first, last = max(begin - border, 0), min(end + border, n_y)
-        strip = variance[first:last]
-        if border:
-            strip = smooth_plane(strip, sigma, 2 * border + 1, squared=True)
+        values, variances = image[first:last], variance[first:last]
+        if smooth is not None:
+            values, variances = smooth(values), smooth(variances, squared=True)
+        own = slice(begin - first, end - first)
         with np.errstate(invalid="ignore"):
-            limit = np.sqrt(strip[begin - first : end - first])
+            limit = np.sqrt(variances[own])
         limit *= threshold
-        yield slice(begin, end), limit
+        yield slice(begin, end), values[own], limit
 
 
 def _limit(image: NDArray[np.float32], threshold: float, threshold_type: ThresholdType) -> NDArray[Any]:
@@ -228,31 +262,27 @@ def _half_widths(radius: int, isotropic: bool) -> NDArray[np.int64]:
     return half_widths
 
 
-def _detected(
-    image: NDArray[np.float32],
-    beyond: NDArray[np.bool_],
-    sign: int,
-    min_pixels: int,
-    half_widths: NDArray[np.int64],
-) -> DetectedSet:
-    """Make the detections of one sign out of the pixels beyond the threshold."""
-    parts = find_components(beyond)
+def _detected(beyond: _Beyond, min_pixels: int, half_widths: NDArray[np.int64]) -> DetectedSet:
+    """Make the detections of one sign out of the pixels beyond the threshold, whose flags are used up."""
+    parts = find_components(beyond.flags)
     large = parts.areas() >= min_pixels
-    grown = np.zeros_like(beyond)
-    _grow(parts.binary(large), half_widths, grown)
+    values = beyond.values
+    y, x, place = np.zeros((3, parts.n), np.int64)
+    _find_peaks(values, beyond.sign, parts.y, parts.x0, parts.x1, parts.label, y, x, place)
+    grown = beyond.flags
+    grown.fill(False)
+    of_large = large[parts.label - 1]
+    _grow(parts.y[of_large], parts.x0[of_large], parts.x1[of_large], half_widths, grown)
     components = find_components(grown)
-    y, x = np.zeros((2, parts.n), np.int64)
-    _find_peaks(image, sign, parts.y, parts.x0, parts.x1, parts.label, y, x)
-    y, x = y[large], x[large]
+    y, x, peaks = y[large], x[large], values[place[large]]
     labels = components.label_at(y, x)
-    order = np.lexsort((-sign * image[y, x], labels))
-    y, x = y[order], x[order]
-    return DetectedSet(components, labels[order], y, x, image[y, x])
+    order = np.lexsort((-beyond.sign * peaks, labels))
+    return DetectedSet(components, labels[order], y[order], x[order], peaks[order])
 
 
 @njit(cache=True, nogil=True)
 def _find_peaks(
-    image: NDArray[np.float32],
+    values: NDArray[np.float32],
     sign: int,
     run_y: NDArray[np.int32],
     run_x0: NDArray[np.int32],
@@ -260,32 +290,37 @@ def _find_peaks(
     label: NDArray[np.int32],
     y: NDArray[np.int64],
     x: NDArray[np.int64],
+    place: NDArray[np.int64],
 ) -> None:
-    """Set the place of the most extreme pixel of each component, of equal ones the first."""
+    """Set where the most extreme pixel of each component is, of equal ones the first.
+
+    ``values`` are those of all runs, one after the other; ``place`` counts among them.
+    """
     peak = np.full(y.size, -np.inf)
+    k = 0
     for i in range(label.size):
         n = label[i] - 1
         for column in range(run_x0[i], run_x1[i] + 1):
-            value = sign * np.float64(image[run_y[i], column])
+            value = sign * np.float64(values[k])
             if value > peak[n]:
-                peak[n], y[n], x[n] = value, run_y[i], column
+                peak[n], y[n], x[n], place[n] = value, run_y[i], column, k
+            k += 1
 
 
 @njit(cache=True, nogil=True)
-def _grow(binary: NDArray[np.bool_], half_widths: NDArray[np.int64], grown: NDArray[np.bool_]) -> None:
-    """Set ``grown`` wherever the shape reaches when centred on a pixel of ``binary``."""
-    n_y, n_x = binary.shape
+def _grow(
+    run_y: NDArray[np.int32],
+    run_x0: NDArray[np.int32],
+    run_x1: NDArray[np.int32],
+    half_widths: NDArray[np.int64],
+    grown: NDArray[np.bool_],
+) -> None:
+    """Set ``grown`` wherever the shape reaches when centred on a pixel of a run."""
+    n_y, n_x = grown.shape
     radius = half_widths.size // 2
-    for y in range(n_y):
-        x = 0
-        while x < n_x:
-            if not binary[y, x]:
-                x += 1
-                continue
-            first = x
-            while x < n_x and binary[y, x]:
-                x += 1
-            for k in range(half_widths.size):
-                row = y + k - radius
-                if 0 <= row < n_y:
-                    grown[row, max(first - half_widths[k], 0) : min(x + half_widths[k], n_x)] = True
+    for i in range(run_y.size):
+        for k in range(half_widths.size):
+            row = run_y[i] + k - radius
+            if 0 <= row < n_y:
+                x0, x1 = run_x0[i] - half_widths[k], run_x1[i] + half_widths[k]
+                grown[row, max(x0, 0) : min(x1 + 1, n_x)] = True

@@ -7,7 +7,19 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from butler.errors import ButlerError
-from butler.images import Box2I, CcdInput, CoaddPsf, Exposure, Image, MaskedImage, PhotoCalib, Polygon, SkyWcs
+from butler.images import (
+    Box2I,
+    CcdInput,
+    CoaddPsf,
+    Exposure,
+    Image,
+    MaskedImage,
+    PhotoCalib,
+    Polygon,
+    SkyWcs,
+    TransmissionCurve,
+    coadd_ap_corr_map,
+)
 from connections.errors import NoWorkFound
 
 from ..config import Config
@@ -102,7 +114,8 @@ class MakeDirectWarpTask(PipelineTask):
         result
             ``warp``: box of the patch (grown by the config's border) in nJy (PhotoCalib 1); NaN, NO_DATA and
             infinite variance where there are no data. Its PSF is the `CoaddPsf` of its inputs; filter and
-            visitInfo are those of the first detector; the card ``NOISECOR`` of its metadata is what
+            visitInfo are those of the first detector; aperture corrections are those of the inputs, and None
+            if none has any; the card ``NOISECOR`` of its metadata is what
             `aperture_noise_factor` says, the mean over its pixels. ``masked_fraction_warp`` and
             ``noise_warp0`` ... as the config asks for, NaN where there are no data.
 
@@ -147,6 +160,7 @@ class MakeDirectWarpTask(PipelineTask):
             filter=first.filter,
             visitInfo=first.visitInfo,
             coaddInputs=inputs,
+            apCorrMap=coadd_ap_corr_map(inputs.ccds, skyInfo.wcs, warp.masked_image.bbox),
             metadata={"NOISECOR": round(warp.noise_factor, 4)},
         )
         others: dict[str, Any] = dict(warp.accompanying)
@@ -188,7 +202,12 @@ class MakeDirectWarpTask(PipelineTask):
         if polygon is None:
             self.log.warning("visit %d, detector %d: nothing of it is valid", warp.visit, detector)
             return None
-        ccd = CcdInput(warp.visit, detector, bbox, 0, 1.0, filter_name, wcs, exposure.psf, polygon.vertices)
+        found = exposure.transmissionCurve
+        curve = found if isinstance(found, TransmissionCurve) else None
+        ccd = CcdInput(
+            warp.visit, detector, bbox, 0, 1.0, filter_name, wcs, exposure.psf, polygon.vertices,
+            apCorrMap=exposure.apCorrMap, transmissionCurve=curve,
+        )  # fmt: skip
         calibrated = self._prepared(exposure.maskedImage, calib)
         warped = self.warper.warp(calibrated, wcs, skyInfo.wcs, box)
         warp.add(

@@ -181,6 +181,8 @@ class MakePsfMatchedWarpTask(PipelineTask):
             direct_warp,
             maskedImage=output,
             psf=self.config.modelPsf.apply(),
+            # Measured with the PSFs of the detectors, they do not hold for the model.
+            apCorrMap=None,
             coaddInputs=CoaddInputs(visits, tuple(ccd for ccd, _ in used)),
             metadata={
                 **cards,

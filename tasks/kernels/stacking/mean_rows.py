@@ -1,69 +1,14 @@
-"""The plain mean with fixed weights, which needs no more than two sweeps over the inputs of a block.
-
-The same sums in the same order as in `moments`, so that results are the same bits; but only those sums that a
-mean and its error need, added up while the inputs are read.
-
-What is added up lies in few arrays, at distances that the compiler knows: loops over more arrays at once
-would not be vectorized, since too many of them might overlap.
-"""
+"""The plain mean with fixed weights, which needs no more than two sweeps over the inputs of a block."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 from numba import njit
 
-from .jit import part, source_digest
-from .output_mask import combine_masks
-from .outputs import IMAGE, MASK, N_IMAGE, VARIANCE, Outputs
-from .planes import PlaneTable, as_float, fetch_ahead, row_of, swap
+from .jit import source_digest
+from .mean_block import WIDTH, add_distances, load_block, new_mean_block, write_mean
+from .outputs import Outputs
+from .planes import PlaneTable
 from .rules import StackRules
-
-_WIDTH = (
-    512  # pixels of a block: long enough to read ahead, short enough for twenty inputs to stay in the cache
-)
-_EXPONENT = np.uint32(0x7F800000)  # all its bits are set in the floats that are not finite
-_NAN = np.uint32(0x7FC00000)
-# Of one type with the counts: in wider numbers, half as many fit into a register.
-_ZERO, _ONE = np.uint32(0), np.uint32(1)
-
-# Rows of `MeanBlock.counts` and `MeanBlock.sums`.
-_N_GOOD, _N_UNMASKED, _GOOD_BITS, _ANY_BITS = (i * _WIDTH for i in range(4))
-_WEIGHT, _PIVOT, _VW2, _WD = (i * _WIDTH for i in range(4))
-
-
-class MeanBlock(NamedTuple):
-    """Sums over the inputs of up to 512 neighbouring pixels; scratch memory of one thread."""
-
-    kept: npt.NDArray[np.uint32]
-    """Bits of the value of each good input, NaN of the others; input after input, ``(n * 512,)``."""
-
-    counts: npt.NDArray[np.uint32]
-    """Number of good inputs, of those that the mask lets through; OR of the masks of the good ones, of all;
-    ``(4 * 512,)``."""
-
-    sums: npt.NDArray[np.float64]
-    """Sums over the good inputs: ``w``; ``w x``, then that over their number, the pivot; ``(v w) w``;
-    ``w (x - pivot)``; ``(4 * 512,)``."""
-
-    lost_weight: npt.NDArray[np.float64]
-    """Sum of the weights of the inputs rejected with each threshold bit, ``(n_thresholds, 512)``."""
-
-
-class MeanTally(NamedTuple):
-    """What `combine_masks` asks of a block."""
-
-    n_good: npt.NDArray[np.int32]
-    good_bits: npt.NDArray[np.int32]
-    any_bits: npt.NDArray[np.int32]
-    good_weight: npt.NDArray[np.float64]
-    lost_weight: npt.NDArray[np.float64]
-
-
-def suits_mean_rows(statistics: list[str], rules: StackRules) -> bool:
-    """Tell whether `mean_rows` can make a stack."""
-    return statistics == ["MEAN"] and rules.nan_safe and rules.input_errors and not rules.inverse_variance
 
 
 def _compile_mean_rows(digest: str) -> Callable[..., str]:
@@ -71,146 +16,20 @@ def _compile_mean_rows(digest: str) -> Callable[..., str]:
 
     @njit(cache=True, nogil=True, error_model="numpy")
     def mean_rows(planes: PlaneTable, rules: StackRules, outputs: Outputs, y_begin: int, y_end: int) -> str:
-        """Compute the mean of rows ``y_begin`` up to, not including, ``y_end``."""
-        n = rules.weights.size
-        block = MeanBlock(
-            kept=np.empty(n * _WIDTH, np.uint32),
-            counts=np.empty(4 * _WIDTH, np.uint32),
-            sums=np.empty(4 * _WIDTH),
-            lost_weight=np.empty((rules.thresholds.size, _WIDTH)),
-        )
+        """Compute the mean of rows ``y_begin`` up to, not including, ``y_end``.
+
+        Inputs have fixed weights and must be finite; the error follows from theirs.
+        """
+        block = new_mean_block(rules)
         for y in range(y_begin, y_end):
-            for x in range(0, outputs.n_x, _WIDTH):
-                width = min(_WIDTH, outputs.n_x - x)
-                _load(block, planes, rules, y, x, width)
-                _add_distances(block, rules, width)
-                _write(block, rules, outputs, y, x, width)
+            for x in range(0, outputs.n_x, WIDTH):
+                width = min(WIDTH, outputs.n_x - x)
+                load_block(block, planes, rules, True, y, x, width)
+                add_distances(block, width)
+                write_mean(block, rules, outputs, y, x, width)
         return digest
 
     return mean_rows
-
-
-@part
-def _load(block: MeanBlock, planes: PlaneTable, rules: StackRules, y: int, x: int, width: int) -> None:
-    """Read the block that begins at row ``y``, column ``x``, and take the sums that need no pivot."""
-    block.counts.fill(0)
-    block.sums.fill(0.0)
-    block.lost_weight.fill(0.0)
-    and_mask = np.uint32(rules.and_mask)
-    for i in range(rules.weights.size):
-        if i + 1 < rules.weights.size:
-            fetch_ahead(planes, i + 1, y, x, width)
-        kept = block.kept[i * _WIDTH : i * _WIDTH + width]
-        mask = row_of(planes, 2, i, y, x, width)
-        value = row_of(planes, 0, i, y, x, width)
-        lost_bits = _screen(
-            value, planes.swapped[0, i], mask, planes.swapped[2, i], and_mask, kept, block.counts
-        )
-        variance = row_of(planes, 1, i, y, x, width)
-        _add(kept, variance, planes.swapped[1, i], rules.weights[i], block.sums)
-        for j in range(rules.thresholds.size):
-            if np.int32(lost_bits) & rules.threshold_bits[j]:
-                bit, lost_weight = rules.threshold_bits[j], block.lost_weight[j]
-                _collect_lost_weight(kept, mask, planes.swapped[2, i], bit, rules.weights[i], lost_weight)
-
-
-@part
-def _screen(
-    value: npt.NDArray[np.uint32],
-    value_swapped: bool,
-    mask: npt.NDArray[np.uint32],
-    mask_swapped: bool,
-    and_mask: np.uint32,
-    kept: npt.NDArray[np.uint32],
-    counts: npt.NDArray[np.uint32],
-) -> np.uint32:
-    """Decide which pixels of an input are good, count them, and return the mask bits of the others."""
-    lost_bits = _ZERO
-    for p in range(kept.size):
-        bits = swap(mask[p]) if mask_swapped else mask[p]
-        word = swap(value[p]) if value_swapped else value[p]
-        unmasked = (bits & and_mask) == 0
-        good = unmasked & ((word & _EXPONENT) != _EXPONENT)
-        kept[p] = word if good else _NAN
-        counts[_N_GOOD + p] += _ONE if good else _ZERO
-        counts[_N_UNMASKED + p] += _ONE if unmasked else _ZERO
-        counts[_GOOD_BITS + p] |= bits if good else _ZERO
-        counts[_ANY_BITS + p] |= bits
-        lost_bits |= _ZERO if good else bits
-    return lost_bits
-
-
-@part
-def _add(
-    kept: npt.NDArray[np.uint32],
-    variance: npt.NDArray[np.uint32],
-    swapped: bool,
-    weight: float,
-    sums: npt.NDArray[np.float64],
-) -> None:
-    """Add the good pixels of an input to the sums."""
-    for p in range(kept.size):
-        value = np.float64(as_float(kept[p]))
-        v = np.float64(as_float(swap(variance[p]) if swapped else variance[p]))
-        good = kept[p] != _NAN
-        sums[_WEIGHT + p] += weight if good else 0.0
-        sums[_PIVOT + p] += weight * value if good else 0.0
-        sums[_VW2 + p] += (v * weight) * weight if good else 0.0
-
-
-@part
-def _collect_lost_weight(
-    kept: npt.NDArray[np.uint32],
-    mask: npt.NDArray[np.uint32],
-    swapped: bool,
-    bit: np.int32,
-    weight: float,
-    lost_weight: npt.NDArray[np.float64],
-) -> None:
-    """Add the weight of an input where it is rejected and carries ``bit``."""
-    for p in range(kept.size):
-        bits = np.int32(swap(mask[p]) if swapped else mask[p])
-        lost_weight[p] += weight if (kept[p] == _NAN) & ((bits & bit) != 0) else 0.0
-
-
-@part
-def _add_distances(block: MeanBlock, rules: StackRules, width: int) -> None:
-    """Add up distances from LSST's pivot: the sum of ``w x`` over the *number* of good inputs."""
-    kept, sums, counts = block.kept, block.sums, block.counts
-    for p in range(width):
-        sums[_PIVOT + p] /= counts[_N_GOOD + p]
-    for i in range(rules.weights.size):
-        weight, own = rules.weights[i], kept[i * _WIDTH : i * _WIDTH + width]
-        for p in range(own.size):
-            value = np.float64(as_float(own[p]))
-            product = weight * (value - sums[_PIVOT + p])
-            sums[_WD + p] += product if own[p] != _NAN else 0.0
-
-
-@part
-def _write(block: MeanBlock, rules: StackRules, outputs: Outputs, y: int, x: int, width: int) -> None:
-    """Write values, variances, masks and counts of a block; NaN where no input is good."""
-    counts, sums = block.counts, block.sums
-    image = row_of(outputs.planes, IMAGE, 0, y, x, width).view(np.float32)
-    variance = row_of(outputs.planes, VARIANCE, 0, y, x, width).view(np.float32)
-    for p in range(width):
-        good, w = counts[_N_GOOD + p] > 0, sums[_WEIGHT + p]
-        # LSST keeps the error and squares it again; for equality in the last bit so must we.
-        error = np.sqrt(sums[_VW2 + p] / (w * w))
-        image[p] = sums[_WD + p] / w + sums[_PIVOT + p] if good else np.nan
-        variance[p] = error * error if good else np.nan
-    n_image = row_of(outputs.planes, N_IMAGE, 0, y, x, width)
-    for p in range(width):
-        n_image[p] = counts[_N_UNMASKED + p]
-    tally = MeanTally(
-        n_good=counts[_N_GOOD : _N_GOOD + width].view(np.int32),
-        good_bits=counts[_GOOD_BITS : _GOOD_BITS + width].view(np.int32),
-        any_bits=counts[_ANY_BITS : _ANY_BITS + width].view(np.int32),
-        good_weight=sums[_WEIGHT : _WEIGHT + width],
-        lost_weight=block.lost_weight,
-    )
-    mask = row_of(outputs.planes, MASK, 0, y, x, width).view(np.int32)
-    combine_masks(tally, tally.n_good, rules, mask)
 
 
 mean_rows = _compile_mean_rows(source_digest())

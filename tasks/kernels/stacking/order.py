@@ -43,8 +43,20 @@ def sort_good(order: Order, block: Block, nan_safe: bool) -> None:
             for p in range(values.shape[1]):
                 if block.good[i, p] and np.isnan(block.value[i, p]):
                     values[:, p] = np.nan
+    _set_quartiles(order, block.n_good)
+
+
+@part
+def set_order(order: Order, n_good: npt.NDArray[np.int32]) -> None:
+    """Sort ``values``, which are the good inputs and infinities for the others, and set the quartiles."""
+    _sort_columns(order.values)
+    _set_quartiles(order, n_good)
+
+
+@part
+def _set_quartiles(order: Order, n_good: npt.NDArray[np.int32]) -> None:
     for j in range(3):
-        _interpolate(values, block.n_good, 0.25 * (j + 1), order.quartiles[j])
+        _interpolate(order.values, n_good, 0.25 * (j + 1), order.quartiles[j])
 
 
 @part

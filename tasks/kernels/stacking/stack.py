@@ -8,9 +8,10 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from .clip_rows import clip_rows
 from .evaluate import STATISTIC_CODE
 from .kernel import stack_rows
-from .mean_rows import mean_rows, suits_mean_rows
+from .mean_rows import mean_rows
 from .outputs import Outputs, Target, check_target, new_target
 from .planes import PlanesLike, PlaneTable, readable_planes
 from .rules import StackRules, make_rules
@@ -221,12 +222,14 @@ def _stack(
     outputs = Outputs.from_planes(targets, n_image)
     table = PlaneTable.from_planes(planes)
     codes = np.array([STATISTIC_CODE[statistic] for statistic in statistics], np.int64)
-    plain_mean = suits_mean_rows([*statistics], rules)
+    usual = rules.nan_safe and rules.input_errors and not rules.inverse_variance
 
     def stack_strip(y_begin: int) -> None:
         y_end = min(y_begin + _STRIP_ROWS, shape[0])
-        if plain_mean:
+        if usual and statistics == [Statistic.MEAN]:
             mean_rows(table, rules, outputs, y_begin, y_end)
+        elif usual and statistics in ([Statistic.MEANCLIP], [Statistic.MEAN, Statistic.MEANCLIP]):
+            clip_rows(table, rules, len(statistics) == 2, outputs, y_begin, y_end)
         else:
             stack_rows(table, rules, codes, outputs, y_begin, y_end)
 
