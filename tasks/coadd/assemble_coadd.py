@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
-
-import numpy as np
+from typing import Any, ClassVar
 
 from butler.images import Box2I, Exposure
 from connections.errors import NoWorkFound
+from connections.pipeline_node import dataset_type
 
 from ..config import Config
-from ..errors import TaskError, WarpWeightError
+from ..data_ref import DataRef
 from ..kernels.stacking import Statistic
+from ..sky_info import make_sky_info
 from ..struct import Struct
 from ..task import Task
 from ..timer import timeMethod
@@ -25,17 +25,12 @@ from .coadd_stack import CoaddStackTask
 from .input_map import HealSparseInputMapTask
 from .kept_mean import KeptMean
 from .scale_zero_point import ImageScaler
-from .warp_handle import WarpHandle
-from .warp_pixels import check_warp_geometry, check_warp_unit, describe_data_id, read_warp
-from .warp_weight import measure_weight
+from .warp_choice import WarpChoiceTask
 
 __all__ = ["AssembleCoaddTask"]
 
-_MAX_MAPS: Final = 100
-"""Warps whose files stay mapped from one pass to the next."""
 
-
-class AssembleCoaddTask(CoaddStackTask, CoaddDescriptionTask):
+class AssembleCoaddTask(CoaddStackTask, CoaddDescriptionTask, WarpChoiceTask):
     """Combines the warps of a patch, pixel by pixel, with one statistic."""
 
     ConfigClass: ClassVar[type[Config]] = AssembleCoaddConfig
@@ -64,108 +59,129 @@ class AssembleCoaddTask(CoaddStackTask, CoaddDescriptionTask):
         NoWorkFound
             Raised if no warp can be used; the message says why.
         """
-        inputs = butlerQC.get(inputRefs)
         if self.config.doSelectVisits:
-            inputs["inputWarps"] = self._of_chosen_visits(inputs["inputWarps"], inputs["selectedVisits"])
+            choices = butlerQC.get(inputRefs["selectedVisits"])
+            inputRefs = {**inputRefs, "inputWarps": self.of_chosen_visits(inputRefs["inputWarps"], choices)}
+        inputs = butlerQC.get(inputRefs)
         data_id = butlerQC.quantum.dataId
-        skyInfo = self.getSkyInfo(inputs["skyMap"], data_id)
-        warps = [WarpHandle(handle, keeps_map=i < _MAX_MAPS) for i, handle in enumerate(inputs["inputWarps"])]
-        prepared = self.prepareInputs(warps, skyInfo.bbox)
-        self.metadata["skippedWarps"] = prepared.skipped
-        if not prepared.tempExpRefList:
-            reasons = "; ".join(prepared.skipped) or "there are no warps"
-            raise NoWorkFound(f"no warp of {describe_data_id(data_id)} can be used: {reasons}")
-        result = self.run(
-            skyInfo,
-            prepared.tempExpRefList,
-            prepared.imageScalerList,
-            prepared.weightList,
-            supplementaryData=self.makeSupplementaryDataGen3(butlerQC, inputs, outputRefs),
-        )
-        coadd = result.coaddExposure
-        coadd.metadata = {**coadd.metadata, "NGIVEN": len(inputs["inputWarps"])}
-        bright = inputs.get("brightObjectMask")
-        self.processResults(coadd, self.readBrightObjectMasks(bright), data_id)
+        skyInfo = make_sky_info(inputs["skyMap"], data_id["tract"], data_id["patch"])
+        prepared = self.prepare_warps(inputs["inputWarps"], skyInfo, data_id)
+        supplementary = self.makeSupplementaryDataGen3(butlerQC, inputRefs, outputRefs)
+        result = self._assemble(skyInfo, prepared, supplementary, inputs.get("brightObjectMask"), data_id)
         if self.config.doWrite:
             butlerQC.put(result, outputRefs)
 
-    def makeSupplementaryDataGen3(
-        self, butlerQC: Any, inputs: Mapping[str, Any], outputRefs: Mapping[str, Any]
+    def runDataRef(
+        self,
+        dataRef: DataRef,
+        selectDataList: Sequence[Any] | None = None,
+        warpRefList: Sequence[Any] | None = None,
+    ) -> Struct | None:
+        """Assemble the coadd of one patch from what a repository has, without a pipeline.
+
+        Parameters
+        ----------
+        dataRef
+            The patch, where its inputs are and, with ``doWrite``, where its coadd goes.
+        selectDataList
+            Refs or data IDs of detector images, whose visits' warps are taken; with neither list all warps of
+            the patch are.
+        warpRefList
+            Refs or handles of the warps, in place of a `selectDataList`.
+
+        Returns
+        -------
+        result
+            What `run` returns, the coadd being finished by `processResults`; None, with a warning that says
+            why, if there is nothing to combine.
+
+        Raises
+        ------
+        TaskError
+            Raised if both lists are given, or there is no run to write into, or it has the coadd already;
+            besides, all that `run` raises.
+        """
+        connections = self.config.resolved_connections()
+        skyInfo = self.getSkyInfo(dataRef)
+        warps = self.warps_of(dataRef, skyInfo, selectDataList, warpRefList)
+        outputs = {field: dataset_type(output) for field, output in connections.outputs.items()}
+        if self.config.doWrite:
+            dataRef.prepare_writing(outputs.values())
+        bright = None
+        if self.config.doMaskBrightObjects:
+            bright = dataRef.find_handle(connections.prerequisiteInputs["brightObjectMask"].name)
+        try:
+            prepared = self.prepare_warps(warps, skyInfo, dataRef.dataId)
+            supplementary = self.makeSupplementaryData(dataRef, warpRefList=prepared.tempExpRefList)
+            result = self._assemble(skyInfo, prepared, supplementary, bright, dataRef.dataId)
+        except NoWorkFound as reason:
+            self.log.warning("%s", reason)
+            return None
+        if self.config.doWrite:
+            made = vars(result)
+            dataRef.put((made[field], kind) for field, kind in outputs.items() if made.get(field) is not None)
+        return result
+
+    def makeSupplementaryData(
+        self,
+        dataRef: DataRef,
+        selectDataList: Sequence[Any] | None = None,
+        warpRefList: Sequence[Any] | None = None,
     ) -> Struct:
-        """Make what `run` of a subclass needs besides the warps; here nothing.
+        """Make what `run` of a subclass needs besides the warps, for `runDataRef`; here nothing.
+
+        Parameters
+        ----------
+        dataRef, selectDataList
+            As for `runDataRef`.
+        warpRefList
+            Handles of the warps that will be combined.
+        """
+        return Struct()
+
+    def makeSupplementaryDataGen3(
+        self, butlerQC: Any, inputRefs: Mapping[str, Any], outputRefs: Mapping[str, Any]
+    ) -> Struct:
+        """Make what `run` of a subclass needs besides the warps, for `runQuantum`; here nothing.
+
+        LSST has named it anew: a subclass may define `_makeSupplementaryData` in its place.
 
         Parameters
         ----------
         butlerQC
             The quantum's butler.
-        inputs
-            What was read, by connection.
-        outputRefs
-            Refs of the outputs, by connection.
+        inputRefs, outputRefs
+            As for `runQuantum`; of the warps those of chosen visits.
         """
-        return self.makeSupplementaryData(inputs)
+        return self._makeSupplementaryData(butlerQC, inputRefs, outputRefs)
 
-    def makeSupplementaryData(
-        self, inputs: Mapping[str, Any], warpRefList: Sequence[Any] | None = None
+    def _makeSupplementaryData(
+        self, butlerQC: Any, inputRefs: Mapping[str, Any], outputRefs: Mapping[str, Any]
     ) -> Struct:
-        """Make what `run` of a subclass needs, from inputs in hand; here nothing.
-
-        Parameters
-        ----------
-        inputs
-            Inputs by connection.
-        warpRefList
-            Handles of the warps, if they are not all of ``inputs["inputWarps"]``.
-        """
         return Struct()
 
-    def prepareInputs(self, refList: Sequence[Any], bbox: Box2I | None = None) -> Struct:
-        """Choose the warps that can be used, and find their weights and scales.
-
-        The weight of a warp is the inverse of the clipped mean of its variance plane.
-
-        Parameters
-        ----------
-        refList
-            Handles of the warps; read one at a time.
-        bbox
-            Box that counts, the outer box of the patch; everything if None.
-
-        Returns
-        -------
-        result
-            ``tempExpRefList``, ``weightList`` (1/nJy²) and ``imageScalerList`` (None for warps in nJy) of
-            the warps that can be used, and ``skipped``: for each of the others its data ID and the reason.
-
-        Raises
-        ------
-        WarpGeometryError
-            Raised if a warp does not contain the box.
-        WarpUnitError
-            Raised if a warp is not in nJy, unless it is to be scaled.
-        """
-        result = Struct(tempExpRefList=[], weightList=[], imageScalerList=[], skipped=[])
-        for handle in refList:
-            warp = read_warp(handle, handle.get(component="bbox") if bbox is None else bbox)
-            scaler = None
-            if self.config.doScaleZeroPoint:
-                scaler = self.scaleZeroPoint.computeImageScaler(handle)
-                warp = scaler.scaled(warp)
-            else:
-                check_warp_unit(handle, warp.image)
-            weight = measure_weight(
-                warp,
-                self.config.badMaskPlanes,
-                num_sigma=self.config.sigmaClip,
-                num_iter=self.config.clipIter,
-            )
-            if weight.fault:
-                result.skipped.append(f"warp {describe_data_id(handle.dataId)} {weight.fault}")
-                self.log.warning("skipping %s", result.skipped[-1])
-                continue
-            result.tempExpRefList.append(handle)
-            result.weightList.append(weight.value)
-            result.imageScalerList.append(scaler)
+    def _assemble(
+        self,
+        skyInfo: Struct,
+        prepared: Struct,
+        supplementaryData: Struct,
+        brightObjectMask: Any,
+        dataId: Mapping[str, Any],
+    ) -> Struct:
+        """Return what `run` makes of prepared warps, with a finished coadd."""
+        result = self.run(
+            skyInfo,
+            prepared.tempExpRefList,
+            prepared.imageScalerList,
+            prepared.weightList,
+            supplementaryData=supplementaryData,
+        )
+        coadd: Exposure = result.coaddExposure
+        coadd.metadata = {
+            **coadd.metadata,
+            "NGIVEN": len(prepared.tempExpRefList) + len(prepared.skipped),
+        }
+        self.processResults(coadd, self.readBrightObjectMasks(brightObjectMask), dataId)
         return result
 
     @timeMethod
@@ -246,33 +262,3 @@ class AssembleCoaddTask(CoaddStackTask, CoaddDescriptionTask):
             imageScalerList=imageScalerList,
             weightList=weightList,
         )
-
-    def check_inputs(
-        self, skyInfo: Struct, tempExpRefList: Sequence[Any], weightList: Sequence[float]
-    ) -> None:
-        """Refuse warps that would make a wrong coadd, before anything is read in bulk.
-
-        Raises
-        ------
-        TaskError
-            Raised if there are no warps; as a `WarpError`, if one does not fit the patch or has no usable
-            weight.
-        """
-        if not tempExpRefList:
-            raise TaskError("there are no warps to combine")
-        for handle, weight in zip(tempExpRefList, weightList, strict=True):
-            if not (weight > 0 and np.isfinite(weight)):
-                where = describe_data_id(handle.dataId)
-                raise WarpWeightError(f"the weight of warp {where} is {weight}, not a positive number")
-        check_warp_geometry(tempExpRefList, skyInfo.bbox, skyInfo.wcs)
-
-    def _of_chosen_visits(self, warps: Sequence[Any], choices: Sequence[Any]) -> list[Any]:
-        """Return the warps of chosen visits in the order of the choice, instrument by instrument."""
-        chosen = []
-        for choice in choices:
-            own = [warp for warp in warps if warp.dataId["instrument"] == choice.dataId["instrument"]]
-            chosen += self.filterWarps(own, choice.get())
-        left_out = [describe_data_id(warp.dataId) for warp in warps if warp not in chosen]
-        self.metadata["unselectedWarps"] = left_out
-        self.log.info("%d of %d warps are of chosen visits", len(chosen), len(warps))
-        return chosen
