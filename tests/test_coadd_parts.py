@@ -35,6 +35,7 @@ from tasks.coadd import (
 from tasks.coadd.bright_objects import mask_bright_objects
 from tasks.coadd.valid_polygons import shrunk_inputs
 from tasks.errors import BrightObjectError, WarpInputsError
+from tasks.struct import Struct
 
 
 def run(warps, weights, **values):
@@ -372,4 +373,14 @@ def test_framework_methods_of_the_task():
     assert task.getSchemaCatalogs() == task.getAllSchemaCatalogs() == {}
     assert task.interpImage.getAllSchemaCatalogs() == {}
     assert task.getResourceConfig() is None
-    assert vars(task.makeSupplementaryData({})) == {}
+    assert vars(task.makeSupplementaryData(None)) == vars(task.makeSupplementaryDataGen3(None, {}, {})) == {}
+
+
+def test_a_subclass_may_define_either_hook():
+    """What a subclass adds to `run` comes from the hook of either name."""
+
+    class Hooked(AssembleCoaddTask):
+        def _makeSupplementaryData(self, butlerQC, inputRefs, outputRefs):
+            return Struct(mine=(butlerQC, inputRefs, outputRefs))
+
+    assert Hooked().makeSupplementaryDataGen3(1, 2, 3).mine == (1, 2, 3)

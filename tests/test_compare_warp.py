@@ -481,7 +481,8 @@ def test_unselected_visits_are_not_in_the_static_sky() -> None:
     direct = make_handles([make_warp(i, image) for i, image in enumerate(images, 1)])
     info = SimpleNamespace(getOuterBBox=lambda: BBOX)
     tract = SimpleNamespace(getPatchInfo=lambda index: info, getWcs=lambda: SKY_INFO.wcs)
-    context = SimpleNamespace(quantum=SimpleNamespace(dataId={"tract": 0, "patch": 3}))
+    quantum = SimpleNamespace(dataId={"tract": 0, "patch": 3})
+    context = SimpleNamespace(quantum=quantum, get=lambda handles: handles)
     inputs = {
         "skyMap": {0: tract},
         "inputWarps": direct[:3],

@@ -65,7 +65,7 @@ ROOMS = {
         ["detection", "sky_info"],
         ["task"],
         ["config", "records", "struct", "timer"],
-        ["usage"],
+        ["data_ref", "usage"],
         ["errors"],
         ["kernels"],
     ],

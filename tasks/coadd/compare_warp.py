@@ -23,8 +23,10 @@ from butler.images import (
 from connections.errors import NoWorkFound
 
 from ..config import Config
+from ..data_ref import DataRef
 from ..detection import SourceDetectionTask
 from ..errors import TaskError
+from ..sky_info import make_sky_info
 from ..struct import Struct
 from ..task import Task
 from .artifact_filter import ArtifactRule, ArtifactTest, Sign, contained_in_source, judge_candidate
@@ -42,6 +44,7 @@ from .template_models import template_models
 from .varying_source import StaticSources
 from .warp_comparison import Candidate, WarpComparison
 from .warp_pixels import describe_data_id, read_warp
+from .warp_visits import of_same_visits, visit_of
 
 __all__ = ["CompareWarpAssembleCoaddTask"]
 
@@ -88,16 +91,20 @@ class CompareWarpAssembleCoaddTask(AssembleCoaddTask):
             self.makeSubtask(subtask)
 
     def makeSupplementaryDataGen3(
-        self, butlerQC: Any, inputs: Mapping[str, Any], outputRefs: Mapping[str, Any]
+        self, butlerQC: Any, inputRefs: Mapping[str, Any], outputRefs: Mapping[str, Any]
     ) -> Struct:
-        """Make the static sky of a quantum, as `makeStaticSkyModel` does.
+        """Make the static sky of a quantum, of the visits that may go into the coadd."""
+        data_id = butlerQC.quantum.dataId
+        skyInfo = make_sky_info(butlerQC.get(inputRefs["skyMap"]), data_id["tract"], data_id["patch"])
+        matched = of_same_visits(inputRefs["psfMatchedWarps"], inputRefs["inputWarps"])
+        return self.makeStaticSkyModel(skyInfo, butlerQC.get(matched))
 
-        Only visits that may go into the coadd make the static sky.
-        """
-        skyInfo = self.getSkyInfo(inputs["skyMap"], butlerQC.quantum.dataId)
-        wanted = {_identity(handle) for handle in inputs["inputWarps"]}
-        matched = [handle for handle in inputs["psfMatchedWarps"] if _identity(handle) in wanted]
-        return self.makeStaticSkyModel(skyInfo, matched)
+    def makeSupplementaryData(
+        self, dataRef: DataRef, selectDataList: Any = None, warpRefList: Sequence[Any] | None = None
+    ) -> Struct:
+        """Make the static sky of a patch, of the visits that may go into the coadd."""
+        matched = of_same_visits(dataRef.handles(self.getTempExpDatasetName("psfMatched")), warpRefList)
+        return self.makeStaticSkyModel(self.getSkyInfo(dataRef), matched)
 
     def makeStaticSkyModel(self, skyInfo: Struct, psfMatchedWarps: Sequence[Any]) -> Struct:
         """Combine PSF-matched warps to the static sky.
@@ -175,13 +182,13 @@ class CompareWarpAssembleCoaddTask(AssembleCoaddTask):
         if supplementaryData is None:
             raise TaskError("CompareWarp needs a static sky: supplementaryData=makeStaticSkyModel(...)")
         bbox: Box2I = skyInfo.bbox
-        matched = {_identity(handle): i for i, handle in enumerate(supplementaryData.warpRefList)}
-        kept = [i for i, handle in enumerate(tempExpRefList) if _identity(handle) in matched]
-        self._report_unmatched([h for h in tempExpRefList if _identity(h) not in matched])
+        matched = {visit_of(handle): i for i, handle in enumerate(supplementaryData.warpRefList)}
+        kept = [i for i, handle in enumerate(tempExpRefList) if visit_of(handle) in matched]
+        self._report_unmatched([h for h in tempExpRefList if visit_of(h) not in matched])
         if not kept:
             raise NoWorkFound(f"none of the {len(tempExpRefList)} warps has a PSF-matched one")
         handles = [tempExpRefList[i] for i in kept]
-        order = [matched[_identity(handle)] for handle in handles]
+        order = [matched[visit_of(handle)] for handle in handles]
         others = [supplementaryData.warpRefList[i] for i in order]
         template: Exposure = supplementaryData.templateCoadd
         with self.timer("findArtifacts"):
@@ -458,11 +465,6 @@ class CompareWarpAssembleCoaddTask(AssembleCoaddTask):
                 "warp %s has no PSF-matched one; leaving it out", describe_data_id(handle.dataId)
             )
         self.metadata["warpsWithoutMatch"] = [describe_data_id(handle.dataId) for handle in handles]
-
-
-def _identity(handle: Any) -> tuple[Any, Any]:
-    """Return what a direct and a PSF-matched warp of one visit have in common."""
-    return handle.dataId.get("instrument"), handle.dataId["visit"]
 
 
 def _unexplained(candidates: Sequence[Candidate], sources: StaticSources, nImage: Image) -> list[Candidate]:
