@@ -26,7 +26,7 @@ from .seeing_match import TemplateModel
 from .template_models import TemplateModels
 from .varying_source import StaticSources
 from .warp_comparison import Candidate, WarpComparison
-from .warp_pixels import describe_data_id, read_warp
+from .warp_pixels import describe_data_id, read_warp, read_warp_mask
 
 __all__ = ["ArtifactSearchTask"]
 
@@ -73,7 +73,7 @@ class ArtifactSearchTask(CoaddBaseTask):
         models = TemplateModels(templateCoadd, matched, scalers, sigma)
         sources = StaticSources(templateCoadd) if self.config.doKeepVarying else None
         for number, (handle, scaler) in enumerate(zip(matched, scalers, strict=True)):
-            box = _searched(read_warp(handle, bbox), margin)
+            box = _searched(read_warp_mask(handle, bbox), margin)
             model = models.of_visit(number, box) if self.config.doFitDifferences else None
             difference = self.makeDifference(templateCoadd[box], handle, scaler, model)
             comparisons.append(self._compare(handle.dataId, difference, bbox, nImage, sources))
@@ -281,10 +281,10 @@ def _unexplained(candidates: Sequence[Candidate], sources: StaticSources, nImage
     ]
 
 
-def _searched(warp: MaskedImage, margin: int) -> Box2I:
+def _searched(mask: Mask, margin: int) -> Box2I:
     """Return the box in which a warp is compared: where it has data, unless that is most of it."""
-    found = data_box(warp)
+    found = data_box(mask)
     if found is None:
         # Nothing is found there either.
-        return Box2I.from_corners(warp.bbox.minimum, warp.bbox.minimum)
-    return warp.bbox if 2 * found.area > warp.bbox.area else found.dilatedBy(margin).clippedTo(warp.bbox)
+        return Box2I.from_corners(mask.bbox.minimum, mask.bbox.minimum)
+    return mask.bbox if 2 * found.area > mask.bbox.area else found.dilatedBy(margin).clippedTo(mask.bbox)

@@ -12,6 +12,7 @@ from butler.images import (
     CoaddPsf,
     Exposure,
     Mask,
+    SpanSet,
 )
 from connections.errors import NoWorkFound
 
@@ -21,6 +22,7 @@ from ..errors import TaskError
 from ..sky_info import make_sky_info
 from ..struct import Struct
 from ..task import Task
+from .artifact_masks import ArtifactMasks
 from .artifact_search import ArtifactSearchTask
 from .assemble_coadd import AssembleCoaddTask
 from .clip_aware_psf import psf_without_clipped
@@ -149,7 +151,7 @@ class CompareWarpAssembleCoaddTask(ArtifactSearchTask, AssembleCoaddTask):
         -------
         result
             As from `AssembleCoaddTask.run`, and ``clipRecord``, the table of what was clipped;
-            ``templateCoadd``.
+            ``templateCoadd``; with ``doWriteArtifactMasks`` ``artifactMasks``, in the order of the warps.
 
         Raises
         ------
@@ -179,6 +181,9 @@ class CompareWarpAssembleCoaddTask(ArtifactSearchTask, AssembleCoaddTask):
             one.alternative([row.spans for row in own])
             for one, own in zip(found.comparisons, rows, strict=True)
         ]
+        record = artifact_record_table([row for own in rows for row in own], self._record_meta(found))
+        # The counts of visits take as much memory as the coadd.
+        del found
         planes = common_mask_planes(handles, bbox)
         bad = self.getBadPixelMask(planes) | 1 << planes[_CLIPPED]
         result = super().run(
@@ -193,11 +198,20 @@ class CompareWarpAssembleCoaddTask(ArtifactSearchTask, AssembleCoaddTask):
         self.applyAltEdgeMask(coadd.mask, alternatives)
         _restrict_inputs(coadd, others)
         result.templateCoadd = template
-        result.clipRecord = artifact_record_table(
-            [row for own in rows for row in own], self._record_meta(found)
-        )
+        result.clipRecord = record
         if self.config.coaddPsf.leaveOutClipped and isinstance(coadd.psf, CoaddPsf):
-            coadd.psf = psf_without_clipped(coadd.psf, result.clipRecord)
+            coadd.psf = psf_without_clipped(coadd.psf, record)
+        if self.config.doWriteArtifactMasks:
+            own = dict(zip(kept, alternatives, strict=True))
+            unseen = {_CLIPPED: [], "NO_DATA": [SpanSet.from_bbox(bbox)], "EDGE": []}
+            warps = [(handle, own.get(i, unseen)) for i, handle in enumerate(tempExpRefList)]
+            result.artifactMasks = ArtifactMasks(warps, bbox, self.applyAltMaskPlanes)
+        return result
+
+    def aligned(self, result: Struct, outputRefs: Mapping[str, Any]) -> Struct:
+        """Return the results with one artifact mask, or None, for each ref of one."""
+        if "artifactMasks" in outputRefs:
+            result.artifactMasks = result.artifactMasks.aligned(outputRefs["artifactMasks"])
         return result
 
     def applyAltMaskPlanes(self, mask: Mask, altMaskSpans: AltMaskSpans) -> Mask:
