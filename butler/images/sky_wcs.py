@@ -35,8 +35,8 @@ class SkyWcs:
 
     Notes
     -----
-    Equality compares the cards written for the origin (0, 0). Plain gnomonic and stereographic projections
-    are done here, without the imports of astropy; all others, and distortions, by wcslib and astropy.
+    Equality compares the cards written for the origin (0, 0). Gnomonic and stereographic projections, TAN-SIP
+    and TPV are done here, without the imports of astropy; all others by wcslib and astropy.
     """
 
     def __init__(self, header: Mapping[str, Any], xy0: tuple[int, int] = (0, 0)) -> None:

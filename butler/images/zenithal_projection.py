@@ -1,21 +1,30 @@
-"""ZenithalProjection: the plain gnomonic and stereographic projections, which most coadds have."""
+"""ZenithalProjection: the gnomonic and stereographic projections, which most exposures and coadds have."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .distortion import Distortion, is_distortion_card
 from .projection_cards import Card, check_numbers
 
 __all__ = ["ZenithalProjection"]
 
 _KINDS: Final = ("TAN", "STG")
 _TEXTS: Final = {"CUNIT1": "deg", "CUNIT2": "deg", "RADESYS": "ICRS"}
-_NUMBERS: Final = ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2", "CD1_1", "CD1_2", "CD2_1", "CD2_2")
+_REFERENCE: Final = ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2")
+_CD: Final = ("CD1_1", "CD1_2", "CD2_1", "CD2_2")
+_CDELT: Final = ("CDELT1", "CDELT2")
+_NO_TURN: Final = {"PC1_1": 1.0, "PC1_2": 0.0, "PC2_1": 0.0, "PC2_2": 1.0}
+_USUAL: Final = {**_TEXTS, "WCSAXES": 2, "LONPOLE": 180}
+"""What cards say that need not be there. LATPOLE has no effect: the centre is a pole of the projection."""
+_NO_MORE: Final = re.compile(r"system=\w+|wtype=(tan|tpv) axtype=\w+")
+"""What IRAF's own cards of a WCS say if they say nothing more than the others do."""
 
 
 class ZenithalProjection:
@@ -36,6 +45,8 @@ class ZenithalProjection:
         Reference position ``(x, y)``, 1-based, as FITS has it.
     cd
         Degrees per pixel, 2 x 2.
+    distortion
+        Polynomials that bend a gnomonic projection.
 
     Raises
     ------
@@ -44,12 +55,20 @@ class ZenithalProjection:
     """
 
     def __init__(
-        self, kind: str, crval: tuple[float, float], crpix: tuple[float, float], cd: ArrayLike
+        self,
+        kind: str,
+        crval: tuple[float, float],
+        crpix: tuple[float, float],
+        cd: ArrayLike,
+        distortion: Distortion | None = None,
     ) -> None:
-        self.ctype = f"RA---{kind}"
         self.crval = crval
         self._kind = kind
         self._crpix = crpix
+        self._distortion = distortion
+        self._name = distortion.kind if distortion else kind
+        self._on_pixels = distortion.map if distortion and distortion.kind == "TAN-SIP" else None
+        self._on_plane = distortion.map if distortion and distortion.kind == "TPV" else None
         self.scale_matrix: NDArray[np.float64] = np.array(cd, dtype=float)
         check_numbers(crval, crpix, self.scale_matrix)
 
@@ -64,37 +83,53 @@ class ZenithalProjection:
         xy0
             Parent coordinates ``(x, y)`` of the image's first pixel.
         """
-        kind = str(cards.get("CTYPE1", "")).rstrip().removeprefix("RA---")
-        expected = {**_TEXTS, "CTYPE1": f"RA---{kind}", "CTYPE2": f"DEC--{kind}"}
-        texts = {key: value for key, value in cards.items() if key not in _NUMBERS and key != "WCSAXES"}
-        plain = all(expected.get(key) == str(value).rstrip() for key, value in texts.items())
-        if not plain or "CTYPE2" not in texts or cards.get("WCSAXES", 2) != 2:
+        distorting = {key: value for key, value in cards.items() if is_distortion_card(key)}
+        left = {key: value for key, value in cards.items() if key not in distorting}
+        kind = str(left.pop("CTYPE1", "")).rstrip().removeprefix("RA---")
+        if str(left.pop("CTYPE2", "")).rstrip() != f"DEC--{kind}":
             return None
-        if not all(type(cards.get(key)) in (int, float) for key in _NUMBERS):
+        distortion = Distortion.from_cards(kind, distorting) if distorting else None
+        if distorting and distortion is None:
             return None
-        ra, dec, x, y, *matrix = (float(cards[key]) for key in _NUMBERS)
+        reference, matrix = _take_numbers(left, _REFERENCE), _take_matrix(left)
+        if reference is None or matrix is None or not _says_nothing(left):
+            return None
+        ra, dec, x, y = reference
+        kind = "TAN" if distortion else kind
         if not cls.can_do(kind, (ra, dec)):
             return None
-        return cls(kind, (ra, dec), (x + xy0[0], y + xy0[1]), np.reshape(matrix, (2, 2)))
+        return cls(kind, (ra, dec), (x + xy0[0], y + xy0[1]), matrix, distortion)
 
     @staticmethod
     def can_do(kind: str, crval: tuple[float, float]) -> bool:
         """Tell whether a kind, and a reference position, are ones that are understood here."""
         return kind in _KINDS and 0.0 <= crval[0] < 360.0 and -90.0 < crval[1] < 90.0
 
+    @property
+    def ctype(self) -> str:
+        """Kind of the first axis."""
+        return f"RA---{self._name}"
+
     def cards(self) -> dict[str, Any]:
         """Return the FITS cards of an image whose first pixel is ``(0, 0)``."""
-        numbers = (*self.crval, *self._crpix, *self.scale_matrix.ravel().tolist())
-        axes = {"CTYPE1": self.ctype, "CTYPE2": f"DEC--{self._kind}"}
-        return {"WCSAXES": 2, **_TEXTS, **axes, **dict(zip(_NUMBERS, numbers, strict=True))}
+        reference = dict(zip(_REFERENCE, (*self.crval, *self._crpix), strict=True))
+        matrix = dict(zip(_CD, self.scale_matrix.ravel().tolist(), strict=True))
+        axes = {"CTYPE1": self.ctype, "CTYPE2": f"DEC--{self._name}"}
+        distorting = self._distortion.cards if self._distortion else {}
+        return {"WCSAXES": 2, **_TEXTS, **axes, **reference, **matrix, **distorting}
 
     @np.errstate(invalid="ignore")
     def pixel_to_sky(self, x: ArrayLike, y: ArrayLike) -> tuple[ArrayLike, ArrayLike]:
         """Return right ascension and declination (degrees) of 0-based positions."""
         dx = np.asarray(x, dtype=float) + 1.0 - self._crpix[0]
         dy = np.asarray(y, dtype=float) + 1.0 - self._crpix[1]
+        if self._on_pixels is not None:
+            dx, dy = self._on_pixels(dx, dy)
+        east, north = (a * dx + b * dy for a, b in self.scale_matrix.tolist())
+        if self._on_plane is not None:
+            east, north = self._on_plane(east, north)
         # The coordinates on the plane are those of a vector of some length, but for its height.
-        east, north = (np.radians(a * dx + b * dy) for a, b in self.scale_matrix.tolist())
+        east, north = np.radians(east), np.radians(north)
         height = 1.0 if self._kind == "TAN" else 1.0 - (east**2 + north**2) / 4.0
         sin0, cos0 = self._pole
         across = height * cos0 - north * sin0
@@ -115,9 +150,13 @@ class ZenithalProjection:
         distance = np.where(distance > 0.0, distance, np.nan)
         east = np.degrees(cos_dec * np.sin(along) / distance)
         north = np.degrees((np.sin(up) + sin0 * fall) / distance)
+        if self._on_plane is not None:
+            east, north = self._on_plane.inverse(east, north)
         (xx, xy), (yx, yy) = self.scale_matrix.tolist()
         area = xx * yy - xy * yx
         dx, dy = (yy * east - xy * north) / area, (xx * north - yx * east) / area
+        if self._on_pixels is not None:
+            dx, dy = self._on_pixels.inverse(dx, dy)
         return dx + self._crpix[0] - 1.0, dy + self._crpix[1] - 1.0
 
     @property
@@ -125,3 +164,36 @@ class ZenithalProjection:
         """Sine and cosine of the declination of the reference position."""
         dec = math.radians(self.crval[1])
         return math.sin(dec), math.cos(dec)
+
+
+def _take_numbers(cards: dict[str, Card], keys: Sequence[str]) -> list[float] | None:
+    """Take numbers out of cards; None if one is missing, or is none."""
+    values = [cards.pop(key, None) for key in keys]
+    numbers = [float(n) for n in values if isinstance(n, int | float) and not isinstance(n, bool)]
+    return numbers if len(numbers) == len(keys) else None
+
+
+def _take_matrix(cards: dict[str, Card]) -> NDArray[np.float64] | None:
+    """Take the degrees per pixel, 2 x 2, out of cards; None if they are not there."""
+    if not cards.keys() & set(_CDELT):
+        numbers = _take_numbers(cards, _CD)
+        return None if numbers is None else np.reshape(numbers, (2, 2))
+    cards.update({key: value for key, value in _NO_TURN.items() if key not in cards})
+    steps, turn = _take_numbers(cards, _CDELT), _take_numbers(cards, tuple(_NO_TURN))
+    return None if steps is None or turn is None else np.diag(steps) @ np.reshape(turn, (2, 2))
+
+
+def _says_nothing(cards: Mapping[str, Card]) -> bool:
+    """Tell whether cards beside the numbers say nothing that is not so anyway."""
+    for key, value in cards.items():
+        text = str(value).rstrip()
+        if key.startswith("WAT"):
+            known = _NO_MORE.fullmatch(text) is not None
+        elif key == "EQUINOX":
+            # ICRS has none.
+            known = "RADESYS" in cards
+        else:
+            known = key == "LATPOLE" or _USUAL.get(key) in (value, text)
+        if not known:
+            return False
+    return True
