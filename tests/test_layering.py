@@ -64,6 +64,7 @@ ROOMS = {
         ["select"],
         ["detection", "sky_info"],
         ["task"],
+        ["command_line"],
         ["config", "records", "struct", "timer"],
         ["data_ref", "usage"],
         ["errors"],

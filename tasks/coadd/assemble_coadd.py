@@ -38,6 +38,7 @@ class AssembleCoaddTask(CoaddStackTask, CoaddDescriptionTask, WarpChoiceTask):
 
     ConfigClass: ClassVar[type[Config]] = AssembleCoaddConfig
     _DefaultName: ClassVar[str] = "assembleCoadd"
+    _commandName: ClassVar[str] = "assembleCoadd"
 
     inputMapper: HealSparseInputMapTask
 

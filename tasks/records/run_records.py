@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from butler import DatasetType
 from connections import ConfigRecord, Override
-from connections.overrides import flat_fields
 
 from ..data_ref import DataRef
 from ..errors import RunConflictError, TaskError
@@ -56,15 +55,9 @@ class RunRecords:
         """
         name, run = self.getName(), _run_of(butler)
         task_class = f"{type(self).__module__}:{type(self).__qualname__}"
-        values = self.config.to_simple()
-        defaults = dict(flat_fields(type(self.config)().to_simple()))
         # Nobody wrote down who set them.
-        history = (
-            Override(field, value, "a script")
-            for field, value in flat_fields(values)
-            if field not in defaults or defaults[field] != value
-        )
-        record = ConfigRecord(name, task_class, values, tuple(history))
+        history = (Override(field, value, "a script") for field, value in self.config.changes().items())
+        record = ConfigRecord(name, task_class, self.config.to_simple(), tuple(history))
 
         def differences(known: Mapping[str, Any]) -> list[str]:
             return ConfigRecord.from_simple(name, known).differences(record, run)
