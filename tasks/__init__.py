@@ -6,6 +6,7 @@ from butler.late import late_names
 
 if TYPE_CHECKING:
     from .config import Config, ConfigurableField, PipelineTaskConfig
+    from .data_ref import DataRef
     from .struct import Struct
     from .task import PipelineTask, Task
     from .timer import timeMethod
@@ -14,6 +15,7 @@ else:
         __name__,
         {
             "config": ["Config", "ConfigurableField", "PipelineTaskConfig"],
+            "data_ref": ["DataRef"],
             "struct": ["Struct"],
             "task": ["PipelineTask", "Task"],
             "timer": ["timeMethod"],
@@ -23,6 +25,7 @@ else:
 __all__ = [
     "Config",
     "ConfigurableField",
+    "DataRef",
     "PipelineTask",
     "PipelineTaskConfig",
     "Struct",

@@ -18,6 +18,7 @@ from pydantic import (
 from butler.errors import ButlerUserError, did_you_mean
 from connections import ConnectionNames, PipelineTaskConnections
 from connections.errors import ConfigError
+from connections.overrides import flat_fields
 from connections.task_class import load_task
 
 __all__ = ["Config", "ConfigurableField", "PipelineTaskConfig"]
@@ -63,6 +64,15 @@ class Config(BaseModel):
         instance.setDefaults()
         merged = {name: getattr(instance, name) for name in cls.model_fields}
         return handler({**merged, **values})  # type: ignore[no-any-return]
+
+    def changes(self) -> dict[str, Any]:
+        """Return the plain values that differ from the defaults, by field path."""
+        defaults = dict(flat_fields(type(self)().to_simple()))
+        return {
+            field: value
+            for field, value in flat_fields(self.to_simple())
+            if field not in defaults or defaults[field] != value
+        }
 
     def updated(self, overrides: Mapping[str, Any]) -> Self:
         """Return a copy with overrides applied in order.

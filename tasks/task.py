@@ -14,6 +14,7 @@ from butler.task_metadata import TaskMetadata
 from connections.errors import ConfigError
 from connections.task_class import load_task
 
+from .command_line import CommandLine
 from .config import Config, ConfigurableField, PipelineTaskConfig
 from .records import RunRecords
 from .struct import Struct
@@ -49,14 +50,25 @@ class Task:
         self, config: Any = None, *, name: str | None = None, parentTask: Task | None = None
     ) -> None:
         self.config: Any = self.ConfigClass() if config is None else config
-        if not isinstance(self.config, self.ConfigClass):
-            wanted, got = self.ConfigClass.__name__, type(self.config).__name__
-            raise TypeError(f"{type(self).__name__} needs a {wanted}, not a {got}")
+        self.check_config(self.config)
         self._name = name or self._DefaultName
         self._parent = parentTask
         self._subtasks: dict[str, Task] = {}
         self.metadata = TaskMetadata()
         self.log = logging.getLogger(self.getFullName())
+
+    @classmethod
+    def check_config(cls, config: Any) -> None:
+        """Refuse the config of another task.
+
+        Raises
+        ------
+        TypeError
+            Raised with both classes.
+        """
+        if not isinstance(config, cls.ConfigClass):
+            wanted, got = cls.ConfigClass.__name__, type(config).__name__
+            raise TypeError(f"{cls.__name__} needs a {wanted}, not a {got}")
 
     @classmethod
     def makeField(cls, doc: str) -> Any:
@@ -141,7 +153,7 @@ class Task:
         return timed(name, self.metadata, self.log, logLevel)
 
 
-class PipelineTask(Task, RunRecords):
+class PipelineTask(Task, RunRecords, CommandLine):
     """A task whose inputs and outputs are connections.
 
     A subclass defines `run`, which gets inputs by connection name and returns a `Struct` with the

@@ -35,6 +35,7 @@ from tasks.coadd import (
 from tasks.coadd.bright_objects import mask_bright_objects
 from tasks.coadd.valid_polygons import shrunk_inputs
 from tasks.errors import BrightObjectError, WarpInputsError
+from tasks.struct import Struct
 
 
 def run(warps, weights, **values):
@@ -366,10 +367,51 @@ def test_fallback_values(kind, expected):
     assert warp.image.array[1, -1] == pytest.approx(expected, abs=1e-5)
 
 
+def test_edges_without_the_fallback_value():
+    """useFallbackValueAtEdge=False takes the two nearest good pixels as far as the edge."""
+    image = np.tile(np.arange(BBOX.width, dtype=float), (BBOX.height, 1))
+    ends = []
+    for at_edge in (True, False):
+        warp = make_warp(1, image)
+        warp.mask.array[:, 99:] |= warp.mask.getPlaneBitMask("NO_DATA")
+        config = InterpImageConfig(
+            fallbackValueType="USER", fallbackUserValue=7.0, useFallbackValueAtEdge=at_edge
+        )
+        InterpImageTask(config).run(warp.maskedImage)
+        ends.append(float(warp.image.array[5, -1]))
+    assert ends == pytest.approx([7.0, 97.5])
+
+
+def test_negative_fallback_values_need_leave():
+    """A statistic below 0 becomes 0, and a user's own value below 0 is refused, unless both are allowed."""
+    assert InterpImageConfig().negativeFallbackAllowed is False
+    with pytest.raises(ConfigError, match=r"fallbackUserValue=-1 is negative; set negativeFallbackAllowed"):
+        InterpImageConfig(fallbackValueType="USER", fallbackUserValue=-1.0)
+    with pytest.raises(ConfigError, match="is negative"):
+        InterpImageConfig(fallbackUserValue=-1.0).updated({"fallbackValueType": "USER"})
+    for allowed, value in ((False, 0.0), (True, -3.0)):
+        warp = make_warp(1, -3.0)
+        warp.mask.array[:, 60:] |= warp.mask.getPlaneBitMask("NO_DATA")
+        InterpImageTask(InterpImageConfig(negativeFallbackAllowed=allowed)).run(warp.maskedImage)
+        assert warp.image.array[0, -1] == value
+    user = InterpImageConfig(negativeFallbackAllowed=True, fallbackValueType="USER", fallbackUserValue=-1.0)
+    assert user.fallbackUserValue == -1.0
+
+
 def test_framework_methods_of_the_task():
     """Schemas are those of all tasks below the top one, and there is no resource config by default."""
     task = AssembleCoaddTask()
     assert task.getSchemaCatalogs() == task.getAllSchemaCatalogs() == {}
     assert task.interpImage.getAllSchemaCatalogs() == {}
     assert task.getResourceConfig() is None
-    assert vars(task.makeSupplementaryData({})) == {}
+    assert vars(task.makeSupplementaryData(None)) == vars(task.makeSupplementaryDataGen3(None, {}, {})) == {}
+
+
+def test_a_subclass_may_define_either_hook():
+    """What a subclass adds to `run` comes from the hook of either name."""
+
+    class Hooked(AssembleCoaddTask):
+        def _makeSupplementaryData(self, butlerQC, inputRefs, outputRefs):
+            return Struct(mine=(butlerQC, inputRefs, outputRefs))
+
+    assert Hooked().makeSupplementaryDataGen3(1, 2, 3).mine == (1, 2, 3)

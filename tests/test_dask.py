@@ -24,14 +24,21 @@ from tasks.execution import (
 )
 from tasks.execution.dask_executor import DaskExecutor
 
+dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 S = QuantumStatus
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """Return the scheduler of a cluster of two workers."""
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
+    """Return the scheduler of a cluster of two workers, whose places wait for those that come back slowly.
+
+    Without that, Dask gives up a place 15 s after its worker died, and runs then wait for workers for ever.
+    """
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"}),
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
+    ):
         yield cluster.scheduler_address
 
 

@@ -24,7 +24,9 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tasks = {"double": "toy_pipeline:DoubleTask"}
     path = tmp_path / "toy.yaml"
     path.write_text(yaml.safe_dump({"description": "double", "tasks": tasks}))
-    command = TaskCommand("processCcd", lambda request, settings: (str(path), list(settings)), select_images)
+    command = TaskCommand(
+        "processCcd", "double", lambda request, settings: (str(path), list(settings)), select_images
+    )
     monkeypatch.setattr("tasks.cli.gen2.task_commands.PROCESS_CCD", command)
     monkeypatch.chdir(tmp_path)
     return tmp_path / "repo"

@@ -218,6 +218,22 @@ def test_variance_and_image_are_filled_alike():
     assert not np.isnan(image).any()
 
 
+@pytest.mark.parametrize("n", range(1, 28))
+def test_without_a_fallback_edges_have_the_weights_of_their_side(n):
+    """A run at an edge ends in the mean of the two good pixels; a row without good ones has the fallback."""
+    row = np.arange(1.0, 31.0, dtype=np.float32) ** 2
+    for bad in (np.arange(30) < n, np.arange(30) >= 30 - n):
+        image = row[np.newaxis].copy()
+        interpolate_rows(image, None, bad[np.newaxis], 1e6, fallback_at_edge=False)
+        near, far = (n, n + 1) if bad[0] else (29 - n, 28 - n)
+        for x in np.flatnonzero(bad):
+            expected, _ = kriged([0.0, -1.0], [row[near], row[far]], min(abs(float(x) - near), 20.0))
+            assert image[0, x] == pytest.approx(expected, rel=1e-4)
+    nothing = np.ones((1, 4), dtype=np.float32)
+    interpolate_rows(nothing, None, np.ones((1, 4), dtype=bool), 7.0, fallback_at_edge=False)
+    assert np.all(nothing == 7.0)
+
+
 def test_transpose_runs_along_columns():
     """Columns of an image are the rows of its transpose, also for views of a larger array."""
     rng = np.random.default_rng(4)

@@ -11,6 +11,7 @@ from toy_pipeline import DoubleTask, make_toy_repo
 
 from butler import Butler
 from butler.errors import ConflictingDefinitionError
+from tasks import DataRef
 from tasks.errors import RunConflictError, TaskError
 
 
@@ -78,6 +79,8 @@ def test_versions_are_kept_compared_and_extended(butler: Butler, monkeypatch: py
     task().writePackageVersions(butler, clobber=True)
     assert butler.get("packages") == {"a": "3", "b": "2"}
     assert butler.get("packages", collections="mine.backup1") == {"a": "1", "b": "2"}
+    task().writePackageVersions(butler, dataset="own_packages")
+    assert butler.get("own_packages") == {"a": "3"}
 
 
 def test_metadata_are_those_of_the_last_time(butler: Butler) -> None:
@@ -85,7 +88,7 @@ def test_metadata_are_those_of_the_last_time(butler: Butler) -> None:
     worker = task()
     for n in (1, 2):
         worker.metadata["n"] = n
-        worker.writeMetadata(butler, instrument="Cam", visit=1)
+        worker.writeMetadata(DataRef(butler, {"instrument": "Cam", "visit": 1}))
     assert butler.get("double_metadata", instrument="Cam", visit=1)["double.n"] == 2
 
 
@@ -94,3 +97,5 @@ def test_a_butler_without_a_run_is_refused(tmp_path: Path) -> None:
     make_toy_repo(tmp_path / "repo")
     with Butler(tmp_path / "repo", writeable=True) as butler, pytest.raises(TaskError, match="no run"):
         task().writeConfig(butler)
+    with Butler(tmp_path / "repo", writeable=True) as butler, pytest.raises(TaskError, match="no run"):
+        task().writeMetadata(DataRef(butler, {"instrument": "Cam", "visit": 1}))

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from .input_map import CcdInputMap, HealSparseInputMapConfig, HealSparseInputMapTask
     from .interp_image import InterpImageConfig, InterpImageTask
     from .mask_streaks import Line, MaskStreaksConfig, MaskStreaksTask
-    from .patch_ref import PatchRef
     from .safe_clip import SafeClipAssembleCoaddTask
     from .safe_clip_config import SafeClipAssembleCoaddConfig, SafeClipAssembleCoaddConnections
     from .scale_variance import ScaleVarianceConfig, ScaleVarianceTask
@@ -53,7 +52,6 @@ else:
             "input_map": ["CcdInputMap", "HealSparseInputMapConfig", "HealSparseInputMapTask"],
             "interp_image": ["InterpImageConfig", "InterpImageTask"],
             "mask_streaks": ["Line", "MaskStreaksConfig", "MaskStreaksTask"],
-            "patch_ref": ["PatchRef"],
             "safe_clip": ["SafeClipAssembleCoaddTask"],
             "safe_clip_config": ["SafeClipAssembleCoaddConfig", "SafeClipAssembleCoaddConnections"],
             "scale_variance": ["ScaleVarianceConfig", "ScaleVarianceTask"],
@@ -91,7 +89,6 @@ __all__ = [
     "Line",
     "MaskStreaksConfig",
     "MaskStreaksTask",
-    "PatchRef",
     "SafeClipAssembleCoaddConfig",
     "SafeClipAssembleCoaddConnections",
     "SafeClipAssembleCoaddTask",

@@ -2,77 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
-from butler import DatasetRef
 from butler.errors import did_you_mean
 from connections.errors import ConfigError
 
+from ..data_ref import DataRef
 from ..sky_info import make_sky_info
 from ..struct import Struct
 from ..task import PipelineTask
 from .coadd_mask_planes import COADD_MASK_PLANES
-from .patch_ref import PatchRef
 
 __all__ = ["CoaddBaseTask"]
 
 
 class CoaddBaseTask(PipelineTask):
-    """Names of datasets, geometry of patches, and choice of warps."""
+    """Names of datasets and of mask planes, and geometry of patches."""
 
-    def getSkyInfo(self, skyMap: Any, dataId: Mapping[str, Any]) -> Struct:
+    def getSkyInfo(self, patchRef: DataRef) -> Struct:
         """Return the geometry of a patch: ``skyMap, tractInfo, patchInfo, wcs, bbox`` (outer box).
+
+        Parameters
+        ----------
+        patchRef
+            The patch; ``skyMap`` is read.
 
         Raises
         ------
         LookupError
             Raised if the sky map has no such tract or patch.
+        ButlerUserError
+            Raised as by `Butler.get` if there is no sky map.
         """
-        return make_sky_info(skyMap, dataId["tract"], dataId["patch"])
-
-    def filterWarps(self, inputs: Iterable[Any], goodVisits: Iterable[Any]) -> list[Any]:
-        """Return the handles of the visits in ``goodVisits``, in its order; some may have none."""
-        handles = list(inputs)
-        return [h for visit in goodVisits for h in handles if h.dataId["visit"] == int(visit)]
-
-    def selectExposures(
-        self, patchRef: PatchRef, skyInfo: Struct | None = None, selectDataList: Sequence[Any] = ()
-    ) -> list[DatasetRef]:
-        """Return the calibrated detector images whose region meets a patch.
-
-        Parameters
-        ----------
-        patchRef
-            The patch, and where to look.
-        skyInfo
-            Not needed: the registry knows the regions of both.
-        selectDataList
-            Data IDs or refs; if there are any, only images that one of them names in full or in part.
-        """
-        found = patchRef.butler.query_datasets(
-            "calexp",
-            list(patchRef.collections),
-            data_id=dict(patchRef.dataId),
-            explain=False,
-        )
-        wanted = [dict(getattr(given, "dataId", given)) for given in selectDataList]
-        return [
-            ref
-            for ref in found
-            if not wanted or any(all(ref.dataId.get(k, v) == v for k, v in ids.items()) for ids in wanted)
-        ]
-
-    def getTempExpRefList(self, patchRef: PatchRef, calExpRefList: Sequence[DatasetRef]) -> list[DatasetRef]:
-        """Return the warps of a patch that were made of visits among some detector images."""
-        visits = {(ref.dataId["instrument"], ref.dataId["visit"]) for ref in calExpRefList}
-        warps = patchRef.butler.query_datasets(
-            self.getTempExpDatasetName(getattr(self.config, "warpType", "direct")),
-            list(patchRef.collections),
-            data_id=dict(patchRef.dataId),
-            explain=False,
-        )
-        return [ref for ref in warps if (ref.dataId["instrument"], ref.dataId["visit"]) in visits]
+        return make_sky_info(patchRef.get("skyMap"), patchRef.dataId["tract"], patchRef.dataId["patch"])
 
     def getCoaddDatasetName(self, warpType: str = "direct") -> str:
         """Return the dataset type of the coadd of ``direct`` or ``psfMatched`` warps."""

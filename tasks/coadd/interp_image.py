@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from butler.images import MaskedImage
 
@@ -20,15 +20,35 @@ __all__ = ["InterpImageConfig", "InterpImageTask"]
 class InterpImageConfig(Config):
     """What takes the place of pixels that have no good neighbours."""
 
+    useFallbackValueAtEdge: bool = Field(
+        default=True,
+        description="let runs of pixels at an edge end in the value below, 6 pixels away from good ones; if "
+        "not, they end in the mean of the two nearest good pixels",
+    )
     fallbackValueType: Literal["MEAN", "MEDIAN", "MEANCLIP", "USER"] = Field(
         default="MEDIAN",
         description="value far from good pixels at an edge: a statistic of the image, or fallbackUserValue",
     )
     fallbackUserValue: float = Field(default=0.0, description="that value for fallbackValueType USER")
     negativeFallbackAllowed: bool = Field(
-        default=False, description="whether the value may be negative; if not, 0 takes its place"
+        default=False,
+        description="whether the value may be negative; if not, 0 takes the place of such a statistic",
     )
     transpose: bool = Field(default=False, description="run along columns instead of rows")
+
+    @field_validator("fallbackValueType", "fallbackUserValue", "negativeFallbackAllowed")
+    @classmethod
+    def _check_user_value(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse a user's value that may not be."""
+        known = {**info.data, str(info.field_name): value}
+        number = known.get("fallbackUserValue", 0.0)
+        # A field that comes later is not known while a config is made, and asks again.
+        is_forbidden = not known.get("negativeFallbackAllowed", True)
+        if known.get("fallbackValueType") == "USER" and is_forbidden and number < 0:
+            raise ValueError(
+                f"fallbackUserValue={number:g} is negative; set negativeFallbackAllowed=True before it"
+            )
+        return value
 
 
 class InterpImageTask(Task):
@@ -70,6 +90,7 @@ class InterpImageTask(Task):
             maskedImage.variance.array,
             bad,
             fallback,
+            fallback_at_edge=self.config.useFallbackValueAtEdge,
             transpose=self.config.transpose,
         )
         maskedImage.mask.addMaskPlane("INTRP")
@@ -78,8 +99,7 @@ class InterpImageTask(Task):
 
     def _fallback(self, maskedImage: MaskedImage) -> float:
         if self.config.fallbackValueType == "USER":
-            value = float(self.config.fallbackUserValue)
-            return value if self.config.negativeFallbackAllowed else max(value, 0.0)
+            return float(self.config.fallbackUserValue)
         return fallback_value(
             maskedImage.image.array,
             statistic=self.config.fallbackValueType,

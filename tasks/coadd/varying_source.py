@@ -48,6 +48,7 @@ class StaticSources:
         self._height = np.where(known, image - level, np.float32(0))
         self._variance = np.where(known, variance, np.float32(np.inf))
         high = self._height > _SIGNIFICANT * np.sqrt(self._variance)
+        self._xy0 = staticSky.bbox.minimum
         self._peaks: NDArray[np.bool_] = high & (self._height == ndimage.maximum_filter(self._height, 3))
 
     def shown_by_others(self, variation: Variation, n_visits: int) -> bool:
@@ -80,12 +81,13 @@ class StaticSources:
             The difference in which it was found, with its PSF.
         """
         psf = difference.psf
-        y, x = spans.indices(difference.bbox.minimum)
+        y, x = spans.indices(self._xy0)
         sources = np.flatnonzero(self._peaks[y, x])
         if psf is None or not sources.size:
             return None
-        values = difference.image.array[y, x].astype(np.float64)
-        noise = np.sqrt(difference.variance.array[y, x].astype(np.float64))
+        where = spans.indices(difference.bbox.minimum)
+        values = difference.image.array[where].astype(np.float64)
+        noise = np.sqrt(difference.variance.array[where].astype(np.float64))
         known = np.isfinite(values) & (noise > 0)
         if not known.any():
             return None
@@ -94,10 +96,10 @@ class StaticSources:
         nearest = sources[np.argmin(np.hypot(y[sources] - y[highest], x[sources] - x[highest]))]
         centre_x, centre_y = self._centre(y[nearest], x[nearest])
         try:
-            star = psf.computeImage(x=centre_x + difference.bbox.minX, y=centre_y + difference.bbox.minY)
+            star = psf.computeImage(x=centre_x + self._xy0.x, y=centre_y + self._xy0.y)
         except InvalidPsfError:
             return None
-        shape = _values_at(star, y + difference.bbox.minY, x + difference.bbox.minX)
+        shape = _values_at(star, y + self._xy0.y, x + self._xy0.x)
         weighted = shape / noise
         size = weighted @ weighted
         if size == 0:

@@ -78,6 +78,7 @@ def interpolate_rows(
     bad: NDArray[np.bool_],
     fallback: float,
     *,
+    fallback_at_edge: bool = True,
     transpose: bool = False,
 ) -> None:
     """Replace bad pixels in place, from up to two good pixels on either side of each run.
@@ -90,7 +91,8 @@ def interpolate_rows(
       both sides.
     - Runs of 11 pixels or more use each side's weights as if the other were infinitely far away.
     - Of a run at an edge that is longer than 6 pixels, only the 6 next to good data are
-      interpolated; the rest is set to the fallback value first and serves as the other side.
+      interpolated; the rest is set to the fallback value first and serves as the other side. Without
+      ``fallback_at_edge`` the whole run has the weights of its one side.
     - A row without good pixels is set to the fallback value.
 
     Parameters
@@ -103,7 +105,9 @@ def interpolate_rows(
     bad
         Which pixels to replace, ``(n_y, n_x)``.
     fallback
-        Value for pixels at an edge that are far from good ones.
+        Value for pixels at an edge that are far from good ones, and for rows without any.
+    fallback_at_edge
+        Whether a run at an edge ends in that value.
     transpose
         Whether to run along columns.
 
@@ -129,7 +133,9 @@ def interpolate_rows(
             )
     where = bad.T if transpose else bad
     for plane in planes:
-        _fill_plane(plane.T if transpose else plane, where, float(fallback), _weight_table())
+        _fill_plane(
+            plane.T if transpose else plane, where, float(fallback), fallback_at_edge, _weight_table()
+        )
 
 
 def kriging_weights(n: int, i: int, n_left: int, n_right: int) -> NDArray[np.float64]:
@@ -240,6 +246,7 @@ def _fill_run(
     a: int,
     b: int,
     fallback: float,
+    fallback_at_edge: bool,
     table: NDArray[np.float64],
 ) -> None:
     """Fill the run [a, b] of one row in place."""
@@ -247,7 +254,7 @@ def _fill_run(
     if touches[0] and touches[1]:
         row[:] = fallback
         return
-    if b - a + 1 > _REACH:
+    if fallback_at_edge and b - a + 1 > _REACH:
         if touches[0]:
             a = b - _REACH + 1
             row[:a] = fallback
@@ -277,7 +284,11 @@ def _fill_run(
 
 @njit(cache=True)
 def _fill_plane(
-    plane: NDArray[np.float32], bad: NDArray[np.bool_], fallback: float, table: NDArray[np.float64]
+    plane: NDArray[np.float32],
+    bad: NDArray[np.bool_],
+    fallback: float,
+    fallback_at_edge: bool,
+    table: NDArray[np.float64],
 ) -> None:
     """Fill every run of bad pixels of every row in place."""
     n_y, n_x = plane.shape
@@ -290,4 +301,4 @@ def _fill_plane(
             a = x
             while x < n_x and bad[y, x]:
                 x += 1
-            _fill_run(plane[y], bad[y], a, x - 1, fallback, table)
+            _fill_run(plane[y], bad[y], a, x - 1, fallback, fallback_at_edge, table)

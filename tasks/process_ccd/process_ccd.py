@@ -50,6 +50,7 @@ class ProcessCcdTask(PipelineTask):
 
     ConfigClass: ClassVar[type[Config]] = ProcessCcdConfig
     _DefaultName: ClassVar[str] = "processCcd"
+    _commandName: ClassVar[str] = "processCcd"
 
     maskDefects: MaskDefectsTask
     estimateVariance: EstimateVarianceTask

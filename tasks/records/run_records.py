@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from butler import DatasetType
 from connections import ConfigRecord, Override
-from connections.overrides import flat_fields
 
+from ..data_ref import DataRef
 from ..errors import RunConflictError, TaskError
 from .packages import PACKAGES, version_differences, versions_in_use
 from .schema_differences import schema_differences
 
 if TYPE_CHECKING:
-    from butler import Butler, DataCoordinate
+    from butler import Butler
     from butler.task_metadata import TaskMetadata
 
 __all__ = ["RunRecords"]
@@ -55,15 +55,9 @@ class RunRecords:
         """
         name, run = self.getName(), _run_of(butler)
         task_class = f"{type(self).__module__}:{type(self).__qualname__}"
-        values = self.config.to_simple()
-        defaults = dict(flat_fields(type(self.config)().to_simple()))
         # Nobody wrote down who set them.
-        history = (
-            Override(field, value, "a script")
-            for field, value in flat_fields(values)
-            if field not in defaults or defaults[field] != value
-        )
-        record = ConfigRecord(name, task_class, values, tuple(history))
+        history = (Override(field, value, "a script") for field, value in self.config.changes().items())
+        record = ConfigRecord(name, task_class, self.config.to_simple(), tuple(history))
 
         def differences(known: Mapping[str, Any]) -> list[str]:
             return ConfigRecord.from_simple(name, known).differences(record, run)
@@ -82,43 +76,43 @@ class RunRecords:
             _keep(butler, kind, catalog, differences, clobber=clobber, backup=doBackup)
 
     def writePackageVersions(
-        self: _Task, butler: Butler, clobber: bool = False, doBackup: bool = True
+        self: _Task,
+        butler: Butler,
+        clobber: bool = False,
+        doBackup: bool = True,
+        dataset: str = PACKAGES.name,
     ) -> None:
-        """Write the versions of all packages as ``packages``; new ones are added. See `writeConfig`."""
+        """Write the versions of all packages as ``dataset``; new ones are added. See `writeConfig`."""
         _run_of(butler)
-        butler.registry.registerDatasetType(PACKAGES)
+        kind = DatasetType(dataset, PACKAGES.dimensions, PACKAGES.storageClass_name)
+        butler.registry.registerDatasetType(kind)
         versions = versions_in_use([f"{type(self).__module__}:{type(self).__qualname__}"])
-        ref = butler.find_dataset(PACKAGES.name, collections=butler.run)
+        ref = butler.find_dataset(kind.name, collections=butler.run)
         known: dict[str, str] = {} if ref is None else butler.get(ref)
         differing = version_differences(known, versions)
         extended = {**known, **versions}
         if ref is not None and not differing and extended != known:
-            _replace(butler, ref, extended, PACKAGES)
+            _replace(butler, ref, extended, kind)
             return
-        _keep(butler, PACKAGES, extended, lambda _: differing, clobber=clobber, backup=doBackup)
+        _keep(butler, kind, extended, lambda _: differing, clobber=clobber, backup=doBackup)
 
-    def writeMetadata(
-        self: _Task, butler: Butler, dataId: DataCoordinate | Mapping[str, Any] | None = None, **keys: Any
-    ) -> None:
+    def writeMetadata(self: _Task, dataRef: DataRef) -> None:
         """Write the metadata of the task and all below it as ``NAME_metadata``, in place of what is there.
 
         Parameters
         ----------
-        butler
-            Butler with a run.
-        dataId, **keys
-            What the task worked on; the dimensions are those of the task's connections.
+        dataRef
+            What the task worked on, and where to write; the dimensions are those of the task's connections.
+
+        Raises
+        ------
+        TaskError
+            Raised if there is no run to write to.
         """
-        run = _run_of(butler)
         kind = DatasetType(
             f"{self.getName()}_metadata", self.config.resolved_connections().dimensions, "TaskMetadata"
         )
-        butler.registry.registerDatasetType(kind)
-        ref = butler.find_dataset(kind.name, dataId, collections=run, **keys)
-        if ref is None:
-            butler.put(self.getFullMetadata(), kind, dataId, **keys)
-        else:
-            _replace(butler, ref, self.getFullMetadata(), kind)
+        dataRef.replace(self.getFullMetadata(), kind)
 
 
 def _run_of(butler: Butler) -> str:

@@ -52,6 +52,7 @@ class MakeDirectWarpTask(PipelineTask):
 
     ConfigClass: ClassVar[type[Config]] = MakeDirectWarpConfig
     _DefaultName: ClassVar[str] = "makeDirectWarp"
+    _commandName: ClassVar[str] = "makeCoaddTempExp"
     preWarpInterpolation: Any
 
     select: WcsSelectImagesTask

@@ -9,13 +9,16 @@ import argparse
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
 from butler.errors import did_you_mean
 
 from .id_option import IdOption
+
+if TYPE_CHECKING:
+    from .task_call import TaskCall
 
 __all__ = ["META_OPTIONS", "Gen2Parser", "Request"]
 
@@ -47,6 +50,8 @@ class Request:
         ``LEVEL`` or ``component=LEVEL``, as `butler.cli` takes them.
     meta
         Those of `META_OPTIONS` that were given.
+    call
+        The call of a task's `parseAndRun`; None for a command of the shell.
     """
 
     repo: str
@@ -78,6 +83,7 @@ class Request:
     all_patches: bool = False
     gen2_strict: bool = False
     meta: frozenset[str] = frozenset()
+    call: TaskCall | None = None
 
     @property
     def runs(self) -> bool:

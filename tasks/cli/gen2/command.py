@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,7 +15,12 @@ from butler.cli.command import start_debugging
 from butler.cli.logs import start_logging
 
 from .arguments import META_OPTIONS, Gen2Parser, Request
-from .log import command_log
+from .log import command_log, forwarded
+
+if TYPE_CHECKING:
+    from ...struct import Struct
+    from ...task import PipelineTask
+    from .task_call import TaskCall
 
 __all__ = ["Gen2Command"]
 
@@ -40,8 +48,48 @@ class Gen2Command(CommandWithErrorsInOneLine):
         if first.startswith(("-", "@")):
             click.echo(self.get_help(ctx), nl=False)
             ctx.exit(0 if args in (["-h"], ["--help"]) else 1)
-        ctx.obj = self._parser.read(args)
+        request = self._parser.read(args)
+        call: TaskCall | None = ctx.obj
+        if call is not None:
+            if request.meta:
+                task, option = call.task_class.__name__, min(request.meta)
+                raise click.UsageError(f"parseAndRun of {task} runs that task; leave out {option}")
+            call.request = request = replace(request, call=call)
+        ctx.obj = request
         return []
+
+    def parse_and_run(
+        self,
+        task_class: type[PipelineTask],
+        words: Sequence[str],
+        *,
+        config: Any = None,
+        log: logging.Logger | None = None,
+        keeps_results: bool = False,
+    ) -> Struct:
+        """Run a task in place of that of the command; see `CommandLine.parseAndRun`."""
+        from ...struct import Struct
+        from .task_call import TaskCall
+
+        call = TaskCall(task_class, config, keeps_results)
+        try:
+            with forwarded(self.name, log):
+                self.main(list(words), prog_name=self.name, obj=call)
+        except SystemExit as end:
+            if end.code or call.request is None:
+                raise
+        return Struct(
+            argumentParser=self._parser,
+            parsedCmd=call.request,
+            taskRunner=self.action(),
+            resultList=call.results,
+        )
+
+    def action(self) -> Callable[[Request], int]:
+        """Import what does the work."""
+        module, _, name = self._action.partition(":")
+        found: Callable[[Request], int] = getattr(importlib.import_module(f".{module}", __package__), name)
+        return found
 
     def get_help(self, ctx: click.Context) -> str:
         """Return the help text."""
@@ -57,9 +105,7 @@ class Gen2Command(CommandWithErrorsInOneLine):
             start_debugging(ctx)
         if request.debug:
             _import_debug()
-        module, _, name = self._action.partition(":")
-        action: Callable[[Request], int] = getattr(importlib.import_module(f".{module}", __package__), name)
-        ctx.exit(action(request))
+        ctx.exit(self.action()(request))
 
 
 def _import_debug() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -41,6 +42,8 @@ class TaskCommand:
     ----------
     name
         Its name, which is also that of its step for ``--reuse-outputs-from``.
+    label
+        Label of the task that it runs.
     choose
         Returns the ready pipeline that is meant, with a selection of its tasks, and the settings for them.
     select
@@ -50,6 +53,7 @@ class TaskCommand:
     """
 
     name: str
+    label: str
     choose: Callable[[Request, Sequence[Setting]], tuple[str, list[Setting]]]
     select: Callable[[Butler, IdKeys, Request], Selection | None]
     takes_visits: bool = False
@@ -77,10 +81,14 @@ class TaskCommand:
 
     def _pipeline(self, butler: Butler, request: Request, settings: Sequence[Setting]) -> Pipeline:
         """Return the configured tasks: defaults, the camera's settings, then those of the command line."""
-        name, left = self.choose(request, settings)
         instrument = request.instrument or only_instrument(butler)
-        plain = load_pipeline(name, instrument=instrument)
-        return load_pipeline(name, overrides_for(plain, left), instrument=instrument)
+        if request.call is None:
+            name, left = self.choose(request, settings)
+            load = partial(load_pipeline, name, instrument=instrument)
+        else:
+            left = list(settings)
+            load = partial(request.call.pipeline, self.label, instrument=instrument)
+        return load(overrides_for(load(), left))
 
     def _check_steps(self, steps: Sequence[str]) -> None:
         for step in steps:
@@ -194,6 +202,8 @@ class _Processing:
             )
         if limit.is_over:
             command_log().error("stopped after %g s; what was finished is kept", request.timeout)
+        if request.call is not None:
+            request.call.note(report, self._butler)
         self._tell(report, place)
         return self._status(report, is_late=limit.is_over)
 

@@ -60,6 +60,8 @@ def _truth(setting: Setting) -> bool:
     return value
 
 
-PROCESS_CCD: Final = TaskCommand("processCcd", _processing, select_images)
-MAKE_COADD_TEMP_EXP: Final = TaskCommand("makeCoaddTempExp", _warping, select_patches)
-ASSEMBLE_COADD: Final = TaskCommand("assembleCoadd", _assembling, select_visits, takes_visits=True)
+PROCESS_CCD: Final = TaskCommand("processCcd", "processCcd", _processing, select_images)
+MAKE_COADD_TEMP_EXP: Final = TaskCommand("makeCoaddTempExp", "makeWarp", _warping, select_patches)
+ASSEMBLE_COADD: Final = TaskCommand(
+    "assembleCoadd", "assembleCoadd", _assembling, select_visits, takes_visits=True
+)
