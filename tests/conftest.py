@@ -12,7 +12,8 @@ from hypothesis import settings
 from postgres_server import INSTALL, PostgresServer, find_binaries, run_server
 from registry_homes import PostgresHome, RegistryHome, SqliteHome
 from small_repository import fill_repository
-from trust_scale import lacking
+from time_limits import TimeLimits
+from trust_scale import FULL, lacking
 
 from butler import Butler
 
@@ -25,9 +26,17 @@ settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("search")
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
+# A bare machine takes some 50 s for the longest test of `make test`; `make trust` has one of 10 minutes here.
+_LIMIT_S = 3600 if FULL else 240
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name our marks: of tests that two databases pass, and of those that `make trust` runs in full."""
+    """Name our marks: of tests that two databases pass, and of those that `make trust` runs in full.
+
+    All tests have a limit of time, unless somebody debugs them.
+    """
+    if not config.getoption("usepdb"):
+        config.pluginmanager.register(TimeLimits(_LIMIT_S, least=60, grace=60))
     config.addinivalue_line("markers", "both_databases: for SQLite and for PostgreSQL")
     config.addinivalue_line("markers", "sqlite_only: in a module of `both_databases`, but about a file")
     config.addinivalue_line("markers", "trust: a sample in `make test`, in full in `make trust`")
