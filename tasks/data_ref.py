@@ -76,17 +76,23 @@ class DataRef:
         self.butler.registry.registerRun(run)
         for kind in dataset_types:
             self.butler.registry.registerDatasetType(kind)
-            if self.butler.find_dataset(kind.name, self.dataId, collections=run) is not None:
+            if self.butler.query_datasets(kind.name, run, data_id=dict(self.dataId), limit=1, explain=False):
                 raise RunConflictError(
                     f"run {run!r} has the {kind.name} of {dict(self.dataId)} already; write into another "
                     "run, or remove it first"
                 )
 
-    def put(self, values: Iterable[tuple[Any, DatasetType]]) -> None:
-        """Write datasets of this data ID, all of them or none; see `prepare_writing`."""
+    def put(self, values: Iterable[tuple[Any, DatasetType, Mapping[str, Any]]]) -> None:
+        """Write datasets, all of them or none; see `prepare_writing`.
+
+        Parameters
+        ----------
+        values
+            Each with its type, and with what its data ID has more than this one.
+        """
         with self.butler.transaction():
-            for value, kind in values:
-                self.butler.put(value, kind, self.dataId, run=self._run())
+            for value, kind, more in values:
+                self.butler.put(value, kind, {**self.dataId, **more}, run=self._run())
 
     def replace(self, value: Any, kind: DatasetType) -> None:
         """Write a dataset of this data ID, in place of the one that the run has.

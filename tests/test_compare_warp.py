@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from butler.images import CoaddInputs, GaussianPsf, Image, SpanSet
+from butler.images import CoaddInputs, GaussianPsf, Image, Mask, SpanSet
 from connections.errors import ConfigError, NoWorkFound
 from tasks.coadd import (
     ArtifactRule,
@@ -25,6 +25,7 @@ from tasks.coadd import (
     judge_candidate,
     spans_of_row,
 )
+from tasks.coadd.data_box import data_box
 from tasks.errors import TaskError
 from tasks.struct import Struct
 
@@ -544,3 +545,58 @@ def test_a_crowded_field_with_wrong_psfs_and_skies(n_visits: int) -> None:
     assert clipped_on(result, 2)[trail].mean() > 0.7
     others = [clipped_on(result, visit).mean() for visit in range(1, n_visits + 1) if visit != 2]
     assert np.mean(others) < 0.01
+
+
+def test_a_visit_is_compared_where_it_has_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a visit of a part of the patch shows is the same as if the whole patch had been looked at."""
+    rng = np.random.default_rng(8)
+    images, masks = [], []
+    for number in range(6):
+        image, mask = rng.normal(size=BBOX.shape), np.zeros(BBOX.shape, np.int32)
+        image += blob(30 if number % 2 else COLUMNS.max() - 30, 30 + 8 * number, 80.0) * (number < 3)
+        columns = slice(0, 70) if number % 2 else slice(COLUMNS.max() - 69, None)
+        outside = np.ones(BBOX.shape, bool)
+        outside[20:75, columns] = False
+        image[outside], mask[outside] = np.nan, 1 << Mask.from_bbox(BBOX).planes["NO_DATA"]
+        images.append(image)
+        masks.append(mask)
+    direct, matched = (
+        [replace(make_warp(i, image, mask=mask), psf=GaussianPsf(SIGMA)) for i, (image, mask) in numbered]
+        for numbered in [list(enumerate(zip(images, masks, strict=True), start=1))] * 2
+    )
+    results = []
+    for look in (data_box, lambda mask: mask.bbox):
+        monkeypatch.setattr("tasks.coadd.artifact_search.data_box", look)
+        settings = {"maxFractionEpochsLow": 0.7, "doKeepVarying": True}
+        results.append(coadd(make_handles(direct), make_handles(matched), **settings)[1])
+    part, whole = results
+    assert len(part.clipRecord) > 1
+    assert part.clipRecord.pformat() == whole.clipRecord.pformat()
+    for plane in ("image", "variance", "mask"):
+        ours, theirs = (getattr(one.coaddExposure, plane).array for one in (part, whole))
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(part.nImage.array, whole.nImage.array)
+
+
+def test_masks_of_warps_with_their_artifacts() -> None:
+    """They are those that were combined, one for each warp; a visit that was not compared has no data."""
+    images = visits(5)
+    images[1] = images[1] + blob(50, 60, 100.0)
+    direct = make_handles([make_warp(i, image, mask=1 << 3) for i, image in enumerate(images, 1)])
+    _, result = coadd(direct, matched_handles(images[:4]), doWriteArtifactMasks=True)
+    masks = result.artifactMasks
+    assert [handle["visit"] for handle in masks.dataIds] == [1, 2, 3, 4, 5]
+    for visit, mask in enumerate(masks, start=1):
+        np.testing.assert_array_equal(mask.isSet("CLIPPED"), clipped_on(result, visit))
+        assert mask.isSet("NO_DATA").all() == (visit == 5)
+    assert (masks[0].array & 8).all()
+    assert masks[1].isSet("CLIPPED").any()
+    assert "CLIPPED" not in direct[1].get(component="mask").planes
+    assert len(masks[1:3]) == 2
+    wanted = [SimpleNamespace(dataId={"instrument": "Cam", "visit": visit}) for visit in (4, 9, 2)]
+    fourth, none, second = masks.aligned(wanted)
+    assert none is None
+    assert second.isSet("CLIPPED").any()
+    assert not fourth.isSet("CLIPPED").any()
+    with pytest.raises(AttributeError):
+        _ = coadd(direct, matched_handles(images[:4]))[1].artifactMasks

@@ -40,6 +40,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     write_survey(survey, root / "sky")
     done = first_light(root / "demo", load_pipeline, data=root / "sky" / "exposures", draw=False)
     words = ["run", "-b", str(done.repo), "-p", "coadd-comparewarp", "-i", "safeclip", "-o", "compare"]
+    words += ["-c", "assembleCoadd:doWriteArtifactMasks=True"]
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
     butler = Butler(done.repo)
@@ -89,6 +90,16 @@ def test_everything_is_accounted_for(scene: Scene) -> None:
         expected += np.where(matched.mask.isSet("NO_DATA"), 0, alone)
     np.testing.assert_array_equal(scene.n_image.array, expected)
     assert expected.max() == 6
+
+
+def test_masks_of_warps_are_written(scene: Scene) -> None:
+    """Each visit has the mask it was combined with."""
+    refs = scene.butler.query_datasets("compare_warp_artifact_mask", "compare")
+    assert len(refs) == 6
+    for ref in refs:
+        mask = scene.butler.get(ref)
+        clipped = clipped_mask(scene.record, int(ref.dataId["visit"]), scene.coadd.image)
+        np.testing.assert_array_equal(mask.isSet("CLIPPED"), clipped)
 
 
 def test_psf_without_the_clipped_visit(scene: Scene) -> None:

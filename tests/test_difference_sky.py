@@ -20,9 +20,9 @@ def surface(values: NDArray[np.float64]) -> NDArray[np.float32]:
     place = np.arange(0, values.size, 3)
     cells = SkyCells(SHAPE, place)
     noise = np.random.default_rng(4).normal(size=SHAPE)
-    cells.fit((values + noise).ravel()[place], np.ones(place.size, bool))
-    image = cells.image()
-    np.testing.assert_allclose(cells.at_places(), image.ravel()[place], atol=1e-4)
+    found, _ = cells.fit((values + noise).ravel()[place], np.ones(place.size, bool))
+    image = np.concatenate([found.rows(0, 100), found.rows(100, SHAPE[0])])
+    np.testing.assert_allclose(cells.at_places(found), image.ravel()[place], atol=1e-4)
     return image
 
 
@@ -42,9 +42,10 @@ def test_too_few_cells_have_no_surface() -> None:
     """On a small image nothing can be told from the cells."""
     place = np.arange(100 * 100)
     cells = SkyCells((100, 100), place)
-    cells.fit(np.full(place.size, 3.0), np.ones(place.size, bool))
-    assert not cells.suffice
-    assert not cells.image().any()
+    everywhere = np.ones(place.size, bool)
+    found, _ = cells.fit(np.full(place.size, 3.0), everywhere)
+    assert not cells.suffice(everywhere)
+    assert not found.rows(0, 100).any()
 
 
 @pytest.mark.parametrize("sky", [0.0, 1.0])

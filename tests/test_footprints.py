@@ -95,3 +95,9 @@ def test_an_edge_without_sky_is_refused() -> None:
     """An image whose corner lies beyond the sphere has no region."""
     with pytest.raises(ValueError, match="edge or corner without a sky position"):
         SkyRegion.from_wcs(SkyWcs(cards("SIN", 0.5)), BOX)
+
+
+def test_an_image_without_a_breadth_is_refused() -> None:
+    """A distortion that puts all columns onto one meridian leaves no area."""
+    with pytest.raises(ValueError, match="no area on the sky"):
+        SkyRegion.from_wcs(SkyWcs({**cards("TPV", 0.001), "PV1_1": 0.0, "PV2_1": 1.0}), BOX)

@@ -95,6 +95,16 @@ def test_partners_are_found_by_the_pattern_of_a_name(empty: Butler, folder: Path
     assert quality_mask(kinds["postISRCCD_quality"], camera.quality).isSet("SAT").all()
 
 
+def test_partners_of_a_relative_path(empty: Butler, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pattern that begins with the directory finds the partner from wherever the exposure is named."""
+    monkeypatch.chdir(folder.parent)
+    write_frame(folder / "a.fits")
+    write_pixels(folder / "a.weight.fits", 4.0)
+    report = ingest(empty, expand_paths([Path(folder.name)]), mapping_with(weight="{dir}/{stem}.weight.fits"))
+    assert not report.failed
+    assert {ref.datasetType.name for ref in report.ingested} == {"postISRCCD", "postISRCCD_weight"}
+
+
 def test_planes_in_the_same_file(empty: Butler, folder: Path) -> None:
     """A unit of the exposure's own file may be its weight; it is no detector then."""
     path = write_units(folder / "a.fits", {"SCI": make_cards(), "WHT": {}}, {"SCI": 5.0, "WHT": 0.5})

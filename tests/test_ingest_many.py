@@ -126,10 +126,12 @@ def test_two_files_of_one_visit_that_disagree(empty: Butler, folder: Path) -> No
     """The first counts; the second is refused with what differs, within a batch as well as later."""
     first = write_frame(folder / "a.fits", 1, 0)
     second = write_frame(folder / "b.fits", 1, 1, {"FILTER": "7"})
-    report = ingest(empty, [first, second])
+    third = write_frame(folder / "c.fits", 1, 2, {"EXPTIME": 31.0})
+    report = ingest(empty, [first, second, third])
     assert visits(report) == [1]
-    assert "it contradicts other files of exposure exposure=1: physical_filter is '7'" in report.failed[0][1]
-    assert ingest(empty, [second]).failed == report.failed
+    assert "it contradicts other files of exposure 1: physical_filter is '7'" in report.failed[0][1]
+    assert "timespan is [2024-03-01T02:00:37, 2024-03-01T02:01:08), not [" in report.failed[1][1]
+    assert ingest(empty, [second, third]).failed == report.failed
 
 
 def test_a_refused_detector_gets_no_bad_pixels(empty: Butler, folder: Path) -> None:
@@ -264,4 +266,4 @@ def test_regions_but_for_rounding(empty: Butler, folder: Path, shift: float, is_
     report = ingest(empty, [path], run="other")
     assert bool(report.ingested) == is_same
     if not is_same:
-        assert report.failed[0][1].endswith("detector=0, visit=1: region")
+        assert report.failed[0][1].endswith("detector 0, visit 1: region")

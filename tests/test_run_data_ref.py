@@ -160,3 +160,9 @@ def test_compared_warps_of_one_patch(scene):
     assert [row.visit for row in result.templateCoadd.coaddInputs.visits] == VISITS[1:4]
     with pytest.raises(NoWorkFound):
         task.makeSupplementaryData(patch(scene, patch=1))
+    writing = CompareWarpAssembleCoaddTask(CompareWarpAssembleCoaddConfig(doWriteArtifactMasks=True))
+    writing.runDataRef(patch(scene, "masks"))
+    refs = scene.butler.query_datasets("compare_warp_artifact_mask", "masks")
+    assert [ref.dataId["visit"] for ref in refs] == VISITS
+    with pytest.raises(RunConflictError, match="already"):
+        writing.runDataRef(patch(scene, "masks"))

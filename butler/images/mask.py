@@ -164,9 +164,12 @@ class Mask:
     def any_of(self, bits: int) -> NDArray[np.bool_]:
         """Return where any bit of a bit mask is set, ``(n_y, n_x)``."""
         result = np.empty(self.array.shape, dtype=bool)
-        value = bit_mask_value(bits)
+        array, value = self.array, bit_mask_value(bits)
+        if array.dtype.itemsize == 4 and not array.dtype.isnative:
+            # The bits are looked for where they lie, which spares a copy of every pixel.
+            array, value = array.view(array.dtype.newbyteorder()), value.byteswap()
         for y in range(0, len(result), _ROWS):
-            np.not_equal(self.array[y : y + _ROWS] & value, 0, out=result[y : y + _ROWS])
+            np.not_equal(array[y : y + _ROWS] & value, 0, out=result[y : y + _ROWS])
         return result
 
     def set_where(self, names: str | Iterable[str], where: NDArray[np.bool_]) -> None:

@@ -24,7 +24,7 @@ class CompanionRule(BaseModel):
     file
         Its path: ``{dir}``, ``{name}`` and ``{stem}`` are directory, name and name without extension of the
         exposure's file, ``{1}``, ``{2}``, ... the groups of `pattern`; below the directory of the exposure if
-        it is not absolute. The exposure's own file if not given.
+        it is not absolute, and does not begin with ``{dir}``. The exposure's own file if not given.
     pattern
         Regular expression that the whole name of the exposure's file must match.
     extension
@@ -131,4 +131,5 @@ def companion_path(template: str, exposure: Path, pattern: str | None = None) ->
         if match is None:
             raise IngestError(f"the file name does not match {pattern!r}, by which its companion is found")
         places |= {str(i): part or "" for i, part in enumerate(match.groups(), 1)}
-    return exposure.parent / _PLACE.sub(lambda place: places[place[1]], template)
+    path = Path(_PLACE.sub(lambda place: places[place[1]], template))
+    return path if template.startswith("{dir}") else exposure.parent / path

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..butler import Butler
-from ..dimensions import DimensionRecord
+from ..dimensions import DimensionRecord, Timespan
 from ..errors import IngestError
 from ..regions import SkyRegion
 from .frames import Frame
@@ -121,13 +121,17 @@ def _require_same(record: DimensionRecord, known: DimensionRecord) -> None:
     if changed:
         element = record.definition.name
         key = ", ".join(
-            f"{name}={record[name]}" for name in record.definition.required if name != "instrument"
+            f"{name} {record[name]}" for name in record.definition.required if name != "instrument"
         )
         told = ", ".join(
-            name if name == "region" else f"{name} is {wanted[name]!r}, not {held[name]!r}"
+            name if name == "region" else f"{name} is {_shown(wanted[name])}, not {_shown(held[name])}"
             for name in changed
         )
-        raise IngestError(f"it contradicts other files of {element} {key}: {told}")
+        raise IngestError(f"it contradicts other files of {key or element}: {told}")
+
+
+def _shown(value: Any) -> str:
+    return str(value) if isinstance(value, Timespan) else repr(value)
 
 
 def _is_same(value: Any, held: Any) -> bool:

@@ -40,6 +40,8 @@ _BOX_PADDING: Final = 1e-7
 
 _EDGE_STEPS: Final = 16
 """Steps in which an edge of a pixel box is looked at."""
+_ROUNDING: Final = 5e-16
+"""Area that three places on one great circle may seem to have, steradians."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -189,7 +191,8 @@ class SkyRegion:
         Raises
         ------
         ValueError
-            Raised if a place on the edge has no sky position or if no hemisphere holds all of it.
+            Raised if a place on the edge has no sky position, if the box has no area there, or if no
+            hemisphere holds all of it.
 
         Notes
         -----
@@ -205,9 +208,12 @@ class SkyRegion:
         edge = vectors_of(ra, dec)
         corners = edge[::_EDGE_STEPS]
         normals = cross(corners, corners[[1, 2, 3, 0]])
+        if np.all(np.abs(np.sum(normals * corners[[3, 0, 1, 2]], axis=1)) < _ROUNDING):
+            raise ValueError(f"pixel box {bbox} has no area on the sky: its corners lie on one line")
         # An image of the sky is seen from inside, unless it is mirrored.
         lengths = np.sqrt(np.sum(normals**2, axis=1)) * (1 if normals[0] @ corners[2] > 0 else -1)
-        outside = -np.min((normals @ edge.T) / lengths[:, np.newaxis])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            outside = -np.min((normals @ edge.T) / lengths[:, np.newaxis])
         pixel = math.dist(edge[0], edge[1]) * _EDGE_STEPS / bbox.width
         if outside < 0.1 * pixel:
             return cls(quadrilaterals(ra[np.newaxis, ::_EDGE_STEPS], dec[np.newaxis, ::_EDGE_STEPS])[0])

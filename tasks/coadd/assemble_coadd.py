@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from butler.images import Box2I, Exposure
 from connections.errors import NoWorkFound
@@ -26,6 +26,9 @@ from .input_map import HealSparseInputMapTask
 from .kept_mean import KeptMean
 from .scale_zero_point import ImageScaler
 from .warp_choice import WarpChoiceTask
+
+if TYPE_CHECKING:
+    from butler import DatasetType
 
 __all__ = ["AssembleCoaddTask"]
 
@@ -70,7 +73,11 @@ class AssembleCoaddTask(CoaddStackTask, CoaddDescriptionTask, WarpChoiceTask):
         supplementary = self.makeSupplementaryDataGen3(butlerQC, inputRefs, outputRefs)
         result = self._assemble(skyInfo, prepared, supplementary, inputs.get("brightObjectMask"), data_id)
         if self.config.doWrite:
-            butlerQC.put(result, outputRefs)
+            butlerQC.put(self.aligned(result, outputRefs), outputRefs)
+
+    def aligned(self, result: Struct, outputRefs: Mapping[str, Any]) -> Struct:
+        """Return the results as they are put: those of several visits in the order of their refs."""
+        return result
 
     def runDataRef(
         self,
@@ -119,8 +126,7 @@ class AssembleCoaddTask(CoaddStackTask, CoaddDescriptionTask, WarpChoiceTask):
             self.log.warning("%s", reason)
             return None
         if self.config.doWrite:
-            made = vars(result)
-            dataRef.put((made[field], kind) for field, kind in outputs.items() if made.get(field) is not None)
+            dataRef.put(_datasets(result, outputs))
         return result
 
     def makeSupplementaryData(
@@ -263,3 +269,15 @@ class AssembleCoaddTask(CoaddStackTask, CoaddDescriptionTask, WarpChoiceTask):
             imageScalerList=imageScalerList,
             weightList=weightList,
         )
+
+
+def _datasets(
+    result: Struct, outputs: Mapping[str, DatasetType]
+) -> Iterator[tuple[Any, DatasetType, Mapping[str, Any]]]:
+    """Yield the results with their dataset types, and what their data IDs have more than the coadd's."""
+    for field, kind in outputs.items():
+        value: Any = getattr(result, field, None)
+        if hasattr(value, "dataIds"):
+            yield from ((one, kind, data_id) for one, data_id in zip(value, value.dataIds, strict=True))
+        elif value is not None:
+            yield value, kind, {}

@@ -47,12 +47,24 @@ class CompareWarpAssembleCoaddConnections(
         dimensions=AssembleCoaddConnections.dimensions,
         doc="The static sky that visits are compared with.",
     )
+    artifactMasks: Output | None = Output(
+        name="compare_warp_artifact_mask",
+        storageClass="Mask",
+        dimensions=_WARP,
+        doc="Masks of the direct warps as they are combined: CLIPPED at artifacts, NO_DATA where a visit "
+        "cannot be compared.",
+        multiple=True,
+    )
 
     @classmethod
     def for_config(cls, config: Any) -> Self:
         """Leave out the outputs that are not made."""
         made = super().for_config(config)
-        return made if config.assembleStaticSkyModel.doWrite else made.without("templateCoadd")
+        unmade = {
+            "templateCoadd": not config.assembleStaticSkyModel.doWrite,
+            "artifactMasks": not config.doWriteArtifactMasks,
+        }
+        return made.without(*(name for name, is_unmade in unmade.items() if is_unmade))
 
 
 class CompareWarpAssembleCoaddConfig(
@@ -148,6 +160,9 @@ class CompareWarpAssembleCoaddConfig(
     streakMaskName: str = Field(default="STREAK", description="mask plane of streaks")
     growStreakFp: float = Field(
         default=5.0, ge=0, description="growth of streaks in units of the PSF's sigma"
+    )
+    doWriteArtifactMasks: bool = Field(
+        default=False, description="also write the mask of each direct warp, with its artifacts"
     )
     growClippedFp: float = Field(
         default=0.0, ge=0, description="growth of what is clipped in units of the PSF's sigma"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SkyCells"]
+from ..kernels import SplineTaps, slice_medians, spline_at, spline_rows
+
+__all__ = ["SkyCells", "SkySurface"]
 
 _CELL: Final = 64
 """Side of a cell, pixels; a background that was taken out of an image is smooth on such a scale."""
@@ -22,8 +24,24 @@ _MAD_TO_SIGMA: Final = 1.4826
 _Values = NDArray[np.float64]
 
 
+class SkySurface(NamedTuple):
+    """A smooth surface over an image."""
+
+    coefficients: NDArray[np.float32]
+    """Of each product of splines of the two sides."""
+
+    taps: tuple[SplineTaps, SplineTaps]
+    """Splines of the rows and of the columns."""
+
+    def rows(self, begin: int, end: int) -> NDArray[np.float32]:
+        """Return the surface on some rows, ``(end - begin, n_x)``."""
+        across, along = self.taps
+        own = SplineTaps(across.first[begin:end], across.weight[:, begin:end])
+        return spline_rows(self.coefficients, own, along)
+
+
 class SkyCells:
-    """A smooth surface through the medians of the cells of an image.
+    """Cells of an image, through the medians of which smooth surfaces are laid.
 
     A cell far outside the scatter of all cells shows no background but a ghost, or the wing of something
     bright. It gets the median of the next usual cell, so that what it shows remains a difference. If all
@@ -38,20 +56,25 @@ class SkyCells:
     """
 
     def __init__(self, shape: tuple[int, int], place: NDArray[np.intp]) -> None:
-        self._n = tuple(max(1, round(size / _CELL)) for size in shape)
+        self._n = n_y, n_x = [max(1, round(size / _CELL)) for size in shape]
         self._y, self._x = np.divmod(place, shape[1])
-        (n_y, n_x), (rows, columns) = self._n, shape
-        self._cell = (self._y * n_y // rows) * n_x + self._x * n_x // columns
-        self._base = [_splines(size, n) for size, n in zip(shape, self._n, strict=True)]
-        self._heights = np.zeros(self._n)
-        counts = np.bincount(self._cell, minlength=n_y * n_x)
-        self.suffice = bool(np.count_nonzero(counts >= _MIN_POINTS) >= _MIN_CELLS)
-        """Whether there are enough cells to tell what stands out."""
-        self.usual: NDArray[np.bool_] = np.ones(place.size, bool)
-        """Which places are in no cell that stands out."""
+        self.bounds: list[NDArray[np.int64]] = [
+            -(-np.arange(n + 1) * size // n) for size, n in zip(shape, self._n, strict=True)
+        ]
+        """Rows and columns at which cells begin, and where the last ones end."""
+        self._cell = (self._y * n_y // shape[0]) * n_x + self._x * n_x // shape[1]
+        self._order = np.argsort(self._cell, kind="stable")
+        splines = [_splines(size, n) for size, n in zip(shape, self._n, strict=True)]
+        self._solutions = [solution for solution, _ in splines]
+        self._taps = splines[0][1], splines[1][1]
 
-    def fit(self, values: _Values, use: NDArray[np.bool_]) -> None:
-        """Take the medians of some values at the places; with too few cells the surface is 0.
+    def suffice(self, use: NDArray[np.bool_]) -> bool:
+        """Tell whether there are enough cells, with some of the places, to say what stands out."""
+        counts = np.bincount(self._cell[use], minlength=self._n[0] * self._n[1])
+        return bool(np.count_nonzero(counts >= _MIN_POINTS) >= _MIN_CELLS)
+
+    def fit(self, values: _Values, use: NDArray[np.bool_]) -> tuple[SkySurface, NDArray[np.bool_]]:
+        """Lay a surface through the medians of some values; with too few cells it is 0.
 
         Parameters
         ----------
@@ -59,54 +82,72 @@ class SkyCells:
             At each place, ``(n,)``.
         use
             Which places count.
+
+        Returns
+        -------
+        surface
+            The surface.
+        usual
+            Which places are in no cell that stands out, ``(n,)``.
+        """
+        chosen = self._order[use[self._order]]
+        counts = np.bincount(self._cell[chosen], minlength=self._n[0] * self._n[1])
+        medians = slice_medians(values[chosen], np.append(0, np.cumsum(counts)))
+        surface, outlying = self.surface(medians.reshape(self._n), counts.reshape(self._n))
+        return surface, ~outlying.ravel()[self._cell]
+
+    def surface(self, medians: _Values, counts: NDArray[np.integer]) -> tuple[SkySurface, NDArray[np.bool_]]:
+        """Lay a surface through the medians of the cells; with too few of them it is 0.
+
+        Parameters
+        ----------
+        medians, counts
+            Median of each cell, by row and column, and the number of pixels that it is of.
+
+        Returns
+        -------
+        surface
+            The surface.
+        outlying
+            Which cells stand out.
         """
         from scipy import ndimage
 
-        medians, known = _medians(values[use], self._cell[use], self._heights.size)
-        self._heights = np.zeros(self._n)
-        self.usual = np.ones(self._cell.size, bool)
-        if not self.suffice or np.count_nonzero(known) < _MIN_CELLS:
-            return
+        known = counts >= _MIN_POINTS
+        if np.count_nonzero(known) < _MIN_CELLS:
+            return self.flat(), np.zeros(medians.shape, bool)
         middle = np.median(medians[known])
         scatter = _MAD_TO_SIGMA * np.median(np.abs(medians[known] - middle))
-        outlying = known & (np.abs(medians - middle) > _OUTLYING * scatter)
-        self.usual = ~outlying[self._cell]
-        usual = (known & ~outlying).reshape(self._n)
+        outlying: NDArray[np.bool_] = known & (np.abs(medians - middle) > _OUTLYING * scatter)
+        usual = known & ~outlying
         next_y, next_x = ndimage.distance_transform_edt(~usual, return_distances=False, return_indices=True)
-        self._heights = medians.reshape(self._n)[next_y, next_x]
+        across, along = self._solutions
+        heights = (across @ medians[next_y, next_x] @ along.T).astype(np.float32)
+        return SkySurface(heights, self._taps), outlying
 
-    def at_places(self) -> _Values:
-        """Return the surface at the places, ``(n,)``."""
-        along_y, along_x = self._base
-        rows = along_y @ self._heights
-        result: _Values = np.einsum("ij,ij->i", rows[self._y], along_x[self._x])
-        return result
+    def flat(self) -> SkySurface:
+        """Return the surface that is 0 everywhere."""
+        n_y, n_x = (len(solution) for solution in self._solutions)
+        return SkySurface(np.zeros((n_y, n_x), np.float32), self._taps)
 
-    def image(self) -> NDArray[np.float32]:
-        """Return the surface, ``(n_y, n_x)``."""
-        along_y, along_x = (base.astype(np.float32) for base in self._base)
-        result: NDArray[np.float32] = along_y @ self._heights.astype(np.float32) @ along_x.T
-        return result
+    def at_places(self, surface: SkySurface) -> NDArray[np.float32]:
+        """Return a surface at the places, ``(n,)``."""
+        return spline_at(surface.coefficients, *self._taps, self._y, self._x)
 
 
-def _splines(size: int, n: int) -> _Values:
-    """Return what each of some cells contributes to each pixel of a side, ``(size, n)``."""
-    from scipy.interpolate import CubicSpline
+def _splines(size: int, n: int) -> tuple[_Values, SplineTaps]:
+    """Return how splines along a side follow from the heights of its cells, and what each pixel has of them.
+
+    The surface is a natural cubic spline through the middles of the cells. A side of one cell has four
+    splines all the same, each a quarter of its height.
+    """
+    from scipy.interpolate import BSpline, make_interp_spline
 
     if n < 2:
-        return np.ones((size, 1))
+        return np.ones((4, 1)), SplineTaps(np.zeros(size, np.int64), np.full((4, size), 0.25, np.float32))
     centres = (np.arange(n) + 0.5) * size / n - 0.5
-    base: _Values = CubicSpline(centres, np.eye(n), bc_type="natural")(np.arange(size))
-    return base
-
-
-def _medians(values: _Values, group: NDArray[np.intp], n: int) -> tuple[_Values, NDArray[np.bool_]]:
-    """Return the median of each of n groups of values, and whether it has enough of them."""
-    order = np.lexsort((values, group))
-    counts = np.bincount(group, minlength=n)
-    first = np.cumsum(counts) - counts
-    known = counts >= _MIN_POINTS
-    medians = np.zeros(n)
-    at = first[known] + counts[known] // 2
-    medians[known] = values[order[at]]
-    return medians, known
+    natural = make_interp_spline(centres, np.eye(n), k=3, bc_type="natural")
+    taps = BSpline.design_matrix(np.arange(size, dtype=float), natural.t, 3, extrapolate=True)
+    first = taps.indices.reshape(size, 4)[:, 0].astype(np.int64)
+    weight = np.ascontiguousarray(taps.data.reshape(size, 4).T, np.float32)
+    return natural.c, SplineTaps(first, weight)

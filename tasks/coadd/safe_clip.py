@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
-from butler.images import Box2I, CoaddPsf, Exposure, Footprint, Image, Mask, MaskedImage, SpanSet
+from butler.images import Box2I, CoaddPsf, Exposure, Footprint, MaskedImage, SpanSet
 
 from ..config import Config
 from ..detection import SourceDetectionTask
-from ..kernels.stacking import Statistic, Target, mean_and_meanclip_stack, new_target, statistics_stack
+from ..kernels.stacking import new_target
 from ..struct import Struct
 from ..task import Task
 from .assemble_coadd import AssembleCoaddTask
@@ -23,21 +22,18 @@ from .clip_record import ClipRow, clip_record_table
 from .coadd_inputs import gather_coadd_inputs
 from .coadd_mask_planes import common_mask_planes
 from .difference_candidates import DifferenceCandidates
+from .difference_search import DifferenceSearch
 from .kept_mean import KeptMean
+from .mean_comparison import COMPARISON_ROWS, write_difference, write_means
 from .safe_clip_config import SafeClipAssembleCoaddConfig
 from .scale_zero_point import ImageScaler
-from .seeing_match import TemplateModel
 from .span_union import union_of
 from .warp_detections import DETECTION_PLANES, WarpDetections, count_overlaps, labelled_runs
-from .warp_pixels import memory_of, read_warp, read_warp_mask
+from .warp_pixels import memory_of, read_warp_mask
 
 __all__ = ["SafeClipAssembleCoaddTask"]
 
 _CLIPPED = "CLIPPED"
-_TEMPLATE_BYTES: Final = 16
-"""Bytes of the clipped mean and number of inputs of a pixel."""
-_COMPARISON_ROWS: Final = 256
-"""Rows of which mean and clipped mean are made and compared at a time."""
 
 
 class SafeClipAssembleCoaddTask(AssembleCoaddTask):
@@ -53,14 +49,12 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
     _DefaultName: ClassVar[str] = "safeClipAssembleCoadd"
 
     clipDetection: SourceDetectionTask
-    differenceDetection: SourceDetectionTask
 
     def __init__(
         self, config: Any = None, *, name: str | None = None, parentTask: Task | None = None
     ) -> None:
         super().__init__(config, name=name, parentTask=parentTask)
         self.makeSubtask("clipDetection")
-        self.makeSubtask("differenceDetection")
 
     def _apply_do_sigma_clip(self) -> None:
         if self.config.doSigmaClip:
@@ -100,12 +94,11 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         inputs = (tempExpRefList, imageScalerList, weightList)
         planes = common_mask_planes(tempExpRefList, bbox)
         mean = None
-        if self.config.clipEvidence == "detections":
-            if not self.config.doOnlineForMean:
-                mean = KeptMean.from_bbox(bbox, planes, with_n_image=self.config.doNImage)
-            clip = self._clip_detections(skyInfo, *inputs, mean)
-        else:
-            clip = self.detectDifferences(skyInfo, *inputs)
+        if not self.config.doOnlineForMean:
+            mean = KeptMean.from_bbox(bbox, planes, with_n_image=self.config.doNImage)
+        by_detections = self.config.clipEvidence == "detections"
+        find = self._clip_detections if by_detections else self.detectDifferences
+        clip = find(skyInfo, *inputs, mean)
         joined = [
             {_CLIPPED: [union_of(spans[_CLIPPED])]} if spans[_CLIPPED] else None for spans in clip.clipSpans
         ]
@@ -170,14 +163,15 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         ctrl = self.prepareStats(planes=common_mask_planes(tempExpRefList, bbox)).ctrl
         difference = MaskedImage.from_bbox(bbox, ctrl.planes)
         options = {**ctrl.stack_options(), "mask_map": self.setRejectedMaskMapping(ctrl)}
-        scratch = new_target((min(bbox.height, _COMPARISON_ROWS), bbox.width))
+        scratch = new_target((min(bbox.height, COMPARISON_ROWS), bbox.width))
         for block in subregions(bbox, self.config.subregionSize):
             strips = RowStrips(block, len(tempExpRefList))
             for strip in strips:
                 warps = self.read_strip(strip, tempExpRefList, imageScalerList, None, ctrl.planes)
                 strips.note_memory(strip, memory_of(warps))
-                kept = None if mean is None else mean[strip]
-                _write_difference(difference[strip], warps, weightList, options, kept, scratch)
+                part = difference[strip]
+                kept = KeptMean(part, None) if mean is None else mean[strip]
+                write_difference(part, kept, warps, weightList, options, scratch)
         exposure = Exposure(difference, wcs=skyInfo.wcs)
         exposure.coaddInputs = gather_coadd_inputs(tempExpRefList, weightList)
         exposure.psf = self.makePsf(exposure, tempExpRefList)
@@ -189,6 +183,7 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         tempExpRefList: Sequence[Any],
         imageScalerList: Sequence[ImageScaler | None],
         weightList: Sequence[float],
+        mean: KeptMean | None = None,
     ) -> Struct:
         """Find what single visits show beyond the clipped mean, and the one or two visits that do.
 
@@ -200,6 +195,8 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         ----------
         skyInfo, tempExpRefList, imageScalerList, weightList
             As for `run`.
+        mean
+            Gets the mean, of the same box and mask planes; None if nobody asks for it.
 
         Returns
         -------
@@ -210,14 +207,12 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         self.check_inputs(skyInfo, tempExpRefList, weightList)
         bbox: Box2I = skyInfo.bbox
         with self.timer("template"):
-            template = self._clipped_mean(bbox, tempExpRefList, imageScalerList, weightList)
-            sigmas = [self._psf_sigma(handle, bbox) for handle in tempExpRefList]
-            model = TemplateModel(template.image.array, template.variance.array, max(sigmas))
+            template = self._template(bbox, tempExpRefList, imageScalerList, weightList, mean)
         with self.timer("differences"):
-            spans = [
-                self._differences(model, bbox, handle, scaler, sigma)
-                for handle, scaler, sigma in zip(tempExpRefList, imageScalerList, sigmas, strict=True)
-            ]
+            sigmas = [self._psf_sigma(handle, bbox) for handle in tempExpRefList]
+            bad = self.config.badMaskPlanes
+            search = DifferenceSearch(template, sigmas, bad, self.config.differenceDetection)
+            spans = search.run(tempExpRefList, imageScalerList)
         with self.timer("detectClip"):
             candidates = DifferenceCandidates(spans, bbox)
             for i, handle in enumerate(tempExpRefList):
@@ -233,62 +228,34 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
                 decisions.append(ClipDecision(rule, (visit,) if mine else (), found.runner_up))
         return self._clip_of(candidates.spans, overlaps, decisions, len(tempExpRefList))
 
-    def _clipped_mean(
+    def _template(
         self,
         bbox: Box2I,
         tempExpRefList: Sequence[Any],
         imageScalerList: Sequence[ImageScaler | None],
         weightList: Sequence[float],
+        mean: KeptMean | None,
     ) -> MaskedImage:
-        """Return the clipped mean of the warps, strip by strip."""
+        """Return the clipped mean of the warps without a mask; ``mean`` gets the mean, in the same pass."""
         ctrl = self.prepareStats(planes=common_mask_planes(tempExpRefList, bbox)).ctrl
-        template = MaskedImage.from_bbox(bbox, ctrl.planes)
-        strips = RowStrips(bbox, len(tempExpRefList), _TEMPLATE_BYTES)
+        kept = mean or KeptMean.from_bbox(bbox, ctrl.planes, with_n_image=False)
+        template = MaskedImage.from_bbox(bbox)
+        options = {**ctrl.stack_options(), "mask_map": self.setRejectedMaskMapping(ctrl)}
+        strips = RowStrips(bbox, len(tempExpRefList))
         for strip in strips:
             warps = self.read_strip(strip, tempExpRefList, imageScalerList, None, ctrl.planes)
             strips.note_memory(strip, memory_of(warps))
-            stacked = statistics_stack(
-                [warp.image.array for warp in warps],
-                [warp.variance.array for warp in warps],
-                [warp.mask.array for warp in warps],
-                weightList,
-                statistic=Statistic.MEANCLIP,
-                **ctrl.stack_options(),
-            )
-            template.image[strip].array[:] = stacked.image
-            template.variance[strip].array[:] = stacked.variance
+            for block in subregions(strip, (strip.width, COMPARISON_ROWS)):
+                parts, clipped = [warp[block] for warp in warps], template[block]
+                mask = np.empty(block.shape, np.int32)
+                planes = clipped.image.array, clipped.variance.array, mask
+                write_means(kept[block], planes, parts, weightList, options)
         return template
 
     def _psf_sigma(self, handle: Any, bbox: Box2I) -> float:
         """Return the size of a warp's PSF, pixels."""
-        return self.differenceDetection.psf_sigma(
-            Exposure(MaskedImage.from_bbox(bbox), psf=handle.get(component="psf"))
-        )
-
-    def _differences(
-        self, model: TemplateModel, bbox: Box2I, handle: Any, scaler: ImageScaler | None, sigma: float
-    ) -> SpanSet:
-        """Return the pixels of a warp that differ from the template by more than seeing explains."""
-        warp = read_warp(handle, bbox)
-        if scaler is not None:
-            warp = scaler.scaled(warp)
-        image, variance = (np.asarray(p.array, np.float32) for p in (warp.image, warp.variance))
-        good = ~warp.mask.any_of(warp.mask.known_bit_mask(self.config.badMaskPlanes))
-        good &= np.isfinite(image) & np.isfinite(variance)
-        match = model.match(image, variance, good)
-        known = good & model.known
-        # Smoothing takes errors for independent; those of a model are alike over the whole PSF.
-        alike = np.float32(4 * math.pi * sigma**2)
-        error = (variance + model.variance) * np.float32(match.noise_factor) + alike * match.scatter**2
-        # Where nothing is known, nothing is found; a NaN would reach as far as the smoothing kernel.
-        beyond = np.where(known, image - model.image - match.model, np.float32(0))
-        own = MaskedImage(
-            Image(beyond, bbox.minimum),
-            Mask.from_bbox(bbox),
-            Image(np.where(known, error, np.float32(1)), bbox.minimum),
-        )
-        found = self.differenceDetection.detectFootprints(Exposure(own), sigma=sigma).merged
-        return union_of([footprint.spans for footprint in found])
+        psf = handle.get(component="psf")
+        return self.clipDetection.psf_sigma(Exposure(MaskedImage.from_bbox(bbox), psf=psf))
 
     def detectClip(self, exp: Exposure, tempExpRefList: Sequence[Any]) -> Struct:
         """Find footprints in the difference, and the one or two visits whose artifacts they are.
@@ -454,37 +421,6 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
             "footprint_fraction": area / bbox.area,
         }
         return clip_record_table(rows, meta)
-
-
-def _write_difference(
-    target: MaskedImage,
-    warps: Sequence[MaskedImage],
-    weights: Sequence[float],
-    options: Mapping[str, Any],
-    kept: KeptMean | None,
-    scratch: Target,
-) -> None:
-    """Write the mean minus the clipped mean, in parts that stay in the cache until they are subtracted."""
-    n_y, n_x = target.image.array.shape
-    mean = target if kept is None else kept.pixels
-    for y in range(0, n_y, _COMPARISON_ROWS):
-        rows = slice(y, min(y + _COMPARISON_ROWS, n_y))
-        image, variance, mask = mean.image.array[rows], mean.variance.array[rows], mean.mask.array[rows]
-        own = slice(len(image)), slice(n_x)
-        other_image, other_variance, other_mask = scratch[0][own], scratch[1][own], scratch[2][own]
-        stacked, _ = mean_and_meanclip_stack(
-            [warp.image.array[rows] for warp in warps],
-            [warp.variance.array[rows] for warp in warps],
-            [warp.mask.array[rows] for warp in warps],
-            weights,
-            targets=((image, variance, mask), (other_image, other_variance, other_mask)),
-            **options,
-        )
-        np.subtract(image, other_image, out=target.image.array[rows])
-        np.add(variance, other_variance, out=target.variance.array[rows])
-        np.bitwise_or(mask, other_mask, out=target.mask.array[rows])
-        if kept is not None and kept.n_image is not None:
-            kept.n_image.array[rows] = stacked.n_image
 
 
 _THRESHOLD_FIELDS = (

@@ -12,6 +12,7 @@ from ..config import ConfigurableField
 from ..detection import SourceDetectionTask
 from .assemble_coadd_config import AssembleCoaddConfig, AssembleCoaddConnections
 from .clip_decision import ClipThresholds
+from .difference_detection_config import DifferenceDetectionConfig
 
 __all__ = ["SafeClipAssembleCoaddConfig", "SafeClipAssembleCoaddConnections"]
 
@@ -66,16 +67,13 @@ class SafeClipAssembleCoaddConfig(AssembleCoaddConfig, pipelineConnections=SafeC
         "has beyond the template once seeing, position, scale and sky are fitted; the latter serves where "
         "sources are so crowded that everything is detected on every visit",
     )
-    differenceDetection: ConfigurableField = SourceDetectionTask.makeField(
-        "how a visit's own artifacts are found with clipEvidence=differences"
+    differenceDetection: DifferenceDetectionConfig = Field(
+        default_factory=DifferenceDetectionConfig,
+        description="how a visit's own artifacts are found with clipEvidence=differences",
     )
 
     def setDefaults(self) -> None:
-        """Look for faint footprints of both signs, and for clear differences of a visit."""
-        difference = self.differenceDetection.value
-        difference.thresholdType = "pixel_stdev"
-        difference.thresholdPolarity = "both"
-        difference.minPixels = 4
+        """Look for faint footprints of both signs."""
         detection = self.clipDetection.value
         detection.thresholdValue = 2
         detection.thresholdType = "pixel_stdev"

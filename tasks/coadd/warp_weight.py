@@ -10,6 +10,7 @@ import numpy as np
 from butler.images import MaskedImage
 
 from ..kernels.stacking import clipped_mean
+from .data_box import data_box
 
 __all__ = ["WarpWeight", "measure_weight"]
 
@@ -36,9 +37,12 @@ def measure_weight(warp: MaskedImage, bad_planes: Iterable[str], **clipping: Any
     **clipping
         ``num_sigma`` and ``num_iter`` of the clipping.
     """
+    names = list(bad_planes)
+    if "NO_DATA" in names and (box := data_box(warp.mask)) is not None:
+        warp = warp[box]
     if not any(np.isfinite(row).any() for row in warp.image.array):
         return WarpWeight(0.0, "has no finite pixel in the patch")
-    and_mask = warp.mask.known_bit_mask(bad_planes)
+    and_mask = warp.mask.known_bit_mask(names)
     mean = float(clipped_mean(warp.variance.array, warp.mask.array, and_mask=and_mask, **clipping))
     # The kernels hold weights as float32, and there too they must stay finite and positive.
     with np.errstate(all="ignore"):

@@ -181,7 +181,8 @@ class QuantumContext:
         if isinstance(given, DatasetRef):
             self._write(value, given)
             return
-        values = list(value)
+        # A sequence may make its parts as they are asked for, so that they are never in memory together.
+        values = value if isinstance(value, Sequence) else list(value)
         if len(values) != len(given):
             raise TaskError(f"{self.quantum}: {len(values)} results for {len(given)} datasets of {name}")
         for ref, obj in zip(given, values, strict=True):

@@ -6,13 +6,18 @@ from butler.late import late_names
 
 if TYPE_CHECKING:
     from .detect import DetectedSet, Detections, Polarity, ThresholdType, detect_footprints
+    from .differing import differing_pixels
+    from .expected import Expectation, TemplateRows, difference_rows, expected_rows, knot_places, look_up
     from .interpolate import fallback_value, interpolate_rows, kriging_weights
-    from .label import Components, find_components, label_components
+    from .label import Components, components_of_pixels, find_components, label_components
     from .match_psf import MatchingKernel, match_residual, matching_kernel
+    from .medians import slice_medians
     from .resample_planes import MaskedPlanes, map_nodes, resample, resample_image
     from .resampling_kernels import RESAMPLING_KERNELS, ResamplingKernel, lanczos_taps, resampling_kernel
     from .run_counts import LabelledRuns, count_in_runs
+    from .sky_medians import cell_medians
     from .smooth import gaussian_kernel, kernel_width, smooth_gaussian, smooth_plane
+    from .spline_surface import SplineTaps, spline_at, spline_rows
     from .stacking import (
         StackResult,
         Statistic,
@@ -27,9 +32,19 @@ else:
         __name__,
         {
             "detect": ["DetectedSet", "Detections", "Polarity", "ThresholdType", "detect_footprints"],
+            "differing": ["differing_pixels"],
+            "expected": [
+                "Expectation",
+                "TemplateRows",
+                "difference_rows",
+                "expected_rows",
+                "knot_places",
+                "look_up",
+            ],
             "interpolate": ["fallback_value", "interpolate_rows", "kriging_weights"],
-            "label": ["Components", "find_components", "label_components"],
+            "label": ["Components", "components_of_pixels", "find_components", "label_components"],
             "match_psf": ["MatchingKernel", "match_residual", "matching_kernel"],
+            "medians": ["slice_medians"],
             "resample_planes": ["MaskedPlanes", "map_nodes", "resample", "resample_image"],
             "resampling_kernels": [
                 "RESAMPLING_KERNELS",
@@ -38,7 +53,9 @@ else:
                 "resampling_kernel",
             ],
             "run_counts": ["LabelledRuns", "count_in_runs"],
+            "sky_medians": ["cell_medians"],
             "smooth": ["gaussian_kernel", "kernel_width", "smooth_gaussian", "smooth_plane"],
+            "spline_surface": ["SplineTaps", "spline_at", "spline_rows"],
             "stacking": [
                 "StackResult",
                 "Statistic",
@@ -55,26 +72,36 @@ __all__ = [
     "Components",
     "DetectedSet",
     "Detections",
+    "Expectation",
     "LabelledRuns",
     "MaskedPlanes",
     "MatchingKernel",
     "Polarity",
     "ResamplingKernel",
+    "SplineTaps",
     "StackResult",
     "Statistic",
+    "TemplateRows",
     "ThresholdType",
+    "cell_medians",
     "clipped_mean",
+    "components_of_pixels",
     "convolve_varying",
     "count_in_runs",
     "detect_footprints",
+    "difference_rows",
+    "differing_pixels",
+    "expected_rows",
     "fallback_value",
     "find_components",
     "gaussian_kernel",
     "interpolate_rows",
     "kernel_width",
+    "knot_places",
     "kriging_weights",
     "label_components",
     "lanczos_taps",
+    "look_up",
     "map_nodes",
     "match_residual",
     "matching_kernel",
@@ -82,8 +109,11 @@ __all__ = [
     "resample",
     "resample_image",
     "resampling_kernel",
+    "slice_medians",
     "smooth_gaussian",
     "smooth_plane",
+    "spline_at",
+    "spline_rows",
     "spread_bits",
     "statistics_stack",
 ]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .stacking.jit import part
 
-__all__ = ["Components", "find_components", "label_components"]
+__all__ = ["Components", "components_of_pixels", "find_components", "label_components"]
 
 Runs = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
 """Rows, first and last columns of some runs; array indices, both ends inclusive."""
@@ -80,6 +80,24 @@ def find_components(binary: NDArray[np.bool_]) -> Components:
     n = _label_runs(y, x0, x1, label)
     n_y, n_x = binary.shape
     return Components((n_y, n_x), n, y, x0, x1, label)
+
+
+def components_of_pixels(places: NDArray[np.int64], shape: tuple[int, int]) -> Components:
+    """Find the 8-connected components of some pixels.
+
+    Parameters
+    ----------
+    places
+        Their numbers in raster order, increasing.
+    shape
+        Rows and columns of the image.
+    """
+    y, x = np.divmod(places, shape[1])
+    starts = np.flatnonzero((np.diff(places, prepend=-2) != 1) | (x == 0))
+    ends = np.append(starts[1:], places.size)[: starts.size] - 1
+    y, x0, x1 = (part.astype(np.int32) for part in (y[starts], x[starts], x[ends]))
+    label = np.empty(starts.size, np.int32)
+    return Components(shape, _label_runs(y, x0, x1, label), y, x0, x1, label)
 
 
 def label_components(binary: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:

@@ -1,0 +1,110 @@
+"""Which pixels differ from what is expected, once both are smoothed by the PSF."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from .smooth import gaussian_kernel
+from .stacking.jit import part
+
+__all__ = ["differing_pixels"]
+
+_Plane = NDArray[np.float32]
+
+
+def differing_pixels(
+    difference: _Plane, error: _Plane, sigma: float, half: int, threshold: float
+) -> NDArray[np.int8]:
+    """Return where a smoothed difference exceeds its error, ``(n_y, n_x)``: its sign, or 0.
+
+    Parameters
+    ----------
+    difference
+        The difference, ``(n_y, n_x)``; 0 where nothing is known.
+    error
+        Square of its error, likewise. Beyond the image nothing is known either: what is smoothed there is
+        compared with the error of the pixels that are known.
+    sigma, half
+        Standard deviation of the Gaussian, and how far it reaches, pixels.
+    threshold
+        Smallest ratio of the smoothed difference and its error.
+    """
+    samples = gaussian_kernel(sigma, 2 * half + 1)[: half + 1]
+    signs = np.empty(difference.shape, np.int8)
+    _search(
+        difference,
+        error,
+        samples.astype(np.float32),
+        np.square(samples).astype(np.float32),
+        np.float32(threshold**2),
+        signs,
+    )
+    return signs
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def _search(
+    difference: _Plane,
+    error: _Plane,
+    samples: _Plane,
+    squares: _Plane,
+    limit: np.float32,
+    signs: NDArray[np.int8],
+) -> None:
+    """Smooth along each row, and across the last rows that were smoothed as soon as there are enough."""
+    n_y, n_x = difference.shape
+    half = samples.size - 1
+    n_rows = 2 * half + 1
+    rows, row_errors = np.zeros((n_rows, n_x), np.float32), np.zeros((n_rows, n_x), np.float32)
+    padded = np.zeros(n_x + 2 * half, np.float32)
+    value, size = np.empty(n_x, np.float32), np.empty(n_x, np.float32)
+    for y in range(n_y + half):
+        row, row_error = rows[y % n_rows], row_errors[y % n_rows]
+        if y < n_y:
+            padded[half : half + n_x] = difference[y]
+            _smooth_row(padded, samples, row)
+            padded[half : half + n_x] = error[y]
+            _smooth_row(padded, squares, row_error)
+        else:
+            row[:] = 0
+            row_error[:] = 0
+        if y < half:
+            continue
+        _smooth_column(rows, y - half, samples, value)
+        _smooth_column(row_errors, y - half, squares, size)
+        for x in range(n_x):
+            beyond = value[x] * value[x] >= limit * size[x] and size[x] > 0
+            signs[y - half, x] = beyond * (1 if value[x] > 0 else -1)
+
+
+@part
+def _smooth_row(padded: _Plane, samples: _Plane, row: _Plane) -> None:
+    half = samples.size - 1
+    n = row.size
+    _scale(padded[half : half + n], samples[half], row)
+    for i in range(half):
+        _add(padded[i : i + n], padded[2 * half - i : 2 * half - i + n], samples[i], row)
+
+
+@part
+def _smooth_column(rows: _Plane, y: int, samples: _Plane, smoothed: _Plane) -> None:
+    half = samples.size - 1
+    n_rows = rows.shape[0]
+    _scale(rows[y % n_rows], samples[half], smoothed)
+    for i in range(half):
+        away = half - i
+        _add(rows[(y - away) % n_rows], rows[(y + away) % n_rows], samples[i], smoothed)
+
+
+@part
+def _scale(values: _Plane, sample: float, result: _Plane) -> None:
+    for x in range(result.size):
+        result[x] = sample * values[x]
+
+
+@part
+def _add(before: _Plane, after: _Plane, sample: float, result: _Plane) -> None:
+    for x in range(result.size):
+        result[x] += sample * (before[x] + after[x])
