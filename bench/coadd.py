@@ -109,7 +109,8 @@ def our_commands(directory: Path, n_visits: int) -> dict[str, list[str]]:
         "MEANCLIP": pipetask("coadd-direct", *PLAIN, "-c", "assembleCoadd:statistic=MEANCLIP"),
         "MEDIAN": pipetask("coadd-direct", *PLAIN, "-c", "assembleCoadd:statistic=MEDIAN"),
         "SafeClip": pipetask("coadd-safeclip"),
-        "SafeClip by differences": pipetask("coadd-safeclip", "-c", "assembleCoadd:clipEvidence=differences"),
+        "SafeClip by detections": pipetask("coadd-safeclip", "-c", "assembleCoadd:clipEvidence=detections"),
+        "CompareWarp": pipetask("coadd-comparewarp"),
     }
 
 

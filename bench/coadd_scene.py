@@ -42,6 +42,8 @@ _FILTER = "Bench-I"
 _STARS_PER_PIXEL = 2000 / 4200**2
 _BAD_SHARE = 0.05
 _NOISE = 1.0
+_MODEL_SIGMA = 2.4
+"""Size of the PSF of the matched warps, pixels."""
 
 
 def write_scene(directory: Path, n_visits: int, size: int) -> None:
@@ -50,8 +52,9 @@ def write_scene(directory: Path, n_visits: int, size: int) -> None:
     Parameters
     ----------
     directory
-        Gets the repository ``repo`` and the folder ``peers``: an image and a weight map of each warp, the
-        weight 0 where a pixel is bad, and the same image with NaN there.
+        Gets the repository ``repo``, with direct and PSF-matched warps, and the folder ``peers``: an image
+        and a weight map of each direct warp, the weight 0 where a pixel is bad, and the same image with NaN
+        there.
     n_visits
         Number of warps.
     size
@@ -76,13 +79,18 @@ def write_scene(directory: Path, n_visits: int, size: int) -> None:
     with Butler(directory / "repo", run="warps") as butler:
         _insert_records(butler, n_visits, bbox, wcs)
         register_sky_map(butler, "bench", sky_map)
-        warp_type = DatasetType(
-            "deepCoadd_directWarp", ("tract", "patch", "skymap", "instrument", "visit"), "ExposureF"
+        direct, matched = (
+            DatasetType(
+                f"deepCoadd_{kind}Warp", ("tract", "patch", "skymap", "instrument", "visit"), "ExposureF"
+            )
+            for kind in ("direct", "psfMatched")
         )
-        butler.registry.registerDatasetType(warp_type)
+        butler.registry.registerDatasetType(direct)
+        butler.registry.registerDatasetType(matched)
         for visit in range(1, n_visits + 1):
+            butler.put(_make_warp(visit, bbox, wcs, _MODEL_SIGMA), matched, KEY, **_CAMERA, visit=visit)
             warp = _make_warp(visit, bbox, wcs)
-            butler.put(warp, warp_type, KEY, **_CAMERA, visit=visit)
+            butler.put(warp, direct, KEY, **_CAMERA, visit=visit)
             _write_for_peers(directory / "peers", visit, warp)
 
 
@@ -97,9 +105,11 @@ def _insert_records(butler: Butler, n_visits: int, bbox: Box2I, wcs: SkyWcs) -> 
         insert("visit", {**_CAMERA, **values, "region": region})
 
 
-def _make_warp(visit: int, bbox: Box2I, wcs: SkyWcs) -> Exposure:
+def _make_warp(visit: int, bbox: Box2I, wcs: SkyWcs, model_sigma: float | None = None) -> Exposure:
+    """Make the warp of a visit, with its own seeing unless it is matched to a model PSF."""
     rng = np.random.default_rng(visit)
-    sigma = 1.5 + 0.6 * rng.random()
+    seeing = 1.5 + 0.6 * rng.random()
+    sigma = model_sigma or seeing
     sources = _stars(bbox.shape, sigma)
     if visit % 4 == 0:
         sources += _trail(bbox.shape, rng)
@@ -114,7 +124,7 @@ def _make_warp(visit: int, bbox: Box2I, wcs: SkyWcs) -> Exposure:
     return Exposure(
         pixels,
         wcs=wcs,
-        psf=CoaddPsf(inputs.ccds, wcs),
+        psf=GaussianPsf(model_sigma) if model_sigma else CoaddPsf(inputs.ccds, wcs),
         photoCalib=PhotoCalib(1.0),
         filter=FilterLabel("i", _FILTER),
         visitInfo=VisitInfo(visit, Time(60000.0 + visit, format="mjd", scale="tai"), 30.0, "BenchCam"),

@@ -138,11 +138,8 @@ METHODS: dict[str, Callable[[Scene], Coadded]] = {
     "MEANCLIP": simple("MEANCLIP"),
     "MEDIAN": simple("MEDIAN"),
     "SWarp CLIPPED": swarp_clipped,
-    "SafeClip, LSST's settings": safe_clip(SafeClipAssembleCoaddConfig()),
+    "SafeClip by detections": safe_clip(SafeClipAssembleCoaddConfig()),
     "SafeClip, shipped pipeline": safe_clip(shipped("coadd-safeclip")),
-    "SafeClip by differences": safe_clip(
-        shipped("coadd-safeclip").model_copy(update={"clipEvidence": "differences"})
-    ),
     "CompareWarp, LSST's settings": compare_warp(CompareWarpAssembleCoaddConfig()),
     "CompareWarp, shipped pipeline": compare_warp(shipped("coadd-comparewarp")),
 }

@@ -50,8 +50,8 @@ class Method:
 
 METHODS = {
     "MEAN": Method("coadd-direct", {}),
+    "SafeClip by detections": Method("coadd-safeclip", {"clipEvidence": "detections"}),
     "SafeClip, shipped": Method("coadd-safeclip", {}),
-    "SafeClip by differences": Method("coadd-safeclip", {"clipEvidence": "differences"}),
     "CompareWarp, shipped": Method("coadd-comparewarp", {}),
 }
 

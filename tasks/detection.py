@@ -6,7 +6,7 @@ import math
 from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from butler.images import CoaddPsf, Exposure, Footprint, InvalidPsfError, Mask, Peak, Point2I, SpanSet
 
@@ -25,6 +25,11 @@ class SourceDetectionConfig(Config):
     thresholdValue: float = Field(
         default=5.0, gt=0, description="threshold; its unit follows from thresholdType"
     )
+    includeThresholdMultiplier: float = Field(
+        default=1.0,
+        ge=1,
+        description="multiple of the threshold that a footprint must reach in at least one of its pixels",
+    )
     thresholdType: Literal["stdev", "pixel_stdev", "value", "variance"] = Field(
         default="pixel_stdev",
         description="what the threshold multiplies: the standard deviation (or variance) of the whole image, "
@@ -39,6 +44,19 @@ class SourceDetectionConfig(Config):
     nSigmaForKernel: float = Field(
         default=7.0, gt=0, description="width of the smoothing kernel in units of the PSF's sigma"
     )
+    reEstimateBackground: bool = Field(
+        default=False, description="False and nothing else: the background is subtracted before"
+    )
+    doTempLocalBackground: bool = Field(
+        default=False, description="False and nothing else: the background is subtracted before"
+    )
+
+    @field_validator("reEstimateBackground", "doTempLocalBackground")
+    @classmethod
+    def _refuse_background(cls, value: bool) -> bool:
+        if value:
+            raise ValueError("detection leaves the background alone; subtract it before, and set False here")
+        return value
 
 
 class SourceDetectionTask(Task):
@@ -91,6 +109,7 @@ class SourceDetectionTask(Task):
             n_sigma_to_grow=config.nSigmaToGrow,
             isotropic_grow=config.isotropicGrow,
             min_pixels=config.minPixels,
+            include_multiplier=config.includeThresholdMultiplier,
             smoothed=doSmooth,
         )
         _mark(exposure.mask, "DETECTED", found.positive, clearMask)

@@ -75,8 +75,15 @@ class ArtifactSearchTask(CoaddBaseTask):
         for number, (handle, scaler) in enumerate(zip(matched, scalers, strict=True)):
             box = _searched(read_warp_mask(handle, bbox), margin)
             model = models.of_visit(number, box) if self.config.doFitDifferences else None
-            difference = self.makeDifference(templateCoadd[box], handle, scaler, model)
-            comparisons.append(self._compare(handle.dataId, difference, bbox, nImage, sources))
+            comparisons.append(
+                self._compare(
+                    handle.dataId,
+                    self.makeDifference(templateCoadd[box], handle, scaler, model),
+                    bbox,
+                    nImage,
+                    sources,
+                )
+            )
         if sources is not None:
             for comparison in comparisons:
                 comparison.candidates = _unexplained(comparison.candidates, sources, nImage)

@@ -43,9 +43,15 @@ class CoaddMasksTask(CoaddBaseTask):
         return mask
 
     def removeMaskPlanes(self, maskedImage: MaskedImage) -> None:
-        """Clear the planes of ``removeMaskPlanes``; the masked image gets a new mask if there are any."""
+        """Clear the planes of ``removeMaskPlanes``; the masked image gets a new mask if there are any.
+
+        A plane that the mask does not have is told in the log, at debug level.
+        """
         mask = maskedImage.mask
         present = [name for name in self.config.removeMaskPlanes if name in mask.planes]
+        for name in self.config.removeMaskPlanes:
+            if name not in mask.planes:
+                self.log.debug("there is no mask plane %r to remove", name)
         if present:
             maskedImage.mask = Mask(mask.array.copy(), mask.xy0, mask.planes)
             maskedImage.mask.clear(present)

@@ -103,10 +103,11 @@ class DifferenceSearch:
 
     def _fit(self, handle: Any, scaler: ImageScaler | None) -> SeeingFit:
         """Fit the template to a warp."""
-        warp = self._read(handle, scaler, 0, self._template.bbox.height)
-        bad = bit_mask_value(warp.mask.known_bit_mask(self._bad_planes))
-        mask = warp.mask.array
-        return self._model.fit(warp.image.array, warp.variance.array, lambda y, x: mask[y, x] & bad == 0)
+        warp = read_warp(handle, self._template.bbox)
+        mask, bad = warp.mask.array, bit_mask_value(warp.mask.known_bit_mask(self._bad_planes))
+        scale = 1.0 if scaler is None else scaler.scale
+        pixels = warp.image.array, warp.variance.array
+        return self._model.fit(*pixels, lambda y, x: mask[y, x] & bad == 0, scale=scale)
 
     def _compare(
         self, warp: MaskedImage, rows: TemplateRows, fit: SeeingFit, number: int

@@ -58,6 +58,10 @@ class SkyCells:
     def __init__(self, shape: tuple[int, int], place: NDArray[np.intp]) -> None:
         self._n = n_y, n_x = [max(1, round(size / _CELL)) for size in shape]
         self._y, self._x = np.divmod(place, shape[1])
+        self.bounds: list[NDArray[np.int64]] = [
+            -(-np.arange(n + 1) * size // n) for size, n in zip(shape, self._n, strict=True)
+        ]
+        """Rows and columns at which cells begin, and where the last ones end."""
         self._cell = (self._y * n_y // shape[0]) * n_x + self._x * n_x // shape[1]
         self._order = np.argsort(self._cell, kind="stable")
         splines = [_splines(size, n) for size, n in zip(shape, self._n, strict=True)]
@@ -86,22 +90,40 @@ class SkyCells:
         usual
             Which places are in no cell that stands out, ``(n,)``.
         """
-        from scipy import ndimage
-
         chosen = self._order[use[self._order]]
         counts = np.bincount(self._cell[chosen], minlength=self._n[0] * self._n[1])
+        medians = slice_medians(values[chosen], np.append(0, np.cumsum(counts)))
+        surface, outlying = self.surface(medians.reshape(self._n), counts.reshape(self._n))
+        return surface, ~outlying.ravel()[self._cell]
+
+    def surface(self, medians: _Values, counts: NDArray[np.integer]) -> tuple[SkySurface, NDArray[np.bool_]]:
+        """Lay a surface through the medians of the cells; with too few of them it is 0.
+
+        Parameters
+        ----------
+        medians, counts
+            Median of each cell, by row and column, and the number of pixels that it is of.
+
+        Returns
+        -------
+        surface
+            The surface.
+        outlying
+            Which cells stand out.
+        """
+        from scipy import ndimage
+
         known = counts >= _MIN_POINTS
         if np.count_nonzero(known) < _MIN_CELLS:
-            return self.flat(), np.ones(self._cell.size, bool)
-        medians = slice_medians(values[chosen], np.append(0, np.cumsum(counts)))
+            return self.flat(), np.zeros(medians.shape, bool)
         middle = np.median(medians[known])
         scatter = _MAD_TO_SIGMA * np.median(np.abs(medians[known] - middle))
-        outlying = known & (np.abs(medians - middle) > _OUTLYING * scatter)
-        usual = (known & ~outlying).reshape(self._n)
+        outlying: NDArray[np.bool_] = known & (np.abs(medians - middle) > _OUTLYING * scatter)
+        usual = known & ~outlying
         next_y, next_x = ndimage.distance_transform_edt(~usual, return_distances=False, return_indices=True)
-        heights = medians.reshape(self._n)[next_y, next_x]
         across, along = self._solutions
-        return SkySurface((across @ heights @ along.T).astype(np.float32), self._taps), ~outlying[self._cell]
+        heights = (across @ medians[next_y, next_x] @ along.T).astype(np.float32)
+        return SkySurface(heights, self._taps), outlying
 
     def flat(self) -> SkySurface:
         """Return the surface that is 0 everywhere."""

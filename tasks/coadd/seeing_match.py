@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -9,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels import TemplateRows, expected_rows, knot_places
+from ..kernels import TemplateRows, cell_medians, expected_rows, knot_places
 from .template_features import TemplateFeatures, features_of, reach_of_features
 from .template_sample import SeeingFit, TemplateSample, median_share
 
@@ -20,6 +22,10 @@ _Plane = NDArray[np.float32]
 _MAX_POINTS: Final = 200_000
 """Pixels that a warp is fitted at; up to twice as many."""
 _STRIP_ROWS: Final = 256
+_SKY_STEP: Final = 2
+"""Distance of the pixels that the sky is measured at; of those, the fainter half."""
+_MEDIAN_ERROR: Final = math.pi / 2
+"""Square of the error of a median over that of the mean of as many values."""
 
 
 class SeeingMatch(NamedTuple):
@@ -55,15 +61,27 @@ class TemplateModel:
 
     def __init__(self, image: _Plane, variance: _Plane, sigma: float, *, shown: _Plane | None = None) -> None:
         self._image, self._variance, self._sigma = image, variance, sigma
-        known = self.known(0, len(image))
-        self.level: np.float32 = np.float32(np.median(image[known]) if known.any() else 0)
+        place = self._places()
+        self.level: np.float32 = np.float32(np.median(image.ravel()[place]) if place.size else 0)
         """Median of the template, which stands for its sky level."""
         self._shown, self._shown_level = None, self.level
         if shown is not None:
             self._shown = np.where(np.isfinite(shown), shown, self.image(0, len(image)))
             self._shown_level = np.median(self._shown)
-        place = np.flatnonzero(known)
-        self._sample = self._sample_at(place[:: max(1, place.size // _MAX_POINTS)])
+        self._sample, brightness = self._sample_at(place)
+        self._faint = brightness <= self._sample.faint
+
+    def _places(self) -> NDArray[np.intp]:
+        """Return the numbers of the pixels of a sample, as many from one to the next."""
+        strips = list(self._strips())
+        counts = [int(np.count_nonzero(self.known(*strip))) for strip in strips]
+        step = max(1, sum(counts) // _MAX_POINTS)
+        places, before = [np.empty(0, np.intp)], 0
+        for strip, count in zip(strips, counts, strict=True):
+            own = np.flatnonzero(self.known(*strip))[-before % step :: step]
+            places.append(own + strip[0] * self._image.shape[1])
+            before += count
+        return np.concatenate(places)
 
     def known(self, begin: int, end: int) -> NDArray[np.bool_]:
         """Return where the template has data on some rows, ``(end - begin, n_x)``."""
@@ -78,10 +96,8 @@ class TemplateModel:
     def rows(self, begin: int, end: int) -> TemplateRows:
         """Return some rows of the template, and what they show."""
         features, knots = self._features(begin, end), self._sample.knots
-        first, last = max(begin - 1, 0), min(end + 1, len(self._image))
-        margins = (1 - (begin - first), 1 - (last - end)), (1, 1)
         return TemplateRows(
-            np.pad(self.image(first, last) - self.level, margins, mode="edge"),
+            self._padded(begin, end),
             np.where(self.known(begin, end), self._variance[begin:end], np.float32(np.nan)),
             knot_places(features.brightness, knots.brightness),
             knot_places(features.surroundings, knots.surroundings),
@@ -89,7 +105,20 @@ class TemplateModel:
             features.standing,
         )
 
-    def fit(self, image: _Plane, variance: _Plane, good: Callable[..., NDArray[np.bool_]]) -> SeeingFit:
+    def _padded(self, begin: int, end: int) -> _Plane:
+        """Return some rows without the sky level, and one more pixel on each side."""
+        first, last = max(begin - 1, 0), min(end + 1, len(self._image))
+        margins = (1 - (begin - first), 1 - (last - end)), (1, 1)
+        return np.pad(self.image(first, last) - self.level, margins, mode="edge")
+
+    def fit(
+        self,
+        image: _Plane,
+        variance: _Plane,
+        good: Callable[..., NDArray[np.bool_]],
+        *,
+        scale: float = 1.0,
+    ) -> SeeingFit:
         """Fit the coefficients of a warp.
 
         Parameters
@@ -98,10 +127,34 @@ class TemplateModel:
             The warp, ``(n_y, n_x)``; of either byte order.
         good
             Tells which pixels of some rows and columns count; others may be NaN.
+        scale
+            What brings the image to the scale of the template.
         """
+        factor = np.float32(scale)
         y, x = np.divmod(self._sample.place, image.shape[1])
-        values, variances = (plane[y, x].astype(np.float32) for plane in (image, variance))
-        return self._sample.fit(values, variances, good(y, x))
+        values, variances = image[y, x] * factor, variance[y, x] * np.square(factor)
+        found = self._sample.fit(values.astype(np.float32), variances.astype(np.float32), good(y, x))
+        return self._with_sky(found, image, factor, good) if len(found.polynomial) == 1 else found
+
+    def _with_sky(
+        self, found: SeeingFit, image: _Plane, factor: np.float32, good: Callable[..., NDArray[np.bool_]]
+    ) -> SeeingFit:
+        """Return a fit with the sky of many more pixels than were fitted: its error is alike over a cell."""
+        cells = self._sample.cells
+        stencil, columns = found.expectation.stencil, -(-cells.bounds[1] // _SKY_STEP)
+        medians, counts = [], []
+        for begin, end in itertools.pairwise(cells.bounds[0]):
+            first = -(-begin // _SKY_STEP) * _SKY_STEP
+            chosen = slice(first, end, _SKY_STEP), slice(None, None, _SKY_STEP)
+            own = image[chosen].astype(np.float32) * factor - self.level
+            use = good(*chosen) & self._faint[first // _SKY_STEP :][: len(own)] & np.isfinite(own)
+            found_here = cell_medians(own, use, self._padded(first, end), stencil, columns, _SKY_STEP)
+            medians.append(found_here[0])
+            counts.append(found_here[1])
+        counted = np.array(counts)
+        sky, _ = cells.surface(np.array(medians) - found.polynomial[0], counted)
+        floor = _MEDIAN_ERROR / max(1.0, float(np.median(counted[counted > 0]))) if counted.any() else 0.0
+        return found._replace(expectation=found.expectation._replace(floor=floor), sky=sky)
 
     def match(
         self,
@@ -159,19 +212,22 @@ class TemplateModel:
         features = features_of(seen - self._shown_level, variance, self._sigma)
         return features.rows(begin - first, end - first)
 
-    def _sample_at(self, place: NDArray[np.intp]) -> TemplateSample:
-        """Return the template at some pixels."""
+    def _sample_at(self, place: NDArray[np.intp]) -> tuple[TemplateSample, _Plane]:
+        """Return the template at some pixels, and the brightness of those that the sky is measured at."""
         n_y, n_x = self._image.shape
         around = np.empty((place.size, 3, 3), np.float32)
         image, variance = (plane.ravel()[place] for plane in (self._image, self._variance))
+        brightness = []
         features = TemplateFeatures(*np.empty((4, place.size), np.float32))
         for begin, end in self._strips():
             own = slice(*np.searchsorted(place, (begin * n_x, end * n_x)))
             y, x = np.divmod(place[own], n_x)
-            first, last = max(begin - 1, 0), min(end + 1, n_y)
-            padded = np.pad(self.image(first, last) - self.level, 1, mode="edge")
+            padded, shown = self._padded(begin, end), self._features(begin, end)
             for dy, dx in np.ndindex(3, 3):
-                around[own, dy, dx] = padded[y - first + dy, x + dx]
-            for values, plane in zip(features, self._features(begin, end), strict=True):
+                around[own, dy, dx] = padded[y - begin + dy, x + dx]
+            for values, plane in zip(features, shown, strict=True):
                 values[own] = plane[y - begin, x]
-        return TemplateSample((n_y, n_x), place, around, image, variance, features)
+            brightness.append(shown.brightness[-begin % _SKY_STEP :: _SKY_STEP, ::_SKY_STEP].copy())
+        return TemplateSample((n_y, n_x), place, around, image, variance, features), np.concatenate(
+            brightness
+        )

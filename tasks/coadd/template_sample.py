@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
@@ -19,13 +20,19 @@ _Plane = NDArray[np.float32]
 _Values = NDArray[np.float64]
 _Flags = NDArray[np.bool_]
 
-_PASSES: Final = 5
+_MAX_PASSES: Final = 5
+_SETTLED: Final = 0.03
+"""Change from pass to pass, in units of the error, of a fit that is as good as it gets."""
+_MAX_IN_BIN: Final = 1 << 14
+"""Numbers of a bin whose medians are known to a part in 100; more of them would tell nothing."""
 _MAD_TO_SIGMA: Final = 1.4826
 _PRIOR_SCATTER: Final = 0.05
 """Scatter as a fraction of the brightness, before it is measured."""
 _BRIGHT: Final = 20.0
 """Signal over noise of places whose scatter is at least that of the median one, relative to brightness."""
 _MIN_IN_BIN: Final = 100
+_AT_ONCE: Final = 8192
+"""Places that stay in the cache while they are summed up."""
 _SKY_DEGREE: Final = 3
 """Total degree of the polynomial of the sky over the image, where there are too few cells."""
 
@@ -60,6 +67,9 @@ class SeeingFit(NamedTuple):
     def surface(self, begin: int, end: int) -> _Plane:
         """Return the sky on some rows, ``(end - begin, n_x)``."""
         surface = self.sky.rows(begin, end)
+        if len(self.polynomial) == 1:
+            surface += np.float32(self.polynomial[0])
+            return surface
         n_y, n_x = self.shape
         y, x = _scaled(np.arange(begin, end), n_y).astype(np.float32), _scaled(np.arange(n_x), n_x)
         terms = _sky_terms(y[:, np.newaxis], x.astype(np.float32), _degree(len(self.polynomial)))
@@ -128,7 +138,11 @@ class TemplateSample:
             knot_places(features.surroundings, self.knots.surroundings),
             knot_places(features.sharpness, self.knots.sharpness),
         )
-        self._cells = SkyCells(shape, place)
+        self.cells: SkyCells = SkyCells(shape, place)
+        """Cells of the sky, with these pixels."""
+        half = self._by_brightness[: _halves(place.size)[1]]
+        self.faint: float = float(features.brightness[half[-1]]) if half.size else 0.0
+        """Brightness that half of the pixels do not exceed."""
         y, x = np.divmod(place, shape[1])
         terms = _sky_terms(_scaled(y, shape[0]), _scaled(x, shape[1]), _SKY_DEGREE)
         stencils = _STENCILS.reshape(len(_STENCILS), 9) @ around.reshape(len(place), 9).T.astype(np.float64)
@@ -145,7 +159,7 @@ class TemplateSample:
             Which of them count; others may be NaN.
         """
         use = good & np.isfinite(image) & np.isfinite(variance)
-        smooth = self._cells.suffice(use)
+        smooth = self.cells.suffice(use)
         n_columns = len(_STENCILS) + len(_sky_terms(0.0, 0.0, 0 if smooth else _SKY_DEGREE))
         if np.count_nonzero(use) <= n_columns:
             return self._nothing()
@@ -153,21 +167,25 @@ class TemplateSample:
         difference = np.where(use, image - self._image, 0.0)
         noise = np.where(use, variance + self._variance, 1.0)
         measured = _Scatter(self._features, self._places, noise)
-        ranks = _Ranking(_kept(self._by_brightness, use)), _Ranking(_kept(self._by_surroundings, use))
-        bright = _kept(self._by_sharpness, use)
+        by_brightness, by_surroundings, bright = (
+            order[use[order]] for order in (self._by_brightness, self._by_surroundings, self._by_sharpness)
+        )
+        ranks = _Ranking.halves(by_brightness), _Ranking.halves(by_surroundings)
         faint = np.zeros(use.size, bool)
-        faint[ranks[0].faintest] = True
+        faint[by_brightness[: _halves(by_brightness.size)[1]]] = True
         error = noise + (_PRIOR_SCATTER * self._features.brightness) ** 2
-        sky, believed = self._cells.flat(), np.ones(use.size)
-        surface = np.zeros(use.size)
-        for _ in range(_PASSES):
+        sky, believed = self.cells.flat(), np.ones(use.size)
+        surface, before = np.zeros(use.size), np.full(use.size, np.inf)
+        for _ in range(_MAX_PASSES):
             found = _weighted_fit(columns, difference - surface, np.where(use, believed / error, 0.0))
             left = difference - found @ columns
-            sky, usual = self._cells.fit(left, faint)
-            surface = self._cells.at_places(sky).astype(np.float64)
+            sky, usual = self.cells.fit(left, faint)
+            surface = self.cells.at_places(sky).astype(np.float64)
             left -= surface
             error = measured.error(left, self.knots, [rank.among(usual) for rank in ranks], bright)
-            believed = 1.0 / (1.0 + left**2 / error)
+            if np.mean(use * np.minimum(np.square(left - before) / error, 1.0)) < _SETTLED**2:
+                break
+            believed, before = 1.0 / (1.0 + left**2 / error), left
         stencil = np.tensordot(found[: len(_STENCILS)], _STENCILS, axes=1).astype(np.float32)
         expectation = Expectation(stencil, measured.factor, *measured.tables)
         return SeeingFit(expectation, sky, found[len(_STENCILS) :], self._shape)
@@ -178,7 +196,7 @@ class TemplateSample:
         expectation = Expectation(
             np.zeros((3, 3), np.float32), 1.0, flat[0], flat[2], flat[1] + np.float32(1)
         )
-        return SeeingFit(expectation, self._cells.flat(), np.zeros(1), self._shape)
+        return SeeingFit(expectation, self.cells.flat(), np.zeros(1), self._shape)
 
 
 class _Scatter:
@@ -250,7 +268,10 @@ class _Scatter:
         bright = bright[features.brightness[bright] > _BRIGHT * np.sqrt(noise[bright])]
         if bright.size < _MIN_IN_BIN:
             return np.zeros_like(knots)
-        rank, brightness = _Ranking(np.arange(bright.size)), features.brightness[bright].astype(np.float64)
+        rank, brightness = (
+            _Ranking.halves(np.arange(bright.size)),
+            features.brightness[bright].astype(np.float64),
+        )
         excess = _excess(
             rank.widths(left[bright] / brightness), rank.medians(noise[bright] / np.square(brightness))
         )
@@ -260,9 +281,16 @@ class _Scatter:
 class _Ranking:
     """Numbers of places by a measure, in bins: the fainter half, of the rest the fainter half, and so on."""
 
-    def __init__(self, order: NDArray[np.intp], bounds: NDArray[np.intp] | None = None) -> None:
-        self._order = order
-        self._bounds = _halves(order.size) if bounds is None else bounds
+    def __init__(self, order: NDArray[np.intp], bounds: NDArray[np.intp]) -> None:
+        self._order, self._bounds = order, bounds
+
+    @classmethod
+    def halves(cls, order: NDArray[np.intp]) -> _Ranking:
+        """Cut numbers in order into bins, and take no more of a bin than its medians need."""
+        bounds = _halves(order.size)
+        bins = [order[begin:end] for begin, end in itertools.pairwise(bounds)]
+        bins = [own[:: -(-own.size // _MAX_IN_BIN)] if own.size else own for own in bins]
+        return cls(np.concatenate(bins), np.cumsum([0, *(own.size for own in bins)]))
 
     @property
     def faintest(self) -> NDArray[np.intp]:
@@ -328,10 +356,6 @@ def _knots(values: _Plane, order: NDArray[np.intp]) -> _Plane:
     return np.unique(values[order[(bounds[:-1] + bounds[1:]) // 2]])
 
 
-def _kept(order: NDArray[np.intp], use: _Flags) -> NDArray[np.intp]:
-    return order[use[order]]
-
-
 def _width(values: _Values) -> float:
     return _MAD_TO_SIGMA * float(slice_medians(np.abs(values), np.array([0, values.size]))[0])
 
@@ -343,11 +367,15 @@ def _excess(widths: _Values, noise: _Values) -> _Values:
 
 def _weighted_fit(columns: _Values, values: _Values, weight: _Values) -> _Values:
     """Return coefficients of columns ``(n_columns, n)`` whose sum is nearest to some values."""
-    weighted = columns * weight
-    normal = weighted @ columns.T
+    normal, products = np.zeros((len(columns), len(columns))), np.zeros(len(columns))
+    for begin in range(0, values.size, _AT_ONCE):
+        own = columns[:, begin : begin + _AT_ONCE]
+        weighted = own * weight[begin : begin + _AT_ONCE]
+        normal += weighted @ own.T
+        products += weighted @ values[begin : begin + _AT_ONCE]
     size = np.sqrt(np.diagonal(normal))
     size[size == 0] = 1
-    scaled, *_rest = np.linalg.lstsq(normal / np.outer(size, size), weighted @ values / size, rcond=None)
+    scaled, *_rest = np.linalg.lstsq(normal / np.outer(size, size), products / size, rcond=None)
     result: _Values = scaled / size
     return result
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,14 +42,13 @@ class StaticSources:
     def __init__(self, staticSky: Exposure) -> None:
         from scipy import ndimage
 
-        image, variance = staticSky.image.array, staticSky.variance.array
-        known = np.isfinite(image) & (variance > 0)
-        level = np.median(image[known]) if known.any() else np.float32(0)
-        self._height = np.where(known, image - level, np.float32(0))
-        self._variance = np.where(known, variance, np.float32(np.inf))
-        high = self._height > _SIGNIFICANT * np.sqrt(self._variance)
+        self._image, self._variance = staticSky.image.array, staticSky.variance.array
         self._xy0 = staticSky.bbox.minimum
-        self._peaks: NDArray[np.bool_] = high & (self._height == ndimage.maximum_filter(self._height, 3))
+        known = np.isfinite(self._image) & (self._variance > 0)
+        self._level = np.median(self._image[known]) if known.any() else np.float32(0)
+        height = self._height(slice(None), slice(None))
+        self._peaks: NDArray[np.bool_] = height == ndimage.maximum_filter(height, 3)
+        self._peaks &= known & (height > _SIGNIFICANT * np.sqrt(np.where(known, self._variance, np.inf)))
 
     def shown_by_others(self, variation: Variation, n_visits: int) -> bool:
         """Tell whether a source is there without the visit that shows a variation.
@@ -64,7 +63,7 @@ class StaticSources:
         if n_visits < 2:
             return False
         place = variation.row, variation.column
-        rest = float(self._height[place]) - variation.height / (n_visits - 1)
+        rest = float(self._height(*place)) - variation.height / (n_visits - 1)
         noise = math.sqrt(float(self._variance[place]) * n_visits / (n_visits - 1))
         return rest > _SIGNIFICANT * noise
 
@@ -110,12 +109,19 @@ class StaticSources:
             return None
         return Variation(int(y[nearest]), int(x[nearest]), float(flux * star.array.max()))
 
+    def _height(self, rows: Any, columns: Any) -> NDArray[np.float32]:
+        """Return the height of pixels above the sky; 0 where nothing is known."""
+        image, variance = self._image[rows, columns], self._variance[rows, columns]
+        return np.where(np.isfinite(image) & (variance > 0), image - self._level, np.float32(0))
+
     def _centre(self, row: int, column: int) -> tuple[float, float]:
         """Return column and row of the top of the parabolas through a peak and its neighbours."""
-        height = self._height
-        n_y, n_x = height.shape
-        x = float(column) + (_top(*height[row, column - 1 : column + 2]) if 0 < column < n_x - 1 else 0.0)
-        y = float(row) + (_top(*height[row - 1 : row + 2, column]) if 0 < row < n_y - 1 else 0.0)
+        n_y, n_x = self._image.shape
+        x, y = float(column), float(row)
+        if 0 < column < n_x - 1:
+            x += _top(*self._height(row, slice(column - 1, column + 2)))
+        if 0 < row < n_y - 1:
+            y += _top(*self._height(slice(row - 1, row + 2), column))
         return x, y
 
 

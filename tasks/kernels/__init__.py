@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from .interpolate import fallback_value, interpolate_rows, kriging_weights
     from .label import Components, components_of_pixels, find_components, label_components
     from .match_psf import MatchingKernel, match_residual, matching_kernel
+    from .medians import slice_medians
     from .resample_planes import MaskedPlanes, map_nodes, resample, resample_image
     from .resampling_kernels import RESAMPLING_KERNELS, ResamplingKernel, lanczos_taps, resampling_kernel
     from .run_counts import LabelledRuns, count_in_runs
-    from .slice_medians import slice_medians
+    from .sky_medians import cell_medians
     from .smooth import gaussian_kernel, kernel_width, smooth_gaussian, smooth_plane
     from .spline_surface import SplineTaps, spline_at, spline_rows
     from .stacking import (
@@ -43,6 +44,7 @@ else:
             "interpolate": ["fallback_value", "interpolate_rows", "kriging_weights"],
             "label": ["Components", "components_of_pixels", "find_components", "label_components"],
             "match_psf": ["MatchingKernel", "match_residual", "matching_kernel"],
+            "medians": ["slice_medians"],
             "resample_planes": ["MaskedPlanes", "map_nodes", "resample", "resample_image"],
             "resampling_kernels": [
                 "RESAMPLING_KERNELS",
@@ -51,7 +53,7 @@ else:
                 "resampling_kernel",
             ],
             "run_counts": ["LabelledRuns", "count_in_runs"],
-            "slice_medians": ["slice_medians"],
+            "sky_medians": ["cell_medians"],
             "smooth": ["gaussian_kernel", "kernel_width", "smooth_gaussian", "smooth_plane"],
             "spline_surface": ["SplineTaps", "spline_at", "spline_rows"],
             "stacking": [
@@ -81,6 +83,7 @@ __all__ = [
     "Statistic",
     "TemplateRows",
     "ThresholdType",
+    "cell_medians",
     "clipped_mean",
     "components_of_pixels",
     "convolve_varying",

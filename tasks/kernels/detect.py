@@ -91,6 +91,7 @@ def detect_footprints(
     n_sigma_to_grow: float = 2.4,
     isotropic_grow: bool = True,
     min_pixels: int = 1,
+    include_multiplier: float = 1.0,
     smoothed: bool = True,
 ) -> Detections:
     """Find connected regions beyond a threshold and grow them.
@@ -120,6 +121,8 @@ def detect_footprints(
         Whether to grow by a disc; if not, by a diamond (Manhattan distance).
     min_pixels
         Smallest number of pixels of a component, before growth.
+    include_multiplier
+        How many times the threshold a component must reach in at least one pixel.
     smoothed
         Whether to smooth. If not, the whole image is searched as it is.
 
@@ -140,7 +143,10 @@ def detect_footprints(
         searched = image if smooth is None else smooth(image)
         strips = iter([(slice(None), searched, _limit(searched, threshold, threshold_type))])
     signs = {"positive": (1, None), "negative": (None, -1), "both": (1, -1)}[polarity]
-    beyond = [None if sign is None else _Beyond(np.empty(image.shape, np.bool_), sign) for sign in signs]
+    beyond = [
+        None if sign is None else _Beyond(np.empty(image.shape, np.bool_), sign, include_multiplier)
+        for sign in signs
+    ]
     for rows, searched, limit in strips:
         for found in beyond:
             if found is not None:
@@ -160,17 +166,30 @@ class _Beyond:
         Gets where they are, ``(n_y, n_x)``.
     sign
         1 for pixels above, -1 for those below.
+    multiplier
+        How many times the threshold makes a pixel a clear one.
     """
 
-    def __init__(self, flags: NDArray[np.bool_], sign: int) -> None:
+    def __init__(self, flags: NDArray[np.bool_], sign: int, multiplier: float) -> None:
         self.flags = flags
         self.sign = sign
+        self.multiplier = multiplier
         self._values: list[NDArray[np.float32]] = []
+        self._clear: list[NDArray[np.bool_]] = []
 
     @property
     def values(self) -> NDArray[np.float32]:
         """The values of the pixels, in raster order."""
         return np.concatenate(self._values)
+
+    def has_clear(self, parts: Components) -> NDArray[np.bool_]:
+        """Return which components have a clear pixel, ``(n,)``."""
+        if self.multiplier <= 1:
+            return np.ones(parts.n, np.bool_)
+        labels = np.repeat(parts.label, parts.x1 - parts.x0 + 1)
+        found = np.zeros(parts.n, np.bool_)
+        found[labels[np.concatenate(self._clear)] - 1] = True
+        return found
 
     def note(self, rows: slice, searched: NDArray[np.float32], limit: NDArray[Any]) -> None:
         """Look at the next rows, from below."""
@@ -179,7 +198,11 @@ class _Beyond:
             np.greater_equal(searched, limit, out=flags)
         else:
             np.less_equal(searched, -limit, out=flags)
-        self._values.append(searched[flags])
+        values = searched[flags]
+        self._values.append(values)
+        if self.multiplier > 1:
+            limits = np.broadcast_to(limit, searched.shape)[flags]
+            self._clear.append(self.sign * values >= self.multiplier * limits)
 
 
 def _check(
@@ -265,7 +288,7 @@ def _half_widths(radius: int, isotropic: bool) -> NDArray[np.int64]:
 def _detected(beyond: _Beyond, min_pixels: int, half_widths: NDArray[np.int64]) -> DetectedSet:
     """Make the detections of one sign out of the pixels beyond the threshold, whose flags are used up."""
     parts = find_components(beyond.flags)
-    large = parts.areas() >= min_pixels
+    large = (parts.areas() >= min_pixels) & beyond.has_clear(parts)
     values = beyond.values
     y, x, place = np.zeros((3, parts.n), np.int64)
     _find_peaks(values, beyond.sign, parts.y, parts.x0, parts.x1, parts.label, y, x, place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -15,8 +15,9 @@ __all__ = ["Expectation", "TemplateRows", "difference_rows", "expected_rows", "k
 _Plane = NDArray[np.float32]
 _Places = NDArray[np.uint16]
 
-_PARTS: Final = 256
-"""Parts of the way from one knot to the next that are told apart."""
+_PARTS: Final = 64
+"""Parts of the way from one knot to the next that are told apart; tables of all parts fit into the cache."""
+_MAX_KNOTS: Final = 1024
 
 
 class TemplateRows(NamedTuple):
@@ -59,24 +60,27 @@ class Expectation(NamedTuple):
     stretch: _Plane
     """By what noise and scatter grow, at each knot of the surroundings."""
 
+    floor: float = 0.0
+    """Square of the error of the sky over that of the noise."""
+
 
 def knot_places(values: _Plane, knots: _Plane) -> _Places:
-    """Return where values lie among knots, in 256th parts of the way from one to the next.
+    """Return where values lie among knots, in 64th parts of the way from one to the next.
 
     Parameters
     ----------
     values
         Values of any shape; those beyond the first or last knot are taken for these.
     knots
-        Increasing; at most 256.
+        Increasing; at most 1024.
 
     Raises
     ------
     ValueError
         Raised if there are no knots, or too many.
     """
-    if not 0 < len(knots) <= _PARTS:
-        raise ValueError(f"there may be 1 to {_PARTS} knots, not {len(knots)}")
+    if not 0 < len(knots) <= _MAX_KNOTS:
+        raise ValueError(f"there may be 1 to {_MAX_KNOTS} knots, not {len(knots)}")
     places = np.empty(values.shape, np.uint16)
     _find_places(np.ascontiguousarray(values, np.float32).ravel(), knots, places.ravel())
     return places
@@ -84,9 +88,7 @@ def knot_places(values: _Plane, knots: _Plane) -> _Places:
 
 def look_up(table: _Plane, places: _Places) -> _Plane:
     """Return what a table, which has a value at each knot, says at some places."""
-    found = np.empty(places.shape, np.float32)
-    _look_up(_ended(table), places.ravel(), found.ravel())
-    return found
+    return _at_parts(table)[places]
 
 
 def expected_rows(
@@ -107,7 +109,7 @@ def expected_rows(
         counts alone.
     """
     model, scatter = np.empty(surface.shape, np.float32), np.empty(surface.shape, np.float32)
-    _expect(rows, found.stencil, np.float32(found.factor), _tables(found), surface, variance, model, scatter)
+    _expect(rows, *_numbers(found), surface, variance, model, scatter)
     return model, scatter
 
 
@@ -140,19 +142,26 @@ def difference_rows(
         Number of pixels whose scatter beyond the noise is alike; it counts as often.
     """
     difference, error = np.empty(surface.shape, np.float32), np.empty(surface.shape, np.float32)
-    factor, stencil, tables = np.float32(found.factor), found.stencil, _tables(found)
-    sizes = np.float32(level), np.float32(alike)
-    _subtract(rows, sizes[0], stencil, factor, tables, surface, *pixels, sizes[1], difference, error)
+    _subtract(
+        rows, np.float32(level), *_numbers(found), surface, *pixels, np.float32(alike), difference, error
+    )
     return difference, error
 
 
-def _tables(found: Expectation) -> tuple[_Plane, _Plane, _Plane]:
-    return _ended(found.excess), _ended(found.share), _ended(found.stretch)
+def _numbers(found: Expectation) -> tuple[_Plane, np.float32, tuple[_Plane, _Plane, _Plane], np.float32]:
+    """Return stencil, factor, tables and floor of a fit.
+
+    The tables are excess squared, share squared, and the square of the stretch minus 1, part by part.
+    """
+    excess, share, stretch = map(_at_parts, (found.excess, found.share, found.stretch))
+    tables = np.square(excess), np.square(share), np.square(stretch) - np.float32(1)
+    return found.stencil, np.float32(found.factor), tables, np.float32(found.floor)
 
 
-def _ended(table: _Plane) -> _Plane:
-    """Return a table with a value behind the last knot, which counts nothing."""
-    return np.append(table, table[-1:]).astype(np.float32)
+def _at_parts(table: _Plane) -> _Plane:
+    """Return what a table says at all parts of the way between its knots."""
+    where = np.arange(len(table) * _PARTS) / _PARTS
+    return np.interp(where, np.arange(len(table)), table).astype(np.float32)
 
 
 @njit(cache=True, nogil=True)
@@ -166,21 +175,7 @@ def _find_places(values: _Plane, knots: _Plane, places: _Places) -> None:
         part_of_way = np.float32(0)
         if k < last and value > knots[k]:
             part_of_way = (value - knots[k]) / (knots[k + 1] - knots[k])
-        places[i] = _PARTS * k + int(part_of_way * _PARTS)
-
-
-@part
-def _value(table: _Plane, place: int) -> Any:
-    """Return what a table says at a place."""
-    k = place // _PARTS
-    share = np.float32(place % _PARTS) * np.float32(1 / _PARTS)
-    return table[k] + share * (table[k + 1] - table[k])
-
-
-@njit(cache=True, nogil=True)
-def _look_up(table: _Plane, places: _Places, found: _Plane) -> None:
-    for i in range(places.size):
-        found[i] = _value(table, places[i])
+        places[i] = _PARTS * k + int(part_of_way * _PARTS + np.float32(0.5))
 
 
 @part
@@ -204,20 +199,17 @@ def _scatter_row(
     places: tuple[_Places, _Places, _Places],
     standing: _Plane,
     tables: tuple[_Plane, _Plane, _Plane],
+    floor: np.float32,
     noise: _Plane,
     scatter: _Plane,
 ) -> None:
     """Set one row of the square of the scatter beyond the noise, whose square is given."""
     brightness, surroundings, sharpness = places
     excess, share, stretch = tables
-    one = np.float32(1)
     for x in range(scatter.size):
-        own = _value(excess, brightness[x])
-        if standing[x] > 0:
-            own = max(own, _value(share, sharpness[x]) * standing[x])
-        own *= own
-        grown = _value(stretch, surroundings[x])
-        scatter[x] = own + (grown * grown - one) * (noise[x] + own)
+        height = standing[x]
+        own = max(excess[brightness[x]], share[sharpness[x]] * height * height)
+        scatter[x] = own + stretch[surroundings[x]] * (noise[x] + own) + floor * noise[x]
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
@@ -226,6 +218,7 @@ def _expect(
     stencil: _Plane,
     factor: np.float32,
     tables: tuple[_Plane, _Plane, _Plane],
+    floor: np.float32,
     surface: _Plane,
     variance: _Plane,
     model: _Plane,
@@ -240,7 +233,7 @@ def _expect(
             known = (warps if np.isfinite(warps) else none) + (templates if np.isfinite(templates) else none)
             noise[x] = factor * known
         places = rows.brightness[y], rows.surroundings[y], rows.sharpness[y]
-        _scatter_row(places, rows.standing[y], tables, noise, scatter[y])
+        _scatter_row(places, rows.standing[y], tables, floor, noise, scatter[y])
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
@@ -250,6 +243,7 @@ def _subtract(
     stencil: _Plane,
     factor: np.float32,
     tables: tuple[_Plane, _Plane, _Plane],
+    floor: np.float32,
     surface: _Plane,
     image: _Plane,
     variance: _Plane,
@@ -266,7 +260,7 @@ def _subtract(
         for x in range(n_x):
             noise[x] = factor * (own_variance[x] + template_variance[x])
         places = rows.brightness[y], rows.surroundings[y], rows.sharpness[y]
-        _scatter_row(places, rows.standing[y], tables, noise, scatter)
+        _scatter_row(places, rows.standing[y], tables, floor, noise, scatter)
         template, own, out = rows.padded[y + 1], image[y], bad[y]
         for x in range(n_x):
             beyond = own[x] - level - template[x + 1] - model[x]

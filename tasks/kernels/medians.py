@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from .stacking.jit import part
 
-__all__ = ["slice_medians"]
+__all__ = ["selected", "slice_medians"]
 
 
 def slice_medians(values: NDArray[np.floating], bounds: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -35,11 +35,11 @@ def _select_middles(
     """Set the medians; the values of each slice change places."""
     for i in range(medians.size):
         own = values[bounds[i] : bounds[i + 1]]
-        medians[i] = _selected(own, own.size // 2) if own.size else np.nan
+        medians[i] = selected(own, own.size // 2) if own.size else np.nan
 
 
 @part
-def _selected(values: NDArray[np.float64], k: int) -> float:
+def selected(values: NDArray[np.float64], k: int) -> float:
     """Return the element that would be number k if the values were sorted (quickselect, Hoare 1961)."""
     first, last = 0, values.size - 1
     while first < last:
