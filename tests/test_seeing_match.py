@@ -282,3 +282,18 @@ def test_a_smoothed_template_explains_much_worse_seeing() -> None:
         match = TemplateModel(template, one, 1.6, broader=broader).match(warp, one, np.ones(BBOX.shape, bool))
         left.append(np.std((warp - template - match.model)[inner]))
     assert left[1] < 0.5 * left[0]
+
+
+def test_noise_that_is_alike_in_neighbours_is_no_artifact() -> None:
+    """Smooth noise passes for artifacts, but not if the warp's card says by what sums are noisier."""
+    rng = np.random.default_rng(11)
+    n_clipped = []
+    for correlation in (1.0, 4 * np.pi):
+        warps = []
+        for visit in range(1, 6):
+            image = ndimage.gaussian_filter(rng.normal(size=BBOX.shape), 1.0) * np.sqrt(4 * np.pi)
+            warps.append(make_warp(visit, image, variance=1.0))
+            warps[-1].metadata = {"NOISECOR": correlation}
+        n_clipped.append(len(safe_clip(warps, "differences").clipRecord))
+    assert n_clipped[0] > 5
+    assert n_clipped[1] == 0

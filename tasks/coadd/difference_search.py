@@ -62,6 +62,7 @@ class DifferenceSearch:
         self._bad_planes, self._config = bad_planes, config
         planes = template.image.array, template.variance.array
         self._model = TemplateModel(*planes, max(sigmas), broader=_BROADER)
+        self._correlations: list[float] = []
         self._halves = [kernel_width(sigma) // 2 for sigma in sigmas]
 
     def run(self, handles: Sequence[Any], scalers: Sequence[ImageScaler | None]) -> list[SpanSet]:
@@ -72,6 +73,7 @@ class DifferenceSearch:
         handles, scalers
             Handles of the warps, and their scalers.
         """
+        self._correlations = [_noise_correlation(handle) for handle in handles]
         fits = [self._fit(handle, scaler) for handle, scaler in zip(handles, scalers, strict=True)]
         brighter: list[list[NDArray[np.int64]]] = [[] for _ in handles]
         fainter: list[list[NDArray[np.int64]]] = [[] for _ in handles]
@@ -135,6 +137,7 @@ class DifferenceSearch:
             level=float(self._model.level),
             # Smoothing takes errors for independent; those of a model are alike over the whole PSF.
             alike=4 * math.pi * sigma**2,
+            correlation=self._correlations[number],
         )
         return differing_pixels(difference, error, sigma, half, self._config.thresholdValue)
 
@@ -150,3 +153,9 @@ class DifferenceSearch:
             spans = SpanSet.from_arrays(y + bbox.minY, x0 + bbox.minX, x1 + bbox.minX)
             grown = grown.union(spans.dilated(radius))
         return grown.clippedTo(bbox)
+
+
+def _noise_correlation(handle: Any) -> float:
+    """Return by what the noise of a sum of a warp's pixels exceeds that of independent ones."""
+    found = float((handle.get(component="metadata") or {}).get("NOISECOR", 1.0))
+    return max(found, 1.0) if math.isfinite(found) else 1.0
