@@ -100,14 +100,16 @@ def test_difference_and_error_are_0_where_nothing_is_known() -> None:
     surface, image, variance = (np.abs(p).astype(np.float32) for p in rng.normal(size=(3, *SHAPE)))
     bad = rng.random(SHAPE) < 0.1
     image[7, 8], variance[9, 9] = np.nan, np.inf
-    difference, error = difference_rows(rows, found, surface, (image, variance, bad), level=5.0, alike=7.0)
+    difference, error = difference_rows(
+        rows, found, surface, (image, variance, bad), level=5.0, alike=7.0, correlation=1.5
+    )
     unknown = bad | ~np.isfinite(image) | ~np.isfinite(variance) | ~np.isfinite(rows.variance)
     assert not difference[unknown].any()
     assert not error[unknown].any()
     model, scatter = expected_rows(rows, found, surface, variance)
     left = image - 5.0 - rows.padded[1:-1, 1:-1] - model
     np.testing.assert_allclose(difference[~unknown], left[~unknown], atol=1e-4)
-    expected = 1.3 * (variance + rows.variance) + 7 * scatter
+    expected = 1.5 * 1.3 * (variance + rows.variance) + 7 * scatter
     np.testing.assert_allclose(error[~unknown], expected[~unknown], rtol=1e-4)
 
 

@@ -13,6 +13,7 @@ from butler.images import Box2I, MaskedImage, SpanSet
 from butler.images.mask import bit_mask_value
 
 from ..kernels import (
+    Expectation,
     TemplateRows,
     components_of_pixels,
     difference_rows,
@@ -28,6 +29,8 @@ from .warp_pixels import read_warp
 __all__ = ["DifferenceSearch"]
 
 _STRIP_ROWS: Final = 128
+_BROADER: Final = (1.5,)
+"""Widths of Gaussians that make broad seeing of good one, in units of the largest PSF's sigma."""
 
 
 class DifferenceSearch:
@@ -57,7 +60,9 @@ class DifferenceSearch:
     ) -> None:
         self._template, self._sigmas = template, sigmas
         self._bad_planes, self._config = bad_planes, config
-        self._model = TemplateModel(template.image.array, template.variance.array, max(sigmas))
+        planes = template.image.array, template.variance.array
+        self._model = TemplateModel(*planes, max(sigmas), broader=_BROADER)
+        self._correlations: list[float] = []
         self._halves = [kernel_width(sigma) // 2 for sigma in sigmas]
 
     def run(self, handles: Sequence[Any], scalers: Sequence[ImageScaler | None]) -> list[SpanSet]:
@@ -68,6 +73,7 @@ class DifferenceSearch:
         handles, scalers
             Handles of the warps, and their scalers.
         """
+        self._correlations = [_noise_correlation(handle) for handle in handles]
         fits = [self._fit(handle, scaler) for handle, scaler in zip(handles, scalers, strict=True)]
         brighter: list[list[NDArray[np.int64]]] = [[] for _ in handles]
         fainter: list[list[NDArray[np.int64]]] = [[] for _ in handles]
@@ -75,10 +81,12 @@ class DifferenceSearch:
         bbox = self._template.bbox
         for begin, end in self._strips():
             first, last = max(begin - reach, 0), min(end + reach, bbox.height)
-            rows = self._model.rows(first, last)
+            rows, smoothed = self._model.rows(first, last), self._model.smoothed(first, last)
             for i, (handle, scaler) in enumerate(zip(handles, scalers, strict=True)):
                 warp = self._read(handle, scaler, first, last)
-                signs = self._compare(warp, rows, fits[i], i)[begin - first : end - first]
+                surface = fits[i].surface(first, last, smoothed)
+                signs = self._compare(warp, rows, surface, fits[i].expectation, i)
+                signs = signs[begin - first : end - first]
                 places = np.flatnonzero(signs)
                 sign = signs.ravel()[places]
                 places += begin * bbox.width
@@ -110,21 +118,26 @@ class DifferenceSearch:
         return self._model.fit(*pixels, lambda y, x: mask[y, x] & bad == 0, scale=scale)
 
     def _compare(
-        self, warp: MaskedImage, rows: TemplateRows, fit: SeeingFit, number: int
+        self,
+        warp: MaskedImage,
+        rows: TemplateRows,
+        surface: NDArray[np.float32],
+        expectation: Expectation,
+        number: int,
     ) -> NDArray[np.int8]:
         """Return where some rows of a visit differ, ``(n_y, n_x)``: the sign of the difference, or 0."""
-        first = warp.bbox.minY - self._template.bbox.minY
         sigma, half = self._sigmas[number], self._halves[number]
         image, variance = (np.asarray(p.array, np.float32) for p in (warp.image, warp.variance))
         bad = warp.mask.any_of(warp.mask.known_bit_mask(self._bad_planes))
         difference, error = difference_rows(
             rows,
-            fit.expectation,
-            fit.surface(first, first + warp.bbox.height),
+            expectation,
+            surface,
             (image, variance, bad),
             level=float(self._model.level),
             # Smoothing takes errors for independent; those of a model are alike over the whole PSF.
             alike=4 * math.pi * sigma**2,
+            correlation=self._correlations[number],
         )
         return differing_pixels(difference, error, sigma, half, self._config.thresholdValue)
 
@@ -140,3 +153,9 @@ class DifferenceSearch:
             spans = SpanSet.from_arrays(y + bbox.minY, x0 + bbox.minX, x1 + bbox.minX)
             grown = grown.union(spans.dilated(radius))
         return grown.clippedTo(bbox)
+
+
+def _noise_correlation(handle: Any) -> float:
+    """Return by what the noise of a sum of a warp's pixels exceeds that of independent ones."""
+    found = float((handle.get(component="metadata") or {}).get("NOISECOR", 1.0))
+    return max(found, 1.0) if math.isfinite(found) else 1.0

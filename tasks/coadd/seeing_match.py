@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels import TemplateRows, cell_medians, expected_rows, knot_places
+from ..kernels import TemplateRows, cell_medians, expected_rows, knot_places, smooth_plane
 from .template_features import TemplateFeatures, features_of, reach_of_features
 from .template_sample import SeeingFit, TemplateSample, median_share
 
@@ -24,6 +24,9 @@ _MAX_POINTS: Final = 200_000
 _STRIP_ROWS: Final = 256
 _SKY_STEP: Final = 2
 """Distance of the pixels that the sky is measured at; of those, the fainter half."""
+_GAUSSIAN_REACH: Final = 3.0
+"""How far Gaussians reach, in units of their own sigma."""
+_LEAST_WEIGHT: Final = np.float32(0.1)
 _MEDIAN_ERROR: Final = math.pi / 2
 """Square of the error of a median over that of the mean of as many values."""
 
@@ -57,10 +60,21 @@ class TemplateModel:
         Size of its PSF, pixels.
     shown
         What tells how bright a place is, if not the template, ``(n_y, n_x)``.
+    broader
+        Widths of Gaussians, in units of sigma; the template smoothed by each is one more part of the sum
+        (Alard and Lupton 1998), for warps whose seeing differs by factors.
     """
 
-    def __init__(self, image: _Plane, variance: _Plane, sigma: float, *, shown: _Plane | None = None) -> None:
-        self._image, self._variance, self._sigma = image, variance, sigma
+    def __init__(
+        self,
+        image: _Plane,
+        variance: _Plane,
+        sigma: float,
+        *,
+        shown: _Plane | None = None,
+        broader: Sequence[float] = (),
+    ) -> None:
+        self._image, self._variance, self._sigma, self._broader = image, variance, sigma, broader
         place = self._places()
         self.level: np.float32 = np.float32(np.median(image.ravel()[place]) if place.size else 0)
         """Median of the template, which stands for its sky level."""
@@ -68,7 +82,10 @@ class TemplateModel:
         if shown is not None:
             self._shown = np.where(np.isfinite(shown), shown, self.image(0, len(image)))
             self._shown_level = np.median(self._shown)
-        self._sample, brightness = self._sample_at(place)
+        across, along = (-(-n // _SKY_STEP) for n in image.shape)
+        self._sky_smoothed = np.empty((len(broader), across, along), np.float32)
+        brightness = np.empty((across, along), np.float32)
+        self._sample = self._sample_at(place, brightness)
         self._faint = brightness <= self._sample.faint
 
     def _places(self) -> NDArray[np.intp]:
@@ -104,6 +121,23 @@ class TemplateModel:
             knot_places(features.sharpness, knots.sharpness),
             features.standing,
         )
+
+    def smoothed(self, begin: int, end: int) -> list[_Plane]:
+        """Return some rows without the sky level, smoothed by each of the Gaussians."""
+        planes = []
+        for width in self._broader:
+            half = int(_GAUSSIAN_REACH * width * self._sigma + 0.5)
+            first, last = max(begin - half, 0), min(end + half, len(self._image))
+            margins = (half - (begin - first), half - (last - end)), (half, half)
+            known = self.known(first, last)
+            padded = np.pad(self.image(first, last) - self.level, margins, mode="edge")
+            smooth = smooth_plane(padded, width * self._sigma, 2 * half + 1)
+            if not known.all():
+                # Of what is not known nothing is smoothed into the neighbours.
+                weight = np.pad(known.astype(np.float32), margins, mode="edge")
+                smooth /= np.maximum(smooth_plane(weight, width * self._sigma, 2 * half + 1), _LEAST_WEIGHT)
+            planes.append(smooth[half : half + end - begin, half:-half])
+        return planes
 
     def _padded(self, begin: int, end: int) -> _Plane:
         """Return some rows without the sky level, and one more pixel on each side."""
@@ -147,7 +181,10 @@ class TemplateModel:
             first = -(-begin // _SKY_STEP) * _SKY_STEP
             chosen = slice(first, end, _SKY_STEP), slice(None, None, _SKY_STEP)
             own = image[chosen].astype(np.float32) * factor - self.level
-            use = good(*chosen) & self._faint[first // _SKY_STEP :][: len(own)] & np.isfinite(own)
+            at = slice(first // _SKY_STEP, first // _SKY_STEP + len(own))
+            for coefficient, plane in zip(found.broader, self._sky_smoothed, strict=True):
+                own -= np.float32(coefficient) * plane[at]
+            use = good(*chosen) & self._faint[at] & np.isfinite(own)
             found_here = cell_medians(own, use, self._padded(first, end), stencil, columns, _SKY_STEP)
             medians.append(found_here[0])
             counts.append(found_here[1])
@@ -179,8 +216,8 @@ class TemplateModel:
         found = self.fit(image, variance, lambda y, x: good[y, x])
         model, scatter = np.empty(image.shape, np.float32), np.empty(image.shape, np.float32)
         standing = np.zeros(image.shape, np.float32) if saturated is not None else None
-        for (begin, end), rows in zip(self._strips(), self._all_rows, strict=True):
-            surface = found.surface(begin, end)
+        for (begin, end), (rows, smoothed) in zip(self._strips(), self._all_rows, strict=True):
+            surface = found.surface(begin, end, smoothed)
             own = slice(begin, end)
             model[own], scatter[own] = expected_rows(rows, found.expectation, surface, variance[own])
             if standing is not None:
@@ -195,9 +232,9 @@ class TemplateModel:
         return SeeingMatch(model, np.sqrt(scatter), found.expectation.factor)
 
     @cached_property
-    def _all_rows(self) -> list[TemplateRows]:
-        """All rows, for those who ask for whole planes of several warps."""
-        return [self.rows(*strip) for strip in self._strips()]
+    def _all_rows(self) -> list[tuple[TemplateRows, list[_Plane]]]:
+        """All rows and what is smoothed, for those who ask for whole planes of several warps."""
+        return [(self.rows(*strip), self.smoothed(*strip)) for strip in self._strips()]
 
     def _strips(self) -> Iterator[tuple[int, int]]:
         for begin in range(0, len(self._image), _STRIP_ROWS):
@@ -212,22 +249,28 @@ class TemplateModel:
         features = features_of(seen - self._shown_level, variance, self._sigma)
         return features.rows(begin - first, end - first)
 
-    def _sample_at(self, place: NDArray[np.intp]) -> tuple[TemplateSample, _Plane]:
-        """Return the template at some pixels, and the brightness of those that the sky is measured at."""
+    def _sample_at(self, place: NDArray[np.intp], brightness: _Plane) -> TemplateSample:
+        """Return the template at some pixels.
+
+        Where the sky is measured, ``brightness`` gets the brightness, and ``_sky_smoothed`` what is smoothed.
+        """
         n_y, n_x = self._image.shape
         around = np.empty((place.size, 3, 3), np.float32)
+        smoothed = np.empty((len(self._broader), place.size), np.float32)
         image, variance = (plane.ravel()[place] for plane in (self._image, self._variance))
-        brightness = []
         features = TemplateFeatures(*np.empty((4, place.size), np.float32))
         for begin, end in self._strips():
             own = slice(*np.searchsorted(place, (begin * n_x, end * n_x)))
             y, x = np.divmod(place[own], n_x)
             padded, shown = self._padded(begin, end), self._features(begin, end)
+            smooth = self.smoothed(begin, end)
             for dy, dx in np.ndindex(3, 3):
                 around[own, dy, dx] = padded[y - begin + dy, x + dx]
-            for values, plane in zip(features, shown, strict=True):
+            for values, plane in zip((*features, *smoothed), (*shown, *smooth), strict=True):
                 values[own] = plane[y - begin, x]
-            brightness.append(shown.brightness[-begin % _SKY_STEP :: _SKY_STEP, ::_SKY_STEP].copy())
-        return TemplateSample((n_y, n_x), place, around, image, variance, features), np.concatenate(
-            brightness
-        )
+            at = slice(-(-begin // _SKY_STEP), -(-end // _SKY_STEP))
+            for lattice, plane in zip(
+                (brightness, *self._sky_smoothed), (shown.brightness, *smooth), strict=True
+            ):
+                lattice[at] = plane[-begin % _SKY_STEP :: _SKY_STEP, ::_SKY_STEP]
+        return TemplateSample((n_y, n_x), place, around, smoothed, image, variance, features)

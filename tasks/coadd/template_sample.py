@@ -61,12 +61,25 @@ class SeeingFit(NamedTuple):
     polynomial: _Values
     """Coefficients of a smooth sky on top, the constant first."""
 
+    broader: _Values
+    """Coefficients of the template, smoothed by some Gaussians."""
+
     shape: tuple[int, int]
     """Of the image, ``(n_y, n_x)``."""
 
-    def surface(self, begin: int, end: int) -> _Plane:
-        """Return the sky on some rows, ``(end - begin, n_x)``."""
+    def surface(self, begin: int, end: int, smoothed: Sequence[_Plane]) -> _Plane:
+        """Return the sky on some rows, with what the smoothed template adds, ``(end - begin, n_x)``.
+
+        Parameters
+        ----------
+        begin, end
+            The rows.
+        smoothed
+            The template, smoothed by each of the Gaussians, on these rows.
+        """
         surface = self.sky.rows(begin, end)
+        for coefficient, plane in zip(self.broader, smoothed, strict=True):
+            surface += np.float32(coefficient) * plane
         if len(self.polynomial) == 1:
             surface += np.float32(self.polynomial[0])
             return surface
@@ -105,6 +118,8 @@ class TemplateSample:
         Numbers of the pixels, increasing, ``(n,)``.
     around
         The template without its sky level at the 3 by 3 pixels around each, ``(n, 3, 3)``.
+    smoothed
+        The same, smoothed by some Gaussians, ``(n_gaussians, n)``.
     image, variance
         The template there, ``(n,)``.
     features
@@ -116,6 +131,7 @@ class TemplateSample:
         shape: tuple[int, int],
         place: NDArray[np.intp],
         around: _Plane,
+        smoothed: _Plane,
         image: _Plane,
         variance: _Plane,
         features: TemplateFeatures,
@@ -143,10 +159,16 @@ class TemplateSample:
         half = self._by_brightness[: _halves(place.size)[1]]
         self.faint: float = float(features.brightness[half[-1]]) if half.size else 0.0
         """Brightness that half of the pixels do not exceed."""
-        y, x = np.divmod(place, shape[1])
-        terms = _sky_terms(_scaled(y, shape[0]), _scaled(x, shape[1]), _SKY_DEGREE)
         stencils = _STENCILS.reshape(len(_STENCILS), 9) @ around.reshape(len(place), 9).T.astype(np.float64)
-        self._columns = np.concatenate([stencils, np.stack(terms)])
+        self._shapes = np.concatenate([stencils, smoothed, np.ones((1, len(place)))])
+
+    def _columns(self, degree: int) -> _Values:
+        """Return what the difference is a sum of: shapes of the template, and a polynomial."""
+        if degree == 0:
+            return self._shapes
+        y, x = np.divmod(self.place, self._shape[1])
+        terms = _sky_terms(_scaled(y, self._shape[0]), _scaled(x, self._shape[1]), degree)
+        return np.concatenate([self._shapes[:-1], np.stack(terms)])
 
     def fit(self, image: _Plane, variance: _Plane, good: _Flags) -> SeeingFit:
         """Fit a warp.
@@ -159,11 +181,9 @@ class TemplateSample:
             Which of them count; others may be NaN.
         """
         use = good & np.isfinite(image) & np.isfinite(variance)
-        smooth = self.cells.suffice(use)
-        n_columns = len(_STENCILS) + len(_sky_terms(0.0, 0.0, 0 if smooth else _SKY_DEGREE))
-        if np.count_nonzero(use) <= n_columns:
+        columns = self._columns(0 if self.cells.suffice(use) else _SKY_DEGREE)
+        if np.count_nonzero(use) <= len(columns):
             return self._nothing()
-        columns = self._columns[:n_columns]
         difference = np.where(use, image - self._image, 0.0)
         noise = np.where(use, variance + self._variance, 1.0)
         measured = _Scatter(self._features, self._places, noise)
@@ -188,7 +208,9 @@ class TemplateSample:
             believed, before = 1.0 / (1.0 + left**2 / error), left
         stencil = np.tensordot(found[: len(_STENCILS)], _STENCILS, axes=1).astype(np.float32)
         expectation = Expectation(stencil, measured.factor, *measured.tables)
-        return SeeingFit(expectation, sky, found[len(_STENCILS) :], self._shape)
+        n_shapes = len(self._shapes) - 1
+        broader, polynomial = found[len(_STENCILS) : n_shapes], found[n_shapes:]
+        return SeeingFit(expectation, sky, polynomial, broader, self._shape)
 
     def _nothing(self) -> SeeingFit:
         """Return the fit of a warp of which too few pixels are known."""
@@ -196,7 +218,8 @@ class TemplateSample:
         expectation = Expectation(
             np.zeros((3, 3), np.float32), 1.0, flat[0], flat[2], flat[1] + np.float32(1)
         )
-        return SeeingFit(expectation, self.cells.flat(), np.zeros(1), self._shape)
+        broader = np.zeros(len(self._shapes) - 1 - len(_STENCILS))
+        return SeeingFit(expectation, self.cells.flat(), np.zeros(1), broader, self._shape)
 
 
 class _Scatter:

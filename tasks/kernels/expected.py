@@ -121,6 +121,7 @@ def difference_rows(
     *,
     level: float,
     alike: float,
+    correlation: float = 1.0,
 ) -> tuple[_Plane, _Plane]:
     """Return what an image has beyond the template and the expected difference, and its error's square.
 
@@ -140,11 +141,12 @@ def difference_rows(
         Sky level of the template.
     alike
         Number of pixels whose scatter beyond the noise is alike; it counts as often.
+    correlation
+        By what the noise of a sum exceeds that of independent pixels.
     """
     difference, error = np.empty(surface.shape, np.float32), np.empty(surface.shape, np.float32)
-    _subtract(
-        rows, np.float32(level), *_numbers(found), surface, *pixels, np.float32(alike), difference, error
-    )
+    sizes = np.float32(alike), np.float32(correlation)
+    _subtract(rows, np.float32(level), *_numbers(found), surface, *pixels, *sizes, difference, error)
     return difference, error
 
 
@@ -249,6 +251,7 @@ def _subtract(
     variance: _Plane,
     bad: NDArray[np.bool_],
     alike: np.float32,
+    correlation: np.float32,
     difference: _Plane,
     error: _Plane,
 ) -> None:
@@ -264,7 +267,7 @@ def _subtract(
         template, own, out = rows.padded[y + 1], image[y], bad[y]
         for x in range(n_x):
             beyond = own[x] - level - template[x + 1] - model[x]
-            size = noise[x] + alike * scatter[x]
+            size = correlation * noise[x] + alike * scatter[x]
             known = np.isfinite(beyond) and np.isfinite(size) and not out[x]
             difference[y, x] = beyond if known else np.float32(0)
             error[y, x] = size if known else np.float32(0)
