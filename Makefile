@@ -16,7 +16,7 @@ test: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/python -m pytest -n 2
+	$(VENV)/bin/python -m pytest -n 2 --dist worksteal
 
 trust: $(VENV)/.installed-test
 	TRUST=1 $(VENV)/bin/python tests/trust_run.py

@@ -57,7 +57,7 @@ class CommandLine:
             Where settings begin instead of the defaults; what it has changed goes over the camera's settings,
             and under those of the command line.
         log
-            Logger whose handlers get what the task and the command log, too.
+            Logger whose handlers get, too, what is logged meanwhile in this process.
         doReturnResults
             Whether results are read back and returned; they may be large.
 

@@ -27,7 +27,8 @@ __all__ = ["Config", "ConfigurableField", "PipelineTaskConfig"]
 class Config(BaseModel):
     """Settings of a task, checked whenever they change.
 
-    An unknown field is refused with the nearest known name, as is a value of the wrong type.
+    An unknown field is refused with the nearest known name, as is a value of the wrong type and a number
+    that is not finite.
 
     Examples
     --------
@@ -37,7 +38,9 @@ class Config(BaseModel):
     2.0
     """
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", validate_assignment=True, validate_default=True, allow_inf_nan=False
+    )
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -235,4 +238,5 @@ def _config_error(cls: type[Config], error: ValidationError, name: str | None = 
     where = ".".join([cls.__name__, *location])
     if isinstance(cause := fault.get("ctx", {}).get("error"), ButlerUserError):
         return ConfigError(f"{where}: {cause}")
-    return ConfigError(f"{where} cannot be {fault['input']!r}: {fault['msg']}")
+    reason = fault["msg"].removeprefix("Value error, ")
+    return ConfigError(f"{where} cannot be {fault['input']!r}: {reason}")

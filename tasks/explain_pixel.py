@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from butler import Butler, CollectionType, DatasetRef
+from butler import Butler, CollectionType, DatasetRef, DatasetType
 from butler.errors import DatasetNotFoundError
 from butler.images import Box2I, Exposure, Extent2I, Mask, MaskedImage, Point2I
 from butler.provenance import QuantumRecord
@@ -88,8 +88,8 @@ def explain_pixel(
     ExplainPlaceError
         Raised if the place is not told in one of the two ways, or is no position.
     ExplainError
-        Raised if the place lies outside, if several coadds are meant, or if the coadd does not say how it was
-        made.
+        Raised if the place lies outside, if several coadds are meant, if the dataset type is none of coadds,
+        or if the coadd does not say how it was made.
     DatasetNotFoundError
         Raised if there is no such coadd, or if a warp or the clip record of it is gone.
     """
@@ -102,6 +102,7 @@ def explain_pixel(
         raise ExplainPlaceError(
             f"ra={ra}, dec={dec} is no position; ra is finite, and dec within -90..90 degrees"
         )
+    _check_coadd(butler, coadd)
     search = list(collections or reversed(butler.collections.query("*", CollectionType.RUN)))
     given = {"tract": tract, "patch": patch, "band": band, "skymap": skymap}
     data_id = {key: value for key, value in given.items() if value is not None}
@@ -127,6 +128,29 @@ def explain_pixel(
     assert x is not None
     assert y is not None
     return _explain(butler, ref, Point2I(int(x), int(y)), search)
+
+
+def _check_coadd(butler: Butler, name: str) -> None:
+    """Refuse a dataset type that has no inputs of a coadd in it, and tell those that have."""
+    kind = butler.get_dataset_type(name)
+    if _is_of_coadds(kind):
+        return
+    coadds = filter(_is_of_coadds, butler.registry.queryDatasetTypes())
+    known = ", ".join(other.name for other in coadds) or "none yet"
+    raise ExplainError(
+        f"{name} is {kind.storageClass_name} of {', '.join(kind.dimensions.required)}, not an exposure of a "
+        f"coadd; give one of the coadds that are there: {known}"
+    )
+
+
+def _is_of_coadds(kind: DatasetType) -> bool:
+    """Tell whether datasets of a type may be coadds: exposures of a patch, and of no single visit."""
+    dimensions = kind.dimensions.required
+    return (
+        "coaddInputs" in dict(kind.storageClass.components)
+        and "patch" in dimensions
+        and "visit" not in dimensions
+    )
 
 
 def _deepest_inside(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,12 +26,27 @@ settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("search")
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
+_STDERR = pytest.StashKey[int]()
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Name our marks: of tests that two databases pass, and of those that `make trust` runs in full."""
+    # While tests run, what is written to standard error is caught.
+    config.stash[_STDERR] = os.dup(2)
     config.addinivalue_line("markers", "both_databases: for SQLite and for PostgreSQL")
     config.addinivalue_line("markers", "sqlite_only: in a module of `both_databases`, but about a file")
     config.addinivalue_line("markers", "trust: a sample in `make test`, in full in `make trust`")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Limit the tear-down anew: pytest gives up a test's limit when the test fails.
+
+    What hung in a test, such as a cluster, hangs in its tear-down too.
+    """
+    limit = float(item.config.getini("faulthandler_timeout"))
+    if limit and not item.config.getoption("usepdb"):
+        faulthandler.dump_traceback_later(limit, exit=True, file=item.config.stash[_STDERR])
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

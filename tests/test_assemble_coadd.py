@@ -226,6 +226,14 @@ def test_removed_planes_are_gone_and_the_warps_untouched():
     np.testing.assert_array_equal(warps[0].mask.array, before)
 
 
+def test_planes_that_are_not_there_to_be_removed_are_told(caplog):
+    """A plane that no warp has is no error, as most warps have no NOT_DEBLENDED; the debug log names it."""
+    caplog.set_level("DEBUG")
+    plain, same = (run(make_task(removeMaskPlanes=names), [make_warp(1, 1.0)]) for names in ([], ["FOO"]))
+    assert "there is no mask plane 'FOO' to remove" in caplog.text
+    np.testing.assert_array_equal(plain.coaddExposure.mask.array, same.coaddExposure.mask.array)
+
+
 def test_pixels_without_data_are_interpolated():
     """A pixel that every warp lacks is NO_DATA, gets a value from its row and INTRP after processResults."""
     warps = [make_warp(visit, 7.0) for visit in (1, 2)]

@@ -1,5 +1,6 @@
 """Beside stacked pixels: online mean, bright objects, polygons, PSF."""
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -343,13 +344,19 @@ def test_coadd_takes_shrunk_polygons_if_asked():
         ({"warpType": "best"}, "warpType"),
         ({"matchingKernelSize": 0}, "matchingKernelSize"),
         ({"brightObjectMaskName": ""}, "brightObjectMaskName"),
+        ({"brightObjectMaskName": "has blank"}, "brightObjectMaskName"),
+        ({"sigmaClip": math.inf}, "sigmaClip cannot be inf: .*finite"),
+        ({"maskPropagationThresholds": {"SAT": math.nan}}, "maskPropagationThresholds.SAT cannot be nan"),
+        ({"scaleZeroPoint.zeroPoint": math.nan}, "zeroPoint cannot be nan"),
+        ({"inputMapper.nside": 1000}, "nside cannot be 1000: it must be a power of 2"),
+        ({"inputMapper.nside": 128}, "nside cannot be 128: nside_coverage=256 is above nside=128"),
         ({"coaddPsf": {"leaveOutClip": True}}, "leaveOutClipped"),
     ],
 )
 def test_config_values_that_cannot_be(values, message):
     """A value that the task cannot serve is refused by its field's name."""
     with pytest.raises(ConfigError, match=message):
-        AssembleCoaddConfig(**values)
+        AssembleCoaddConfig().updated(values)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ from butler.images.wcslib_projection import WcslibProjection
 from butler.images.zenithal_projection import ZenithalProjection
 
 X, Y = np.meshgrid(np.linspace(-20, 2100, 9), np.linspace(-20, 4200, 9))
+REACH = 8000.0
+"""Pixels that these places may be away from the reference position."""
 DECAM = {
     "CRVAL1": 110.2256709975, "CRVAL2": 23.78771501452, "CRPIX1": 1855.2, "CRPIX2": -1023.0,
     "CD1_1": 1.323472799228e-08, "CD1_2": 7.285385758247e-05, "CD2_1": -7.287830809077e-05, "CD2_2": -1.6e-10,
@@ -69,13 +71,15 @@ def distorted(draw: st.DrawFn) -> dict[str, Any]:
         terms = draw(
             st.sampled_from([[1, 2], [0, 1, 4, 5, 6], [*range(3), *range(4, 11)], [0, 1, 2, *range(24, 39)]])
         )
-        return cards | {f"PV{i}_{m}": (m == 1) + 2e-3 * rng.normal() for i in (1, 2) for m in terms}
+        # Of powers up to the seventh, which must not fold what images cover.
+        size = 2e-3 / max(1.0, REACH * scale) ** 7
+        return cards | {f"PV{i}_{m}": (m == 1) + size * rng.normal() for i in (1, 2) for m in terms}
     cards |= {"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP"}
     for name in "AB":
         order = draw(st.integers(2, 5))
         cards[f"{name}_ORDER"] = order
         for i, j in np.argwhere(np.add.outer(range(order + 1), range(order + 1)) > 1).tolist():
-            cards[f"{name}_{i}_{j}"] = 20.0 * rng.normal() / 3000.0 ** (i + j)
+            cards[f"{name}_{i}_{j}"] = 30.0 * rng.normal() / REACH ** (i + j)
     return cards
 
 

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from two_patches import BANDS, PATCHES, SKY_MAP, TRAIL_VISIT, assemble, fill, key
 
 from butler import Butler
-from butler.errors import DatasetNotFoundError
+from butler.errors import ButlerUserError, DatasetNotFoundError
 from butler.ingest import register_sky_map
 from butler.skymaps import DiscreteSkyMap
 from tasks import DataRef
@@ -197,3 +197,23 @@ def test_coadds_of_two_sky_maps_are_told_apart(scene):
         with pytest.raises(ExplainError, match="skymaps finer, sky; give one skymap"):
             explain_pixel(butler, **place)
         assert explain_pixel(butler, skymap="sky", **place).meta["match"]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("deepCoadd_nImage", "deepCoadd_nImage is ImageU of band, skymap, tract, patch, not an exposure of"),
+        ("deepCoadd_clipped", "deepCoadd_clipped is AstropyTable"),
+        ("deepCoadd_directWarp", "of instrument, skymap, tract, patch, visit, not an exposure of a coadd"),
+        ("deepCoad", "did you mean 'deepCoadd'?"),
+    ],
+)
+def test_what_is_no_coadd_is_refused(scene, name, told):
+    """Another dataset type of the patch is told to be none, with those that are."""
+    words = [str(scene.root), "--tract", "0", "--patch", "0", "--pixel", "9", "9", "--coadd", name]
+    done = CliRunner().invoke(explain, words)
+    assert done.exit_code in (1, 2)
+    assert isinstance(done.exception, SystemExit | ButlerUserError)
+    message = str(done.exception) if isinstance(done.exception, ButlerUserError) else done.stderr
+    assert told in message
+    assert "deepCoadd" in message

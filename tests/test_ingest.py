@@ -197,7 +197,7 @@ def vanished(path: Path) -> None:
     [
         (truncate, "truncated"),
         (cut_in_header, "without END"),
-        (no_bytes, "no image"),
+        (no_bytes, "it is empty"),
         (not_fits, "not a FITS file"),
         (no_image, "no image of two axes"),
         (cube, "no image of two axes"),

@@ -97,19 +97,20 @@ def test_settings_apply_in_their_order(repo, tmp_path, monkeypatch):
     assert kept["badMaskPlanes"] == ["SAT"]
 
 
-def test_a_logger_of_the_caller_gets_the_messages(repo, caplog):
+def test_a_logger_of_the_caller_gets_the_messages(repo):
     """What the task logs reaches the handlers of a logger that is given."""
     heard = []
     handler = logging.Handler()
     handler.emit = heard.append
     log = logging.getLogger("some.script")
     log.addHandler(handler)
+    before = logging.getLogger().handlers[:]
     OwnTask.parseAndRun([repo, *CHOSEN], log=log)
     log.removeHandler(handler)
     told = [record.getMessage() for record in heard]
     assert told.count("running my own with 12 passes") == 1
     assert "outputs are in rerun/default" in told
-    assert not logging.getLogger("assembleCoadd").handlers
+    assert logging.getLogger().handlers == before
 
 
 def test_failures_end_the_program_unless_told_otherwise(repo, capsys):

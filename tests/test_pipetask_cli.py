@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import pstats
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 from click.testing import CliRunner, Result
@@ -15,6 +18,7 @@ from toy_pipeline import make_toy_repo
 
 from butler import Butler
 from tasks.cli import main
+from tasks.cli.catalog import COMMANDS
 
 DOUBLED_SUM = 2 * (10 + 20 + 30 + 40)
 
@@ -273,3 +277,26 @@ def test_workers_that_are_spawned(repo: Path) -> None:
 def test_an_amount_of_memory_that_is_none(repo: Path, amount: str) -> None:
     """A wrong unit is a wrong command line."""
     assert "is no amount of memory" in error("-i", "in", "-o", "o", "--memory-per-quantum", amount)
+
+
+def test_the_list_of_commands_says_what_the_commands_say() -> None:
+    """Name and short help of each command are those of the command itself; all are in the list."""
+    listed = " ".join(CliRunner().invoke(main, ["--help"]).stdout.split())
+    for name, entry in COMMANDS.items():
+        command = main.get_command(click.Context(main), name)
+        assert command is not None
+        assert (command.name, (command.help or "").split("\n\n")[0]) == (name, entry.help)
+        assert f"{name} {entry.help}" in listed
+    done = CliRunner().invoke(main, ["rnu"])
+    assert (done.exit_code, "no command 'rnu'; did you mean 'run'?" in done.stderr) == (2, True)
+
+
+def test_help_imports_no_command() -> None:
+    """The list of commands is there before any of them is imported."""
+    program = (
+        "import sys\nfrom tasks.cli import main\nmain(['--help'], standalone_mode=False)\nprint(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    places = {f"tasks.cli.{entry.place.partition(':')[0]}" for entry in COMMANDS.values()}
+    assert not loaded & {*places, "numpy", "pydantic", "sqlalchemy", "yaml"}

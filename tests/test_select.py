@@ -305,7 +305,7 @@ def test_visits_of_two_instruments_with_one_number_are_two() -> None:
         for name, chosen in (("A", {"4": True, "9": True, "2": True}), ("B", {"1": True}))
     ]
     task = AssembleCoaddTask()
-    chosen = task._of_chosen_visits(warps, choices)
+    chosen = task.of_chosen_visits(warps, choices)
     assert [(w.dataId["instrument"], w.dataId["visit"]) for w in chosen] == [("A", 4), ("A", 2), ("B", 1)]
     assert len(task.metadata.getArray("unselectedWarps")) == 2
 

@@ -21,6 +21,8 @@ from trust_scale import SEED
 ROOT: Final = Path(__file__).parents[1]
 LOG: Final = ROOT / "docs" / "trust_log.md"
 PACKAGES: Final = ("SQLAlchemy", "psycopg", "lsst-daf-butler", "hypothesis", "numpy", "astropy", "fsspec")
+HANGING_S: Final = 3600
+"""Seconds after which a test counts as hanging; with their full counts some take many minutes."""
 
 
 class Recorder:
@@ -110,6 +112,7 @@ def main() -> int:
     recorder = Recorder()
     begin = time.monotonic()
     words = ["-m", "trust", "-n", "2", "--durations=20", "-p", "no:cacheprovider", str(ROOT / "tests")]
+    words += ["-o", f"faulthandler_timeout={HANGING_S}"]
     status = pytest.main(words, plugins=[recorder])
     write_log(recorder, server, time.monotonic() - begin)
     print(f"log: {LOG}")

@@ -162,6 +162,8 @@ def walk_hdus(source: ByteSource) -> list[HduInfo]:
 
 def _walk(stream: BinaryIO, source: ByteSource) -> Iterator[HduInfo]:
     size = source.size()
+    if size == 0:
+        raise FileFormatError(f"{source} is empty")
     position = 0
     while position < size:
         stream.seek(position)

@@ -118,7 +118,7 @@ class ZenithalProjection:
         distorting = self._distortion.cards if self._distortion else {}
         return {"WCSAXES": 2, **_TEXTS, **axes, **reference, **matrix, **distorting}
 
-    @np.errstate(invalid="ignore")
+    @np.errstate(invalid="ignore", over="ignore")
     def pixel_to_sky(self, x: ArrayLike, y: ArrayLike) -> tuple[ArrayLike, ArrayLike]:
         """Return right ascension and declination (degrees) of 0-based positions."""
         dx = np.asarray(x, dtype=float) + 1.0 - self._crpix[0]

@@ -10,39 +10,45 @@ from typing import Any, Final
 import click
 
 from butler.cli import ErrorsInOneLine
+from butler.errors import did_you_mean
+
+from .catalog import COMMANDS
 
 __all__ = ["main"]
 
 _OBJECTS_PER_COLLECTION: Final = 400_000
 """Libraries make very many objects when they are imported, some 300 000 until a coadd is written, and none of
 them becomes garbage. To look through them as often as Python does by default takes a tenth of a short run."""
-_MODULES: Final = {
-    "build": "build",
-    "cleanup": "cleanup",
-    "demo": "demo",
-    "purge": "cleanup",
-    "qgraph": "qgraph",
-    "report": "report",
-    "run": "run",
-    "update-graph-run": "update_graph_run",
-}
-"""Where each command is, which is imported when it is used."""
 
 
 class _TaskCommands(ErrorsInOneLine):
-    """The commands of tasks."""
+    """The commands of tasks, each of which is imported when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
-        return sorted({*super().list_commands(ctx), *_MODULES})
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; None if there is none of that name."""
-        if cmd_name not in _MODULES:
-            return super().get_command(ctx, cmd_name)
-        module = import_module(f".{_MODULES[cmd_name]}", __package__)
-        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].place.partition(":")
+        command: click.Command = getattr(import_module(f".{module}", __package__), name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that a command line names; tell the nearest name if there is none."""
+        name = args[0]
+        if not name.startswith("-") and name not in COMMANDS:
+            ctx.fail(f"no command {name!r}{did_you_mean(name, COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command, with a garbage collector that suits short runs."""
@@ -56,15 +62,3 @@ class _TaskCommands(ErrorsInOneLine):
 @click.version_option(package_name="coadd-butler")
 def main() -> None:
     """Plan and run pipelines of tasks."""
-
-
-@main.command("pipelines")
-def list_pipelines() -> None:
-    """List the ready pipelines."""
-    from butler.safe_yaml import load_yaml
-
-    from ..ready_pipelines import ready_pipelines
-
-    for name, path in ready_pipelines().items():
-        description = load_yaml(path.read_bytes(), name)["description"]
-        click.echo(f"{name}: {' '.join(description.split())}")

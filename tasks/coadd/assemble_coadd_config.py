@@ -142,7 +142,7 @@ class AssembleCoaddConfig(PipelineTaskConfig, pipelineConnections=AssembleCoaddC
         default=False, description="mark the shapes of the catalog brightObjectMask"
     )
     brightObjectMaskName: str = Field(
-        default="BRIGHT_OBJECT", min_length=1, description="mask plane of bright objects"
+        default="BRIGHT_OBJECT", pattern=r"^\w+$", description="mask plane of bright objects"
     )
     coaddPsf: CoaddPsfConfig = Field(
         default_factory=CoaddPsfConfig, description="how the PSF of the coadd is made"

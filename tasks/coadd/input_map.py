@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from butler.images import Box2I, CcdInput, Mask, SkyWcs
 
@@ -31,6 +31,19 @@ class HealSparseInputMapConfig(Config):
         le=1,
         description="a visit is taken out of a map pixel if more than this fraction of its area is bad",
     )
+
+    @field_validator("nside", "nside_coverage")
+    @classmethod
+    def _check_nside(cls, value: int, info: ValidationInfo) -> int:
+        """Refuse what HEALPix does not have, and blocks smaller than their pixels."""
+        if value & (value - 1):
+            raise ValueError("it must be a power of 2")
+        known = {**info.data, str(info.field_name): value}
+        # While a config is made, the field that comes later is not known yet, and asks again.
+        coverage, nside = known.get("nside_coverage", 1), known.get("nside", value)
+        if coverage > nside:
+            raise ValueError(f"nside_coverage={coverage} is above nside={nside}; change that one first")
+        return value
 
 
 class HealSparseInputMapTask(Task):

@@ -73,7 +73,7 @@ class Gen2Command(CommandWithErrorsInOneLine):
 
         call = TaskCall(task_class, config, keeps_results)
         try:
-            with forwarded(self.name, log):
+            with forwarded(log):
                 self.main(list(words), prog_name=self.name, obj=call)
         except SystemExit as end:
             if end.code or call.request is None:

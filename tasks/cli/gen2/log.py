@@ -17,13 +17,15 @@ def command_log() -> logging.Logger:
 
 
 class _Forwarding(logging.Handler):
-    """Gives records to the handlers of another logger and those above it, but for the root's."""
+    """Gives records to the handlers of a logger and of those above it; the root's have them anyhow."""
 
     def __init__(self, log: logging.Logger) -> None:
         super().__init__()
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
+        if f"{record.name}.".startswith(f"{self._log.name}."):
+            return  # logged there
         log: logging.Logger | None = self._log
         while log is not None and log.parent is not None:
             for handler in log.handlers:
@@ -33,18 +35,15 @@ class _Forwarding(logging.Handler):
 
 
 @contextmanager
-def forwarded(name: str | None, log: logging.Logger | None) -> Iterator[None]:
-    """Have what is logged under a name handled as if it was logged to another logger, too.
-
-    The root's handlers get it anyhow, and those of a logger above or below the name are left alone.
-    """
-    source = logging.getLogger(name)
-    if log is None or f"{log.name}.".startswith(f"{source.name}."):
+def forwarded(log: logging.Logger | None) -> Iterator[None]:
+    """Have what is logged meanwhile handled as if it was logged to a certain logger, too."""
+    if log is None:
         yield
         return
     handler = _Forwarding(log)
-    source.addHandler(handler)
+    root = logging.getLogger()
+    root.addHandler(handler)
     try:
         yield
     finally:
-        source.removeHandler(handler)
+        root.removeHandler(handler)
