@@ -206,6 +206,8 @@ def test_set_and_clear_bit_31() -> None:
     mask.set_where(["LOW", "LAST"], where)
     np.testing.assert_array_equal(mask.isSet("LAST"), where)
     np.testing.assert_array_equal(mask.any_of(mask.getPlaneBitMask("LAST")), where)
+    of_file = Mask(mask.array.astype(">i4"), mask.xy0, mask.planes)
+    np.testing.assert_array_equal(of_file.any_of(mask.getPlaneBitMask("LAST")), where)
     mask.clear("LAST")
     assert not mask.isSet("LAST").any()
     np.testing.assert_array_equal(mask.isSet("LOW"), where)

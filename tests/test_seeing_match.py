@@ -297,3 +297,18 @@ def test_noise_that_is_alike_in_neighbours_is_no_artifact() -> None:
         n_clipped.append(len(safe_clip(warps, "differences").clipRecord))
     assert n_clipped[0] > 5
     assert n_clipped[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "more"),
+    [({"thresholdValue": 500.0}, False), ({"minPixels": 10_000}, False), ({"nSigmaToGrow": 4.0}, True)],
+)
+def test_what_counts_as_a_difference_is_configured(crowded_warps, settings, more):
+    """A high threshold or a large least area clips nothing, more growth more of the trail's surroundings."""
+    areas = []
+    for given in ({}, settings):
+        config = SafeClipAssembleCoaddConfig(clipEvidence="differences", differenceDetection=given)
+        task = SafeClipAssembleCoaddTask(config)
+        inputs = make_handles(crowded_warps), [None] * len(crowded_warps), [0.01] * len(crowded_warps)
+        areas.append(task.run(SKY_INFO, *inputs).clipRecord["area"].sum())
+    assert areas[1] > areas[0] if more else areas[1] == 0

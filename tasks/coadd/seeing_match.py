@@ -27,6 +27,7 @@ _SKY_STEP: Final = 2
 _GAUSSIAN_REACH: Final = 3.0
 """How far Gaussians reach, in units of their own sigma."""
 _LEAST_WEIGHT: Final = np.float32(0.1)
+"""Share of what a Gaussian covers that is known, below which the rest is not made up for."""
 _MEDIAN_ERROR: Final = math.pi / 2
 """Square of the error of a median over that of the mean of as many values."""
 
