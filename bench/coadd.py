@@ -204,10 +204,13 @@ def goals(costs: Mapping[str, Cost], plane: float) -> list[str]:
         ("MEANCLIP", "SWarp CLIPPED", "≥ 6x, stretch 8x"),
         ("MEDIAN", "SWarp MEDIAN", "none"),
         ("SafeClip", "SWarp CLIPPED", "≥ 3x"),
+        ("SafeClip by detections", "SWarp CLIPPED", "≥ 3x"),
     ):
         if peer in cpu and name in cpu:
             lines.append(f"| {name}: CPU less than {peer}, {wanted} | {cpu[peer] / cpu[name]:.1f}x |")
-    lines.append(f"| SafeClip: CPU of our MEAN, ≤ 3x | {cpu['SafeClip'] / cpu['MEAN']:.1f}x |")
+    for name in ("SafeClip", "SafeClip by detections"):
+        if name in cpu and "MEAN" in cpu:
+            lines.append(f"| {name}: CPU of our MEAN, ≤ 3x | {cpu[name] / cpu['MEAN']:.1f}x |")
     for name, planes in (("MEAN", 4), ("SafeClip", 8)):
         limit = planes * plane + 64
         lines.append(f"| {name}: memory ≤ {planes} planes + 64 MiB | {above[name]:.0f} of {limit:.0f} MiB |")
