@@ -63,7 +63,7 @@ def compare_warp(config: CompareWarpAssembleCoaddConfig) -> Callable[[Scene], Co
     """Return the method that compares PSF-matched warps."""
 
     def method(scene: Scene) -> Coadded:
-        matching = MakePsfMatchedWarpTask()
+        matching = MakePsfMatchedWarpTask(shipped("coadd-comparewarp", "makePsfMatchedWarp"))
         warps = [handle(visit.warp, i) for i, visit in enumerate(scene.visits, 1)]
         matched = [
             handle(matching.run(visit.warp, BOX).psf_matched_warp, i)
@@ -79,9 +79,9 @@ def compare_warp(config: CompareWarpAssembleCoaddConfig) -> Callable[[Scene], Co
     return method
 
 
-def shipped(pipeline: str) -> Any:
-    """Return how a ready pipeline assembles coadds."""
-    [node] = [n for n in load_pipeline(pipeline).nodes if n.label == "assembleCoadd"]
+def shipped(pipeline: str, label: str = "assembleCoadd") -> Any:
+    """Return how a ready pipeline configures one of its tasks."""
+    [node] = [n for n in load_pipeline(pipeline).nodes if n.label == label]
     return node.config
 
 

@@ -213,6 +213,41 @@ def test_masks_grow_by_the_box_of_the_kernel() -> None:
     np.testing.assert_allclose(matched.image.array[~expected], 1.0, rtol=1e-6)
 
 
+@pytest.mark.parametrize(("plane", "value"), [("CR", 1e5), ("BAD", -3e3), ("NO_DATA", math.nan)])
+def test_filled_defects_do_not_spread(plane: str, value: float) -> None:
+    """What a defect has goes nowhere if it is filled, and its neighbours can be compared."""
+    warp = direct_warp(np.full((120, 120), 7.0), GaussianPsf(2.0))
+    warp.image.array[40:42, 50] = warp.image.array[:, 80] = value
+    for where in (np.s_[40:42, 50], np.s_[:, 80]):
+        warp.mask.array[where] |= warp.mask.getPlaneBitMask(plane)
+    before = warp.image.array.copy(), warp.mask.array.copy()
+    reach = 7
+    size = {"psfMatch.scaleByFwhm": False, "psfMatch.kernelSize": 2 * reach + 1}
+    matched = match(warp, fillPlanes=[plane], **size)
+    inside = np.s_[reach:-reach, reach:-reach]
+    assert has_data(matched)[inside].all()
+    np.testing.assert_allclose(matched.image.array[inside], 7.0, rtol=1e-5)
+    assert matched.mask.isSet("INTRP")[inside].any()
+    assert matched.mask.isSet("CR").any() == (plane == "CR")
+    assert not matched.mask.isSet(["BAD", "NO_DATA"])[inside].any()
+    unfilled = match(warp, fillPlanes=[], **size)
+    assert not np.allclose(unfilled.image.array[inside], 7.0, rtol=0.1)
+    for now, then in zip((warp.image.array, warp.mask.array), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+def test_wide_defects_and_filled_pixels_stay() -> None:
+    """A hole wider than the model PSF stays one; what was filled before keeps its values."""
+    warp = direct_warp(np.full((120, 120), 7.0), GaussianPsf(2.0))
+    warp.mask.array[30:50, 30:50] |= warp.mask.getPlaneBitMask("NO_DATA")
+    warp.mask.array[80, 80] |= warp.mask.getPlaneBitMask(["BAD", "INTRP"])
+    warp.image.array[80, 80] = 1e4
+    matched = match(warp, fillPlanes=["BAD", "NO_DATA"])
+    assert not has_data(matched)[30:50, 30:50].any()
+    assert matched.image.array[80, 80] > 100
+    assert not matched.mask.isSet("BAD").any()
+
+
 def test_warp_knows_what_it_is() -> None:
     """PSF, inputs, polygons and cards are those of the matched pixels, the rest is the direct warp's."""
     warp = direct_warp(np.ones((150, 160)), GaussianPsf(2.0), bbox=box(160, 150, 300, 400))

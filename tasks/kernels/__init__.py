@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .detect import DetectedSet, Detections, Polarity, ThresholdType, detect_footprints
     from .differing import differing_pixels
     from .expected import Expectation, TemplateRows, difference_rows, expected_rows, knot_places, look_up
+    from .fill_defects import filled_defects, narrow_defects
     from .interpolate import fallback_value, interpolate_rows, kriging_weights
     from .label import Components, components_of_pixels, find_components, label_components
     from .match_psf import MatchingKernel, match_residual, matching_kernel
@@ -41,6 +42,7 @@ else:
                 "knot_places",
                 "look_up",
             ],
+            "fill_defects": ["filled_defects", "narrow_defects"],
             "interpolate": ["fallback_value", "interpolate_rows", "kriging_weights"],
             "label": ["Components", "components_of_pixels", "find_components", "label_components"],
             "match_psf": ["MatchingKernel", "match_residual", "matching_kernel"],
@@ -93,6 +95,7 @@ __all__ = [
     "differing_pixels",
     "expected_rows",
     "fallback_value",
+    "filled_defects",
     "find_components",
     "gaussian_kernel",
     "interpolate_rows",
@@ -106,6 +109,7 @@ __all__ = [
     "match_residual",
     "matching_kernel",
     "mean_and_meanclip_stack",
+    "narrow_defects",
     "resample",
     "resample_image",
     "resampling_kernel",

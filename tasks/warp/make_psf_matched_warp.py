@@ -18,6 +18,7 @@ from ..sky_info import make_sky_info
 from ..struct import Struct
 from ..task import PipelineTask, Task
 from ..timer import timeMethod
+from .defects import without_defects
 from .detector_outline import detector_outline, outline_box, outline_eroded, outline_mask
 from .make_psf_matched_warp_config import MakePsfMatchedWarpConfig
 from .model_psf_match import KernelGrid, ModelPsfMatchTask
@@ -135,6 +136,7 @@ class MakePsfMatchedWarpTask(PipelineTask):
         own = MaskedImage(source.image, replace(source.mask, array=source.mask.array.copy()), source.variance)
         foreign = ~outline_mask(outline, box)
         own.mask.array[foreign] = own.mask.getPlaneBitMask("NO_DATA")
+        own = without_defects(own, foreign, self.config.fillPlanes, self.config.modelPsf.defaultFwhm)
         result = self.psfMatch.run(own, _psf_at(ccd, wcs), self.config.modelPsf.model())
         polygon = outline_eroded(outline, result.grid.size // 2)
         matched, part = result.matched[target], output[target]

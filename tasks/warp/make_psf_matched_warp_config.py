@@ -48,4 +48,10 @@ class MakePsfMatchedWarpConfig(PipelineTaskConfig, pipelineConnections=MakePsfMa
         default=True,
         description="multiply the variance by what correlated noise of the direct warp adds to an aperture",
     )
+    fillPlanes: list[str] = Field(
+        default=["CR"],
+        description="planes of pixels that are filled before the match where they are narrower than the "
+        "model PSF, so that they spoil nothing around them; where NO_DATA or BAD are filled, INTRP takes "
+        "their place",
+    )
     psfMatch: ConfigurableField = ModelPsfMatchTask.makeField("how images are matched to the model PSF")
