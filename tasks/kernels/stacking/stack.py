@@ -1,13 +1,12 @@
 """Stacking images pixel by pixel into a statistic, with LSST's rules for masks, weights and errors."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from ..threads import in_threads
 from .clip_rows import clip_rows
 from .evaluate import STATISTIC_CODE
 from .kernel import stack_rows
@@ -233,7 +232,5 @@ def _stack(
         else:
             stack_rows(table, rules, codes, outputs, y_begin, y_end)
 
-    strips = range(0, shape[0], _STRIP_ROWS)
-    with ThreadPoolExecutor(min(numba.get_num_threads(), len(strips))) as pool:
-        list(pool.map(stack_strip, strips))
+    in_threads(stack_strip, range(0, shape[0], _STRIP_ROWS))
     return [StackResult(*target, n_image) for target in targets]
