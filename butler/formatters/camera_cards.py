@@ -49,6 +49,12 @@ class CameraCards(Mapping[str, Any]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def plain(self) -> dict[str, Any]:
+        """Return all cards, in no order."""
+        found = dict(_all_of(self._primary))
+        found.pop("EXTNAME", None)
+        return found | _all_of(self._own)
+
     def select(self, wanted: Callable[[str], object]) -> dict[str, Any]:
         """Return the cards with certain names; see `CardValues.select`."""
         found = _selected(self._own, wanted)
@@ -70,6 +76,10 @@ class CameraCards(Mapping[str, Any]):
 
 def _cards_of(unit: HduInfo) -> Mapping[str, Any]:
     return unit.values if unit.is_compressed else unit.cards
+
+
+def _all_of(cards: Mapping[str, Any]) -> dict[str, Any]:
+    return cards.all if isinstance(cards, CardValues) else dict(cards)
 
 
 def _selected(cards: Mapping[str, Any], wanted: Callable[[str], object]) -> dict[str, Any]:

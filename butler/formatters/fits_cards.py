@@ -63,7 +63,8 @@ class CardValues(Mapping[str, Any]):
             return self.all.get(key, default)
         begin = places.get(key)
         if begin is None:
-            return default if _KEY.fullmatch(key) else self.all.get(key, default)
+            # What looks like a name within a value has other signs.
+            return default if " " in key or _KEY.fullmatch(key) else self.all.get(key, default)
         value = _plain_value(self._text, begin)
         return self.all.get(key, default) if value is None else value
 
