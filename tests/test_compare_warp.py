@@ -450,8 +450,10 @@ def test_judgement_is_that_of_the_rule(
             else int(min(0.4 * mean, 2 + 0.03 * mean))
         )
         drawn = not is_median or 2 * positive[y, x] >= n[y, x]
-        if brighter is None or (is_variation and not drawn):
+        if brighter is None:
             rare += 0 < positive[y, x] + negative[y, x] <= limit
+        elif is_variation and not drawn and positive[y, x] * negative[y, x] > 0:
+            rare += 0
         elif brighter:
             rare += 0 < positive[y, x] <= limit
         else:

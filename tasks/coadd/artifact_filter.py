@@ -80,8 +80,8 @@ class Sign:
     is_median
         Whether the static sky is a median, which only half of the visits or more can draw towards them.
     is_variation
-        Whether it is part of the brightness of a source. Both signs then count together: what differs both
-        ways on many visits varies.
+        Whether it is part of the brightness of a source. It then is no artifact where other visits differ the
+        other way: that varies.
     """
 
     brighterCountImage: Image
@@ -131,11 +131,12 @@ def judge_candidate(
         n_brighter = sign.brighterCountImage.array[where]
         few_brighter = (n_brighter > 0) & (n_brighter <= limit)
         n_fainter = count - n_brighter
-        drawn = 2 * n_brighter >= n if sign.is_median else True
+        drawn = 2 * n_brighter >= n if sign.is_median else np.ones(n.shape, bool)
         by_sign = few_brighter
         if not sign.brighter:
             by_sign = (n_fainter > 0) & (n_fainter <= limit) & ~(few_brighter & drawn)
-        few = np.where(drawn, by_sign, few) if sign.is_variation else by_sign
+        one_way = (n_brighter == 0) | (n_fainter == 0)
+        few = by_sign & (drawn | one_way) if sign.is_variation else by_sign
     rare = float(np.mean(few))
     rule = ArtifactRule.TEMPORAL if rare > spatial_threshold else None
     return ArtifactTest(rule, rare, mean, int(np.max(limit)))
