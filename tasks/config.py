@@ -216,6 +216,9 @@ def _apply(config: Config, path: list[str], value: Any) -> None:
 def _apply_to_subtask(field: ConfigurableField, path: list[str], value: Any) -> None:
     if path == ["target"]:
         field.retarget(value)
+    elif path[:1] == ["value"] and "value" not in type(field.value).model_fields:
+        # As `Config.to_simple` writes it.
+        _apply_to_subtask(field, path[1:], value)
     elif path:
         _apply(field.value, path, value)
     elif isinstance(value, Mapping):

@@ -11,6 +11,7 @@
         │   └── WarpWeightError    its weight in the coadd is not a positive number
         ├── BrightObjectError      a catalog of bright objects that cannot be used
         ├── DetectionError         an image in which nothing can be detected, whatever is in it
+        ├── TooManyMaskedPixelsError  no pixel is left to measure a background in
         ├── ExplainError           a pixel that cannot be explained
         ├── PsfMatchError          a PSF that cannot be matched to the model
         ├── WorkerError            worker processes that cannot be used
@@ -46,6 +47,7 @@ __all__ = [
     "RepeatableQuantumError",
     "RunConflictError",
     "TaskError",
+    "TooManyMaskedPixelsError",
     "TransientError",
     "UnprocessableDataError",
     "UpstreamFailureNoWorkFound",
@@ -89,6 +91,10 @@ class BrightObjectError(TaskError):
 
 class DetectionError(TaskError):
     """An image lacks what detection needs, for example a PSF."""
+
+
+class TooManyMaskedPixelsError(TaskError):
+    """No pixel of an image is left in which its background could be measured."""
 
 
 class ExplainError(TaskError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
@@ -83,13 +83,23 @@ class Task:
         A subclass overrides it where a default depends on others that a camera sets.
         """
 
-    def makeSubtask(self, name: str, **kwargs: Any) -> None:
+    def makeSubtask(self, name: str, *, methods: Sequence[str] = (), **kwargs: Any) -> None:
         """Make the subtask of config field ``name`` and keep it as the attribute of that name.
+
+        Parameters
+        ----------
+        name
+            Name of the field, and of the subtask.
+        methods
+            What this task calls of it, and so whatever it is retargeted to must have.
+        **kwargs
+            More arguments of the subtask's class.
 
         Raises
         ------
         ConfigError
-            Raised if no field of that name holds a subtask, with the nearest that does.
+            Raised if no field of that name holds a subtask, with the nearest that does, or if the subtask
+            lacks one of the methods.
         """
         fields = {key: getattr(self.config, key) for key in type(self.config).model_fields}
         subtasks = [key for key, value in fields.items() if isinstance(value, ConfigurableField)]
@@ -97,7 +107,13 @@ class Task:
             hint = did_you_mean(name, subtasks) or "; it has none"
             raise ConfigError(f"{type(self.config).__name__} has no subtask {name!r}{hint}")
         field = fields[name]
-        task = load_task(field.target)(config=field.value, name=name, parentTask=self, **kwargs)
+        task_class = load_task(field.target)
+        if missing := [method for method in methods if not callable(getattr(task_class, method, None))]:
+            raise ConfigError(
+                f"{type(self).__name__} needs a subtask {name!r} with the methods {', '.join(methods)}; "
+                f"{field.target} has no {' and no '.join(missing)}"
+            )
+        task = task_class(config=field.value, name=name, parentTask=self, **kwargs)
         self._subtasks[name] = task
         setattr(self, name, task)
 

@@ -26,7 +26,7 @@ from tasks.coadd import (
     spans_of_row,
 )
 from tasks.coadd.data_box import data_box
-from tasks.errors import TaskError
+from tasks.errors import TaskError, TooManyMaskedPixelsError
 from tasks.struct import Struct
 
 SIGMA = 3.27
@@ -227,6 +227,48 @@ def test_artifact_inside_a_bright_source_is_spared_unless_told() -> None:
     beside = list(images)
     beside[1] = beside[1] + blob(20, 90, 300.0)
     assert clipped_on(coadd_of(beside), 2)[90, 20]
+
+
+def test_sources_are_looked_for_with_higher_thresholds_until_some_sky_is_left(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A static sky below zero is detected everywhere: the threshold below it rises, try by try."""
+    images = [image - 30.0 for image in visits(4)]
+    images[1] = images[1] + blob(60, 50, 300.0)
+    # Smoothed, four visits have an error of 0.05: thresholds of 5, 10, 20 and 40.
+    settings = {"detectTemplate.thresholdValue": 100.0, "detectTemplateIterMultiplier": 2.0}
+    result = coadd_of(images, **settings, maxDetectTemplateIter=4)
+    assert clipped_on(result, 2)[50, 60]
+    told = [record.getMessage() for record in caplog.records if "detectTemplate" in record.getMessage()]
+    assert [text.split(":")[0] for text in told] == [
+        "detectTemplate, attempt 1 of 4",
+        "detectTemplate, attempt 2 of 4",
+        "detectTemplate, attempt 3 of 4",
+    ]
+    with pytest.raises(TooManyMaskedPixelsError, match=r"failed 3 times, .* 1, below 4: .*thresholdValue"):
+        coadd_of(images, **settings, maxDetectTemplateIter=3)
+    plain = coadd_of(images, **settings, **{"detectTemplate.reEstimateBackground": False})
+    for visit in range(1, 5):
+        np.testing.assert_array_equal(clipped_on(plain, visit), clipped_on(result, visit))
+
+
+def test_the_upper_threshold_rises_in_the_second_half_of_the_tries(caplog: pytest.LogCaptureFixture) -> None:
+    """A static sky above zero needs it: of ten tries the sixth is the last with the first threshold."""
+    images = [image + 20.0 for image in visits(4)]
+    with pytest.raises(TooManyMaskedPixelsError, match=r"failed 10 times, .* times 2\.44, below 7\.45"):
+        coadd_of(images, **{"detectTemplate.thresholdValue": 20.0})
+    factors = [
+        record.getMessage().split("thresholds times ")[1].split(",")[0]
+        for record in caplog.records
+        if "detectTemplate" in record.getMessage()
+    ]
+    assert factors == ["1"] * 6 + ["1.25", "1.56", "1.95"]
+
+
+def test_looking_for_sources_leaves_the_static_sky_alone() -> None:
+    """The background that detection subtracts is that of a copy."""
+    result = coadd_of([image + 3.0 for image in visits(4)])
+    assert abs(np.median(result.templateCoadd.image.array) - 3.0) < 0.1
 
 
 def test_imperfect_match_is_no_artifact_if_it_is_known() -> None:

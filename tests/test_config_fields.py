@@ -194,7 +194,8 @@ def test_all_fields_are_in_the_tables():
     assert CoaddPsfConfig.model_fields.keys() == {"leaveOutClipped"}
     own = SafeClipAssembleCoaddConfig.model_fields.keys() - AssembleCoaddConfig.model_fields.keys()
     assert own == {*THRESHOLDS, "minBigOverlap", "clipEvidence", "clipDetection", "differenceDetection"}
-    assert {field for field, *_ in DETECTION} == SourceDetectionConfig.model_fields.keys()
+    told = {field.partition(".")[0] for field, *_ in [*DETECTION, *BACKGROUND]}
+    assert told == SourceDetectionConfig.model_fields.keys()
     assert {field for field, *_ in VARIANCE} == ScaleVarianceConfig.model_fields.keys()
 
 
@@ -251,16 +252,26 @@ def test_a_change_of_a_field_changes_what_is_clipped(field, default, value, part
 
 AREA = Box2I.from_corners((0, 0), (79, 69))
 DETECTION = [
-    ("thresholdValue", 5.0, 9.0, {}),
-    ("includeThresholdMultiplier", 1.0, 20.0, {}),
-    ("thresholdType", "pixel_stdev", "variance", {}),
-    ("thresholdPolarity", "positive", "both", {}),
-    ("minPixels", 1, 150, {}),
-    ("nSigmaToGrow", 2.4, 0.0, {}),
-    ("isotropicGrow", True, False, {}),
-    ("nSigmaForKernel", 7.0, 3.0, {}),
-    ("reEstimateBackground", False, True, ConfigError),
-    ("doTempLocalBackground", False, True, ConfigError),
+    ("thresholdValue", 5.0, 9.0),
+    ("includeThresholdMultiplier", 1.0, 20.0),
+    ("thresholdType", "pixel_stdev", "variance"),
+    ("thresholdPolarity", "positive", "both"),
+    ("minPixels", 1, 150),
+    ("nSigmaToGrow", 2.4, 0.0),
+    ("isotropicGrow", True, False),
+    ("nSigmaForKernel", 7.0, 3.0),
+]
+LOCAL = {"doTempLocalBackground": True}
+AGAIN = {"reEstimateBackground": True}
+BACKGROUND = [
+    ("reEstimateBackground", False, True, {}),
+    ("background.binSize", 128, 16, AGAIN),
+    ("background.superPixelFilterSize", 3, 1, {**AGAIN, "background.binSize": 16}),
+    ("background.iterations", 0, 2, {**AGAIN, "background.ignoredPixelMask": ()}),
+    ("background.ignoredPixelMask", ("BAD", "EDGE", "DETECTED", "DETECTED_NEGATIVE", "NO_DATA"), (), AGAIN),
+    ("doTempLocalBackground", False, True, {}),
+    ("tempLocalBackground.binSize", 64, 16, LOCAL),
+    ("nPeaksMaxSimple", 1, 5, LOCAL),
 ]
 
 
@@ -280,15 +291,37 @@ def detected(**values):
     return [footprint.spans for footprint in found.merged]
 
 
-@pytest.mark.parametrize(("field", "default", "value", "refusal"), DETECTION)
-def test_a_change_of_a_field_changes_detections(field, default, value, refusal):
-    """Each field of the detection has its default and changes the footprints, or is refused."""
+@pytest.mark.parametrize(("field", "default", "value"), DETECTION)
+def test_a_change_of_a_field_changes_detections(field, default, value):
+    """Each field of the detection has its default and changes the footprints."""
     assert getattr(SourceDetectionConfig(), field) == default
-    if refusal:
-        with pytest.raises(refusal, match="subtract it before"):
-            SourceDetectionConfig(**{field: value})
-    else:
-        assert detected() != detected(**{field: value})
+    assert detected() != detected(**{field: value})
+
+
+def found_before_a_slope(**values):
+    """Return the peaks found on two sources and a wide halo before a curved sky, and the image left."""
+    rng = np.random.default_rng(4)
+    y, x = np.mgrid[: AREA.height, : AREA.width]
+    image = rng.normal(0.0, 2.0, AREA.shape) + 0.01 * x + 0.0003 * (y - 30.0) ** 2
+    for cx, cy, sigma, peak in ((54, 20, 1.8, 60.0), (67, 20, 1.8, 60.0), (25, 40, 16.0, 3.2)):
+        image += peak * np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * sigma**2))
+    pixels = MaskedImage(
+        Image(image.astype(np.float32)), Mask.from_bbox(AREA), Image.from_bbox(AREA, fill=4.0)
+    )
+    exposure = Exposure(pixels, psf=GaussianPsf(1.8))
+    settings = {"thresholdValue": 12.0, **values}
+    task = SourceDetectionTask(SourceDetectionConfig().updated(settings))
+    found = task.detectFootprints(exposure)
+    return [footprint.peaks for footprint in found.merged], exposure.image.array.tobytes()
+
+
+@pytest.mark.parametrize(("field", "default", "value", "base"), BACKGROUND)
+def test_a_change_of_a_field_changes_what_is_done_about_the_background(field, default, value, base):
+    """Each field of the backgrounds of the detection has its default and changes peaks or image."""
+    head, _, rest = field.partition(".")
+    found = getattr(SourceDetectionConfig(), head)
+    assert (getattr(found, rest) if rest else found) == default
+    assert found_before_a_slope(**base) != found_before_a_slope(**base, **{field: value})
 
 
 def test_footprints_without_a_clear_pixel_are_left_out():

@@ -136,6 +136,18 @@ def test_config_round_trips_through_plain_values() -> None:
     assert isinstance(again.inner.value, OtherConfig)
 
 
+def test_subtasks_of_subtasks_round_trip_and_are_set() -> None:
+    """A config of a subtask with a subtask can be kept as JSON, and be set as it is written there."""
+
+    class TopConfig(Config):
+        outer: ConfigurableField = OuterTask.makeField("a task that has a subtask")
+
+    config = TopConfig().updated({"outer.inner.size": 11})
+    assert TopConfig(**config.to_simple()) == config
+    assert TopConfig().updated({"outer.value.inner.value.size": 11}) == config
+    assert TopConfig().updated(config.to_simple()) == config
+
+
 def test_assignment_is_checked() -> None:
     """A wrong value is refused at the moment it is set."""
     config = DoubleConfig()

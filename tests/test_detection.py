@@ -5,7 +5,7 @@ import pytest
 
 from butler.images import Box2I, CoaddPsf, Exposure, GaussianPsf, Image, Mask, MaskedImage
 from tasks.detection import SourceDetectionConfig, SourceDetectionTask
-from tasks.errors import DetectionError
+from tasks.errors import DetectionError, TooManyMaskedPixelsError
 
 BBOX = Box2I.from_corners((-7, 30), (92, 109))
 
@@ -123,3 +123,55 @@ def test_refuses_a_coadd_psf_without_inputs():
     psf = CoaddPsf((), None)
     with pytest.raises(DetectionError, match="no size"):
         make_task().detectFootprints(noise_exposure([], psf=psf))
+
+
+def before_a_slope():
+    """Make an exposure with a bright and a dark source before a sloping sky; return it and the sky."""
+    exposure = noise_exposure([(20, 60, 80.0), (60, 80, -80.0)])
+    sky = np.linspace(-1.0, 1.0, BBOX.width, dtype=np.float32)[np.newaxis].repeat(BBOX.height, axis=0)
+    exposure.image.array[:] += sky
+    return exposure, sky
+
+
+def test_background_is_measured_beside_sources_of_both_signs():
+    """What is subtracted is the sky alone, though only one sign is asked for; and it is returned."""
+    exposure, sky = before_a_slope()
+    before = exposure.image.array.copy()
+    task = SourceDetectionTask(
+        SourceDetectionConfig().updated({"reEstimateBackground": True, "background.binSize": 16})
+    )
+    result = task.detectFootprints(exposure)
+    np.testing.assert_array_equal(exposure.image.array, before - result.background)
+    assert np.abs(result.background - sky)[20:-20, 20:-20].max() < 0.5
+    assert result.negative is None
+    assert not exposure.mask.isSet("DETECTED_NEGATIVE").any()
+    plain, _ = before_a_slope()
+    assert make_task().detectFootprints(plain).background is None
+    np.testing.assert_array_equal(plain.image.array, before)
+    np.testing.assert_array_equal(plain.mask.array, exposure.mask.array)
+
+
+def test_background_without_a_pixel_is_an_error():
+    """Detections everywhere leave no sky; the pixels stay as they are."""
+    exposure = noise_exposure([])
+    exposure.image.array[:] += 100.0
+    before = exposure.image.array.copy()
+    with pytest.raises(TooManyMaskedPixelsError, match="none is left to measure a background"):
+        make_task(reEstimateBackground=True).detectFootprints(exposure)
+    np.testing.assert_array_equal(exposure.image.array, before)
+    result = make_task(reEstimateBackground=True).detectFootprints(exposure, factor=200.0)
+    assert np.abs(np.median(result.background) - 100.0) < 0.1
+
+
+def test_factors_move_the_thresholds():
+    """The threshold below is that above unless it is told."""
+    found = {}
+    for factors in ((1.0, None), (40.0, None), (40.0, 1.0)):
+        exposure = noise_exposure([(20, 60, 40.0), (40, 90, -40.0)])
+        result = make_task(thresholdPolarity="both").detectFootprints(
+            exposure, factor=factors[0], factorNeg=factors[1]
+        )
+        found[factors] = len(result.positive), len(result.negative)
+    assert found == {(1.0, None): (1, 1), (40.0, None): (0, 0), (40.0, 1.0): (0, 1)}
+    with pytest.raises(DetectionError, match=r"must be positive, not 1\.0 and, below, -1"):
+        make_task().detectFootprints(noise_exposure([]), factorNeg=-1.0)

@@ -98,7 +98,7 @@ def test_components_areas_and_spans_are_those_of_a_flood_fill(binary):
     np.testing.assert_array_equal(found.binary(), binary)
     chosen = np.arange(n) % 2 == 0
     np.testing.assert_array_equal(found.binary(chosen), labels % 2 == 1)
-    np.testing.assert_array_equal(found.label_at(*np.nonzero(binary)), labels[binary])
+    np.testing.assert_array_equal(found.label_at(*np.indices(binary.shape)), labels)
     (y, x0, x1), counts = found.by_label()
     spans = [np.split(array, np.cumsum(counts)[:-1]) for array in (y, x0, x1)] if n else ([], [], [])
     for piece, y, x0, x1 in zip(pieces, *spans, strict=True):
@@ -480,3 +480,63 @@ def test_pixels_are_counted_along_runs(order):
         count_in_runs(mask[:20], (y, x0, x1, label), 4, 1, 2)
     with pytest.raises(ValueError, match="labels are 0 to 2"):
         count_in_runs(mask, (y, x0, x1, label), 3, 1, 2)
+
+
+@quick
+@given(hnp.arrays(np.float32, (9, 13), elements=st.integers(-4, 4)), st.sampled_from([0.5, 1.0, 1.5]))
+def test_negative_pixels_may_have_a_threshold_of_their_own(image, factor):
+    """The factor moves the threshold below zero, that of clear pixels with it, and leaves the other alone."""
+    options = {"sigma": 1.0, "smoothed": False, "threshold_type": "value", "n_sigma_to_grow": 0.0}
+    options |= {"include_multiplier": 1.5}
+    found = detect_footprints(image, image, threshold=2.0, polarity="both", negative_factor=factor, **options)
+    above = detect_footprints(image, image, threshold=2.0, polarity="positive", **options)
+    below = detect_footprints(image, image, threshold=2.0 * factor, polarity="negative", **options)
+    for one, other in ((found.positive, above.positive), (found.negative, below.negative)):
+        np.testing.assert_array_equal(one.components.binary(), other.components.binary())
+        np.testing.assert_array_equal(one.peak_values, other.peak_values)
+
+
+def test_a_factor_is_positive():
+    """A negative threshold above zero would be met by everything."""
+    plane = np.ones((9, 9), np.float32)
+    with pytest.raises(ValueError, match="must be positive, not 0"):
+        detect_footprints(plane, plane, sigma=1.0, threshold=1.0, polarity="both", negative_factor=0.0)
+
+
+def slow_peaks(old, new, n_simple):
+    """Return the peaks (label, y, x, value) of the detections of one search found by another, by loops."""
+    peaks = []
+    labels = as_labels(flood((int(y), int(x)) for y, x in np.argwhere(old.components.binary())), (12, 15))
+    for label in range(1, old.n + 1):
+        own = [
+            p
+            for p in zip(old.peak_labels, old.peak_y, old.peak_x, old.peak_values, strict=True)
+            if p[0] == label
+        ]
+        others = zip(new.peak_y, new.peak_x, new.peak_values, strict=True)
+        inside = [(label, y, x, value) for y, x, value in others if labels[y, x] == label]
+        if len(own) <= n_simple:
+            peaks += own
+        elif inside:
+            peaks += sorted(inside, key=lambda peak: -abs(peak[3]))
+        else:
+            peaks += own[:1]
+    return peaks
+
+
+@quick
+@given(
+    hnp.arrays(np.float32, (12, 15), elements=st.integers(-9, 9), unique=False),
+    hnp.arrays(np.float32, (12, 15), elements=st.integers(-9, 9)),
+    st.sampled_from([0, 1, 2]),
+    st.sampled_from(["positive", "negative"]),
+)
+def test_peaks_of_another_search(image, other_image, n_simple, sign):
+    """Detections of several peaks get those of the other search; without any they keep their first."""
+    options = {"sigma": 1.0, "smoothed": False, "threshold_type": "value", "threshold": 8.0, "polarity": sign}
+    old = getattr(detect_footprints(image, image, n_sigma_to_grow=1.0, **options), sign)
+    new = getattr(detect_footprints(other_image, image, n_sigma_to_grow=0.0, **options), sign)
+    found = old.with_peaks_of(new, n_simple)
+    peaks = zip(found.peak_labels, found.peak_y, found.peak_x, found.peak_values, strict=True)
+    assert [tuple(peak) for peak in peaks] == [tuple(peak) for peak in slow_peaks(old, new, n_simple)]
+    assert found.components is old.components

@@ -33,12 +33,12 @@ from butler.images import (
 )
 from butler.ingest import shipped_cameras
 from connections.errors import NoWorkFound
+from tasks.background import SubtractBackgroundTask
 from tasks.errors import TaskError
 from tasks.process_ccd import (
     MeasurePsfTask,
     ProcessCcdConfig,
     ProcessCcdTask,
-    SubtractBackgroundTask,
 )
 
 NJY_PER_COUNT = PhotoCalib.from_magnitude_zero_point(ZERO_POINT).calibrationMean

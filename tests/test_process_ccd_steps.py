@@ -16,13 +16,13 @@ from scipy import ndimage
 from butler.images import (
     KernelPsf,
 )
+from tasks.background import SubtractBackgroundConfig, SubtractBackgroundTask
+from tasks.errors import TooManyMaskedPixelsError
 from tasks.process_ccd import (
     FindCosmicRaysTask,
     MaskDefectsConfig,
     MaskDefectsTask,
     RepairTask,
-    SubtractBackgroundConfig,
-    SubtractBackgroundTask,
 )
 
 
@@ -63,6 +63,17 @@ def test_background_of_a_mostly_masked_image_is_a_constant() -> None:
     assert np.ptp(result.background) == 0.0
     assert result.level == pytest.approx(1000.0, abs=2.0)
     assert result.noise == pytest.approx(10.0, rel=0.15)
+
+
+def test_background_needs_a_pixel() -> None:
+    """Where every pixel is masked there is none to measure; nothing is changed then, nor by a mere look."""
+    image = masked(np.full((64, 64), 7.0), 1.0)
+    found = SubtractBackgroundTask().fitBackground(image)
+    np.testing.assert_allclose(found.background, 7.0)
+    image.mask.set_where("NO_DATA", np.ones((64, 64), dtype=bool))
+    with pytest.raises(TooManyMaskedPixelsError, match="all 4096 pixels are BAD, SAT, NO_DATA or not finite"):
+        SubtractBackgroundTask().run(image)
+    assert (image.image.array == 7.0).all()
 
 
 @pytest.mark.parametrize("fwhm", [2.0, 2.5, 4.0, 8.0])

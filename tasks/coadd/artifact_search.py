@@ -12,7 +12,7 @@ import numpy as np
 from butler.images import Box2I, Exposure, Footprint, Image, Mask, MaskedImage, SpanSet
 
 from ..detection import SourceDetectionTask
-from ..errors import TaskError
+from ..errors import TaskError, TooManyMaskedPixelsError
 from ..struct import Struct
 from .artifact_filter import ArtifactRule, ArtifactTest, Sign, contained_in_source, judge_candidate
 from .coadd_base import CoaddBaseTask
@@ -276,11 +276,35 @@ class ArtifactSearchTask(CoaddBaseTask):
         """Return the sources of the static sky that candidates are spared in."""
         if not self.config.doPreserveContainedBySource:
             return []
-        mask = Mask.from_bbox(templateCoadd.bbox)
-        pixels = MaskedImage(templateCoadd.image, mask, templateCoadd.variance)
-        found = self.detectTemplate.detectFootprints(replace(templateCoadd, maskedImage=pixels))
-        sources: list[Footprint] = found.positive
-        return sources
+        factor, factor_negative = 1.0, 1.0
+        multiplier, n_tries = self.config.detectTemplateIterMultiplier, self.config.maxDetectTemplateIter
+        attempt = 1
+        while True:
+            try:
+                found = self.detectTemplate.detectFootprints(
+                    _without_mask(templateCoadd), factor=factor, factorNeg=factor_negative
+                )
+            except TooManyMaskedPixelsError as error:
+                told = f"thresholds times {factor:.3g}, below {factor_negative:.3g}: {error}"
+                if attempt >= n_tries:
+                    raise TooManyMaskedPixelsError(
+                        f"detectTemplate failed {attempt} times, the last with {told}; raise "
+                        "detectTemplate.thresholdValue, or set detectTemplate.reEstimateBackground=False"
+                    ) from error
+                self.log.warning("detectTemplate, attempt %d of %d: %s; trying again", attempt, n_tries, told)
+                factor_negative *= multiplier
+                # A background that is too high makes negative detections first.
+                factor *= multiplier if attempt - 1 > int(0.4 * n_tries) else 1.0
+                attempt += 1
+            else:
+                return list(found.positive or ())
+
+
+def _without_mask(templateCoadd: Exposure) -> Exposure:
+    """Return a copy of the static sky that detection may change."""
+    image = replace(templateCoadd.image, array=templateCoadd.image.array.copy())
+    mask = Mask.from_bbox(templateCoadd.bbox)
+    return replace(templateCoadd, maskedImage=MaskedImage(image, mask, templateCoadd.variance))
 
 
 def _unexplained(candidates: Sequence[Candidate], sources: StaticSources, nImage: Image) -> list[Candidate]:

@@ -47,8 +47,9 @@ class AssembleCoaddTask(CoaddStackTask, CoaddDescriptionTask, WarpChoiceTask):
     ) -> None:
         super().__init__(config, name=name, parentTask=parentTask)
         self._apply_do_sigma_clip()
-        for subtask in ("interpImage", "scaleZeroPoint", "inputMapper"):
-            self.makeSubtask(subtask)
+        self.makeSubtask("interpImage", methods=["run"])
+        self.makeSubtask("scaleZeroPoint", methods=["computeImageScaler", "getPhotoCalib"])
+        self.makeSubtask("inputMapper", methods=["build_ccd_input_map"])
 
     def _apply_do_sigma_clip(self) -> None:
         if self.config.doSigmaClip and self.config.statistic != Statistic.MEANCLIP:

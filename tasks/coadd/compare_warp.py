@@ -68,9 +68,11 @@ class CompareWarpAssembleCoaddTask(ArtifactSearchTask, AssembleCoaddTask):
         self, config: Any = None, *, name: str | None = None, parentTask: Task | None = None
     ) -> None:
         super().__init__(config, name=name, parentTask=parentTask)
-        subtasks = "assembleStaticSkyModel", "detect", "detectTemplate", "scaleWarpVariance", "maskStreaks"
-        for subtask in subtasks:
-            self.makeSubtask(subtask)
+        self.makeSubtask("assembleStaticSkyModel", methods=["prepareInputs", "run", "processResults"])
+        self.makeSubtask("detect", methods=["detectFootprints", "psf_sigma"])
+        self.makeSubtask("detectTemplate", methods=["detectFootprints"])
+        self.makeSubtask("scaleWarpVariance", methods=["run"])
+        self.makeSubtask("maskStreaks", methods=["run"])
 
     def makeSupplementaryDataGen3(
         self, butlerQC: Any, inputRefs: Mapping[str, Any], outputRefs: Mapping[str, Any]

@@ -88,6 +88,17 @@ class CompareWarpAssembleCoaddConfig(
     detectTemplate: ConfigurableField = SourceDetectionTask.makeField(
         "sources of the static sky inside which candidates are not clipped"
     )
+    maxDetectTemplateIter: int = Field(
+        default=10,
+        ge=1,
+        description="how often detectTemplate is tried while it leaves no pixel to measure a background in",
+    )
+    detectTemplateIterMultiplier: float = Field(
+        default=1.25,
+        gt=1,
+        description="what its threshold below zero is multiplied by for each new try, and that above in the "
+        "second half of them",
+    )
     maxNumEpochs: int = Field(
         default=2,
         ge=0,
@@ -187,7 +198,10 @@ class CompareWarpAssembleCoaddConfig(
         detect.thresholdPolarity = "both"
         detect.minPixels = 4
         detect.nSigmaToGrow = 0.4
-        self.detectTemplate.value.thresholdValue = 300.0
+        sources = self.detectTemplate.value
+        sources.thresholdValue = 300.0
+        sources.reEstimateBackground = True
+        sources.doTempLocalBackground = True
 
     @model_validator(mode="after")
     def _check_template(self) -> Self:

@@ -54,7 +54,8 @@ class SafeClipAssembleCoaddTask(AssembleCoaddTask):
         self, config: Any = None, *, name: str | None = None, parentTask: Task | None = None
     ) -> None:
         super().__init__(config, name=name, parentTask=parentTask)
-        self.makeSubtask("clipDetection")
+        evidence = {"detections": "detectFootprints", "differences": "psf_sigma"}
+        self.makeSubtask("clipDetection", methods=[evidence[self.config.clipEvidence]])
 
     def _apply_do_sigma_clip(self) -> None:
         if self.config.doSigmaClip:

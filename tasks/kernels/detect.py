@@ -57,6 +57,31 @@ class DetectedSet:
         """Number of detections."""
         return self.components.n
 
+    def with_peaks_of(self, other: DetectedSet, n_simple: int) -> DetectedSet:
+        """Return the same detections with the peaks that another search of the same sign finds in them.
+
+        A detection of at most ``n_simple`` peaks keeps them; one in which the other search finds none keeps
+        its most extreme one.
+        """
+        labels = self.components.label_at(other.peak_y, other.peak_x)
+        many = np.bincount(self.peak_labels, minlength=self.n + 1) > n_simple
+        new = (labels > 0) & many[labels]
+        found = np.zeros(self.n + 1, np.bool_)
+        found[labels[new]] = True
+        is_first = np.diff(self.peak_labels, prepend=0) > 0
+        kept = ~many[self.peak_labels] | (~found[self.peak_labels] & is_first)
+        labels = np.concatenate([self.peak_labels[kept], labels[new]])
+        y, x, values = (
+            np.concatenate([own[kept], others[new]])
+            for own, others in (
+                (self.peak_y, other.peak_y),
+                (self.peak_x, other.peak_x),
+                (self.peak_values, other.peak_values),
+            )
+        )
+        order = np.lexsort((-np.abs(values), labels))
+        return DetectedSet(self.components, labels[order], y[order], x[order], values[order])
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
@@ -92,6 +117,7 @@ def detect_footprints(
     isotropic_grow: bool = True,
     min_pixels: int = 1,
     include_multiplier: float = 1.0,
+    negative_factor: float = 1.0,
     smoothed: bool = True,
 ) -> Detections:
     """Find connected regions beyond a threshold and grow them.
@@ -123,6 +149,8 @@ def detect_footprints(
         Smallest number of pixels of a component, before growth.
     include_multiplier
         How many times the threshold a component must reach in at least one pixel.
+    negative_factor
+        How many times the threshold a pixel must fall below zero to be in a negative component.
     smoothed
         Whether to smooth. If not, the whole image is searched as it is.
 
@@ -130,9 +158,11 @@ def detect_footprints(
     ------
     ValueError
         Raised for a sigma that is not positive and finite, a negative growth, an unknown polarity or
-        threshold type, or planes of different shapes.
+        threshold type, a negative factor that is not positive, or planes of different shapes.
     """
     _check(image, variance, sigma, n_sigma_to_grow, polarity, threshold_type)
+    if not negative_factor > 0:
+        raise ValueError(f"the factor of the negative threshold must be positive, not {negative_factor}")
     border = kernel_width(sigma, n_sigma_for_kernel) // 2 if smoothed else 0
     radius = int(n_sigma_to_grow * sigma + 0.5)
     half_widths = _half_widths(radius, isotropic_grow)
@@ -142,10 +172,10 @@ def detect_footprints(
     else:
         searched = image if smooth is None else smooth(image)
         strips = iter([(slice(None), searched, _limit(searched, threshold, threshold_type))])
-    signs = {"positive": (1, None), "negative": (None, -1), "both": (1, -1)}[polarity]
+    factors = {"positive": (1.0, None), "negative": (None, -negative_factor), "both": (1.0, -negative_factor)}
     beyond = [
-        None if sign is None else _Beyond(np.empty(image.shape, np.bool_), sign, include_multiplier)
-        for sign in signs
+        None if factor is None else _Beyond(np.empty(image.shape, np.bool_), factor, include_multiplier)
+        for factor in factors[polarity]
     ]
     for rows, searched, limit in strips:
         for found in beyond:
@@ -164,16 +194,17 @@ class _Beyond:
     ----------
     flags
         Gets where they are, ``(n_y, n_x)``.
-    sign
-        1 for pixels above, -1 for those below.
+    factor
+        How many times the threshold a pixel must reach; negative for pixels below.
     multiplier
         How many times the threshold makes a pixel a clear one.
     """
 
-    def __init__(self, flags: NDArray[np.bool_], sign: int, multiplier: float) -> None:
+    def __init__(self, flags: NDArray[np.bool_], factor: float, multiplier: float) -> None:
         self.flags = flags
-        self.sign = sign
+        self.sign = 1 if factor > 0 else -1
         self.multiplier = multiplier
+        self._factor = np.float32(factor)
         self._values: list[NDArray[np.float32]] = []
         self._clear: list[NDArray[np.bool_]] = []
 
@@ -194,15 +225,13 @@ class _Beyond:
     def note(self, rows: slice, searched: NDArray[np.float32], limit: NDArray[Any]) -> None:
         """Look at the next rows, from below."""
         flags = self.flags[rows]
-        if self.sign > 0:
-            np.greater_equal(searched, limit, out=flags)
-        else:
-            np.less_equal(searched, -limit, out=flags)
+        limit = limit if self._factor == 1 else self._factor * limit
+        (np.greater_equal if self.sign > 0 else np.less_equal)(searched, limit, out=flags)
         values = searched[flags]
         self._values.append(values)
         if self.multiplier > 1:
             limits = np.broadcast_to(limit, searched.shape)[flags]
-            self._clear.append(self.sign * values >= self.multiplier * limits)
+            self._clear.append(self.sign * values >= self.sign * self.multiplier * limits)
 
 
 def _check(

@@ -57,10 +57,14 @@ class Components:
         return image
 
     def label_at(self, y: NDArray[np.integer], x: NDArray[np.integer]) -> NDArray[np.int32]:
-        """Return the numbers of the components of some of their pixels."""
-        starts = self.y.astype(np.int64) * self.shape[1] + self.x0
+        """Return the numbers of the components that pixels belong to, 0 for those of none."""
         place = np.asarray(y, np.int64) * self.shape[1] + x
-        return self.label[np.searchsorted(starts, place, side="right") - 1]
+        if not self.label.size:
+            return np.zeros(place.shape, np.int32)
+        starts = self.y.astype(np.int64) * self.shape[1] + self.x0
+        run = np.searchsorted(starts, place, side="right") - 1
+        inside = (run >= 0) & (place - starts[run] <= self.x1[run] - self.x0[run])
+        return np.where(inside, self.label[run], np.int32(0))
 
     def by_label(self) -> tuple[Runs, NDArray[np.int64]]:
         """Return the runs of the first component, then those of the second, and so on, and their numbers.

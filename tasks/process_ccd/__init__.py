@@ -1,6 +1,5 @@
 """From flattened detector images to calibrated exposures."""
 
-from .background import SubtractBackgroundConfig, SubtractBackgroundTask
 from .consolidate_visit_summary import (
     ConsolidateVisitSummaryConfig,
     ConsolidateVisitSummaryConnections,
@@ -56,6 +55,4 @@ __all__ = [
     "RepairTask",
     "ScaleInputs",
     "StarCatalog",
-    "SubtractBackgroundConfig",
-    "SubtractBackgroundTask",
 ]

@@ -24,13 +24,13 @@ from butler.images import (
 from butler.ingest import CameraMapping, CardRule, quality_mask
 from connections.errors import NoWorkFound
 
+from ..background import SubtractBackgroundTask
 from ..config import Config
 from ..detection import SourceDetectionTask
 from ..errors import TaskError
 from ..struct import Struct
 from ..task import PipelineTask, Task
 from ..timer import timeMethod
-from .background import SubtractBackgroundTask
 from .cosmic_rays import FindCosmicRaysTask
 from .defects import MaskDefectsTask
 from .match_reference import MatchReferenceTask
@@ -81,7 +81,7 @@ class ProcessCcdTask(PipelineTask):
             "photometricScale",
             "summaryStats",
         ):
-            self.makeSubtask(subtask)
+            self.makeSubtask(subtask, methods=["detectFootprints" if subtask == "detection" else "run"])
 
     def runQuantum(self, butlerQC: Any, inputRefs: Mapping[str, Any], outputRefs: Mapping[str, Any]) -> None:
         """Process one detector image; filter and time are found through the camera mapping.

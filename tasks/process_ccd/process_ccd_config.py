@@ -6,9 +6,9 @@ from pydantic import Field
 
 from connections import Input, Output, PipelineTaskConnections, PrerequisiteInput
 
+from ..background import SubtractBackgroundTask
 from ..config import ConfigurableField, PipelineTaskConfig
 from ..detection import SourceDetectionTask
-from .background import SubtractBackgroundTask
 from .cosmic_rays import FindCosmicRaysTask
 from .defects import MaskDefectsTask
 from .match_reference import MatchReferenceTask

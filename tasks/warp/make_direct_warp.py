@@ -61,10 +61,10 @@ class MakeDirectWarpTask(PipelineTask):
         self, config: Any = None, *, name: str | None = None, parentTask: Task | None = None
     ) -> None:
         super().__init__(config, name=name, parentTask=parentTask)
-        self.makeSubtask("select")
+        self.makeSubtask("select", methods=["run"])
         self.warper = Warper(self.config.warper)
         self.fraction_warper = Warper(self.config.maskedFractionWarper)
-        self.makeSubtask("preWarpInterpolation")
+        self.makeSubtask("preWarpInterpolation", methods=["run"])
 
     def runQuantum(self, butlerQC: Any, inputRefs: Mapping[str, Any], outputRefs: Mapping[str, Any]) -> None:
         """Make the warp of one visit and patch, and write it.

@@ -45,7 +45,7 @@ class MakePsfMatchedWarpTask(PipelineTask):
         self, config: Any = None, *, name: str | None = None, parentTask: Task | None = None
     ) -> None:
         super().__init__(config, name=name, parentTask=parentTask)
-        self.makeSubtask("psfMatch")
+        self.makeSubtask("psfMatch", methods=["run"])
 
     def runQuantum(self, butlerQC: Any, inputRefs: Mapping[str, Any], outputRefs: Mapping[str, Any]) -> None:
         """Match the warp of one visit and patch, and write it.

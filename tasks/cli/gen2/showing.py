@@ -49,7 +49,8 @@ def show_config(pipeline: Pipeline, items: Iterable[str]) -> None:
             case "history":
                 _echo(history_lines(pipeline, pattern))
             case "tasks":
-                _echo(["Subtasks:", *sorted(_subtask_lines(pipeline))])
+                told = sorted(_subtask_lines(pipeline), key=lambda line: line.partition(":")[0])
+                _echo(["Subtasks:", *told])
 
 
 def show_data(graph: QuantumGraph, selection: Selection) -> None:

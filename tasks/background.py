@@ -11,10 +11,11 @@ from scipy import ndimage
 
 from butler.images import MaskedImage
 
-from ..config import Config
-from ..kernels.smooth import kernel_width, smooth_gaussian
-from ..struct import Struct
-from ..task import Task
+from .config import Config
+from .errors import TooManyMaskedPixelsError
+from .kernels.smooth import kernel_width, smooth_gaussian
+from .struct import Struct
+from .task import Task
 
 __all__ = ["SubtractBackgroundConfig", "SubtractBackgroundTask"]
 
@@ -22,8 +23,10 @@ __all__ = ["SubtractBackgroundConfig", "SubtractBackgroundTask"]
 class SubtractBackgroundConfig(Config):
     """How the background is measured."""
 
-    meshSize: int = Field(default=128, ge=8, description="side of the boxes that give one level each, pixels")
-    filterSize: int = Field(default=3, ge=1, description="width of the median filter over the boxes")
+    binSize: int = Field(default=128, ge=8, description="side of the boxes that give one level each, pixels")
+    superPixelFilterSize: int = Field(
+        default=3, ge=1, description="width of the median filter over the boxes; 1 for none"
+    )
     iterations: int = Field(default=2, ge=0, description="how often sources are masked and the level redone")
     sourceThreshold: float = Field(
         default=3.0, gt=0, description="signal-to-noise ratio of smoothed pixels that belong to sources"
@@ -36,7 +39,7 @@ class SubtractBackgroundConfig(Config):
         le=0.5,
         description="in crowded fields only the brightest pixels are masked, up to this part of the image",
     )
-    badMaskPlanes: tuple[str, ...] = Field(
+    ignoredPixelMask: tuple[str, ...] = Field(
         default=("BAD", "SAT", "NO_DATA"), description="planes of pixels without sky"
     )
 
@@ -58,25 +61,56 @@ class SubtractBackgroundTask(Task):
         Parameters
         ----------
         maskedImage
-            Pixels with variance; the image is changed. At least one pixel is free of bad planes.
+            Pixels with variance; the image is changed.
 
         Returns
         -------
         result
-            ``background``, what was subtracted ``(n_y, n_x)``; ``level`` and ``noise``, its median and the
-            standard deviation of the pixels about it, in the image's unit.
+            As from `fitBackground`.
+
+        Raises
+        ------
+        TooManyMaskedPixelsError
+            Raised as by `fitBackground`; nothing is changed then.
+        """
+        found = self.fitBackground(maskedImage)
+        maskedImage.image.array -= found.background
+        return found
+
+    def fitBackground(self, maskedImage: MaskedImage) -> Struct:
+        """Measure the background.
+
+        Parameters
+        ----------
+        maskedImage
+            Pixels with variance; not changed.
+
+        Returns
+        -------
+        result
+            ``background``, ``(n_y, n_x)``, float32; ``level`` and ``noise``, its median and the standard
+            deviation of the pixels about it, in the image's unit.
+
+        Raises
+        ------
+        TooManyMaskedPixelsError
+            Raised if no pixel is left to measure.
         """
         image, variance = maskedImage.image.array, maskedImage.variance.array
         mask = maskedImage.mask
-        bad = mask.any_of(mask.known_bit_mask(self.config.badMaskPlanes))
+        bad = mask.any_of(mask.known_bit_mask(self.config.ignoredPixelMask))
         bad |= ~(np.isfinite(image) & np.isfinite(variance))
+        if bad.all():
+            raise TooManyMaskedPixelsError(
+                f"all {bad.size} pixels are {', '.join(self.config.ignoredPixelMask)} or not finite; none is "
+                "left to measure a background in"
+            )
         clean = np.where(bad, np.float32(0), image)
         noise_squared = np.where(bad, np.float32(0), variance)
         background, noise = self._measure(clean, bad)
         for _ in range(self.config.iterations):
             sources = self._sources(np.where(bad, np.float32(0), clean - background), noise_squared, bad)
             background, noise = self._measure(clean, bad | sources)
-        image -= background
         return Struct(background=background, level=float(np.median(background)), noise=noise)
 
     def _measure(
@@ -90,7 +124,7 @@ class SubtractBackgroundTask(Task):
             sky = image[~masked]
             low, median, high = np.percentile(sky, [15.865, 50, 84.135])
             return np.full_like(image, median), float(high - low) / 2.0
-        size, width = self.config.meshSize, self.config.filterSize
+        size, width = self.config.binSize, self.config.superPixelFilterSize
         measured = sep.Background(image, mask=masked, bw=size, bh=size, fw=width, fh=width)
         return measured.back(dtype=np.float32), float(measured.globalrms)
 
