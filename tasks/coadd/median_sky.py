@@ -23,7 +23,6 @@ _FEWEST: Final = 3
 """Visits of which a median is more than their mean."""
 _MEDIAN_ERROR: Final = math.pi / 2
 """Square of the error of a median over that of the mean of as many values."""
-
 _STEP: Final = 4
 """Distance of the pixels at which backgrounds are compared."""
 _BYTES_PER_VISIT: Final = 8
@@ -67,7 +66,7 @@ def median_sky(
         )
         n_known, precision = np.zeros(strip.shape, np.uint16), np.zeros(strip.shape, np.float32)
         for warp in warps:
-            known = np.isfinite(warp.image.array) & (warp.variance.array > 0)
+            known = np.isfinite(warp.image.array) & (warp.variance.array > 0) & (warp.variance.array < np.inf)
             n_known += known
             precision += 1 / np.sqrt(np.where(known, warp.variance.array, np.float32(np.inf)))
         enough = n_known >= _FEWEST
