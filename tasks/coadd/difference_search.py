@@ -132,7 +132,7 @@ class DifferenceSearch:
         pixels = warp.image.array, warp.variance.array
         return self._model.fit(*pixels, lambda y, x: mask[y, x] & bad == 0, scale=scale)
 
-    def _bad(self, warp: MaskedImage) -> int:
+    def _bad(self, warp: MaskedImage) -> Any:
         """Return the bits of the planes that are left out."""
         return bit_mask_value(warp.mask.known_bit_mask(self._bad_planes))
 
