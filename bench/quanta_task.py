@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from connections import Input, Output, PipelineTaskConnections
-from tasks.config import Config, PipelineTaskConfig
+from tasks import Config, PipelineTaskConfig
 from tasks.struct import Struct
 from tasks.task import PipelineTask
 

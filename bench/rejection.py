@@ -126,7 +126,7 @@ def perfect(scene: Scene) -> Coadded:
     for visit in scene.visits:
         twin = visit.twin[BOX]
         twin.maskedImage.mask = Mask(twin.mask.array.copy(), BOX.minimum, twin.mask.planes)
-        masked.append(visit.signal > 0.1 * NOISE)
+        masked.append(visit.strength > 0.1 * NOISE)
         twin.mask.set_where("CR", masked[-1])
         warps.append(twin)
     return Coadded(mean_of(warps, weights_of(scene)).coaddExposure.image.array, masked)

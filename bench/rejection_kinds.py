@@ -38,6 +38,8 @@ class SceneKind:
         Level at which the detectors saturate, counts, and the number of stars far above it, which bleed.
     galaxy
         Peak of a large galaxy, counts.
+    n_lost, n_dark
+        Number of pixels of a visit that are NaN, with two bad columns if there are any; and of dark squares.
     correlation
         Greatest size of the Gaussian that smoothed the noise of a visit, as resampling does.
     """
@@ -63,6 +65,8 @@ class SceneKind:
     saturation: float = math.inf
     n_saturated: int = 0
     galaxy: float = 0.0
+    n_lost: int = 0
+    n_dark: int = 0
     correlation: float = 0.0
 
 
@@ -82,6 +86,7 @@ SCENES = {
     "crossing": SceneKind(worse_share=0.2, crossing=True),
     "galaxy": SceneKind(worse_share=0.2, galaxy=20_000.0),
     "skies": SceneKind(worse_share=0.2, sky=0.5, offset=2.0),
+    "defects": SceneKind(worse_share=0.2, n_lost=200, n_dark=6),
     "correlated": SceneKind(worse_share=0.2, correlation=1.0),
 }
 """Kinds of scenes by name."""

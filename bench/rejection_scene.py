@@ -12,6 +12,7 @@ from rejection_kinds import SCENES, SceneKind
 from rejection_sky import (
     draw_artifacts,
     draw_bleeds,
+    draw_dark,
     draw_galaxy,
     draw_stars,
     known_pixels,
@@ -75,6 +76,12 @@ class Visit:
         total: NDArray[np.float64] = np.sum(list(self.artifacts.values()), axis=0)
         return total
 
+    @property
+    def strength(self) -> NDArray[np.float64]:
+        """Signal of all artifacts without its sign."""
+        strength: NDArray[np.float64] = np.abs(self.signal)
+        return strength
+
 
 @dataclass
 class Scene:
@@ -122,6 +129,8 @@ def make_scene(kind: str, n_visits: int, seed: int, *, flag_cosmic_rays: bool) -
         psf = moffat_psf(fwhm[number] * (1.0 + like.psf_error * wrong.standard_normal()))
         clean = _draw_sky(like, x, y, peak, fwhm[number], number, rng, wrong)
         artifacts = _draw_artifacts(like, number, n_visits, fwhm[number], rng)
+        if like.n_dark:
+            artifacts["dark"] = draw_dark(_SHAPE, like.n_dark, wrong) * NOISE
         variance = NOISE**2 + clean / 4.0
         clean += like.sky * NOISE * smooth_sky(_SHAPE, wrong)
         clean += like.offset * NOISE * (wrong.standard_normal() if like.offset else 0.0)
@@ -130,14 +139,20 @@ def make_scene(kind: str, n_visits: int, seed: int, *, flag_cosmic_rays: bool) -
         )
         signal = np.sum(list(artifacts.values()), axis=0)
         known = known_pixels(_SHAPE, wrong) if like.dithered else np.ones(_SHAPE, bool)
+        known.ravel()[wrong.integers(0, known.size, like.n_lost)] = False
+        bad_columns = wrong.integers(0, _SHAPE[1], 2 if like.n_lost else 0)
         both = []
         for extra in (signal, np.zeros(_SHAPE)):
             image = clean + noise * np.sqrt(variance) + extra
             if math.isfinite(like.saturation):
                 draw_bleeds(image, like.saturation, along_rows=number % 2 == 0)
-            exposure = _exposure(number + 1, image, variance + extra / 4.0, psf, {"NOISECOR": correlation})
+            exposure = _exposure(
+                number + 1, image, variance + np.maximum(extra, 0) / 4.0, psf, {"NOISECOR": correlation}
+            )
             exposure.mask.set_where("SAT", image >= like.saturation)
             _cut_out(exposure, known)
+            exposure.mask.array[:, bad_columns] |= exposure.mask.getPlaneBitMask("BAD")
+            exposure.image.array[:, bad_columns] = 20 * NOISE
             SourceDetectionTask().detectFootprints(exposure)
             exposure.mask.clear("EDGE")
             both.append(exposure)

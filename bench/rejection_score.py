@@ -59,7 +59,7 @@ def score(scene: Scene, method: Callable[[Scene], Coadded]) -> dict[str, float]:
     truth = mean_of([visit.twin for visit in scene.visits], weights).coaddExposure
     sigma = np.sqrt(truth.variance.array)
     strong = [_strong(visit) for visit in scene.visits]
-    touched = np.any([visit.signal > 0.1 * NOISE for visit in scene.visits], axis=0)
+    touched = np.any([visit.strength > 0.1 * NOISE for visit in scene.visits], axis=0)
     contaminated = np.any(strong, axis=0)
     bright = np.zeros(BOX.shape, dtype=bool)
     rows, columns = np.mgrid[: BOX.height, : BOX.width]
@@ -82,7 +82,7 @@ def score(scene: Scene, method: Callable[[Scene], Coadded]) -> dict[str, float]:
 def _strong(visit: Visit) -> NDArray[np.bool_]:
     """Return where a visit has an artifact of more than 3 sigma, or half of the peak of one that has less."""
     noise = np.sqrt(visit.twin[BOX].variance.array)
-    strong: NDArray[np.bool_] = visit.signal > 3 * noise
+    strong: NDArray[np.bool_] = visit.strength > 3 * noise
     for signal in visit.artifacts.values():
         if NOISE < signal.max() < 3 * NOISE:
             strong |= (signal > 0.5 * signal.max()) & np.isfinite(noise)
@@ -108,7 +108,7 @@ def _rejection(scene: Scene, strong: Planes, clipped: Planes) -> dict[str, float
     flagged = [v.warp[BOX].mask.any_of(v.warp.mask.known_bit_mask(BAD)) for v in scene.visits]
     out = [a | b for a, b in zip(flagged, clipped, strict=True)]
     hit = sum(int((o & s).sum()) for o, s in zip(out, strong, strict=True))
-    near = [binary_dilation(visit.signal > 0.5 * NOISE, iterations=2) for visit in scene.visits]
+    near = [binary_dilation(visit.strength > 0.5 * NOISE, iterations=2) for visit in scene.visits]
     figures = {
         "complete": hit / sum(int(s.sum()) for s in strong),
         "pure": sum(int((o & s).sum()) for o, s in zip(out, near, strict=True))
@@ -117,7 +117,7 @@ def _rejection(scene: Scene, strong: Planes, clipped: Planes) -> dict[str, float
     figures["artifacts"] = _artifacts_found(scene, strong, out)
     for kind in scene.visits[0].artifacts:
         own = [
-            s & (visit.artifacts[kind] > 0.5 * visit.signal)
+            s & (np.abs(visit.artifacts[kind]) > 0.5 * visit.strength)
             for s, visit in zip(strong, scene.visits, strict=True)
         ]
         total = sum(int(o.sum()) for o in own)
@@ -131,7 +131,7 @@ def _artifacts_found(scene: Scene, strong: Planes, out: Planes) -> float:
     found = total = 0
     for visit, above, gone in zip(scene.visits, strong, out, strict=True):
         for signal in visit.artifacts.values():
-            labels, n = label(above & (signal > 0.5 * visit.signal), np.ones((3, 3)))
+            labels, n = label(above & (np.abs(signal) > 0.5 * visit.strength), np.ones((3, 3)))
             area, taken = (
                 np.bincount(labels.ravel(), which.ravel(), n + 1)[1:] for which in (labels > 0, gone)
             )
@@ -171,7 +171,7 @@ def _stars_clipped(scene: Scene, clipped: Planes) -> dict[str, float]:
     hurt: dict[str, list[bool]] = defaultdict(list)
     for visit, out in zip(scene.visits, clipped, strict=True):
         touched, unusable = (
-            visit.signal > 0.1 * NOISE,
+            visit.strength > 0.1 * NOISE,
             visit.twin[BOX].mask.any_of(visit.twin.mask.known_bit_mask(BAD)),
         )
         for row, column, _, varies in _stars(scene, _MIDDLE):

@@ -14,6 +14,7 @@ from tasks.demo.artifacts import cosmic_ray_charge, streak_profile
 __all__ = [
     "draw_artifacts",
     "draw_bleeds",
+    "draw_dark",
     "draw_galaxy",
     "draw_stars",
     "known_pixels",
@@ -121,6 +122,14 @@ def known_pixels(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np
         offset = place - start
         inside &= (offset >= 0) & (offset < _FIELD * size) & (offset % _DETECTOR >= _GAP)
     return inside
+
+
+def draw_dark(shape: tuple[int, int], n: int, rng: np.random.Generator) -> Plane:
+    """Return squares in which light is missing, of 5 to 30."""
+    found = np.zeros(shape)
+    for y, x in zip(*(rng.integers(0, size - 8, n) for size in shape), strict=True):
+        found[y : y + 8, x : x + 8] = -rng.uniform(5, 30)
+    return found
 
 
 def draw_artifacts(

@@ -4,18 +4,6 @@ from typing import TYPE_CHECKING
 
 from butler.late import late_names
 
-from .adjust_quantum import adjust_quantum
-from .connection_names import ConnectionNames
-from .connection_types import (
-    BaseConnection,
-    DimensionedConnection,
-    InitInput,
-    InitOutput,
-    Input,
-    Output,
-    PrerequisiteInput,
-)
-from .connections import PipelineTaskConnections
 from .errors import (
     ConfigError,
     ConnectionsError,
@@ -31,9 +19,21 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
+    from .adjusting import adjust_quantum
     from .builder import build_graph
     from .config_record import ConfigRecord
     from .config_view import config_lines, history_lines
+    from .connection_names import ConnectionNames
+    from .connection_types import (
+        BaseConnection,
+        DimensionedConnection,
+        InitInput,
+        InitOutput,
+        Input,
+        Output,
+        PrerequisiteInput,
+    )
+    from .connections import PipelineTaskConnections
     from .graph import DroppedQuanta, GraphWalker, QuantumGraph
     from .graph_file import GraphFile
     from .graph_view import (
@@ -59,13 +59,26 @@ if TYPE_CHECKING:
     from .saved_graph import load_graph
     from .written_types import unregistered
 else:
-    # To declare connections or to run what is planned, neither registry nor builder is needed.
+    # To declare connections or to run what is planned, neither registry nor builder is needed; a config that
+    # no pipeline knows needs no connections either.
     __getattr__ = late_names(
         __name__,
         {
+            "adjusting": ["adjust_quantum"],
             "builder": ["build_graph"],
             "config_record": ["ConfigRecord"],
             "config_view": ["config_lines", "history_lines"],
+            "connection_names": ["ConnectionNames"],
+            "connection_types": [
+                "BaseConnection",
+                "DimensionedConnection",
+                "InitInput",
+                "InitOutput",
+                "Input",
+                "Output",
+                "PrerequisiteInput",
+            ],
+            "connections": ["PipelineTaskConnections"],
             "graph": ["DroppedQuanta", "GraphWalker", "QuantumGraph"],
             "graph_file": ["GraphFile"],
             "graph_view": [

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from butler import DatasetRef
 
-from .adjust_quantum import adjust_quantum
+from .adjusting import adjust_quantum
 from .connections import PipelineTaskConnections
 from .data_id_rows import Key
 from .dataset_lookup import DatasetLookup

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from butler.errors import did_you_mean
 
-from .connections import PipelineTaskConnections
 from .errors import ConfigError
+
+if TYPE_CHECKING:
+    from .connections import PipelineTaskConnections
 
 __all__ = ["TaskClass", "TaskConfig", "load_task"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from pydantic import (
     BaseModel,
@@ -11,17 +11,15 @@ from pydantic import (
     Field,
     SerializeAsAny,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
 from butler.errors import ButlerUserError, did_you_mean
-from connections import ConnectionNames, PipelineTaskConnections
 from connections.errors import ConfigError
 from connections.overrides import flat_fields
 from connections.task_class import load_task
 
-__all__ = ["Config", "ConfigurableField", "PipelineTaskConfig"]
+__all__ = ["Config", "ConfigurableField"]
 
 
 class Config(BaseModel):
@@ -147,51 +145,6 @@ class ConfigurableField(BaseModel):
         if name.startswith("_") or name in ("target", "value"):
             return super().__getattr__(name)  # type: ignore[misc]
         return getattr(self.value, name)
-
-
-class PipelineTaskConfig(Config):
-    """Config of a task that a pipeline can run.
-
-    A subclass names its connections by class keyword: ``pipelineConnections=MyConnections``.
-
-    Parameters
-    ----------
-    connections
-        Dataset type names by connection, and values of the name templates; also as attributes,
-        ``config.connections.coaddName = "good"``.
-    """
-
-    ConnectionsClass: ClassVar[type[PipelineTaskConnections]] = PipelineTaskConnections
-
-    connections: dict[str, str] = Field(default_factory=dict)
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        # Class keywords are for __pydantic_init_subclass__, which runs when the fields are known.
-        super().__init_subclass__()
-
-    @classmethod
-    def __pydantic_init_subclass__(
-        cls, *, pipelineConnections: type[PipelineTaskConnections] | None = None, **kwargs: Any
-    ) -> None:
-        super().__pydantic_init_subclass__(**kwargs)
-        if pipelineConnections is not None:
-            cls.ConnectionsClass = pipelineConnections
-
-    @field_validator("connections")
-    @classmethod
-    def _known_connections(cls, names: dict[str, str]) -> ConnectionNames:
-        """Refuse names that are neither connection nor template."""
-        return ConnectionNames(cls.ConnectionsClass, names)
-
-    def resolved_connections(self) -> PipelineTaskConnections:
-        """Return the connections as this config names and switches them.
-
-        Raises
-        ------
-        ConnectionsError
-            Raised if a name has a placeholder that is no template.
-        """
-        return self.ConnectionsClass.for_config(self).renamed(**self.connections)
 
 
 def _apply(config: Config, path: list[str], value: Any) -> None:

@@ -15,7 +15,8 @@ from connections.errors import ConfigError
 from connections.task_class import load_task
 
 from .command_line import CommandLine
-from .config import Config, ConfigurableField, PipelineTaskConfig
+from .config import Config, ConfigurableField
+from .pipeline_task_config import PipelineTaskConfig
 from .records import RunRecords
 from .struct import Struct
 from .timer import timed

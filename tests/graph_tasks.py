@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from connections import Input, Output, Pipeline, PipelineTaskConnections, PrerequisiteInput
-from tasks.config import Config, PipelineTaskConfig
+from tasks import Config, PipelineTaskConfig
 from tasks.task import PipelineTask
 
 DICT = "StructuredDataDict"

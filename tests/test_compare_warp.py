@@ -469,10 +469,12 @@ def test_limit_of_visits_is_the_published_one(n: float, limit: int) -> None:
     per_pixel=st.booleans(),
     brighter=st.sampled_from([None, True, False]),
     threshold=st.sampled_from([0.0, 0.3, 0.5, 1.0]),
+    is_median=st.booleans(),
+    is_variation=st.booleans(),
 )
-@settings(deadline=None, max_examples=75)
+@settings(deadline=None, max_examples=150)
 def test_judgement_is_that_of_the_rule(
-    seed: int, per_pixel: bool, brighter: bool | None, threshold: float
+    seed: int, per_pixel: bool, brighter: bool | None, threshold: float, is_median: bool, is_variation: bool
 ) -> None:
     """The rule written pixel by pixel gives the same answer."""
     rng = np.random.default_rng(seed)
@@ -489,12 +491,15 @@ def test_judgement_is_that_of_the_rule(
             if per_pixel
             else int(min(0.4 * mean, 2 + 0.03 * mean))
         )
+        drawn = not is_median or 2 * positive[y, x] >= n[y, x]
         if brighter is None:
             rare += 0 < positive[y, x] + negative[y, x] <= limit
+        elif is_variation and not drawn and positive[y, x] * negative[y, x] > 0:
+            rare += 0
         elif brighter:
             rare += 0 < positive[y, x] <= limit
         else:
-            rare += 0 < negative[y, x] <= limit and not 0 < positive[y, x] <= limit
+            rare += 0 < negative[y, x] <= limit and not (drawn and 0 < positive[y, x] <= limit)
     test = judge_candidate(
         spans,
         Image((positive + negative).astype(np.uint32)),
@@ -502,7 +507,9 @@ def test_judgement_is_that_of_the_rule(
         DEFAULTS,
         threshold,
         per_pixel=per_pixel,
-        sign=None if brighter is None else Sign(Image(positive.astype(np.uint32)), brighter),
+        sign=None
+        if brighter is None
+        else Sign(Image(positive.astype(np.uint32)), brighter, is_median, is_variation),
     )
     assert test.rare_fraction == pytest.approx(rare / inside.sum())
     assert (test.rule is ArtifactRule.TEMPORAL) == (rare > threshold * inside.sum())

@@ -27,7 +27,7 @@ from connections import (
     adjust_quantum,
 )
 from connections.pipeline_node import dataset_type
-from tasks.config import PipelineTaskConfig
+from tasks import PipelineTaskConfig
 
 PLAIN = "StructuredDataDict"
 

@@ -31,8 +31,8 @@ from connections import (
     build_graph,
 )
 from connections.retention import Retention
+from tasks import Config, PipelineTaskConfig
 from tasks.cli import main
-from tasks.config import Config, PipelineTaskConfig
 from tasks.execution import run_graph
 from tasks.struct import Struct
 from tasks.task import PipelineTask

@@ -26,8 +26,8 @@ from connections import (
     QuantumGraph,
     build_graph,
 )
+from tasks import Config, PipelineTaskConfig
 from tasks.cli import main
-from tasks.config import Config, PipelineTaskConfig
 from tasks.errors import TaskError
 from tasks.execution import InitOptions, make_task, prepare_run, run_graph
 from tasks.records import schema_differences

@@ -19,6 +19,7 @@ from butler.images import (
 from tasks.background import SubtractBackgroundConfig, SubtractBackgroundTask
 from tasks.errors import TooManyMaskedPixelsError
 from tasks.process_ccd import (
+    FindCosmicRaysConfig,
     FindCosmicRaysTask,
     MaskDefectsConfig,
     MaskDefectsTask,
@@ -99,6 +100,26 @@ def test_faint_flanks_of_a_hit_are_flagged_with_it() -> None:
     add_gaussian_star(psf, 20, 20, 1.0, 5.0)
     assert FindCosmicRaysTask().run(counts, KernelPsf(psf)) == 1
     assert counts.mask.isSet("CR")[96:105, 100:102].all()
+
+
+def test_what_a_hit_left_beside_it_is_flagged() -> None:
+    """Charge beside a hit that is no hit by itself is flagged with it where the noise is exceeded."""
+    image = 10 * np.random.default_rng(6).normal(size=(80, 90))
+    image[20:50, 30] += 900.0
+    beside = np.zeros(image.shape, dtype=bool)
+    beside[20:50, 31] = True
+    image[beside] += 70.0
+    psf = np.zeros((41, 41))
+    add_gaussian_star(psf, 20, 20, 1.0, 4.2)
+    shares = []
+    for limit in (3.0, 1e9):
+        counts = masked(image, 100.0)
+        FindCosmicRaysTask(FindCosmicRaysConfig(besideNoise=limit)).run(counts, KernelPsf(psf))
+        found = counts.mask.isSet("CR")
+        shares.append(found[beside].mean())
+        assert not found[:, 33:].any()
+    assert shares[0] > 0.9
+    assert shares[0] > shares[1] + 0.2
 
 
 @pytest.mark.parametrize("fwhm", [1.7, 3.0])

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from butler import Butler, DatasetRef, DatasetType, RepositoryConfig
 from connections import Input, NoWorkFound, Output, Pipeline, PipelineTaskConnections, PrerequisiteInput
-from tasks.config import Config, PipelineTaskConfig
+from tasks import Config, PipelineTaskConfig
 from tasks.struct import Struct
 from tasks.task import PipelineTask
 

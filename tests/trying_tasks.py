@@ -16,7 +16,7 @@ import numpy as np
 from toy_pipeline import DoubleConnections
 
 from connections import NoWorkFound, Pipeline
-from tasks.config import Config, PipelineTaskConfig
+from tasks import Config, PipelineTaskConfig
 from tasks.errors import (
     AlgorithmError,
     AnnotatedPartialOutputsError,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .fits_cards import CardValues
@@ -30,12 +30,17 @@ class CameraCards(Mapping[str, Any]):
         self._primary = {} if primary is None else _cards_of(primary)
 
     def __getitem__(self, key: str) -> Any:
-        try:
-            return self._own[key]
-        except KeyError:
-            if key == "EXTNAME":
-                raise
-        return self._primary[key]
+        found = self.get(key)
+        if found is None:
+            raise KeyError(key)
+        return found
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of a card, or the default."""
+        found = self._own.get(key)
+        if found is None and key != "EXTNAME":
+            found = self._primary.get(key)
+        return default if found is None else found
 
     def __iter__(self) -> Iterator[str]:
         yield from self._own
@@ -44,11 +49,19 @@ class CameraCards(Mapping[str, Any]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def plain(self) -> dict[str, Any]:
+        """Return all cards, in no order."""
+        found = dict(_all_of(self._primary))
+        found.pop("EXTNAME", None)
+        return found | _all_of(self._own)
+
     def select(self, wanted: Callable[[str], object]) -> dict[str, Any]:
-        """Return the cards with certain names, without a look at the others."""
-        names = dict.fromkeys((*_names(self._own), *_names(self._primary)))
-        found = {name: self.get(name) for name in filter(wanted, names)}
-        return {name: value for name, value in found.items() if value is not None}
+        """Return the cards with certain names; see `CardValues.select`."""
+        found = _selected(self._own, wanted)
+        for name, value in _selected(self._primary, wanted).items():
+            if name != "EXTNAME":
+                found.setdefault(name, value)
+        return found
 
     def layout(self) -> FileLayout:
         """Return where the pixels lie.
@@ -65,6 +78,11 @@ def _cards_of(unit: HduInfo) -> Mapping[str, Any]:
     return unit.values if unit.is_compressed else unit.cards
 
 
-def _names(cards: Mapping[str, Any]) -> Iterable[str]:
-    """Return the names of cards, among which may be some without a value."""
-    return cards.names if isinstance(cards, CardValues) else cards
+def _all_of(cards: Mapping[str, Any]) -> dict[str, Any]:
+    return cards.all if isinstance(cards, CardValues) else dict(cards)
+
+
+def _selected(cards: Mapping[str, Any], wanted: Callable[[str], object]) -> dict[str, Any]:
+    if isinstance(cards, CardValues):
+        return cards.select(wanted)
+    return {name: value for name, value in cards.items() if wanted(name)}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from astropy.io import fits
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["CardValues", "card_items", "card_values"]
 
 _CARD: Final = 80
-_FIELDS: Final = np.dtype([("name", "S8"), ("sign", "<u2"), ("rest", "V70")])
-"""What stands where in a card."""
+_VALUE_AT: Final = 10
+"""Where the value begins in a card."""
+_HEAD: Final = np.dtype([("name", "S8"), ("sign", "<u2")])
+"""What stands before it."""
 _HAS_VALUE: Final = int.from_bytes(b"= ", "little")
 _KEY: Final = re.compile(r"[A-Z0-9_-]+")
 _ODD: Final = ("CONTINUE", "HIERARCH", "\0")
@@ -48,15 +51,22 @@ class CardValues(Mapping[str, Any]):
         self._text = text
 
     def __getitem__(self, key: str) -> Any:
-        places = None if "all" in self.__dict__ else self._places
-        if places is not None:
-            begin = places.get(key)
-            if begin is None and _KEY.fullmatch(key):
-                raise KeyError(key)
-            match = None if begin is None else _VALUE.fullmatch(self._text, begin + 10, begin + _CARD)
-            if match is not None and match.lastgroup is not None and not _may_be_record(match):
-                return _plain(match)
-        return self.all[key]
+        found = self.get(key)
+        if found is None:
+            raise KeyError(key)
+        return found
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of a card, or the default."""
+        places = self._places
+        if places is None or "all" in self.__dict__:
+            return self.all.get(key, default)
+        begin = places.get(key)
+        if begin is None:
+            # What looks like a name within a value has other signs.
+            return default if " " in key or _KEY.fullmatch(key) else self.all.get(key, default)
+        value = _plain_value(self._text, begin)
+        return self.all.get(key, default) if value is None else value
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.all)
@@ -64,10 +74,18 @@ class CardValues(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self.all)
 
-    @property
-    def names(self) -> Iterable[str]:
-        """Names of the cards; among them may be some without a value, which `get` gives None for."""
-        return self.all if self._places is None else self._places
+    def select(self, wanted: Callable[[str], object]) -> dict[str, Any]:
+        """Return the cards with certain names, without a look at the others.
+
+        Parameters
+        ----------
+        wanted
+            Tells whether a name is one of them; always the same function for the same question.
+        """
+        if self._places is None:
+            return {name: value for name, value in self.all.items() if wanted(name)}
+        found = {name: self.get(name) for name in self._layout.names_that(wanted)}
+        return {name: value for name, value in found.items() if value is not None}
 
     @cached_property
     def all(self) -> dict[str, Any]:
@@ -75,29 +93,72 @@ class CardValues(Mapping[str, Any]):
         return card_values(self._text)
 
     @cached_property
+    def _layout(self) -> _CardNames:
+        raw = np.frombuffer(self._text.encode("ascii", "replace"), np.uint8)
+        cards = raw[: raw.size // _CARD * _CARD].reshape(-1, _CARD)
+        return _card_names(cards[:, :_VALUE_AT].tobytes())
+
+    @cached_property
     def _places(self) -> dict[str, int] | None:
         """Where the first card of each name with a value begins; None if names may stand elsewhere."""
         if any(odd in self._text for odd in _ODD):
             return None
-        raw = self._text.encode("ascii", "replace")
-        cards = np.frombuffer(raw, _FIELDS, count=len(raw) // _CARD)
-        for end in np.flatnonzero(cards["name"] == b"END     ").tolist():
-            if not self._text[_CARD * end + 8 : _CARD * (end + 1)].strip():
-                cards = cards[:end]
-                break
-        has_value = cards["sign"] == _HAS_VALUE
-        others = set(cards["name"][~has_value].astype(str).tolist())
-        if not _NO_VALUE.issuperset(map(str.rstrip, others)):
-            # astropy finds a value even there.
+        end = self._layout.end
+        if end is not None and self._text[_CARD * end + 8 : _CARD * (end + 1)].strip():
             return None
-        begins = _CARD * np.flatnonzero(has_value)
-        # Backwards, so that of cards with the same name the first stays.
-        begins = begins[::-1]
-        names = cards["name"][begins // _CARD].astype(str).tolist()
-        # Names that astropy would correct: with small letters, or blanks before them.
-        if not (joined := "".join(names)).isupper() or not _KEY.fullmatch(joined[::8]):
-            return None
-        return dict(zip(map(str.rstrip, names), begins.tolist(), strict=True))
+        return self._layout.places
+
+
+class _CardNames:
+    """The names of a header's cards, which the headers of one camera have in common.
+
+    Parameters
+    ----------
+    heads
+        The first ten characters of each card.
+    """
+
+    def __init__(self, heads: bytes) -> None:
+        cards = np.frombuffer(heads, _HEAD)
+        ends = np.flatnonzero(cards["name"] == b"END     ").tolist()
+        self.end: int | None = ends[0] if ends else None
+        """Number of the first card that is END if nothing else stands in it."""
+        self.places = _places_of(cards[: self.end])
+        """Where the first card of each name with a value begins; None if names may stand elsewhere."""
+        self._chosen: dict[Callable[[str], object], list[str]] = {}
+
+    def names_that(self, wanted: Callable[[str], object]) -> list[str]:
+        """Return the names of which something holds."""
+        chosen = self._chosen.get(wanted)
+        if chosen is None:
+            chosen = self._chosen[wanted] = list(filter(wanted, self.places or ()))
+        return chosen
+
+
+_card_names: Final = lru_cache(maxsize=256)(_CardNames)
+
+
+def _places_of(cards: NDArray[np.void]) -> dict[str, int] | None:
+    has_value = cards["sign"] == _HAS_VALUE
+    others = set(cards["name"][~has_value].astype(str).tolist())
+    if not _NO_VALUE.issuperset(map(str.rstrip, others)):
+        # astropy finds a value even there.
+        return None
+    # Backwards, so that of cards with the same name the first stays.
+    numbers = np.flatnonzero(has_value)[::-1]
+    names = cards["name"][numbers].astype(str).tolist()
+    # Names that astropy would correct: with small letters, or blanks before them.
+    if not (joined := "".join(names)).isupper() or not _KEY.fullmatch(joined[::8]):
+        return None
+    return dict(zip(map(str.rstrip, names), (_CARD * numbers).tolist(), strict=True))
+
+
+def _plain_value(text: str, begin: int) -> Any:
+    """Return the value of a card that begins somewhere; None if it has none, or is not plain."""
+    match = _VALUE.fullmatch(text, begin + _VALUE_AT, begin + _CARD)
+    if match is None or match.lastgroup is None or _may_be_record(match):
+        return None
+    return _plain(match)
 
 
 def card_values(text: str) -> dict[str, Any]:
@@ -139,7 +200,7 @@ def card_items(text: str) -> Iterator[tuple[str, Any]]:
             continue
         long_name = _HIERARCH.match(card) if key == "HIERARCH" else None
         plain = long_name or (card[8:10] == "= " and _KEY.fullmatch(key))
-        match = _VALUE.fullmatch(card, long_name.end() if long_name else 10) if plain else None
+        match = _VALUE.fullmatch(card, long_name.end() if long_name else _VALUE_AT) if plain else None
         if match is None or _may_be_record(match):
             yield from _items_by_astropy(card)
         else:

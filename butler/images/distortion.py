@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Self
 
 import numpy as np
@@ -21,6 +22,7 @@ _MOST_POWERS: Final = 7
 """Degree of TPV's polynomials."""
 
 
+@lru_cache(maxsize=4096)
 def is_distortion_card(name: str) -> bool:
     """Tell by its name whether a card may belong to a distortion."""
     return _CARD.fullmatch(name) is not None
@@ -101,13 +103,19 @@ def _tpv_terms(cards: Mapping[str, int | float]) -> dict[str, int | float]:
     """Return the terms that are not zero; refuse those of the radius, and others that TPV has not."""
     terms: dict[str, int | float] = {}
     for key, value in cards.items():
-        match = _TPV_CARD.fullmatch(key)
-        number = len(_TPV_POWERS) if match is None else int(match[2])
-        if number >= len(_TPV_POWERS) or (value and _TPV_POWERS[number] is None):
+        if not _is_tpv_term(key, is_zero=not value):
             raise ValueError(f"{key} is no term in powers of the coordinates")
         if value:
             terms[key] = float(value)
     return terms
+
+
+@lru_cache(maxsize=256)
+def _is_tpv_term(key: str, *, is_zero: bool) -> bool:
+    """Tell whether a card is of a term in powers of the coordinates, or is one of the radius that is zero."""
+    match = _TPV_CARD.fullmatch(key)
+    number = len(_TPV_POWERS) if match is None else int(match[2])
+    return number < len(_TPV_POWERS) and (is_zero or _TPV_POWERS[number] is not None)
 
 
 def _tpv_coefficients(terms: Mapping[str, int | float]) -> NDArray[np.float64]:

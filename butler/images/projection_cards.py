@@ -92,8 +92,18 @@ def check_numbers(crval: ArrayLike, crpix: ArrayLike, cd: ArrayLike) -> None:
 
 
 def _check_card(key: str, value: Card) -> None:
-    if re.fullmatch(r"(A|B|AP|BP)_ORDER", key):
-        if value not in range(10):
-            raise FileFormatError(f"the WCS card {key} is {value!r}, it must be an order from 0 to 9")
-    elif _NUMERIC.fullmatch(key) and (isinstance(value, str) or not math.isfinite(value)):
-        raise FileFormatError(f"the WCS card {key} is {value!r}, it must be a finite number")
+    if _is_numeric(key):
+        if isinstance(value, str) or not math.isfinite(value):
+            raise FileFormatError(f"the WCS card {key} is {value!r}, it must be a finite number")
+    elif _is_order(key) and value not in range(10):
+        raise FileFormatError(f"the WCS card {key} is {value!r}, it must be an order from 0 to 9")
+
+
+@lru_cache(maxsize=4096)
+def _is_order(key: str) -> bool:
+    return re.fullmatch(r"(A|B|AP|BP)_ORDER", key) is not None
+
+
+@lru_cache(maxsize=4096)
+def _is_numeric(key: str) -> bool:
+    return _NUMERIC.fullmatch(key) is not None and not _is_order(key)

@@ -13,6 +13,7 @@ from astropy.time import Time
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from ..errors import FileFormatError, IngestError, did_you_mean
+from ..formatters import CameraCards
 from ..safe_yaml import load_yaml
 from .card_rule import CardRule, Scalar, groups_of
 from .companion import CompanionRule, QualityRule
@@ -163,8 +164,9 @@ class CameraMapping(BaseModel):
             raise IngestError(
                 f"the camera mapping of {self.instrument} takes translated values: name its translator"
             )
-        found = translate(cards, self.translator, needed, source)
-        return {**cards, **{TRANSLATED + name: value for name, value in found.items()}}
+        plain = cards.plain() if isinstance(cards, CameraCards) else dict(cards)
+        found = translate(plain, self.translator, needed, source)
+        return plain | {TRANSLATED + name: value for name, value in found.items()}
 
     def describe(self, cards: Mapping[str, Any], file_name: str) -> ExposureDescription:
         """Return what the registry needs to know about an exposure.

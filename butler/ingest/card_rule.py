@@ -146,8 +146,8 @@ def groups_of(pattern: str) -> int:
 
 def _first_card(names: tuple[str, ...], cards: Mapping[str, Any]) -> Any:
     for name in names:
-        if cards.get(name) not in (None, ""):
-            return cards[name]
+        if (found := cards.get(name)) not in (None, ""):
+            return found
     hint = did_you_mean(names[0], [card for card in cards if not card.startswith(TRANSLATED)])
     raise LookupError(f"there is no card {' or '.join(names)}{hint}")
 

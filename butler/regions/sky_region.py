@@ -24,8 +24,9 @@ from lsst.sphgeom import (
 )
 from numpy.typing import ArrayLike, NDArray
 
-from .hulls import cross, hull_of, quadrilaterals, unit_vectors, vectors_of
+from .hulls import hull_of, quadrilaterals, unit_vectors, vectors_of
 from .outlines import outline_of
+from .quadrilateral import Quadrilateral
 
 if TYPE_CHECKING:
     from ..images import Box2I, SkyWcs
@@ -207,16 +208,15 @@ class SkyRegion:
             )
         edge = vectors_of(ra, dec)
         corners = edge[::_EDGE_STEPS]
-        normals = cross(corners, corners[[1, 2, 3, 0]])
-        if np.all(np.abs(np.sum(normals * corners[[3, 0, 1, 2]], axis=1)) < _ROUNDING):
+        quadrilateral = Quadrilateral(corners)
+        if all(abs(turn) < _ROUNDING for turn in quadrilateral.turns):
             raise ValueError(f"pixel box {bbox} has no area on the sky: its corners lie on one line")
-        # An image of the sky is seen from inside, unless it is mirrored.
-        lengths = np.sqrt(np.sum(normals**2, axis=1)) * (1 if normals[0] @ corners[2] > 0 else -1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            outside = -np.min((normals @ edge.T) / lengths[:, np.newaxis])
         pixel = math.dist(edge[0], edge[1]) * _EDGE_STEPS / bbox.width
-        if outside < 0.1 * pixel:
-            return cls(quadrilaterals(ra[np.newaxis, ::_EDGE_STEPS], dec[np.newaxis, ::_EDGE_STEPS])[0])
+        if quadrilateral.farthest_outside(edge) < 0.1 * pixel:
+            region = quadrilateral.region()
+            return cls(
+                hull_of(unit_vectors(ra[::_EDGE_STEPS], dec[::_EDGE_STEPS])) if region is None else region
+            )
         return cls(hull_of(unit_vectors(ra, dec)))
 
     @classmethod
@@ -395,13 +395,15 @@ class SkyRegion:
 
 
 @lru_cache(maxsize=64)
-def _outline(bbox: Box2I) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return positions ``(x, y)`` along the outer edges of a box, in order, each corner once."""
+@lru_cache(maxsize=64)
+def _outline(bbox: Box2I) -> NDArray[np.float64]:
+    """Return positions ``(x, y)`` along the outer edges of a box, in order, each corner once; shared."""
     corners = np.array(bbox.corners, dtype=float)
     along = np.arange(_EDGE_STEPS)[:, np.newaxis] / _EDGE_STEPS
     edges = [a + along * (b - a) for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)]
-    x, y = np.concatenate(edges).T
-    return x, y
+    outline: NDArray[np.float64] = np.concatenate(edges).T.copy()
+    outline.flags.writeable = False
+    return outline
 
 
 def _degrees(vector: UnitVector3d) -> tuple[float, float]:

@@ -77,10 +77,17 @@ class Sign:
         Number of visits that have a candidate on each pixel and are brighter than the static sky there.
     brighter
         Whether this candidate is.
+    is_median
+        Whether the static sky is a median, which only half of the visits or more can draw towards them.
+    is_variation
+        Whether it is part of the brightness of a source. It then is no artifact where other visits differ the
+        other way: that varies.
     """
 
     brighterCountImage: Image
     brighter: bool
+    is_median: bool = False
+    is_variation: bool = False
 
 
 def judge_candidate(
@@ -112,7 +119,7 @@ def judge_candidate(
         a whole number.
     sign
         Its sign, if candidates of the same sign alone count. One that is fainter is an artifact's only where
-        not few visits are brighter; of two visits, so, the brighter one.
+        it is not explained by few visits that are brighter; of two visits, so, the brighter one.
     """
     where = spans.indices(epochCountImage.xy0)
     count = epochCountImage.array[where]
@@ -124,7 +131,12 @@ def judge_candidate(
         n_brighter = sign.brighterCountImage.array[where]
         few_brighter = (n_brighter > 0) & (n_brighter <= limit)
         n_fainter = count - n_brighter
-        few = few_brighter if sign.brighter else (n_fainter > 0) & (n_fainter <= limit) & ~few_brighter
+        drawn = 2 * n_brighter >= n if sign.is_median else np.ones(n.shape, bool)
+        by_sign = few_brighter
+        if not sign.brighter:
+            by_sign = (n_fainter > 0) & (n_fainter <= limit) & ~(few_brighter & drawn)
+        one_way = (n_brighter == 0) | (n_fainter == 0)
+        few = by_sign & (drawn | one_way) if sign.is_variation else by_sign
     rare = float(np.mean(few))
     rule = ArtifactRule.TEMPORAL if rare > spatial_threshold else None
     return ArtifactTest(rule, rare, mean, int(np.max(limit)))

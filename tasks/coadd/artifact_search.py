@@ -20,6 +20,7 @@ from .compare_warp_config import CompareWarpAssembleCoaddConfig
 from .compare_warp_record import ArtifactRow
 from .data_box import data_box
 from .mask_streaks import MaskStreaksTask
+from .median_sky import median_sky
 from .scale_variance import ScaleVarianceTask
 from .scale_zero_point import ImageScaler
 from .seeing_match import TemplateModel
@@ -69,16 +70,17 @@ class ArtifactSearchTask(CoaddBaseTask):
         nImage = Image.from_bbox(bbox, dtype=np.uint16)
         comparisons = []
         sigma = self.detect.psf_sigma(templateCoadd)
+        sky = median_sky(templateCoadd, matched, scalers) if self.config.doCompareMedian else templateCoadd
         margin = math.ceil((self.detect.config.nSigmaToGrow + 1) * sigma)
-        models = TemplateModels(templateCoadd, matched, scalers, sigma)
-        sources = StaticSources(templateCoadd) if self.config.doKeepVarying else None
+        models = TemplateModels(sky, matched, scalers, sigma)
+        sources = StaticSources(sky) if self.config.doKeepVarying else None
         for number, (handle, scaler) in enumerate(zip(matched, scalers, strict=True)):
             box = _searched(read_warp_mask(handle, bbox), margin)
             model = models.of_visit(number, box) if self.config.doFitDifferences else None
             comparisons.append(
                 self._compare(
                     handle.dataId,
-                    self.makeDifference(templateCoadd[box], handle, scaler, model),
+                    self.makeDifference(sky[box], handle, scaler, model),
                     bbox,
                     nImage,
                     sources,
@@ -118,7 +120,8 @@ class ArtifactSearchTask(CoaddBaseTask):
         for one in spans:
             total = np.nansum(pixels.image.array[one.indices(box.minimum)], dtype=np.float64)
             variation = None if sources is None else sources.explain(one, difference)
-            comparison.candidates.append(Candidate(one, bool(total > 0), variation))
+            is_partial = sources is not None and sources.outshine(one, difference)
+            comparison.candidates.append(Candidate(one, bool(total > 0), variation, is_partial))
         if self.config.doFilterMorphological:
             comparison.streaks = self.findStreaks(difference, spans, found.sigma)
         return comparison
@@ -240,7 +243,9 @@ class ArtifactSearchTask(CoaddBaseTask):
         chosen = []
         for comparison in found.comparisons:
             rows = []
-            for number, (spans, brighter, _) in enumerate(comparison.candidates):
+            for number, (spans, brighter, _, is_partial) in enumerate(comparison.candidates):
+                is_median = self.config.doCompareMedian
+                sign = Sign(found.brighterCountImage, brighter, is_median, is_median and is_partial)
                 test = judge_candidate(
                     spans,
                     found.epochCountImage,
@@ -248,7 +253,7 @@ class ArtifactSearchTask(CoaddBaseTask):
                     self.config.epochLimits,
                     self.config.spatialThreshold,
                     per_pixel=self.config.epochRule == "pixel",
-                    sign=Sign(found.brighterCountImage, brighter) if self.config.doCountBySign else None,
+                    sign=sign if self.config.doCountBySign else None,
                 )
                 if test.rule is None or contained_in_source(spans, sources):
                     continue

@@ -8,8 +8,9 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from connections import Input, Output, PipelineTaskConnections, PrerequisiteInput
 
-from ..config import ConfigurableField, PipelineTaskConfig
+from ..config import ConfigurableField
 from ..kernels.stacking import Statistic
+from ..pipeline_task_config import PipelineTaskConfig
 from .coadd_psf_config import CoaddPsfConfig
 from .input_map import HealSparseInputMapTask
 from .interp_image import InterpImageTask

@@ -44,6 +44,7 @@ _LIMITS: Final = (
     "spatialThreshold",
     "epochRule",
     "doCountBySign",
+    "doCompareMedian",
     "doKeepVarying",
     "doAddMatchResidual",
     "minMatchResidual",

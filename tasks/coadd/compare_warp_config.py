@@ -121,6 +121,11 @@ class CompareWarpAssembleCoaddConfig(
         "artifact draws the static sky towards it, so that all others are fainter; with epochRule=pixel, of "
         "two visits the brighter one is clipped",
     )
+    doCompareMedian: bool = Field(
+        default=False,
+        description="compare visits with the median of them all, where they are three or more, instead of "
+        "the static sky: artifacts of two of five or six visits draw a clipped mean towards them",
+    )
     doKeepVarying: bool = Field(
         default=False,
         description="keep candidates that are a multiple of the PSF at the place of a source of the static "

@@ -67,6 +67,12 @@ class StaticSources:
         noise = math.sqrt(float(self._variance[place]) * n_visits / (n_visits - 1))
         return rest > _SIGNIFICANT * noise
 
+    def outshine(self, spans: SpanSet, difference: Exposure) -> bool:
+        """Tell whether the static sky has more than twice the light that a candidate differs by."""
+        height = self._height(*spans.indices(self._xy0))
+        differs = np.abs(difference.image.array[spans.indices(difference.bbox.minimum)])
+        return bool(height.sum(dtype=np.float64) > 2 * np.nansum(differs, dtype=np.float64))
+
     def explain(self, spans: SpanSet, difference: Exposure) -> Variation | None:
         """Return the variation of a source of the static sky that a candidate is; None if it is none.
 

@@ -25,6 +25,9 @@ class Candidate(NamedTuple):
     variation: Variation | None = None
     """What it is if it is a star that varies."""
 
+    is_partial: bool = False
+    """Whether it is less than half of what the static sky has there."""
+
 
 @dataclass(slots=True, eq=False)
 class WarpComparison:

@@ -13,7 +13,7 @@ from butler import DatasetRef
 from butler.log_records import ButlerLogRecords
 from butler.task_metadata import TaskMetadata
 from connections import NoWorkFound, Quantum
-from connections.adjust_quantum import adjust_quantum
+from connections.adjusting import adjust_quantum
 
 from ..errors import AnnotatedPartialOutputsError, UnprocessableDataError, UpstreamFailureNoWorkFound
 from ..usage import Usage

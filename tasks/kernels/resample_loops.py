@@ -20,9 +20,11 @@ INTEGRAL_TOLERANCE = 1e-9
 # Without numba's Python error model no division is tested for zero, so that loops with divisions vectorise.
 _compiled = njit(cache=True, error_model="numpy")
 _compiled_nogil = njit(cache=True, error_model="numpy", nogil=True)
-# A sum that may be taken in any order vectorises; NaN and infinity keep their meaning.
+# A sum that may be taken in any order vectorises; NaN and infinity keep their meaning. Which order it is, the
+# compiler chooses for each copy of a function, and the process that compiles may call another copy than those
+# that find the code kept: only what is inlined into the outermost function has the same bits in both.
 _ANY_ORDER = {"reassoc", "contract", "nsz"}
-_compiled_sum = njit(cache=True, error_model="numpy", fastmath=_ANY_ORDER)
+_compiled_sum = njit(cache=True, error_model="numpy", fastmath=_ANY_ORDER, nogil=True)
 _inlined_sum = njit(cache=True, error_model="numpy", fastmath=_ANY_ORDER, inline="always")
 
 
@@ -221,7 +223,7 @@ def _sum_inside(
     return total
 
 
-@_compiled_sum
+@_inlined_sum
 def _resample_row(
     part: SourcePart,
     positions: Float64Array,
@@ -268,7 +270,7 @@ def _resample_row(
             out_mask[i] = word | no_data
 
 
-@_compiled_nogil
+@_compiled_sum
 def resample_box(
     part: SourcePart,
     node_map: tuple[Float64Array, Float64Array, int],

@@ -13,7 +13,8 @@ from astropy.table import Table
 from butler.images import ExposureSummaryStats
 from connections import Input, Output, PipelineTaskConnections
 
-from ..config import Config, PipelineTaskConfig
+from ..config import Config
+from ..pipeline_task_config import PipelineTaskConfig
 from ..struct import Struct
 from ..task import PipelineTask
 

@@ -12,7 +12,7 @@ from scipy import ndimage
 from butler.images import MaskedImage, Psf
 
 from ..config import Config
-from ..kernels.label import label_components
+from ..kernels import filled_defects, label_components
 from ..task import Task
 
 __all__ = ["FindCosmicRaysConfig", "FindCosmicRaysTask"]
@@ -39,6 +39,12 @@ class FindCosmicRaysConfig(Config):
     starNoise: float = Field(
         default=3.0, ge=0, description="... by at least this many standard deviations of the noise"
     )
+    besideNoise: float = Field(
+        default=3.0,
+        gt=0,
+        description="a pixel beside a hit belongs to it if it exceeds what the pixels around both would have "
+        "there by this many standard deviations of the noise",
+    )
     badMaskPlanes: tuple[str, ...] = Field(
         default=("BAD", "SAT", "NO_DATA"), description="planes of pixels that are not searched"
     )
@@ -50,7 +56,8 @@ class FindCosmicRaysTask(Task):
     The search is L.A.Cosmic (van Dokkum 2001, PASP 113, 1420) as astroscrappy has it. It takes the cores of
     undersampled stars for hits. So only those of its pixels stay that are sharper than a star can be, or
     touch one that is: a sharp pixel exceeds some pair of opposite neighbours by more than any pixel of the
-    PSF's core does.
+    PSF's core does. Beside them a hit is as smooth as a star; what it left there is told from what is
+    interpolated across it.
     """
 
     ConfigClass: ClassVar[type[Config]] = FindCosmicRaysConfig
@@ -84,6 +91,7 @@ class FindCosmicRaysTask(Task):
         found = self._search(image, variance, bad)
         sharp = found & self._is_sharper_than_stars(image, variance, psf.computeKernelImage(x=x, y=y))
         hits = found & ndimage.binary_dilation(sharp, np.ones((3, 3)))
+        hits |= self._left_beside(image, variance, hits, bad)
         mask.set_where("CR", hits)
         _, n_hits = label_components(hits)
         self.log.info("%d cosmic rays; %d star-like pixels spared", n_hits, np.count_nonzero(found & ~hits))
@@ -109,6 +117,19 @@ class FindCosmicRaysTask(Task):
             niter=self.config.iterations,
         )
         return np.asarray(found, dtype=np.bool_)
+
+    def _left_beside(
+        self,
+        image: NDArray[np.float32],
+        variance: NDArray[np.float32],
+        hits: NDArray[np.bool_],
+        bad: NDArray[np.bool_],
+    ) -> NDArray[np.bool_]:
+        """Return the pixels beside hits that have charge of theirs, ``(n_y, n_x)``."""
+        beside = ndimage.binary_dilation(hits, np.ones((3, 3))) & ~bad
+        across = filled_defects(image, beside | bad)
+        excess = image - across > self.config.besideNoise * np.sqrt(variance)
+        return np.asarray(beside & excess, dtype=np.bool_)
 
     def _is_sharper_than_stars(
         self, image: NDArray[np.float32], variance: NDArray[np.float32], kernel: NDArray[np.float64]

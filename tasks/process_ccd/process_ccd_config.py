@@ -7,8 +7,9 @@ from pydantic import Field
 from connections import Input, Output, PipelineTaskConnections, PrerequisiteInput
 
 from ..background import SubtractBackgroundTask
-from ..config import ConfigurableField, PipelineTaskConfig
+from ..config import ConfigurableField
 from ..detection import SourceDetectionTask
+from ..pipeline_task_config import PipelineTaskConfig
 from .cosmic_rays import FindCosmicRaysTask
 from .defects import MaskDefectsTask
 from .match_reference import MatchReferenceTask

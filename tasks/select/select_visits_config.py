@@ -8,7 +8,7 @@ from pydantic import Field
 
 from connections import Input, Output, PipelineTaskConnections, PrerequisiteInput
 
-from ..config import PipelineTaskConfig
+from ..pipeline_task_config import PipelineTaskConfig
 
 __all__ = [
     "BestSeeingQuantileSelectVisitsConfig",

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from connections import Input, Output, PipelineTaskConnections, PrerequisiteInput
 
-from ..config import ConfigurableField, PipelineTaskConfig
+from ..config import ConfigurableField
+from ..pipeline_task_config import PipelineTaskConfig
 from ..select import PsfWcsSelectImagesTask
 from .clough_tocher import CloughTocher2DInterpolateTask
 from .warper import WarperConfig

@@ -6,7 +6,8 @@ from pydantic import Field
 
 from connections import Input, Output, PipelineTaskConnections, PrerequisiteInput
 
-from ..config import ConfigurableField, PipelineTaskConfig
+from ..config import ConfigurableField
+from ..pipeline_task_config import PipelineTaskConfig
 from .gaussian_psf_factory import GaussianPsfFactory
 from .model_psf_match import ModelPsfMatchTask
 
