@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +15,7 @@ from tasks.coadd.template_features import features_of, reach_of_features
 from tasks.kernels import (
     Expectation,
     TemplateRows,
+    cell_medians,
     components_of_pixels,
     difference_rows,
     differing_pixels,
@@ -22,6 +25,7 @@ from tasks.kernels import (
     knot_places,
     look_up,
     slice_medians,
+    template_lattice,
 )
 
 SHAPE = (23, 37)
@@ -113,22 +117,23 @@ def test_difference_and_error_are_0_where_nothing_is_known() -> None:
     np.testing.assert_allclose(error[~unknown], expected[~unknown], rtol=1e-4)
 
 
-def test_differing_pixels_are_those_of_plain_smoothing() -> None:
+@pytest.mark.parametrize("half", [1, 4, 7, 9])
+def test_differing_pixels_are_those_of_plain_smoothing(half: int) -> None:
     """Difference and error are smoothed as if beyond the image nothing were known; signs are told."""
     rng = np.random.default_rng(3)
     difference = rng.normal(size=SHAPE).astype(np.float32)
     error = rng.uniform(0.5, 1.5, SHAPE).astype(np.float32)
     difference[:, 20:], error[:, 20:] = 0, 0
-    kernel = gaussian_kernel(1.3, 9)
+    kernel = gaussian_kernel(1.3, 2 * half + 1)
     value, size = (
         ndimage.correlate1d(ndimage.correlate1d(plane, own, 0, mode="constant"), own, 1, mode="constant")
         for plane, own in ((difference.astype(float), kernel), (error.astype(float), kernel**2))
     )
     expected = np.where((np.abs(value) >= 1.2 * np.sqrt(size)) & (size > 1e-30), np.sign(value), 0)
-    found = differing_pixels(difference, error, 1.3, 4, 1.2)
+    found = differing_pixels(difference, error, 1.3, half, 1.2)
     assert set(np.unique(found)) == {-1, 0, 1}
     assert (found != expected).mean() < 0.002
-    assert not found[:, 25:].any()
+    assert not found[:, 20 + half + 1 :].any()
 
 
 def test_a_surface_is_the_natural_spline_through_the_middles() -> None:
@@ -151,6 +156,31 @@ def test_a_surface_is_the_natural_spline_through_the_middles() -> None:
         spline = interpolate.CubicSpline(centres, medians, axis=axis, bc_type="natural")
         medians = spline(np.arange(size))
     np.testing.assert_allclose(found.rows(10, 200), medians[10:200], atol=1e-4)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 3), st.integers(1, 9), st.integers(1, 30), st.floats(0, 1))
+def test_cells_have_the_medians_of_what_is_left_of_a_warp(
+    step: int, n_y: int, n_x: int, share: float
+) -> None:
+    """What is left is image minus template minus model on whole planes, of those pixels that count."""
+    rng = np.random.default_rng(n_y * 31 + n_x)
+    padded = rng.normal(size=(n_y + 2, n_x + 2)).astype(np.float32)
+    image, stencil = (
+        rng.normal(size=(n_y, n_x)).astype(np.float32),
+        rng.normal(size=(3, 3)).astype(np.float32),
+    )
+    use = rng.random((n_y, n_x)) < share
+    image[~use] = np.nan
+    every = slice(None, None, step), slice(None, None, step)
+    n_columns = -(-n_x // step)
+    bounds = np.array([0, n_columns // 3, n_columns])
+    found = cell_medians(image[every], use[every], template_lattice(padded, step), stencil, bounds)
+    left = (image - padded[1:-1, 1:-1] - ndimage.correlate(padded, stencil)[1:-1, 1:-1])[every]
+    for cell, (begin, end) in enumerate(itertools.pairwise(bounds)):
+        own = np.sort(left[:, begin:end][use[every][:, begin:end]])
+        assert found[1][cell] == own.size
+        np.testing.assert_allclose(found[0][cell], own[own.size // 2] if own.size else 0, atol=1e-5)
 
 
 def test_features_are_those_of_plain_filters() -> None:

@@ -74,7 +74,7 @@ class DifferenceSearch:
             Handles of the warps, and their scalers.
         """
         self._correlations = [_noise_correlation(handle) for handle in handles]
-        fits = [self._fit(handle, scaler) for handle, scaler in zip(handles, scalers, strict=True)]
+        fits = self._fits(handles, scalers)
         brighter: list[list[NDArray[np.int64]]] = [[] for _ in handles]
         fainter: list[list[NDArray[np.int64]]] = [[] for _ in handles]
         reach = max(self._halves)
@@ -102,20 +102,39 @@ class DifferenceSearch:
         for begin in range(0, height, _STRIP_ROWS):
             yield begin, min(begin + _STRIP_ROWS, height)
 
+    def _rows(self, first: int, last: int) -> Box2I:
+        """Return the box of some rows."""
+        whole = self._template.bbox
+        return Box2I.from_corners((whole.minX, whole.minY + first), (whole.maxX, whole.minY + last - 1))
+
     def _read(self, handle: Any, scaler: ImageScaler | None, first: int, last: int) -> MaskedImage:
         """Read some rows of a warp."""
-        whole = self._template.bbox
-        rows = Box2I.from_corners((whole.minX, whole.minY + first), (whole.maxX, whole.minY + last - 1))
-        warp = read_warp(handle, rows)
+        warp = read_warp(handle, self._rows(first, last))
         return warp if scaler is None else scaler.scaled(warp)
 
-    def _fit(self, handle: Any, scaler: ImageScaler | None) -> SeeingFit:
+    def _fits(self, handles: Sequence[Any], scalers: Sequence[ImageScaler | None]) -> list[SeeingFit]:
+        """Fit the template to each warp."""
+        scales = [1.0 if scaler is None else scaler.scale for scaler in scalers]
+
+        def pixels(number: int, y: slice, x: slice) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+            warp = read_warp(handles[number], self._rows(y.start, y.stop))
+            chosen = slice(None, None, y.step), x
+            image = warp.image.array[chosen].astype(np.float32) * np.float32(scales[number])
+            return image, warp.mask.array[chosen] & self._bad(warp) == 0
+
+        fits = [self._fit(handle, scale) for handle, scale in zip(handles, scales, strict=True)]
+        return self._model.with_skies(fits, pixels)
+
+    def _fit(self, handle: Any, scale: float) -> SeeingFit:
         """Fit the template to a warp."""
         warp = read_warp(handle, self._template.bbox)
-        mask, bad = warp.mask.array, bit_mask_value(warp.mask.known_bit_mask(self._bad_planes))
-        scale = 1.0 if scaler is None else scaler.scale
+        mask, bad = warp.mask.array, self._bad(warp)
         pixels = warp.image.array, warp.variance.array
         return self._model.fit(*pixels, lambda y, x: mask[y, x] & bad == 0, scale=scale)
+
+    def _bad(self, warp: MaskedImage) -> Any:
+        """Return the bits of the planes that are left out."""
+        return bit_mask_value(warp.mask.known_bit_mask(self._bad_planes))
 
     def _compare(
         self,

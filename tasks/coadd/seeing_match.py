@@ -11,7 +11,14 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels import TemplateRows, cell_medians, expected_rows, knot_places, smooth_plane
+from ..kernels import (
+    TemplateRows,
+    cell_medians,
+    expected_rows,
+    knot_places,
+    smooth_plane,
+    template_lattice,
+)
 from .template_features import TemplateFeatures, features_of, reach_of_features
 from .template_sample import SeeingFit, TemplateSample, median_share
 
@@ -154,7 +161,7 @@ class TemplateModel:
         *,
         scale: float = 1.0,
     ) -> SeeingFit:
-        """Fit the coefficients of a warp.
+        """Fit the coefficients of a warp; `with_skies` then tells the sky better.
 
         Parameters
         ----------
@@ -168,30 +175,53 @@ class TemplateModel:
         factor = np.float32(scale)
         y, x = np.divmod(self._sample.place, image.shape[1])
         values, variances = image[y, x] * factor, variance[y, x] * np.square(factor)
-        found = self._sample.fit(values.astype(np.float32), variances.astype(np.float32), good(y, x))
-        return self._with_sky(found, image, factor, good) if len(found.polynomial) == 1 else found
+        return self._sample.fit(values.astype(np.float32), variances.astype(np.float32), good(y, x))
+
+    def with_skies(
+        self,
+        fits: Sequence[SeeingFit],
+        pixels: Callable[[int, slice, slice], tuple[_Plane, NDArray[np.bool_]]],
+    ) -> list[SeeingFit]:
+        """Return fits with the skies of many more pixels than were fitted: their error is alike over a cell.
+
+        What the template shows in a row of cells serves all warps.
+
+        Parameters
+        ----------
+        fits
+            Fit of each warp; one with a polynomial for its sky has too few cells, and remains.
+        pixels
+            Returns the image of a warp, by its number, at some rows and columns, to the scale of the
+            template, and which of these pixels count; others may be NaN.
+        """
+        cells = self._sample.cells
+        chosen = [i for i, found in enumerate(fits) if len(found.polynomial) == 1]
+        columns = -(-cells.bounds[1] // _SKY_STEP)
+        shape = len(fits), len(cells.bounds[0]) - 1, len(columns) - 1
+        medians, counts = np.zeros(shape), np.zeros(shape, np.int64)
+        for row, (begin, end) in enumerate(itertools.pairwise(cells.bounds[0]) if chosen else ()):
+            first = -(-begin // _SKY_STEP) * _SKY_STEP
+            template = template_lattice(self._padded(first, end), _SKY_STEP)
+            at = slice(first // _SKY_STEP, first // _SKY_STEP + template.shape[2])
+            for i in chosen:
+                image, use = pixels(i, slice(first, end, _SKY_STEP), slice(None, None, _SKY_STEP))
+                own = image - self.level
+                for coefficient, plane in zip(fits[i].broader, self._sky_smoothed, strict=True):
+                    own -= np.float32(coefficient) * plane[at]
+                use = use & self._faint[at] & np.isfinite(own)
+                stencil = fits[i].expectation.stencil
+                medians[i, row], counts[i, row] = cell_medians(own, use, template, stencil, columns)
+        told = list(fits)
+        for i in chosen:
+            told[i] = self._with_sky(fits[i], medians[i], counts[i])
+        return told
 
     def _with_sky(
-        self, found: SeeingFit, image: _Plane, factor: np.float32, good: Callable[..., NDArray[np.bool_]]
+        self, found: SeeingFit, medians: NDArray[np.float64], counts: NDArray[np.int64]
     ) -> SeeingFit:
-        """Return a fit with the sky of many more pixels than were fitted: its error is alike over a cell."""
-        cells = self._sample.cells
-        stencil, columns = found.expectation.stencil, -(-cells.bounds[1] // _SKY_STEP)
-        medians, counts = [], []
-        for begin, end in itertools.pairwise(cells.bounds[0]):
-            first = -(-begin // _SKY_STEP) * _SKY_STEP
-            chosen = slice(first, end, _SKY_STEP), slice(None, None, _SKY_STEP)
-            own = image[chosen].astype(np.float32) * factor - self.level
-            at = slice(first // _SKY_STEP, first // _SKY_STEP + len(own))
-            for coefficient, plane in zip(found.broader, self._sky_smoothed, strict=True):
-                own -= np.float32(coefficient) * plane[at]
-            use = good(*chosen) & self._faint[at] & np.isfinite(own)
-            found_here = cell_medians(own, use, self._padded(first, end), stencil, columns, _SKY_STEP)
-            medians.append(found_here[0])
-            counts.append(found_here[1])
-        counted = np.array(counts)
-        sky, _ = cells.surface(np.array(medians) - found.polynomial[0], counted)
-        floor = _MEDIAN_ERROR / max(1.0, float(np.median(counted[counted > 0]))) if counted.any() else 0.0
+        """Return a fit with the sky of some cells."""
+        sky, _ = self._sample.cells.surface(medians - found.polynomial[0], counts)
+        floor = _MEDIAN_ERROR / max(1.0, float(np.median(counts[counts > 0]))) if counts.any() else 0.0
         return found._replace(expectation=found.expectation._replace(floor=floor), sky=sky)
 
     def match(
@@ -215,6 +245,7 @@ class TemplateModel:
             as a fraction of the brightness. Saturated artifacts on a faint sky so remain outliers.
         """
         found = self.fit(image, variance, lambda y, x: good[y, x])
+        (found,) = self.with_skies([found], lambda _, y, x: (image[y, x], good[y, x]))
         model, scatter = np.empty(image.shape, np.float32), np.empty(image.shape, np.float32)
         standing = np.zeros(image.shape, np.float32) if saturated is not None else None
         for (begin, end), (rows, smoothed) in zip(self._strips(), self._all_rows, strict=True):

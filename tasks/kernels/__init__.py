@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .resample_planes import MaskedPlanes, map_nodes, resample, resample_image
     from .resampling_kernels import RESAMPLING_KERNELS, ResamplingKernel, lanczos_taps, resampling_kernel
     from .run_counts import LabelledRuns, count_in_runs
-    from .sky_medians import cell_medians
+    from .sky_medians import cell_medians, template_lattice
     from .smooth import gaussian_kernel, kernel_width, smooth_gaussian, smooth_plane
     from .spline_surface import SplineTaps, spline_at, spline_rows
     from .stacking import (
@@ -55,7 +55,7 @@ else:
                 "resampling_kernel",
             ],
             "run_counts": ["LabelledRuns", "count_in_runs"],
-            "sky_medians": ["cell_medians"],
+            "sky_medians": ["cell_medians", "template_lattice"],
             "smooth": ["gaussian_kernel", "kernel_width", "smooth_gaussian", "smooth_plane"],
             "spline_surface": ["SplineTaps", "spline_at", "spline_rows"],
             "stacking": [
@@ -120,4 +120,5 @@ __all__ = [
     "spline_rows",
     "spread_bits",
     "statistics_stack",
+    "template_lattice",
 ]

@@ -84,18 +84,56 @@ def _smooth_row(padded: _Plane, samples: _Plane, row: _Plane) -> None:
     half = samples.size - 1
     n = row.size
     _scale(padded[half : half + n], samples[half], row)
-    for i in range(half):
-        _add(padded[i : i + n], padded[2 * half - i : 2 * half - i + n], samples[i], row)
+    ends = 2 * half
+    paired = half - half % 4
+    for i in range(0, paired, 4):
+        _add_four(
+            (
+                padded[i : i + n],
+                padded[i + 1 : i + 1 + n],
+                padded[i + 2 : i + 2 + n],
+                padded[i + 3 : i + 3 + n],
+            ),
+            (
+                padded[ends - i : ends - i + n],
+                padded[ends - i - 1 : ends - i - 1 + n],
+                padded[ends - i - 2 : ends - i - 2 + n],
+                padded[ends - i - 3 : ends - i - 3 + n],
+            ),
+            samples[i : i + 4],
+            row,
+        )
+    for i in range(paired, half):
+        _add(padded[i : i + n], padded[ends - i : ends - i + n], samples[i], row)
 
 
 @part
 def _smooth_column(rows: _Plane, y: int, samples: _Plane, smoothed: _Plane) -> None:
     half = samples.size - 1
-    n_rows = rows.shape[0]
-    _scale(rows[y % n_rows], samples[half], smoothed)
-    for i in range(half):
+    n = rows.shape[0]
+    _scale(rows[y % n], samples[half], smoothed)
+    paired = half - half % 4
+    for i in range(0, paired, 4):
         away = half - i
-        _add(rows[(y - away) % n_rows], rows[(y + away) % n_rows], samples[i], smoothed)
+        _add_four(
+            (
+                rows[(y - away) % n],
+                rows[(y - away + 1) % n],
+                rows[(y - away + 2) % n],
+                rows[(y - away + 3) % n],
+            ),
+            (
+                rows[(y + away) % n],
+                rows[(y + away - 1) % n],
+                rows[(y + away - 2) % n],
+                rows[(y + away - 3) % n],
+            ),
+            samples[i : i + 4],
+            smoothed,
+        )
+    for i in range(paired, half):
+        away = half - i
+        _add(rows[(y - away) % n], rows[(y + away) % n], samples[i], smoothed)
 
 
 @part
@@ -108,3 +146,21 @@ def _scale(values: _Plane, sample: float, result: _Plane) -> None:
 def _add(before: _Plane, after: _Plane, sample: float, result: _Plane) -> None:
     for x in range(result.size):
         result[x] += sample * (before[x] + after[x])
+
+
+@part
+def _add_four(
+    before: tuple[_Plane, _Plane, _Plane, _Plane],
+    after: tuple[_Plane, _Plane, _Plane, _Plane],
+    samples: _Plane,
+    result: _Plane,
+) -> None:
+    """Add four pairs of neighbours, one after the other, while the sum stays in a register."""
+    b0, b1, b2, b3 = before
+    a0, a1, a2, a3 = after
+    s0, s1, s2, s3 = samples[0], samples[1], samples[2], samples[3]
+    for x in range(result.size):
+        total = result[x] + s0 * (b0[x] + a0[x])
+        total += s1 * (b1[x] + a1[x])
+        total += s2 * (b2[x] + a2[x])
+        result[x] = total + s3 * (b3[x] + a3[x])

@@ -39,7 +39,7 @@ def _select_middles(
 
 
 @part
-def selected(values: NDArray[np.float64], k: int) -> float:
+def selected(values: NDArray[np.floating], k: int) -> float:
     """Return the element that would be number k if the values were sorted (quickselect, Hoare 1961)."""
     first, last = 0, values.size - 1
     while first < last:

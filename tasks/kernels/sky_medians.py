@@ -7,10 +7,31 @@ from numba import njit
 from numpy.typing import NDArray
 
 from .medians import selected
+from .stacking.jit import part
 
-__all__ = ["cell_medians"]
+__all__ = ["cell_medians", "template_lattice"]
 
 _Plane = NDArray[np.float32]
+
+
+def template_lattice(padded: _Plane, step: int) -> _Plane:
+    """Return a template at the 3 by 3 pixels around every ``step``-th of every ``step``-th row.
+
+    Parameters
+    ----------
+    padded
+        The template on all pixels, and one more on each side, ``(n_y + 2, n_x + 2)``.
+    step
+        Distance of the pixels that are looked at; the first is the first of its row.
+
+    Returns
+    -------
+    lattice
+        ``(3, 3, n_rows, n_columns)``, by the distances along y and x.
+    """
+    n_y, n_x = padded.shape[0] - 2, padded.shape[1] - 2
+    around = [[padded[dy : dy + n_y : step, dx : dx + n_x : step] for dx in range(3)] for dy in range(3)]
+    return np.array(around, np.float32)
 
 
 def cell_medians(
@@ -19,25 +40,21 @@ def cell_medians(
     template: _Plane,
     stencil: _Plane,
     bounds: NDArray[np.int64],
-    step: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the medians of image minus template minus model in a row of cells, and of how many pixels.
 
     Parameters
     ----------
     image
-        The pixels of the row of cells that are looked at, every ``step``-th of every ``step``-th row from
-        the first, ``(n_rows, n_columns)``.
+        The pixels of the row of cells that are looked at, ``(n_rows, n_columns)``.
     use
         Which of them count, likewise.
     template
-        The template on all pixels, and one more on each side, ``(n_y + 2, n_x + 2)``.
+        The template around them, ``(3, 3, n_rows, n_columns)``.
     stencil
         What the template is correlated with to make the model, ``(3, 3)``.
     bounds
         Columns of ``image`` at which cells begin, and where the last one ends, ``(n_cells + 1,)``.
-    step
-        Distance of the pixels that are looked at.
 
     Returns
     -------
@@ -45,7 +62,7 @@ def cell_medians(
         Of each cell; the median is 0 where there is no pixel.
     """
     medians, counts = np.zeros(len(bounds) - 1), np.zeros(len(bounds) - 1, np.int64)
-    _measure(image, use, template, stencil, bounds, step, medians, counts)
+    _measure(image, use, template, stencil, bounds, medians, counts)
     return medians, counts
 
 
@@ -56,25 +73,33 @@ def _measure(
     template: _Plane,
     stencil: _Plane,
     bounds: NDArray[np.int64],
-    step: int,
     medians: NDArray[np.float64],
     counts: NDArray[np.int64],
 ) -> None:
-    values = np.empty(image.size)
+    n_rows, n_columns = image.shape
+    left = np.empty((n_rows, n_columns), np.float32)
+    for row in range(n_rows):
+        for column in range(n_columns):
+            left[row, column] = image[row, column] - template[1, 1, row, column]
+        for dy in range(3):
+            around = template[dy]
+            _subtract(left[row], (around[0, row], around[1, row], around[2, row]), stencil[dy])
+    values = np.empty(left.size, np.float32)
     for cell in range(medians.size):
         n = 0
-        for row in range(image.shape[0]):
-            y = row * step
+        for row in range(n_rows):
             for column in range(bounds[cell], bounds[cell + 1]):
-                if not use[row, column]:
-                    continue
-                x = column * step
-                value = image[row, column] - template[y + 1, x + 1]
-                for dy in range(3):
-                    for dx in range(3):
-                        value -= stencil[dy, dx] * template[y + dy, x + dx]
-                values[n] = value
-                n += 1
+                values[n] = left[row, column]
+                n += use[row, column]
         counts[cell] = n
         if n:
             medians[cell] = selected(values[:n], n // 2)
+
+
+@part
+def _subtract(left: _Plane, template: tuple[_Plane, _Plane, _Plane], stencil: _Plane) -> None:
+    """Subtract what one row of the stencil makes of a row of the template."""
+    before, middle, after = template
+    a, b, c = stencil[0], stencil[1], stencil[2]
+    for x in range(left.size):
+        left[x] = left[x] - a * before[x] - b * middle[x] - c * after[x]

@@ -8,8 +8,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .stacking.jit import part
-
 __all__ = ["SplineTaps", "spline_at", "spline_rows"]
 
 
@@ -64,7 +62,9 @@ def _fill(
 ) -> None:
     n_y, n_x = surface.shape
     along = np.empty(coefficients.shape[1], np.float32)
+    weight_0, weight_1, weight_2, weight_3 = weight_x[0], weight_x[1], weight_x[2], weight_x[3]
     for y in range(n_y):
+        row = surface[y]
         along[:] = 0
         for k in range(4):
             along += weight_y[k, y] * coefficients[first_y[y] + k]
@@ -75,17 +75,11 @@ def _fill(
             end = begin + 1
             while end < n_x and first_x[end] == first:
                 end += 1
-            own = surface[y, begin:end]
-            own[:] = 0
-            for k in range(4):
-                _add(along[first + k], weight_x[k, begin:end], own)
+            a, b, c, d = along[first], along[first + 1], along[first + 2], along[first + 3]
+            # Numbers that may be negative, and so count from the end, keep loops from being vectorised.
+            for x in range(np.uint64(begin), np.uint64(end)):
+                row[x] = a * weight_0[x] + b * weight_1[x] + c * weight_2[x] + d * weight_3[x]
             begin = end
-
-
-@part
-def _add(height: float, weight: NDArray[np.float32], total: NDArray[np.float32]) -> None:
-    for x in range(total.size):
-        total[x] += height * weight[x]
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
