@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,14 @@ from toy_camera import CAMERA, SHAPE, make_cards, snapshot, write_camera, write_
 
 import butler.cli
 from butler import Butler
-from butler.ingest import IngestReport, count_outside_tracts, exposures, ingest_exposures, register_sky_map
+from butler.ingest import (
+    IngestReport,
+    count_outside_tracts,
+    exposures,
+    ingest_exposures,
+    reading,
+    register_sky_map,
+)
 
 
 @pytest.fixture
@@ -267,3 +275,24 @@ def test_regions_but_for_rounding(empty: Butler, folder: Path, shift: float, is_
     assert bool(report.ingested) == is_same
     if not is_same:
         assert report.failed[0][1].endswith("detector 0, visit 1: region")
+
+
+def test_the_disk_fetches_what_is_read_next(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Headers are asked for before their turn, a limited number of files ahead; what is missing is told later."""
+    if not hasattr(os, "posix_fadvise"):
+        pytest.skip("this system cannot be asked")
+    paths = [folder / f"frame{number}.fits" for number in range(7)]
+    for number, path in enumerate(paths):
+        if number != 4:
+            write_frame(path, number)
+    fetched = []
+    open_file = os.open
+    monkeypatch.setattr(os, "open", lambda path, flags: fetched.append(Path(path)) or open_file(path, flags))
+    monkeypatch.setattr(reading, "_AHEAD", 3)
+    found = reading.read_frame_files(paths, CAMERA)
+    for number, path in enumerate(paths):
+        file = next(found)
+        assert file.path == path
+        assert bool(file.reason) == (number == 4)
+        assert fetched == paths[: number + 4]
+    assert not list(found)

@@ -140,8 +140,8 @@ class LocalFile(ByteSource):
         yield self.path
 
     def open(self) -> BinaryIO:
-        """Open the file."""
-        return self.path.open("rb")
+        """Open the file; its header is most often there at the first access to the disk."""
+        return self.path.open("rb", _BUFFER_SIZE)
 
 
 class SparseBytes(ByteSource):

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from ..errors import IngestError
 from .camera import CameraMapping
-from .frames import FrameFile, read_frame_file
+from .frames import FrameFile, companions_of, read_frame_file
 
 __all__ = ["read_frame_files"]
 
 _CHUNK: Final = 32
 """Files that a worker reads at a time."""
+_AHEAD: Final = 4 * _CHUNK
+"""Files that are fetched from the disk before they are read, for each process that reads."""
+_HEADER: Final = 64 * 1024
+"""Bytes at the beginning of a file in which most headers end."""
 
 
 def read_frame_files(
     paths: Sequence[Path], camera: CameraMapping, *, processes: int = 1
 ) -> Iterator[FrameFile]:
-    """Read the headers of files, in their order.
+    """Read the headers of files, in their order; meanwhile the disk fetches those that come next.
 
     Parameters
     ----------
@@ -43,14 +49,41 @@ def read_frame_files(
     # A worker starts for about a second; it must have something to do for longer.
     workers = min(processes, len(paths) // _CHUNK)
     if workers <= 1:
-        yield from map(read, paths)
+        yield from _with_fetching(map(read, paths), paths, camera, _AHEAD)
         return
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([read_frame_file.__module__])
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         try:
-            yield from pool.map(read, paths, chunksize=_CHUNK)
+            found = pool.map(read, paths, chunksize=_CHUNK)
+            yield from _with_fetching(found, paths, camera, workers * _AHEAD)
         except BrokenProcessPool as error:
             raise IngestError("a process that reads headers died; call with fewer processes") from error
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _with_fetching(
+    found: Iterator[FrameFile], paths: Sequence[Path], camera: CameraMapping, ahead: int
+) -> Iterator[FrameFile]:
+    """Yield what was found, and have so many files fetched before their turn."""
+    for path in paths[:ahead]:
+        _fetch(path, camera)
+    for number, file in enumerate(found, start=ahead):
+        if number < len(paths):
+            _fetch(paths[number], camera)
+        yield file
+
+
+def _fetch(path: Path, camera: CameraMapping) -> None:
+    """Have the operating system fetch the headers of a file and of its companions, if it can do that."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    for each in (path, *companions_of(path, camera)):
+        # Whoever reads the file tells what is wrong with it.
+        with suppress(OSError):
+            descriptor = os.open(each, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.posix_fadvise(descriptor, 0, _HEADER, os.POSIX_FADV_WILLNEED)
+            finally:
+                os.close(descriptor)
