@@ -278,7 +278,7 @@ def test_regions_but_for_rounding(empty: Butler, folder: Path, shift: float, is_
 
 
 def test_the_disk_fetches_what_is_read_next(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Headers are asked for before their turn, a limited number of files ahead; what is missing is told later."""
+    """Headers are asked for before their turn, some files ahead; what is missing is told when it is read."""
     if not hasattr(os, "posix_fadvise"):
         pytest.skip("this system cannot be asked")
     paths = [folder / f"frame{number}.fits" for number in range(7)]
