@@ -132,6 +132,22 @@ def test_values_read_one_by_one(cards: list[str]) -> None:
     assert found == {name: expected.get(name) for name in names}
     assert dict(CardValues(text)) == expected
     assert len(CardValues(text)) == len(expected)
+    assert CardValues(text).select(_is_short) == {n: v for n, v in expected.items() if _is_short(n)}
+
+
+def _is_short(name: str) -> bool:
+    return len(name) < 6
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_headers_with_the_same_names_are_told_apart() -> None:
+    """What two headers share are the places of their cards: values, and what follows END, are their own."""
+    one, two = (text_of([f"SHIFT   = {value:20d}", "NEXT    =                    T"]) for value in (3, 4))
+    assert [CardValues(text)["SHIFT"] for text in (one, two, one)] == [3, 4, 3]
+    end = "END".ljust(80)
+    for text in (end + one, "END".ljust(79) + "x" + one):
+        assert dict(CardValues(text)) == card_values(text)
+        assert CardValues(text).get("SHIFT") == card_values(text).get("SHIFT")
 
 
 def test_all_cards_of_a_name() -> None:
