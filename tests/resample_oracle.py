@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.kernels import MaskedPlanes, map_nodes, resample, resampling_kernel
-from tasks.kernels.resample_loops import map_row
 
 Transform = Callable[
     [NDArray[np.float64], NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -67,11 +66,15 @@ def warp(
 
 def interpolated_map(transform: Transform, shape: tuple[int, int], step: int) -> NDArray[np.float64]:
     """Return the x, y and area that the kernel interpolates at every output pixel, shape (3, n_y, n_x)."""
+    # With numba, which resampling itself may do without.
+    from tasks.kernels.resample_loops import map_row
+
     nodes = nodes_of(transform, shape, step)
     planes = np.empty((3, *shape))
+    lines = np.empty((4, nodes["map_x"].shape[1]))
     for row in range(shape[0]):
         positions = np.empty((3, shape[1]))
-        map_row(nodes["map_x"], nodes["map_y"], step, row, positions)
+        map_row(nodes["map_x"], nodes["map_y"], step, row, lines, positions)
         planes[:, row] = positions
     return planes
 

@@ -1,66 +1,27 @@
-"""Compiled loops behind `tasks.kernels.resample_planes`.
-
-All compiled functions that call each other share this file: numba's disk cache watches only the file of the
-outermost function, so a callee elsewhere could change without the stale machine code being noticed.
-"""
+"""Compiled loops behind `tasks.kernels.resample_planes`, which calls them as native loops."""
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-Float64Array = NDArray[np.float64]
-Int32Array = NDArray[np.int32]
+from .resample_parts import Float64Array, Int32Array, MaskedPlanes, SourcePart, padded_length
 
 INTEGRAL_TOLERANCE = 1e-9
 """Source positions this close to a pixel centre, in pixels, are taken to be that pixel centre."""
 
 # Without numba's Python error model no division is tested for zero, so that loops with divisions vectorise.
-_compiled = njit(cache=True, error_model="numpy")
-_compiled_nogil = njit(cache=True, error_model="numpy", nogil=True)
+_compiled = njit(error_model="numpy")
 # A sum that may be taken in any order vectorises; NaN and infinity keep their meaning. Which order it is, the
 # compiler chooses for each copy of a function, and the process that compiles may call another copy than those
 # that find the code kept: only what is inlined into the outermost function has the same bits in both.
 _ANY_ORDER = {"reassoc", "contract", "nsz"}
-_compiled_sum = njit(cache=True, error_model="numpy", fastmath=_ANY_ORDER, nogil=True)
-_inlined_sum = njit(cache=True, error_model="numpy", fastmath=_ANY_ORDER, inline="always")
+_compiled_sum = njit(error_model="numpy", fastmath=_ANY_ORDER)
+_inlined_sum = njit(error_model="numpy", fastmath=_ANY_ORDER, inline="always")
 
 
-class MaskedPlanes(NamedTuple):
-    """The three planes of a masked image, all of one shape ``(n_y, n_x)``."""
-
-    image: NDArray[np.float32]
-    """Pixel values."""
-
-    variance: NDArray[np.float32]
-    """Variances, in the square of the unit of the image."""
-
-    mask: Int32Array
-    """Mask words."""
-
-
-class SourcePart(NamedTuple):
-    """A part of a masked image to resample, in the form of the loops, C-contiguous."""
-
-    image: NDArray[np.float32]
-    """Pixel values, with columns of 0 behind them: as many as a table of taps may have, or more."""
-
-    variance: NDArray[np.float32]
-    """Variances, as wide as the image."""
-
-    mask: Int32Array
-    """Mask words, shape ``(n_y, n_x)`` of the part."""
-
-    wide_mask: Int32Array
-    """Bits that a pixel brings to every output pixel in whose support it lies, from `spread_mask`."""
-
-    y: int
-    """Row of the whole at which the part begins."""
-
-    x: int
-    """Column of the whole at which the part begins."""
+_padded_length = _compiled(padded_length)
 
 
 @_compiled
@@ -94,6 +55,7 @@ def map_row(
     map_y: Float64Array,
     step: int,
     row: int,
+    lines: Float64Array,
     positions: Float64Array,
 ) -> None:
     """Interpolate a coordinate map along one output row.
@@ -109,6 +71,8 @@ def map_row(
         Distance of the nodes in output pixels.
     row
         Output row.
+    lines
+        Scratch memory, shape ``(4, nodes_x)``.
     positions
         Receives, shape ``(3, n_x)``, source x, source y, and the source pixels that one output pixel covers,
         which is the absolute Jacobian determinant of the interpolant.
@@ -116,7 +80,7 @@ def map_row(
     cell_y = row // step
     weights, slopes = _lagrange_weights((row - cell_y * step) / step)
     n_nodes = map_x.shape[1]
-    lines = np.zeros((4, n_nodes))
+    lines[:] = 0.0
     for j in range(4):
         for i in range(n_nodes):
             lines[0, i] += weights[j] * map_x[cell_y + j, i]
@@ -151,12 +115,6 @@ def _split(position: float) -> tuple[float, float]:
     whole = math.floor(position + INTEGRAL_TOLERANCE)
     rest = position - whole
     return whole, 0.0 if rest <= INTEGRAL_TOLERANCE else rest
-
-
-@_compiled
-def padded_length(n: int) -> int:
-    """Return how many taps a row of a kernel's table has: whole vector registers, the rest of them 0."""
-    return n if n <= 4 else (n + 7) // 8 * 8
 
 
 @_compiled
@@ -239,7 +197,7 @@ def _resample_row(
     out_variance[:] = np.inf
     out_mask[:] = no_data
     n = len(support) or table.shape[1]
-    lengths = (n, padded_length(n) if len(support) else n)
+    lengths = (n, _padded_length(n) if len(support) else n)
     half, n_phases = n // 2, table.shape[0] - 1
     n_y, n_x = mask.shape
     for i in range(out_image.size):
@@ -277,6 +235,7 @@ def resample_box(
     taps: tuple[NDArray[np.float32], tuple[int, ...]],
     no_data: int,
     box: tuple[int, int, int, int],
+    scratch: tuple[Float64Array, Float64Array],
     out: MaskedPlanes,
 ) -> None:
     """Resample image, variance and mask onto a box of the output.
@@ -296,14 +255,16 @@ def resample_box(
         Mask bit for output pixels without a finite value and a finite variance of at least 0.
     box
         First row and the row after the last, then the same of the columns, of the output.
+    scratch
+        Memory for `map_row`, shapes ``(4, nodes_x)`` and ``(3, n_x)`` of the box.
     out
         The whole output; its box receives the result.
     """
     table, support = taps
     y_begin, y_end, x_begin, x_end = box
-    positions = np.empty((3, x_end - x_begin))
+    lines, positions = scratch
     for row in range(y_begin, y_end):
-        map_row(node_map[0], node_map[1], node_map[2], row - y_begin, positions)
+        map_row(node_map[0], node_map[1], node_map[2], row - y_begin, lines, positions)
         out_row = MaskedPlanes(
             out.image[row, x_begin:x_end], out.variance[row, x_begin:x_end], out.mask[row, x_begin:x_end]
         )
@@ -334,27 +295,29 @@ def _resample_padded_row(
         out[i] = scale * _sum_inside(image, corner, n, table, phases, 1)
 
 
-@_compiled_nogil
+@_compiled
 def resample_rows(
     image: NDArray[np.floating],
     node_map: tuple[Float64Array, Float64Array, int],
     table: NDArray[np.float32],
     scale_by_area: bool,
     rows: tuple[int, int],
+    scratch: tuple[Float64Array, Float64Array],
     out: NDArray[np.floating],
 ) -> None:
     """Resample one plane that is 0 outside onto some output rows.
 
-    ``table`` has the taps of a `ResamplingKernel`; ``rows`` are the first row and the row after the last.
+    ``table`` has the taps of a `ResamplingKernel`; ``rows`` are the first row and the row after the last, and
+    ``scratch`` is memory for `map_row`, shapes ``(4, nodes_x)`` and ``(3, n_x)``.
     """
-    positions = np.empty((3, out.shape[1]))
+    lines, positions = scratch
     for row in range(rows[0], rows[1]):
-        map_row(node_map[0], node_map[1], node_map[2], row, positions)
+        map_row(node_map[0], node_map[1], node_map[2], row, lines, positions)
         _resample_padded_row(image, positions, table, scale_by_area, out[row])
 
 
-@_compiled_nogil
-def spread_mask(mask: Int32Array, bits: int, half: int) -> Int32Array:
+@_compiled
+def spread_mask(mask: Int32Array, bits: int, half: int, padded: Int32Array, spread: Int32Array) -> None:
     """OR chosen mask bits over the support of a kernel.
 
     Parameters
@@ -365,27 +328,26 @@ def spread_mask(mask: Int32Array, bits: int, half: int) -> Int32Array:
         Bits to keep; the others are 0 in the result.
     half
         Half length m of the kernel.
-
-    Returns
-    -------
+    padded
+        Scratch memory, shape ``(n_x + 2 m,)``.
     spread
-        At (y, x) the OR over rows ``y - m + 1`` to ``y + m`` and the same columns, shape ``(n_y, n_x)``.
+        Receives at (y, x) the OR over rows ``y - m + 1`` to ``y + m`` and the same columns, shape
+        ``(n_y, n_x)``.
     """
     n_y, n_x = mask.shape
-    spread = np.zeros((n_y, n_x), dtype=np.int32)
     bits32 = np.int32(bits)
     for y in range(n_y):
-        padded = np.zeros(n_x + 2 * half, dtype=np.int32)
+        padded[:] = 0
         line = padded[half : half + n_x]
         for j in range(max(0, y - half + 1), min(n_y, y + half + 1)):
             row = mask[j]
             for x in range(n_x):
                 line[x] |= row[x]
         out = spread[y]
+        out[:] = 0
         for offset in range(1 - half, half + 1):
             shifted = padded[half + offset :]
             for x in range(n_x):
                 out[x] |= shifted[x]
         for x in range(n_x):
             out[x] &= bits32
-    return spread

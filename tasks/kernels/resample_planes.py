@@ -7,16 +7,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from .resample_loops import (
-    Float64Array,
-    Int32Array,
-    MaskedPlanes,
-    SourcePart,
-    padded_length,
-    resample_box,
-    resample_rows,
-    spread_mask,
-)
+from .native_loop import NativeLoop
+from .resample_parts import Float64Array, Int32Array, MaskedPlanes, SourcePart, padded_length
 from .resample_tiles import Tile, tiles_of
 from .resampling_kernels import ResamplingKernel
 from .threads import in_threads
@@ -31,6 +23,10 @@ _LINE = 16
 """Pixels of a line of a processor's cache."""
 _STRIP_ROWS = 64
 """Rows of a single plane that a thread takes at once."""
+
+_resample_box = NativeLoop("tasks.kernels.resample_loops", "resample_box")
+_resample_rows = NativeLoop("tasks.kernels.resample_loops", "resample_rows")
+_spread_mask = NativeLoop("tasks.kernels.resample_loops", "spread_mask")
 
 
 def map_nodes(n: int, step: int) -> Float64Array:
@@ -154,7 +150,8 @@ def resample(
                 plane[tile.slices] = nothing
             return
         part = _source_part(planes, tile.source, wide_bits, kernel)
-        resample_box(part, tile.node_map, taps, no_data_bit, tile.box, out)
+        scratch = _row_scratch(tile.node_map, tile.box[3] - tile.box[2])
+        _resample_box(part, tile.node_map, taps, no_data_bit, tile.box, scratch, out)
 
     in_threads(fill, list(tiles_of(nodes, out_shape, planes.image.shape, kernel.half)))
     return out
@@ -203,7 +200,8 @@ def resample_image(
     nodes = _checked_nodes(map_x, map_y, step, out_shape)
 
     def fill(rows: tuple[int, int]) -> None:
-        resample_rows(source, nodes, kernel.taps, scale_by_area, rows, out)
+        scratch = _row_scratch(nodes, out_shape[1])
+        _resample_rows(source, nodes, kernel.taps, scale_by_area, rows, scratch, out)
 
     n_y = out_shape[0]
     in_threads(fill, [(y, min(y + _STRIP_ROWS, n_y)) for y in range(0, n_y, _STRIP_ROWS)])
@@ -215,11 +213,25 @@ def _source_part(
 ) -> SourcePart:
     """Return a box of the source in the form of the compiled loops."""
     mask = np.ascontiguousarray(planes.mask[box], dtype=np.int32)
-    wide_mask = spread_mask(mask, wide_bits, kernel.half)
+    wide_mask = _spread(mask, wide_bits, kernel.half)
     if kernel.stretch > 1.0:
-        wide_mask |= spread_mask(mask, _ALL_BITS, math.ceil(kernel.stretch))
+        wide_mask |= _spread(mask, _ALL_BITS, math.ceil(kernel.stretch))
     image, variance = _padded(planes.image[box]), _padded(planes.variance[box])
     return SourcePart(image, variance, mask, wide_mask, box[0].start, box[1].start)
+
+
+def _spread(mask: Int32Array, bits: int, half: int) -> Int32Array:
+    """Return mask words whose bits reach as far as a kernel of that half length."""
+    spread = np.empty_like(mask)
+    _spread_mask(mask, bits, half, np.empty(mask.shape[1] + 2 * half, np.int32), spread)
+    return spread
+
+
+def _row_scratch(
+    node_map: tuple[Float64Array, Float64Array, int], n_x: int
+) -> tuple[Float64Array, Float64Array]:
+    """Return memory for `map_row`: its lines of nodes, and the positions of a row."""
+    return np.empty((4, node_map[0].shape[1])), np.empty((3, n_x))
 
 
 def _native(plane: NDArray[Any], dtype: type[np.floating]) -> NDArray[np.floating]:

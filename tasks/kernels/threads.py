@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
-
-import numba
 
 _Item = TypeVar("_Item")
 
@@ -34,6 +34,9 @@ def in_threads(work: Callable[[_Item], None], items: Sequence[_Item]) -> None:
 
 def n_threads() -> int:
     """Return how many threads numba may use."""
+    numba = sys.modules.get("numba")
+    if numba is None:
+        told = os.environ.get("NUMBA_NUM_THREADS", "")
+        return max(1, int(told)) if told.isdecimal() else len(os.sched_getaffinity(0))
     # To ask numba starts its own threads, which takes a while.
-    known = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
-    return 1 if known == 1 else int(numba.get_num_threads())
+    return 1 if numba.config.NUMBA_NUM_THREADS == 1 else int(numba.get_num_threads())
