@@ -98,6 +98,12 @@ def test_tasks_import_what_they_need() -> None:
     assert not warp.intersection({"astropy", "tasks.kernels.stacking", "tasks.kernels.detect", "sqlalchemy"})
 
 
+def test_reading_headers_imports_no_registry() -> None:
+    """Processes that read headers for ingest start without a database."""
+    loaded = modules_after("import butler.ingest.frames")
+    assert not loaded.intersection({"sqlalchemy", "matplotlib", "butler.ingest.exposures"})
+
+
 def test_pipetask_imports_one_command() -> None:
     """A command of tasks is imported when it is used."""
     loaded = modules_after("from tasks.cli import main\nmain(['pipelines'], standalone_mode=False)")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from functools import partial
@@ -38,7 +38,7 @@ def read_frame_files(
     camera
         How headers are read.
     processes
-        Number of worker processes; with 1 this process reads.
+        Number of worker processes; with 1 this process reads, as it does until the first of more has started.
 
     Raises
     ------
@@ -55,12 +55,26 @@ def read_frame_files(
     context.set_forkserver_preload([read_frame_file.__module__])
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         try:
-            found = pool.map(read, paths, chunksize=_CHUNK)
+            found = _read_by_pool(pool, read, paths)
             yield from _with_fetching(found, paths, camera, workers * _AHEAD)
         except BrokenProcessPool as error:
             raise IngestError("a process that reads headers died; call with fewer processes") from error
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _read_by_pool(
+    pool: ProcessPoolExecutor, read: Callable[[Path], FrameFile], paths: Sequence[Path]
+) -> Iterator[FrameFile]:
+    """Yield what files say; this process reads the first of them, until a worker has started."""
+    with ThreadPoolExecutor(1) as thread:
+        started = thread.submit(lambda: pool.submit(os.getpid).result())
+        n_read = 0
+        while n_read < len(paths) and not started.done():
+            yield read(paths[n_read])
+            n_read += 1
+    started.result()
+    yield from pool.map(read, paths[n_read:], chunksize=_CHUNK)
 
 
 def _with_fetching(
