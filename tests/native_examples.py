@@ -19,6 +19,7 @@ def describe(
     pair: Pair,
     numbers: tuple[int, float, bool],
     bits: np.uint32,
+    single: np.float32,
     cube: NDArray[np.uint8],
     flags: NDArray[np.bool_],
     told: NDArray[np.float64],
@@ -32,6 +33,7 @@ def describe(
     told[7] = bits >> np.uint32(31)
     told[8] = cube[1, 2, 3]
     told[9] = flags.sum()
+    told[10] = single
     pair.second[0] = -1
 
 

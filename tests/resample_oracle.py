@@ -67,7 +67,7 @@ def warp(
 def interpolated_map(transform: Transform, shape: tuple[int, int], step: int) -> NDArray[np.float64]:
     """Return the x, y and area that the kernel interpolates at every output pixel, shape (3, n_y, n_x)."""
     # With numba, which resampling itself may do without.
-    from tasks.kernels.resample_loops import map_row
+    from tasks.kernels.loops.resample import map_row
 
     nodes = nodes_of(transform, shape, step)
     planes = np.empty((3, *shape))

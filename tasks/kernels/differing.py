@@ -6,8 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from .loops.jit import part
 from .smooth import gaussian_kernel
-from .stacking.jit import part
 
 __all__ = ["differing_pixels"]
 

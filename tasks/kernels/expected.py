@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .stacking.jit import part
+from .loops.jit import part
 
 __all__ = ["Expectation", "TemplateRows", "difference_rows", "expected_rows", "knot_places", "look_up"]
 

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .stacking.jit import part
+from .loops.jit import part
 
 __all__ = ["selected", "slice_medians"]
 

@@ -54,7 +54,7 @@ def compile_entry(function: Callable[..., None], arguments: tuple[Any, ...]) -> 
     -------
     entry
         Callback of numba. Packed arguments are 8 bytes each, as `struct` packs them: an array is its address
-        and its shape, a tuple its members.
+        and its shape, with strides if there are gaps in it, a tuple its members.
     """
     kinds = _type_of(arguments)
 
@@ -94,11 +94,11 @@ def machine_code(entry: Any) -> bytes | None:
 def _type_of(value: Any) -> Any:
     """Return the type of an argument; an array counts as writable."""
     if isinstance(value, np.ndarray):
-        return types.Array(from_dtype(value.dtype), value.ndim, "C")
+        return types.Array(from_dtype(value.dtype), value.ndim, "C" if value.flags.c_contiguous else "A")
     if isinstance(value, tuple):
         named = type(value) if type(value) is not tuple else None
         return types.BaseTuple.from_types([_type_of(member) for member in value], pyclass=named)
-    if isinstance(value, np.integer):
+    if isinstance(value, (np.integer, np.floating)):
         return from_dtype(value.dtype)
     return {int: types.int64, float: types.float64, bool: types.boolean}[type(value)]
 
@@ -118,9 +118,12 @@ def _read(context: Any, builder: Any, kind: Any, words: Iterator[Any]) -> Any:
         data = builder.inttoptr(next(words), array.data.type)
         item = context.get_abi_sizeof(context.get_data_type(kind.dtype))
         shape = [next(words) for _ in range(kind.ndim)]
-        strides = [ir.Constant(ir.IntType(64), item)]
-        for length in reversed(shape[1:]):
-            strides.insert(0, builder.mul(strides[0], length))
+        if kind.layout == "C":
+            strides = [ir.Constant(ir.IntType(64), item)]
+            for length in reversed(shape[1:]):
+                strides.insert(0, builder.mul(strides[0], length))
+        else:
+            strides = [next(words) for _ in range(kind.ndim)]
         arrays.populate_array(array, data, shape, strides, item, meminfo=None)
         return array._getvalue()
     if isinstance(kind, types.BaseTuple):
@@ -128,5 +131,6 @@ def _read(context: Any, builder: Any, kind: Any, words: Iterator[Any]) -> Any:
         return context.make_tuple(builder, kind, members)
     word, form = next(words), context.get_value_type(kind)
     if isinstance(kind, types.Float):
-        return builder.bitcast(word, form)
+        number = builder.bitcast(word, ir.DoubleType())
+        return number if number.type == form else builder.fptrunc(number, form)
     return word if word.type == form else builder.trunc(word, form)

@@ -46,8 +46,8 @@ class NativeLoop:
 
     Notes
     -----
-    Arguments are C-contiguous arrays, integers, Python's own ``float`` and ``bool``, and tuples of such, also
-    named ones. Arrays count as writable.
+    Arguments are arrays, Python's and numpy's numbers, ``bool``, and tuples of such, also named ones. Arrays
+    count as writable.
 
     The code is kept where numba keeps its own: in ``NUMBA_CACHE_DIR``, or else beside the sources, or where
     they cannot be written in the user's cache. It is made anew when any source of the kernels has changed,
@@ -101,19 +101,19 @@ class NativeLoop:
 def _describe(value: Any, values: list[int | float]) -> str:
     """Append the numbers that make up an argument; return its kind."""
     if isinstance(value, np.ndarray):
-        flags = value.flags
-        if not (flags.c_contiguous and flags.aligned and value.dtype.isnative):
-            raise TypeError(
-                f"a loop takes C-contiguous native arrays; got {value.dtype}, strides {value.strides}"
-            )
+        if not (value.flags.aligned and value.dtype.isnative):
+            raise TypeError(f"a loop takes arrays of aligned native words, not of {value.dtype.str}")
         values.append(value.ctypes.data)
         values.extend(value.shape)
-        return f"{value.dtype.name}[{value.ndim}]"
+        if value.flags.c_contiguous:
+            return f"{value.dtype.name}[{value.ndim}]"
+        values.extend(value.strides)
+        return f"{value.dtype.name}[{value.ndim}, with gaps]"
     if isinstance(value, tuple):
         return f"{type(value).__name__}({','.join([_describe(member, values) for member in value])})"
-    if not isinstance(value, (np.integer, int)) and type(value) is not float:
-        raise TypeError(f"a loop takes arrays, integers, float, bool and tuples of them, not {type(value)}")
-    values.append(value if isinstance(value, float) else int(value))
+    if not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"a loop takes arrays, numbers, bool and tuples of them, not {type(value)}")
+    values.append(int(value) if isinstance(value, (int, np.integer)) else float(value))
     return type(value).__name__
 
 

@@ -1,4 +1,4 @@
-"""What the loops of `tasks.kernels.resample_loops` work on, told without the compiler."""
+"""What the loops of `tasks.kernels.loops.resample` work on, told without the compiler."""
 
 from typing import NamedTuple
 

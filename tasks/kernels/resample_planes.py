@@ -24,9 +24,9 @@ _LINE = 16
 _STRIP_ROWS = 64
 """Rows of a single plane that a thread takes at once."""
 
-_resample_box = NativeLoop("tasks.kernels.resample_loops", "resample_box")
-_resample_rows = NativeLoop("tasks.kernels.resample_loops", "resample_rows")
-_spread_mask = NativeLoop("tasks.kernels.resample_loops", "spread_mask")
+_resample_box = NativeLoop("tasks.kernels.loops.resample", "resample_box")
+_resample_rows = NativeLoop("tasks.kernels.loops.resample", "resample_rows")
+_spread_mask = NativeLoop("tasks.kernels.loops.resample", "spread_mask")
 
 
 def map_nodes(n: int, step: int) -> Float64Array:

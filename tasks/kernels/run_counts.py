@@ -1,14 +1,12 @@
 """Counting the pixels of a mask along labelled runs."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from .stacking.jit import source_digest
-from .stacking.planes import PlaneTable, readable_planes, row_of
+from .native_loop import NativeLoop
+from .stacking.planes import PlaneTable, readable_planes
 from .stacking.rules import mask_value
 
 __all__ = ["LabelledRuns", "count_in_runs"]
@@ -17,6 +15,8 @@ LabelledRuns = tuple[
     npt.NDArray[np.integer], npt.NDArray[np.integer], npt.NDArray[np.integer], npt.NDArray[np.integer]
 ]
 """Row, first and last column (inclusive), and label of each run; array indices."""
+
+_count_runs = NativeLoop("tasks.kernels.loops.run_counts", "count_runs")
 
 
 def count_in_runs(
@@ -60,35 +60,3 @@ def count_in_runs(
     counts = np.zeros((n, 2), np.int64)
     _count_runs(PlaneTable.from_planes([[plane]]), y, x0, x1, label, *bits, counts)
     return counts[:, 0], counts[:, 1]
-
-
-def _compile_count_runs(digest: str) -> Callable[..., str]:
-    """Compile the kernel, or find it compiled from sources with the same digest."""
-
-    @njit(cache=True, nogil=True)
-    def count_runs(
-        planes: PlaneTable,
-        y: npt.NDArray[np.int64],
-        x0: npt.NDArray[np.int64],
-        x1: npt.NDArray[np.int64],
-        label: npt.NDArray[np.int64],
-        first_bits: np.uint32,
-        other_bits: np.uint32,
-        counts: npt.NDArray[np.int64],
-    ) -> str:
-        """Add up the counts."""
-        for i in range(y.size):
-            run = row_of(planes, 0, 0, y[i], x0[i], x1[i] - x0[i] + 1)
-            n_first = n_other = 0
-            for x in range(run.size):
-                is_first = (run[x] & first_bits) != 0
-                n_first += is_first
-                n_other += (not is_first) & ((run[x] & other_bits) != 0)
-            counts[label[i], 0] += n_first
-            counts[label[i], 1] += n_other
-        return digest
-
-    return count_runs
-
-
-_count_runs = _compile_count_runs(source_digest())

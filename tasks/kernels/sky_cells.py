@@ -1,14 +1,12 @@
 """Which cell of a map of the sky each pixel of an image lies in, and counting pixels by cell."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from .stacking.jit import source_digest
-from .stacking.planes import PlaneTable, readable_planes, row_of
+from .native_loop import NativeLoop
+from .stacking.planes import PlaneTable, readable_planes
 from .stacking.rules import mask_value
 
 __all__ = ["UNDECIDED", "cells_of_pixels", "count_flagged"]
@@ -16,7 +14,8 @@ __all__ = ["UNDECIDED", "cells_of_pixels", "count_flagged"]
 UNDECIDED = -2
 """Stands for the cell of a pixel that is too near to an edge, or where the map is not known."""
 
-_AT_ONCE = 16  # pixels that are looked through at once for any that is flagged
+_fill = NativeLoop("tasks.kernels.loops.sky_cells", "fill_cells")
+_count_rows = NativeLoop("tasks.kernels.loops.sky_cells", "count_rows")
 
 
 def cells_of_pixels(
@@ -63,7 +62,7 @@ def cells_of_pixels(
     if n_y - 1 > known.shape[0] * step or n_x - 1 > known.shape[1] * step:
         raise ValueError(f"{u.shape} positions, {step} pixels apart, do not cover an image of shape {shape}")
     found = np.empty(shape, np.int32)
-    _fill(u, v, known, step, cells, margin, found)
+    _fill(u, v, known, step, cells, float(margin), UNDECIDED, found)
     return found
 
 
@@ -102,64 +101,3 @@ def count_flagged(
         wanted = wanted.byteswap()
     _count_rows(PlaneTable.from_planes(planes), *mask.shape, wanted, counts)
     return counts
-
-
-@njit(cache=True, nogil=True)
-def _fill(
-    u: npt.NDArray[np.float64],
-    v: npt.NDArray[np.float64],
-    known: npt.NDArray[np.bool_],
-    step: int,
-    cells: npt.NDArray[np.int32],
-    margin: float,
-    found: npt.NDArray[np.int32],
-) -> None:
-    """Set the cells of all pixels."""
-    n_y, n_x = found.shape
-    for y in range(n_y):
-        # The last row and column of nodes have nothing beyond.
-        j = min(y // step, known.shape[0] - 1)
-        below = (y - j * step) / step
-        for i in range(known.shape[1]):
-            begin, end = i * step, n_x if i == known.shape[1] - 1 else min((i + 1) * step, n_x)
-            if not known[j, i]:
-                found[y, begin:end] = UNDECIDED
-                continue
-            u0, v0 = u[j, i] + (u[j + 1, i] - u[j, i]) * below, v[j, i] + (v[j + 1, i] - v[j, i]) * below
-            u1 = u[j, i + 1] + (u[j + 1, i + 1] - u[j, i + 1]) * below
-            v1 = v[j, i + 1] + (v[j + 1, i + 1] - v[j, i + 1]) * below
-            for x in range(begin, end):
-                share = (x - begin) / step
-                at_u, at_v = u0 + (u1 - u0) * share, v0 + (v1 - v0) * share
-                cell_u, cell_v = int(at_u), int(at_v)
-                in_u, in_v = at_u - cell_u, at_v - cell_v
-                inside = min(in_u, 1.0 - in_u, in_v, 1.0 - in_v) >= margin
-                found[y, x] = cells[cell_u, cell_v] if inside else UNDECIDED
-
-
-def _compile_count_rows(digest: str) -> Callable[..., str]:
-    """Compile the kernel, or find it compiled from sources with the same digest."""
-
-    @njit(cache=True, nogil=True)
-    def count_rows(
-        planes: PlaneTable, n_y: int, n_x: int, bits: np.uint32, counts: npt.NDArray[np.int64]
-    ) -> str:
-        """Add up the counts; most pixels have none of the bits."""
-        for y in range(n_y):
-            mask, cells = row_of(planes, 0, 0, y, 0, n_x), row_of(planes, 1, 0, y, 0, n_x).view(np.int32)
-            for begin in range(0, n_x, _AT_ONCE):
-                bits_there = mask[begin : begin + _AT_ONCE]
-                any_bits = np.uint32(0)
-                for x in range(bits_there.size):
-                    any_bits |= bits_there[x]
-                if any_bits & bits:
-                    cells_there = cells[begin : begin + _AT_ONCE]
-                    for x in range(bits_there.size):
-                        if bits_there[x] & bits and 0 <= cells_there[x] < counts.size:
-                            counts[cells_there[x]] += 1
-        return digest
-
-    return count_rows
-
-
-_count_rows = _compile_count_rows(source_digest())

@@ -6,8 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from .loops.jit import part
 from .medians import selected
-from .stacking.jit import part
 
 __all__ = ["cell_medians", "template_lattice"]
 

@@ -5,84 +5,54 @@ are NaN, which lies in no interval; so nothing else is asked of an input but its
 leaves out the sums of which only a further interval would be made.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from .clipping import IQR_TO_SIGMA
-from .jit import part, source_digest
-from .mean_block import (
-    NAN,
-    TOGETHER,
-    WIDTH,
-    MeanBlock,
-    add_distances,
-    load_block,
-    new_mean_block,
-    tally_of,
-    write_mean,
-)
-from .order import Order, new_order, set_order
+from ..loops.jit import part
+from .clip_block import ClipBlock
+from .mean_block import NAN, TOGETHER, WIDTH, MeanBlock
+from .mean_sums import add_distances, load_block, tally_of, write_mean
+from .order import Order
 from .output_mask import combine_masks
 from .outputs import IMAGE, MASK, N_IMAGE, VARIANCE, Outputs
-from .planes import PlaneTable, as_float, row_of, swap
-from .rules import StackRules
+from .planes import PlaneTable
+from .rules import IQR_TO_SIGMA, StackRules
+from .sort import set_order
+from .words import as_float, row_of, swap
 
 # Rows of `ClipBlock.sums`.
 _CENTRE, _HALF_WIDTH, _N, _W, _W2, _WD, _WD2, _VW2 = (i * WIDTH for i in range(8))
 
 
-class ClipBlock(NamedTuple):
-    """What clipping needs beside the screened inputs; scratch memory of one thread."""
+@part
+def clip_rows(
+    planes: PlaneTable,
+    rules: StackRules,
+    with_mean: bool,
+    block: MeanBlock,
+    clip: ClipBlock,
+    outputs: Outputs,
+    y_begin: int,
+    y_end: int,
+) -> None:
+    """Compute the clipped mean of rows ``y_begin`` up to, not including, ``y_end``.
 
-    order: Order
-    """The good inputs sorted."""
-
-    sums: npt.NDArray[np.float64]
-    """Centre and half-width of the interval, then sums over the inputs in it, with ``d`` the distance from
-    the centre: their number; ``w``; ``w w``; ``w d``; ``(w d) d``; ``(v w) w``; ``(8 * 512,)``."""
-
-    n_kept: npt.NDArray[np.int32]
-    """Number of inputs in the last interval, ``(512,)``."""
-
-
-def _compile_clip_rows(digest: str) -> Callable[..., str]:
-    """Compile the kernel, or find it compiled from sources with the same digest."""
-
-    @njit(cache=True, nogil=True, error_model="numpy")
-    def clip_rows(
-        planes: PlaneTable, rules: StackRules, with_mean: bool, outputs: Outputs, y_begin: int, y_end: int
-    ) -> str:
-        """Compute the clipped mean of rows ``y_begin`` up to, not including, ``y_end``.
-
-        Inputs have fixed weights and must be finite; errors follow from theirs. With the mean, that is the
-        first of two outputs. A row is cut into blocks of equal width; the last one may repeat some pixels of
-        the one before.
-        """
-        n_blocks = (outputs.n_x + WIDTH - 1) // WIDTH
-        width = (outputs.n_x + n_blocks - 1) // n_blocks
-        block = new_mean_block(rules)
-        clip = ClipBlock(
-            order=new_order(rules.weights.size, width),
-            sums=np.empty(8 * WIDTH),
-            n_kept=np.empty(WIDTH, np.int32),
-        )
-        for y in range(y_begin, y_end):
-            for i_block in range(n_blocks):
-                x = min(i_block * width, outputs.n_x - width)
-                load_block(block, planes, rules, with_mean, y, x, width)
-                if with_mean:
-                    add_distances(block, width)
-                    write_mean(block, rules, outputs, y, x, width)
-                _clip(clip, block, rules, width)
-                _add_errors(clip, block, planes, y, x, width)
-                _write(clip, block, rules, outputs, 1 if with_mean else 0, y, x, width)
-        return digest
-
-    return clip_rows
+    Inputs have fixed weights and must be finite; errors follow from theirs. With the mean, that is the
+    first of two outputs. A row is cut into blocks of equal width; the last one may repeat some pixels of
+    the one before.
+    """
+    n_blocks = (outputs.n_x + WIDTH - 1) // WIDTH
+    width = (outputs.n_x + n_blocks - 1) // n_blocks
+    for y in range(y_begin, y_end):
+        for i_block in range(n_blocks):
+            x = min(i_block * width, outputs.n_x - width)
+            load_block(block, planes, rules, with_mean, y, x, width)
+            if with_mean:
+                add_distances(block, width)
+                write_mean(block, rules, outputs, y, x, width)
+            _clip(clip, block, rules, width)
+            _add_errors(clip, block, planes, y, x, width)
+            _write(clip, block, rules, outputs, 1 if with_mean else 0, y, x, width)
 
 
 @part
@@ -248,7 +218,3 @@ def _write(
     for p in range(width):
         n_kept[p] = np.int32(sums[_N + p])
     combine_masks(tally, n_kept, rules, row_of(outputs.planes, MASK, k, y, x, width).view(np.int32))
-
-
-clip_rows = _compile_clip_rows(source_digest())
-"""The compiled kernel; it returns the digest of the sources that it was compiled from."""

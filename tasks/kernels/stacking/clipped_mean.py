@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from .clipping import IQR_TO_SIGMA
 from .plane_pixels import PlanePixels
-from .rules import check_clipping
+from .rules import IQR_TO_SIGMA, check_clipping
 
 
 def clipped_mean(

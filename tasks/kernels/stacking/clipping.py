@@ -2,13 +2,11 @@
 
 import numpy as np
 
+from ..loops.jit import part
 from .block import Block
-from .jit import part
 from .moments import Moments
 from .order import Order
-
-IQR_TO_SIGMA = 0.741301109252802
-"""Standard deviation of a normal distribution over its interquartile range."""
+from .rules import IQR_TO_SIGMA
 
 
 @part

@@ -3,14 +3,11 @@
 import numpy as np
 import numpy.typing as npt
 
+from ..loops.jit import part
 from .block import Block
-from .jit import part
 from .moments import Moments
 from .order import Order
-from .statistic import Statistic
-
-STATISTIC_CODE = {statistic: code for code, statistic in enumerate(Statistic)}
-"""The number by which compiled code knows a statistic."""
+from .statistic import STATISTIC_CODE, Statistic
 
 _MEAN = STATISTIC_CODE[Statistic.MEAN]
 _MEDIAN = STATISTIC_CODE[Statistic.MEDIAN]

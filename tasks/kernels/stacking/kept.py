@@ -3,8 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from .clipping import IQR_TO_SIGMA
-from .rules import check_clipping
+from .rules import IQR_TO_SIGMA, check_clipping
 
 
 def kept_by_clipping(

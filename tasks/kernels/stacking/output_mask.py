@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .jit import part
+from ..loops.jit import part
 from .rules import StackRules
 
 

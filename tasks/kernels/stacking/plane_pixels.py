@@ -6,13 +6,17 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .plane_scan import collect_within, sum_within
+from ..native_loop import NativeLoop
 from .planes import PlaneTable, readable_planes
 from .rules import mask_value
 
 _SAMPLE: Final = 512  # rows, and columns, that tell about where a quartile is
 _MARGIN: Final = 0.004  # how far from there it is looked for, as a share of all pixels
 _FRACTIONS: Final = (0.25, 0.5, 0.75)
+_AT_ONCE: Final = 512  # pixels
+
+_collect_within = NativeLoop("tasks.kernels.stacking.plane_scan", "collect_within")
+_sum_within = NativeLoop("tasks.kernels.stacking.plane_scan", "sum_within")
 
 
 class Quartiles(NamedTuple):
@@ -60,9 +64,11 @@ class PlanePixels:
 
     def moments_within(self, centre: float, half_width: float) -> tuple[float, float, float]:
         """Return number, mean distance and mean squared distance from a centre of what is that near to it."""
-        n, sum_d, sum_d2, _ = sum_within(*self._where, centre, half_width)
+        totals = np.empty(3)
+        _sum_within(*self._where, float(centre), float(half_width), np.zeros(3 * _AT_ONCE), totals)
+        n, sum_d, sum_d2 = totals
         with np.errstate(divide="ignore", invalid="ignore"):
-            return n, float(np.float64(sum_d) / n), float(np.float64(sum_d2) / n)
+            return float(n), float(sum_d / n), float(sum_d2 / n)
 
     def quartiles(self) -> Quartiles:
         """Return the quartiles.
@@ -104,7 +110,10 @@ class PlanePixels:
         Nothing is inside if there is not enough room for it.
         """
         counts, points = np.empty((3, 2), np.int64), np.empty(room, np.float32)
-        n, n_inside, _ = collect_within(*self._where, brackets, counts, points)
+        scratch = np.empty(_AT_ONCE, np.uint32), np.zeros(_AT_ONCE + 8, np.uint8)
+        numbers = np.empty(2, np.int64)
+        _collect_within(*self._where, brackets, counts, points, scratch, numbers)
+        n, n_inside = numbers.tolist()
         return n, counts, points[: n_inside if n_inside <= room else 0]
 
 

@@ -1,13 +1,11 @@
 """Passes over the good pixels of one plane: sums of those in an interval, and those in some brackets."""
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from .jit import part, source_digest
-from .planes import PlaneTable, as_float, row_of, swap
+from ..loops.jit import part
+from .planes import PlaneTable
+from .words import as_float, row_of, swap
 
 _WIDTH = 512  # pixels that are worked on at a time
 _FLAGS_AT_ONCE = 8
@@ -59,70 +57,68 @@ def _load_good(
     return words.view(np.float32)
 
 
-def _compile_sum_within(digest: str) -> Callable[..., tuple[float, float, float, str]]:
-    """Compile the kernel, or find it compiled from sources with the same digest."""
+@part
+def sum_within(
+    planes: PlaneTable,
+    n_y: int,
+    n_x: int,
+    and_mask: np.uint32,
+    centre: float,
+    half_width: float,
+    sums: npt.NDArray[np.float64],
+    totals: npt.NDArray[np.float64],
+) -> None:
+    """Set totals to number, summed distance and summed squared distance of the good pixels in an interval.
 
-    @njit(cache=True, nogil=True, error_model="numpy")
-    def sum_within(
-        planes: PlaneTable, n_y: int, n_x: int, and_mask: np.uint32, centre: float, half_width: float
-    ) -> tuple[float, float, float, str]:
-        """Return number, summed distance and summed squared distance of the good pixels in an interval.
-
-        Every 512th pixel of a row goes into the same sum; the sums are added up at the end. That is quicker
-        than one sum, of which each addition waits for the last, and loses less.
-        """
-        sums = np.zeros(3 * _WIDTH)
-        for y in range(n_y):
-            for x in range(0, n_x, _WIDTH):
-                _add_within(planes, y, x, min(_WIDTH, n_x - x), and_mask, centre, half_width, sums)
-        return sums[:_WIDTH].sum(), sums[_WIDTH : 2 * _WIDTH].sum(), sums[2 * _WIDTH :].sum(), digest
-
-    return sum_within
+    ``sums`` are zeros to work with, ``(3 * 512,)``. Every 512th pixel of a row goes into the same sum; the
+    sums are added up at the end. That is quicker than one sum, of which each addition waits for the last, and
+    loses less.
+    """
+    for y in range(n_y):
+        for x in range(0, n_x, _WIDTH):
+            _add_within(planes, y, x, min(_WIDTH, n_x - x), and_mask, centre, half_width, sums)
+    for k in range(3):
+        totals[k] = sums[k * _WIDTH : (k + 1) * _WIDTH].sum()
 
 
-def _compile_collect_within(digest: str) -> Callable[..., tuple[int, int, str]]:
-    """Compile the kernel, or find it compiled from sources with the same digest."""
+@part
+def collect_within(
+    planes: PlaneTable,
+    n_y: int,
+    n_x: int,
+    and_mask: np.uint32,
+    brackets: npt.NDArray[np.float32],
+    counts: npt.NDArray[np.int64],
+    collected: npt.NDArray[np.float32],
+    scratch: tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint8]],
+    numbers: npt.NDArray[np.int64],
+) -> None:
+    """Count the good pixels below and up to the end of three brackets, and copy those inside of any.
 
-    @njit(cache=True, nogil=True, error_model="numpy")
-    def collect_within(
-        planes: PlaneTable,
-        n_y: int,
-        n_x: int,
-        and_mask: np.uint32,
-        brackets: npt.NDArray[np.float32],
-        counts: npt.NDArray[np.int64],
-        collected: npt.NDArray[np.float32],
-    ) -> tuple[int, int, str]:
-        """Count the good pixels below and up to the end of three brackets, and copy those inside of any.
-
-        Parameters
-        ----------
-        planes, n_y, n_x, and_mask
-            The plane and its mask.
-        brackets
-            First and last value of each bracket, ``(3, 2)``. Of a bracket of one value nothing is copied.
-        counts
-            Gets the number of pixels below the first, and up to the last value, ``(3, 2)``.
-        collected
-            Gets the pixels; as many as there is room for.
-
-        Returns
-        -------
-        n, n_inside
-            Number of good pixels, and of those to be copied; with them the digest.
-        """
-        words = np.empty(_WIDTH, np.uint32)
-        flags = np.zeros(_WIDTH + _FLAGS_AT_ONCE, np.uint8)
-        n = n_inside = 0
-        counts.fill(0)
-        for y in range(n_y):
-            for x in range(0, n_x, _WIDTH):
-                values = _load_good(planes, y, x, and_mask, words[: min(_WIDTH, n_x - x)])
-                n += int(_count(values, brackets, counts, flags))
-                n_inside = _copy_flagged(values, flags, collected, n_inside)
-        return n, n_inside, digest
-
-    return collect_within
+    Parameters
+    ----------
+    planes, n_y, n_x, and_mask
+        The plane and its mask.
+    brackets
+        First and last value of each bracket, ``(3, 2)``. Of a bracket of one value nothing is copied.
+    counts
+        Gets the number of pixels below the first, and up to the last value, ``(3, 2)``.
+    collected
+        Gets the pixels; as many as there is room for.
+    scratch
+        Memory to work with, ``(512,)``, and zeros, ``(520,)``.
+    numbers
+        Gets the number of good pixels, and of those to be copied.
+    """
+    words, flags = scratch
+    n = n_inside = 0
+    counts.fill(0)
+    for y in range(n_y):
+        for x in range(0, n_x, _WIDTH):
+            values = _load_good(planes, y, x, and_mask, words[: min(_WIDTH, n_x - x)])
+            n += int(_count(values, brackets, counts, flags))
+            n_inside = _copy_flagged(values, flags, collected, n_inside)
+    numbers[0], numbers[1] = n, n_inside
 
 
 @part
@@ -175,10 +171,3 @@ def _copy_flagged(
                         collected[n] = values[p]
                     n += 1
     return n
-
-
-sum_within = _compile_sum_within(source_digest())
-"""The compiled sums; the last of what it returns is the digest of the sources that it was compiled from."""
-
-collect_within = _compile_collect_within(source_digest())
-"""The compiled search, likewise."""

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 _MASK_BITS = 32
+IQR_TO_SIGMA = 0.741301109252802
+"""Standard deviation of a normal distribution over its interquartile range."""
 
 
 class StackRules(NamedTuple):

@@ -6,17 +6,21 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..native_loop import NativeLoop
 from ..threads import in_threads
-from .clip_rows import clip_rows
-from .evaluate import STATISTIC_CODE
-from .kernel import stack_rows
-from .mean_rows import mean_rows
+from .clip_block import new_clip_block
+from .mean_block import new_mean_block
 from .outputs import Outputs, Target, check_target, new_target
 from .planes import PlanesLike, PlaneTable, readable_planes
 from .rules import StackRules, make_rules
-from .statistic import Statistic
+from .scratch import new_scratch
+from .statistic import STATISTIC_CODE, Statistic
 
 _STRIP_ROWS = 16  # enough to make the start of a strip cheap, few enough to keep all threads busy
+
+_clip_rows = NativeLoop("tasks.kernels.stacking.clip_rows", "clip_rows")
+_mean_rows = NativeLoop("tasks.kernels.stacking.mean_rows", "mean_rows")
+_stack_rows = NativeLoop("tasks.kernels.stacking.stack_rows", "stack_rows")
 
 
 class StackResult(NamedTuple):
@@ -226,11 +230,12 @@ def _stack(
     def stack_strip(y_begin: int) -> None:
         y_end = min(y_begin + _STRIP_ROWS, shape[0])
         if usual and statistics == [Statistic.MEAN]:
-            mean_rows(table, rules, outputs, y_begin, y_end)
+            _mean_rows(table, rules, new_mean_block(rules), outputs, y_begin, y_end)
         elif usual and statistics in ([Statistic.MEANCLIP], [Statistic.MEAN, Statistic.MEANCLIP]):
-            clip_rows(table, rules, len(statistics) == 2, outputs, y_begin, y_end)
+            block, clip = new_mean_block(rules), new_clip_block(rules.weights.size, shape[1])
+            _clip_rows(table, rules, len(statistics) == 2, block, clip, outputs, y_begin, y_end)
         else:
-            stack_rows(table, rules, codes, outputs, y_begin, y_end)
+            _stack_rows(table, rules, codes, new_scratch(rules, shape[1]), outputs, y_begin, y_end)
 
     in_threads(stack_strip, range(0, shape[0], _STRIP_ROWS))
     return [StackResult(*target, n_image) for target in targets]

@@ -78,3 +78,7 @@ class Statistic(StrEnum):
             return cls(name)
         except ValueError:
             raise ValueError(f"unknown statistic {name!r}; use exactly one of {allowed}") from None
+
+
+STATISTIC_CODE = {statistic: code for code, statistic in enumerate(Statistic)}
+"""The number by which compiled code knows a statistic."""

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .resample_parts import Float64Array, Int32Array, MaskedPlanes, SourcePart, padded_length
+from ..resample_parts import Float64Array, Int32Array, MaskedPlanes, SourcePart, padded_length
 
 INTEGRAL_TOLERANCE = 1e-9
 """Source positions this close to a pixel centre, in pixels, are taken to be that pixel centre."""

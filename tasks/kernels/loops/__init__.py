@@ -1,0 +1,1 @@
+"""Loops that numba compiles; `tasks.kernels.native_loop` finds their machine code, or imports them."""
