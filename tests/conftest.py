@@ -6,7 +6,7 @@ import faulthandler
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -16,6 +16,7 @@ from small_repository import fill_repository
 from trust_scale import lacking
 
 from butler import Butler
+from tasks.kernels.native_loop import NativeLoop
 
 if TYPE_CHECKING:
     from object_server import ObjectServer
@@ -55,6 +56,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     alone = metafunc.definition.get_closest_marker("sqlite_only")
     if both and not alone and "registry_kind" in metafunc.fixturenames:
         metafunc.parametrize("registry_kind", ["sqlite", "postgresql"], indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def every_loop_is_kept() -> Iterator[None]:
+    """Fail where one of our loops has machine code that cannot be kept: every process would compile it."""
+    compile_loop = NativeLoop._compile
+
+    def compile_to_keep(loop: NativeLoop, *arguments: Any) -> bytes | int:
+        code = compile_loop(loop, *arguments)
+        assert isinstance(code, bytes) or not loop._module.startswith("tasks."), f"{loop._name} needs numba"
+        return code
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NativeLoop, "_compile", compile_to_keep)
+        yield
 
 
 @pytest.fixture(scope="session")

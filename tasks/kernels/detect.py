@@ -10,10 +10,10 @@ from statistics import NormalDist
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from .label import Components, find_components
+from .native_loop import NativeLoop
 from .smooth import kernel_width, smooth_plane
 
 __all__ = ["DetectedSet", "Detections", "Polarity", "ThresholdType", "detect_footprints"]
@@ -30,6 +30,9 @@ _STRIP_ROWS: Final = 256
 
 _IQR_TO_SIGMA: Final = 0.5 / NormalDist().inv_cdf(0.75)
 """Standard deviation of a normal distribution over its interquartile range."""
+
+_find_peaks = NativeLoop("tasks.kernels.loops.detect", "find_peaks")
+_grow = NativeLoop("tasks.kernels.loops.detect", "grow")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -320,7 +323,8 @@ def _detected(beyond: _Beyond, min_pixels: int, half_widths: NDArray[np.int64]) 
     large = (parts.areas() >= min_pixels) & beyond.has_clear(parts)
     values = beyond.values
     y, x, place = np.zeros((3, parts.n), np.int64)
-    _find_peaks(values, beyond.sign, parts.y, parts.x0, parts.x1, parts.label, y, x, place)
+    runs = parts.y, parts.x0, parts.x1, parts.label
+    _find_peaks(values, beyond.sign, runs, np.full(parts.n, -np.inf), y, x, place)
     grown = beyond.flags
     grown.fill(False)
     of_large = large[parts.label - 1]
@@ -330,49 +334,3 @@ def _detected(beyond: _Beyond, min_pixels: int, half_widths: NDArray[np.int64]) 
     labels = components.label_at(y, x)
     order = np.lexsort((-beyond.sign * peaks, labels))
     return DetectedSet(components, labels[order], y[order], x[order], peaks[order])
-
-
-@njit(cache=True, nogil=True)
-def _find_peaks(
-    values: NDArray[np.float32],
-    sign: int,
-    run_y: NDArray[np.int32],
-    run_x0: NDArray[np.int32],
-    run_x1: NDArray[np.int32],
-    label: NDArray[np.int32],
-    y: NDArray[np.int64],
-    x: NDArray[np.int64],
-    place: NDArray[np.int64],
-) -> None:
-    """Set where the most extreme pixel of each component is, of equal ones the first.
-
-    ``values`` are those of all runs, one after the other; ``place`` counts among them.
-    """
-    peak = np.full(y.size, -np.inf)
-    k = 0
-    for i in range(label.size):
-        n = label[i] - 1
-        for column in range(run_x0[i], run_x1[i] + 1):
-            value = sign * np.float64(values[k])
-            if value > peak[n]:
-                peak[n], y[n], x[n], place[n] = value, run_y[i], column, k
-            k += 1
-
-
-@njit(cache=True, nogil=True)
-def _grow(
-    run_y: NDArray[np.int32],
-    run_x0: NDArray[np.int32],
-    run_x1: NDArray[np.int32],
-    half_widths: NDArray[np.int64],
-    grown: NDArray[np.bool_],
-) -> None:
-    """Set ``grown`` wherever the shape reaches when centred on a pixel of a run."""
-    n_y, n_x = grown.shape
-    radius = half_widths.size // 2
-    for i in range(run_y.size):
-        for k in range(half_widths.size):
-            row = run_y[i] + k - radius
-            if 0 <= row < n_y:
-                x0, x1 = run_x0[i] - half_widths[k], run_x1[i] + half_widths[k]
-                grown[row, max(x0, 0) : min(x1 + 1, n_x)] = True

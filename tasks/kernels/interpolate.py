@@ -13,23 +13,23 @@ import math
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from .native_loop import NativeLoop
 from .stacking import clipped_mean, median_of_finite
 
 __all__ = ["fallback_value", "interpolate_rows", "kriging_weights"]
 
-_REACH: Final = 6
+REACH: Final = 6
 """Pixels from the good data beyond which kriging has nothing more to say than their mean."""
 
-_LONG_RUN: Final = 11
+LONG_RUN: Final = 11
 """Length from which the two sides of a run no longer know of each other."""
 
-_SLOTS: Final = 2 * _REACH + 1
+SLOTS: Final = 2 * REACH + 1
 """Rows of the weight table for one run length; long runs share the middle one."""
 
-_MIN_FLOAT32: Final = float(np.finfo(np.float32).min)
+_fill_plane = NativeLoop("tasks.kernels.loops.interpolate", "fill_plane")
 
 
 def fallback_value(
@@ -133,9 +133,8 @@ def interpolate_rows(
             )
     where = bad.T if transpose else bad
     for plane in planes:
-        _fill_plane(
-            plane.T if transpose else plane, where, float(fallback), fallback_at_edge, _weight_table()
-        )
+        rows = plane.T if transpose else plane
+        _fill_plane(rows, where, float(fallback), fallback_at_edge, _weight_table(), np.empty(4))
 
 
 def kriging_weights(n: int, i: int, n_left: int, n_right: int) -> NDArray[np.float64]:
@@ -163,13 +162,13 @@ def kriging_weights(n: int, i: int, n_left: int, n_right: int) -> NDArray[np.flo
     ``sum_j C(p_i - p_j) w_j + L = C(p_i - x)`` and ``sum_j w_j = 1``.
     """
     near_left, near_right = i + 1.0, float(n - i)
-    if n >= _LONG_RUN:
-        near_left = near_left if near_left <= _REACH else np.inf
-        near_right = near_right if near_right <= _REACH and near_left == np.inf else np.inf
+    if n >= LONG_RUN:
+        near_left = near_left if near_left <= REACH else np.inf
+        near_right = near_right if near_right <= REACH and near_left == np.inf else np.inf
     distances = np.array([near_left, near_left + 1, near_right, near_right + 1])
     side = np.array([0, 0, 1, 1])
     offset = np.array([0, 1, 0, 1])
-    across = n + 1.0 + offset[:, np.newaxis] + offset if n < _LONG_RUN else np.inf
+    across = n + 1.0 + offset[:, np.newaxis] + offset if n < LONG_RUN else np.inf
     between = np.where(side[:, np.newaxis] == side, np.abs(offset[:, np.newaxis] - offset), across)
     usable = np.array([n_left > 0, n_left > 1, n_right > 0, n_right > 1])
     size = int(usable.sum())
@@ -190,115 +189,17 @@ def _covariance(distance: NDArray[np.float64]) -> NDArray[np.float64]:
 def _weight_table() -> NDArray[np.float64]:
     """Return all weights, by pixels on the left and on the right, length of run, and slot.
 
-    Runs from `_LONG_RUN` on share one entry, with the slots `_slot` says.
+    Runs from `LONG_RUN` on share one entry, with the slots `_slot` says.
     """
-    table = np.zeros((3, 3, _LONG_RUN + 1, _SLOTS, 4))
+    table = np.zeros((3, 3, LONG_RUN + 1, SLOTS, 4))
     for n_left in range(3):
         for n_right in range(3):
             if n_left + n_right == 0:
                 continue
-            for n in range(1, _LONG_RUN):
+            for n in range(1, LONG_RUN):
                 for i in range(n):
                     table[n_left, n_right, n, i] = kriging_weights(n, i, n_left, n_right)
-            for slot in range(_SLOTS):
-                table[n_left, n_right, _LONG_RUN, slot] = kriging_weights(_SLOTS, slot, n_left, n_right)
+            for slot in range(SLOTS):
+                table[n_left, n_right, LONG_RUN, slot] = kriging_weights(SLOTS, slot, n_left, n_right)
     table.setflags(write=False)
     return table
-
-
-@njit(cache=True)
-def _slot(n: int, i: int) -> int:
-    """Return the row of the weight table for pixel ``i`` of a run of ``n``."""
-    if n < _LONG_RUN or i < _REACH:
-        return i
-    return max(_SLOTS - (n - i), _REACH)
-
-
-@njit(cache=True)
-def _neighbours(
-    row: NDArray[np.float32], bad: NDArray[np.bool_], a: int, b: int, touches: tuple[bool, bool]
-) -> tuple[int, int, NDArray[np.float64]]:
-    """Return how many pixels beside the run [a, b] are usable on each side, and the values of all four.
-
-    ``touches`` says at which edges of the image the run lay before its far part was filled.
-    """
-    values = np.zeros(4)
-    n_left, n_right = min(a, 2), min(row.size - 1 - b, 2)
-    if n_left == 2 and bad[a - 2] and not (touches[0] or touches[1]):
-        n_left = 1
-    other_run = n_right == 2 and bad[b + 2] and not touches[1]
-    starts_in_column_1 = a == 1 and not touches[0]
-    if other_run and not starts_in_column_1:
-        n_right = 1
-    for k in range(n_left):
-        values[k] = row[a - 1 - k]
-    for k in range(n_right):
-        values[2 + k] = row[b + 1 + k]
-    if other_run and starts_in_column_1:
-        values[3] = np.nan
-    return n_left, n_right, values
-
-
-@njit(cache=True)
-def _fill_run(
-    row: NDArray[np.float32],
-    bad: NDArray[np.bool_],
-    a: int,
-    b: int,
-    fallback: float,
-    fallback_at_edge: bool,
-    table: NDArray[np.float64],
-) -> None:
-    """Fill the run [a, b] of one row in place."""
-    touches = (a == 0, b == row.size - 1)
-    if touches[0] and touches[1]:
-        row[:] = fallback
-        return
-    if fallback_at_edge and b - a + 1 > _REACH:
-        if touches[0]:
-            a = b - _REACH + 1
-            row[:a] = fallback
-        elif touches[1]:
-            b = a + _REACH - 1
-            row[b + 1 :] = fallback
-    n = b - a + 1
-    n_left, n_right, values = _neighbours(row, bad, a, b, touches)
-    if n_left == 0:
-        nearest = values[2]
-    elif n_right == 0:
-        nearest = values[0]
-    else:
-        nearest = 0.5 * (values[0] + values[2])
-    clamped = n == 2 and n_left == 1 and n_right == 1
-    for i in range(n):
-        weights = table[n_left, n_right, min(n, _LONG_RUN), _slot(n, i)]
-        value = 0.0
-        for k in range(4):
-            value += weights[k] * values[k]
-        if clamped and value < 0.0:
-            value = 0.0
-        if np.isnan(value) or value < _MIN_FLOAT32:
-            value = nearest
-        row[a + i] = value
-
-
-@njit(cache=True)
-def _fill_plane(
-    plane: NDArray[np.float32],
-    bad: NDArray[np.bool_],
-    fallback: float,
-    fallback_at_edge: bool,
-    table: NDArray[np.float64],
-) -> None:
-    """Fill every run of bad pixels of every row in place."""
-    n_y, n_x = plane.shape
-    for y in range(n_y):
-        x = 0
-        while x < n_x:
-            if not bad[y, x]:
-                x += 1
-                continue
-            a = x
-            while x < n_x and bad[y, x]:
-                x += 1
-            _fill_run(plane[y], bad[y], a, x - 1, fallback, fallback_at_edge, table)

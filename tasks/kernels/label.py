@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from .loops.jit import part
+from .native_loop import NativeLoop
 
 __all__ = ["Components", "components_of_pixels", "find_components", "label_components"]
 
 Runs = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
 """Rows, first and last columns of some runs; array indices, both ends inclusive."""
+
+_count_runs = NativeLoop("tasks.kernels.loops.label", "count_runs")
+_find_runs = NativeLoop("tasks.kernels.loops.label", "find_runs")
+_label_runs = NativeLoop("tasks.kernels.loops.label", "label_runs")
+_fill = NativeLoop("tasks.kernels.loops.label", "fill_runs")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,10 +82,11 @@ class Components:
 
 def find_components(binary: NDArray[np.bool_]) -> Components:
     """Find the 8-connected components of a binary image ``(n_y, n_x)``."""
-    n_runs = _count_runs(binary)
-    y, x0, x1, label = (np.empty(n_runs, np.int32) for _ in range(4))
+    n_runs = np.zeros(1, np.int64)
+    _count_runs(binary, n_runs)
+    y, x0, x1 = (np.empty(n_runs[0], np.int32) for _ in range(3))
     _find_runs(binary, y, x0, x1)
-    n = _label_runs(y, x0, x1, label)
+    label, n = _labels_of(y, x0, x1)
     n_y, n_x = binary.shape
     return Components((n_y, n_x), n, y, x0, x1, label)
 
@@ -100,8 +105,8 @@ def components_of_pixels(places: NDArray[np.int64], shape: tuple[int, int]) -> C
     starts = np.flatnonzero((np.diff(places, prepend=-2) != 1) | (x == 0))
     ends = np.append(starts[1:], places.size)[: starts.size] - 1
     y, x0, x1 = (part.astype(np.int32) for part in (y[starts], x[starts], x[ends]))
-    label = np.empty(starts.size, np.int32)
-    return Components(shape, _label_runs(y, x0, x1, label), y, x0, x1, label)
+    label, n = _labels_of(y, x0, x1)
+    return Components(shape, n, y, x0, x1, label)
 
 
 def label_components(binary: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
@@ -124,85 +129,10 @@ def label_components(binary: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]
     return found.label_image(), found.n
 
 
-@njit(cache=True, nogil=True)
-def _count_runs(binary: NDArray[np.bool_]) -> int:
-    n_y, n_x = binary.shape
-    n = 0
-    for y in range(n_y):
-        row = binary[y]
-        n += n_x > 0 and row[0]
-        for x in range(1, n_x):
-            n += row[x] & (not row[x - 1])
-    return n
-
-
-@njit(cache=True, nogil=True)
-def _find_runs(
-    binary: NDArray[np.bool_], y: NDArray[np.int32], x0: NDArray[np.int32], x1: NDArray[np.int32]
-) -> None:
-    """Set rows and ends of all runs."""
-    n_y, n_x = binary.shape
-    i = 0
-    for row in range(n_y):
-        x = 0
-        while x < n_x:
-            if not binary[row, x]:
-                x += 1
-                continue
-            y[i], x0[i] = row, x
-            while x < n_x and binary[row, x]:
-                x += 1
-            x1[i] = x - 1
-            i += 1
-
-
-@njit(cache=True, nogil=True)
-def _label_runs(
-    y: NDArray[np.int32], x0: NDArray[np.int32], x1: NDArray[np.int32], label: NDArray[np.int32]
-) -> int:
-    """Set the number of the component of each run, and return how many there are.
-
-    Each run is hung below the first run of its component: a forest of disjoint sets (Tarjan 1975), in
-    which a root is the lowest of its tree.
-    """
-    parent = np.arange(y.size)
-    before = 0  # the first run of the row before that may touch this run, or one after it
-    for i in range(y.size):
-        while before < i and (y[before] < y[i] - 1 or (y[before] < y[i] and x1[before] < x0[i] - 1)):
-            before += 1
-        j = before
-        while j < i and y[j] < y[i] and x0[j] <= x1[i] + 1:
-            a, b = _root(parent, i), _root(parent, j)
-            parent[max(a, b)] = min(a, b)
-            j += 1
-    n = 0
-    for i in range(y.size):
-        root = _root(parent, i)
-        if root == i:
-            n += 1
-            label[i] = n
-        else:
-            label[i] = label[root]
-    return n
-
-
-@part
-def _root(parent: NDArray[np.int64], i: int) -> int:
-    """Return the root of a run's tree, and shorten the way to it."""
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
-
-
-@njit(cache=True, nogil=True)
-def _fill(
-    y: NDArray[np.int32],
-    x0: NDArray[np.int32],
-    x1: NDArray[np.int32],
-    value: NDArray[np.generic],
-    image: NDArray[np.generic],
-) -> None:
-    """Give the pixels of each run its value."""
-    for i in range(y.size):
-        image[y[i], x0[i] : x1[i] + 1] = value[i]
+def _labels_of(
+    y: NDArray[np.int32], x0: NDArray[np.int32], x1: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], int]:
+    """Return the number of the component of each run, and how many there are."""
+    label, n = np.empty(y.size, np.int32), np.zeros(1, np.int64)
+    _label_runs(y, x0, x1, np.arange(y.size), label, n)
+    return label, int(n[0])

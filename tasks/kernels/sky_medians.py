@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from .loops.jit import part
-from .medians import selected
+from .native_loop import NativeLoop
 
 __all__ = ["cell_medians", "template_lattice"]
 
 _Plane = NDArray[np.float32]
+
+_measure = NativeLoop("tasks.kernels.loops.sky_medians", "measure")
 
 
 def template_lattice(padded: _Plane, step: int) -> _Plane:
@@ -62,44 +62,6 @@ def cell_medians(
         Of each cell; the median is 0 where there is no pixel.
     """
     medians, counts = np.zeros(len(bounds) - 1), np.zeros(len(bounds) - 1, np.int64)
-    _measure(image, use, template, stencil, bounds, medians, counts)
+    scratch = np.empty(image.shape, np.float32), np.empty(image.size, np.float32)
+    _measure(image, use, template, stencil, bounds, scratch, medians, counts)
     return medians, counts
-
-
-@njit(cache=True, nogil=True, fastmath={"contract"})
-def _measure(
-    image: _Plane,
-    use: NDArray[np.bool_],
-    template: _Plane,
-    stencil: _Plane,
-    bounds: NDArray[np.int64],
-    medians: NDArray[np.float64],
-    counts: NDArray[np.int64],
-) -> None:
-    n_rows, n_columns = image.shape
-    left = np.empty((n_rows, n_columns), np.float32)
-    for row in range(n_rows):
-        for column in range(n_columns):
-            left[row, column] = image[row, column] - template[1, 1, row, column]
-        for dy in range(3):
-            around = template[dy]
-            _subtract(left[row], (around[0, row], around[1, row], around[2, row]), stencil[dy])
-    values = np.empty(left.size, np.float32)
-    for cell in range(medians.size):
-        n = 0
-        for row in range(n_rows):
-            for column in range(bounds[cell], bounds[cell + 1]):
-                values[n] = left[row, column]
-                n += use[row, column]
-        counts[cell] = n
-        if n:
-            medians[cell] = selected(values[:n], n // 2)
-
-
-@part
-def _subtract(left: _Plane, template: tuple[_Plane, _Plane, _Plane], stencil: _Plane) -> None:
-    """Subtract what one row of the stencil makes of a row of the template."""
-    before, middle, after = template
-    a, b, c = stencil[0], stencil[1], stencil[2]
-    for x in range(left.size):
-        left[x] = left[x] - a * before[x] - b * middle[x] - c * after[x]

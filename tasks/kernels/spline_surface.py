@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from .native_loop import NativeLoop
+
 __all__ = ["SplineTaps", "spline_at", "spline_rows"]
+
+_fill = NativeLoop("tasks.kernels.loops.spline_surface", "fill_surface")
+_evaluate = NativeLoop("tasks.kernels.loops.spline_surface", "evaluate")
 
 
 class SplineTaps(NamedTuple):
@@ -34,7 +38,7 @@ def spline_rows(
         Splines of the rows and of the columns.
     """
     surface = np.empty((rows.first.size, columns.first.size), np.float32)
-    _fill(coefficients, *rows, *columns, surface)
+    _fill(coefficients, *rows, *columns, np.empty(coefficients.shape[1], np.float32), surface)
     return surface
 
 
@@ -49,55 +53,3 @@ def spline_at(
     values = np.empty(y.size, np.float32)
     _evaluate(coefficients, *rows, *columns, y, x, values)
     return values
-
-
-@njit(cache=True, nogil=True, fastmath={"contract"})
-def _fill(
-    coefficients: NDArray[np.float32],
-    first_y: NDArray[np.int64],
-    weight_y: NDArray[np.float32],
-    first_x: NDArray[np.int64],
-    weight_x: NDArray[np.float32],
-    surface: NDArray[np.float32],
-) -> None:
-    n_y, n_x = surface.shape
-    along = np.empty(coefficients.shape[1], np.float32)
-    weight_0, weight_1, weight_2, weight_3 = weight_x[0], weight_x[1], weight_x[2], weight_x[3]
-    for y in range(n_y):
-        row = surface[y]
-        along[:] = 0
-        for k in range(4):
-            along += weight_y[k, y] * coefficients[first_y[y] + k]
-        begin = 0
-        while begin < n_x:
-            # Between two knots all pixels have the same four splines.
-            first = first_x[begin]
-            end = begin + 1
-            while end < n_x and first_x[end] == first:
-                end += 1
-            a, b, c, d = along[first], along[first + 1], along[first + 2], along[first + 3]
-            # Numbers that may be negative, and so count from the end, keep loops from being vectorised.
-            for x in range(np.uint64(begin), np.uint64(end)):
-                row[x] = a * weight_0[x] + b * weight_1[x] + c * weight_2[x] + d * weight_3[x]
-            begin = end
-
-
-@njit(cache=True, nogil=True, fastmath={"contract"})
-def _evaluate(
-    coefficients: NDArray[np.float32],
-    first_y: NDArray[np.int64],
-    weight_y: NDArray[np.float32],
-    first_x: NDArray[np.int64],
-    weight_x: NDArray[np.float32],
-    y: NDArray[np.integer],
-    x: NDArray[np.integer],
-    values: NDArray[np.float32],
-) -> None:
-    for i in range(values.size):
-        total = np.float32(0)
-        for k in range(4):
-            along = np.float32(0)
-            for j in range(4):
-                along += weight_x[j, x[i]] * coefficients[first_y[y[i]] + k, first_x[x[i]] + j]
-            total += weight_y[k, y[i]] * along
-        values[i] = total

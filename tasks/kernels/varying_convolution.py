@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
 from numpy.typing import NDArray
+
+from .native_loop import NativeLoop
+from .threads import in_threads
 
 __all__ = ["convolve_varying", "spread_bits"]
 
 _BLOCK = 256  # output pixels of a row whose sums are kept together in the L1 cache
+_STRIP_ROWS = 16  # rows that a thread takes at once
 
-# `contract` allows fused multiply-adds and nothing else: NaN and infinity keep their meaning.
-_compiled = njit(cache=True, error_model="numpy", fastmath={"contract"})
-_compiled_parallel = njit(cache=True, error_model="numpy", fastmath={"contract"}, parallel=True)
+_convolve = NativeLoop("tasks.kernels.loops.varying_convolution", "convolve_rows")
 
 
 def convolve_varying(
@@ -62,16 +63,17 @@ def convolve_varying(
     if min(image.shape) < n:
         return out_image, out_variance
     rows, columns = np.arange(image.shape[0]), np.arange(image.shape[1])
-    _convolve(
-        np.ascontiguousarray(image, dtype=np.float32),
-        np.ascontiguousarray(variance, dtype=np.float32),
-        # Flipped, so that the loop runs forwards over kernel and image alike.
-        np.ascontiguousarray(kernels[:, :, ::-1, ::-1]),
-        *_cells(rows, node_y),
-        *_cells(columns, node_x),
-        out_image,
-        out_variance,
-    )
+    planes = [np.ascontiguousarray(plane, dtype=np.float32) for plane in (image, variance)]
+    # Flipped, so that the loop runs forwards over kernel and image alike.
+    flipped = np.ascontiguousarray(kernels[:, :, ::-1, ::-1])
+    cells = _cells(rows, node_y), _cells(columns, node_x)
+
+    def convolve(first: int) -> None:
+        last = min(first + _STRIP_ROWS, image.shape[0] - n + 1)
+        scratch = np.empty((2, n, n), np.float32), np.empty((2, _BLOCK), np.float32)
+        _convolve(*planes, flipped, *cells, (first, last), scratch, out_image, out_variance)
+
+    in_threads(convolve, range(0, image.shape[0] - n + 1, _STRIP_ROWS))
     # An infinity would have become one of either sign, or a NaN.
     wrong = ~(np.isfinite(out_image) & np.isfinite(out_variance))
     out_image[wrong] = np.nan
@@ -116,87 +118,3 @@ def _cells(
     width = nodes[after] - nodes[before]
     weight = np.where(width > 0, (pixels - nodes[before]) / np.where(width > 0, width, 1.0), 0.0)
     return before, after, np.clip(weight, 0.0, 1.0).astype(np.float32)
-
-
-@_compiled
-def _convolve_block(
-    image: NDArray[np.float32],
-    variance: NDArray[np.float32],
-    row: int,
-    column: int,
-    left: NDArray[np.float32],
-    slope: NDArray[np.float32],
-    weight: NDArray[np.float32],
-    sums: NDArray[np.float32],
-    squares: NDArray[np.float32],
-) -> None:
-    """Add up the pixels of a block of a row, whose kernel is ``left + weight slope``."""
-    n_x = weight.size
-    sums[:] = 0.0
-    squares[:] = 0.0
-    for j in range(left.shape[0]):
-        values = image[row + j]
-        variances = variance[row + j]
-        for i in range(left.shape[1]):
-            base, change, first = left[j, i], slope[j, i], column + i
-            v = values[first : first + n_x]
-            w = variances[first : first + n_x]
-            for x in range(n_x):
-                k = base + weight[x] * change
-                sums[x] += k * v[x]
-                squares[x] += k * k * w[x]
-
-
-@_compiled_parallel
-def _convolve(
-    image: NDArray[np.float32],
-    variance: NDArray[np.float32],
-    kernels: NDArray[np.float64],
-    above: NDArray[np.int64],
-    below: NDArray[np.int64],
-    weight_y: NDArray[np.float32],
-    before: NDArray[np.int64],
-    after: NDArray[np.int64],
-    weight_x: NDArray[np.float32],
-    out_image: NDArray[np.float32],
-    out_variance: NDArray[np.float32],
-) -> None:
-    """Convolve all rows; kernels are flipped already."""
-    n_y, n_x = image.shape
-    n = kernels.shape[2]
-    half = n // 2
-    for out_row in prange(n_y - n + 1):
-        row = out_row + half
-        t = weight_y[row]
-        sums = np.empty(_BLOCK, dtype=np.float32)
-        squares = np.empty(_BLOCK, dtype=np.float32)
-        left = np.empty((n, n), dtype=np.float32)
-        slope = np.empty((n, n), dtype=np.float32)
-        first = half
-        while first < n_x - half:
-            cell = before[first]
-            last = first
-            while last < n_x - half and last - first < _BLOCK and before[last] == cell:
-                last += 1
-            for j in range(n):
-                for i in range(n):
-                    k0 = (1.0 - t) * kernels[above[row], cell, j, i] + t * kernels[below[row], cell, j, i]
-                    k1 = (1.0 - t) * kernels[above[row], after[first], j, i]
-                    k1 += t * kernels[below[row], after[first], j, i]
-                    left[j, i] = k0
-                    slope[j, i] = k1 - k0
-            size = last - first
-            _convolve_block(
-                image,
-                variance,
-                out_row,
-                first - half,
-                left,
-                slope,
-                weight_x[first:last],
-                sums[:size],
-                squares[:size],
-            )
-            out_image[row, first:last] = sums[:size]
-            out_variance[row, first:last] = squares[:size]
-            first = last
