@@ -98,6 +98,13 @@ def test_tasks_import_what_they_need() -> None:
     assert not warp.intersection({"astropy", "tasks.kernels.stacking", "tasks.kernels.detect", "sqlalchemy"})
 
 
+def test_numba_is_not_imported_to_call_a_loop() -> None:
+    """All loops can be named without what compiles them."""
+    loaded = modules_after("import tasks.kernels as k\nfor name in k.__all__:\n    getattr(k, name)")
+    assert {"tasks.kernels.stacking.stack", "tasks.kernels.resample_planes"} <= loaded
+    assert not loaded.intersection({"numba", "tasks.kernels.loops"})
+
+
 def test_reading_headers_imports_no_registry() -> None:
     """Processes that read headers for ingest start without a database."""
     loaded = modules_after("import butler.ingest.frames")

@@ -83,7 +83,16 @@ DOORS = {
     "astropy.io": ["butler/formatters/"],
     "fsspec": ["butler/datastore/remote.py"],
     "s3fs": [],
-    "numba": ["tasks/kernels/"],
+    "numba": [
+        "tasks/kernels/loops/",
+        "tasks/kernels/native_compiler.py",
+        "tasks/kernels/stacking/words.py",
+    ],
+    "llvmlite": [
+        "tasks/kernels/native_compiler.py",
+        "tasks/kernels/native_loop.py",
+        "tasks/kernels/stacking/words.py",
+    ],
     "lark": ["butler/registry/parser.py"],
     "healsparse": [
         "butler/formatters/healsparse_map.py",
