@@ -16,7 +16,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 import llvmlite
 import llvmlite.binding as llvm
@@ -81,21 +81,21 @@ class NativeLoop:
                 loop = f"{self._module}.{self._name}"
                 key = f"{_sources()} {llvmlite.__version__} {loop}{kinds}"
                 name = f"{loop}-{_short(kinds)}-{_short(' '.join(_host()))}.code"
-                code = _kept(name, key) or self._compile(name, key, arguments)
-                self._entries[kinds] = _load(code) if isinstance(code, bytes) else _tells_nothing(code)
+                code = _kept(name, key)
+                self._entries[kinds] = self._compile(name, key, arguments) if code is None else _load(code)
             return self._entries[kinds]
 
-    def _compile(self, name: str, key: str, arguments: tuple[Any, ...]) -> bytes | int:
-        """Return machine code, kept from now on, or the address of code that cannot leave this process."""
+    def _compile(self, name: str, key: str, arguments: tuple[Any, ...]) -> _Entry:
+        """Compile the loop, and keep its code unless that cannot leave this process."""
         from .native_compiler import compile_entry, machine_code
 
         function = getattr(import_module(self._module), self._name)
-        entry = compile_entry(function, arguments)
-        code = machine_code(entry)
+        compiled = compile_entry(function, arguments)
+        code = machine_code(compiled)
         if code is None:
-            return int(entry.address)
+            return _held(_tells_nothing(compiled.address), compiled)
         _keep(name, key, code)
-        return code
+        return _load(code)
 
 
 def _describe(value: Any, values: list[int | float]) -> str:
@@ -137,10 +137,13 @@ def _load(code: bytes) -> _Entry:
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), host_machine())
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    entry = _tells_status(engine.get_function_address(ENTRY))
-    # The code is there as long as its engine is.
-    entry.engine = engine  # type: ignore[attr-defined]
-    return entry
+    return _held(_tells_status(engine.get_function_address(ENTRY)), engine)
+
+
+def _held(entry: Any, owner: object) -> _Entry:
+    """Return an entry that is there as long as what owns its code."""
+    entry.owner = owner
+    return cast(_Entry, entry)
 
 
 @cache

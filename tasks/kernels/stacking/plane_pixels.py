@@ -13,7 +13,10 @@ from .rules import mask_value
 _SAMPLE: Final = 512  # rows, and columns, that tell about where a quartile is
 _MARGIN: Final = 0.004  # how far from there it is looked for, as a share of all pixels
 _FRACTIONS: Final = (0.25, 0.5, 0.75)
-_AT_ONCE: Final = 512  # pixels
+AT_ONCE: Final = 512
+"""Pixels that are looked at together."""
+FLAGS_AT_ONCE: Final = 8
+"""Flags that are looked at together."""
 
 _collect_within = NativeLoop("tasks.kernels.stacking.plane_scan", "collect_within")
 _sum_within = NativeLoop("tasks.kernels.stacking.plane_scan", "sum_within")
@@ -65,7 +68,7 @@ class PlanePixels:
     def moments_within(self, centre: float, half_width: float) -> tuple[float, float, float]:
         """Return number, mean distance and mean squared distance from a centre of what is that near to it."""
         totals = np.empty(3)
-        _sum_within(*self._where, float(centre), float(half_width), np.zeros(3 * _AT_ONCE), totals)
+        _sum_within(*self._where, float(centre), float(half_width), np.zeros(3 * AT_ONCE), totals)
         n, sum_d, sum_d2 = totals
         with np.errstate(divide="ignore", invalid="ignore"):
             return float(n), float(sum_d / n), float(sum_d2 / n)
@@ -110,7 +113,7 @@ class PlanePixels:
         Nothing is inside if there is not enough room for it.
         """
         counts, points = np.empty((3, 2), np.int64), np.empty(room, np.float32)
-        scratch = np.empty(_AT_ONCE, np.uint32), np.zeros(_AT_ONCE + 8, np.uint8)
+        scratch = np.empty(AT_ONCE, np.uint32), np.zeros(AT_ONCE + FLAGS_AT_ONCE, np.uint8)
         numbers = np.empty(2, np.int64)
         _collect_within(*self._where, brackets, counts, points, scratch, numbers)
         n, n_inside = numbers.tolist()

@@ -4,11 +4,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..loops.jit import part
+from .plane_pixels import AT_ONCE, FLAGS_AT_ONCE
 from .planes import PlaneTable
 from .words import as_float, row_of, swap
 
-_WIDTH = 512  # pixels that are worked on at a time
-_FLAGS_AT_ONCE = 8
 _EXPONENT = np.uint32(0x7F800000)  # all its bits are set in the floats that are not finite
 _NAN = np.uint32(0x7FC00000)
 
@@ -40,8 +39,8 @@ def _add_within(
         within = _is_good(word, mask[p], rejected) & (np.abs(distance) <= half_width)
         distance = distance if within else np.float64(0.0)
         sums[p] += 1.0 if within else 0.0
-        sums[_WIDTH + p] += distance
-        sums[2 * _WIDTH + p] += distance * distance
+        sums[AT_ONCE + p] += distance
+        sums[2 * AT_ONCE + p] += distance * distance
 
 
 @part
@@ -75,10 +74,10 @@ def sum_within(
     loses less.
     """
     for y in range(n_y):
-        for x in range(0, n_x, _WIDTH):
-            _add_within(planes, y, x, min(_WIDTH, n_x - x), and_mask, centre, half_width, sums)
+        for x in range(0, n_x, AT_ONCE):
+            _add_within(planes, y, x, min(AT_ONCE, n_x - x), and_mask, centre, half_width, sums)
     for k in range(3):
-        totals[k] = sums[k * _WIDTH : (k + 1) * _WIDTH].sum()
+        totals[k] = sums[k * AT_ONCE : (k + 1) * AT_ONCE].sum()
 
 
 @part
@@ -114,8 +113,8 @@ def collect_within(
     n = n_inside = 0
     counts.fill(0)
     for y in range(n_y):
-        for x in range(0, n_x, _WIDTH):
-            values = _load_good(planes, y, x, and_mask, words[: min(_WIDTH, n_x - x)])
+        for x in range(0, n_x, AT_ONCE):
+            values = _load_good(planes, y, x, and_mask, words[: min(AT_ONCE, n_x - x)])
             n += int(_count(values, brackets, counts, flags))
             n_inside = _copy_flagged(values, flags, collected, n_inside)
     numbers[0], numbers[1] = n, n_inside
@@ -161,11 +160,11 @@ def _copy_flagged(
     n: int,
 ) -> int:
     """Append flagged pixels to those that were collected before; most are not flagged."""
-    flags[values.size : values.size + _FLAGS_AT_ONCE] = 0
+    flags[values.size : values.size + FLAGS_AT_ONCE] = 0
     at_once = flags.view(np.uint64)
-    for i in range((values.size + _FLAGS_AT_ONCE - 1) // _FLAGS_AT_ONCE):
+    for i in range((values.size + FLAGS_AT_ONCE - 1) // FLAGS_AT_ONCE):
         if at_once[i]:
-            for p in range(i * _FLAGS_AT_ONCE, min((i + 1) * _FLAGS_AT_ONCE, values.size)):
+            for p in range(i * FLAGS_AT_ONCE, min((i + 1) * FLAGS_AT_ONCE, values.size)):
                 if flags[p]:
                     if n < collected.size:
                         collected[n] = values[p]
