@@ -81,6 +81,14 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "NaN": (header_with(CD1_1="NaN"), "the WCS card CD1_1 is 'NaN', it must be a finite number"),
     "NaN without quotes": (illegal_nan, "the WCS card CRVAL1 is nan, it must be a finite number"),
+    "declination": (
+        header_with(CRVAL1=2.0, CRVAL2=150.0),
+        "the WCS card CRVAL2 is 150.0; a declination lies within -90..90 degrees",
+    ),
+    "IRAF's projection": (
+        header_with(CTYPE1="RA---ZPX", CTYPE2="DEC--ZPX"),
+        "a WCS with RA---ZPX is IRAF's own; refit it as TPV or TAN-SIP",
+    ),
     "no reference": (header_with(CRVAL1=None, CRPIX2=None), "the WCS has no CRVAL1, CRPIX2"),
     "no scale": (
         header_with(**dict.fromkeys(("CD1_1", "CD1_2", "CD2_1", "CD2_2"))),

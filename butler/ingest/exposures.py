@@ -27,6 +27,8 @@ __all__ = ["IngestReport", "expand_paths", "ingest_exposures"]
 _Key = tuple[Any, ...]
 """See `Frame.key`."""
 
+_ENDINGS: Final = (".fits", ".fit", ".fts", ".fz", ".fits.gz", ".fit.gz", ".fts.gz")
+"""How names of FITS files end, in small letters; those packed by gzip cannot be read, and that is told."""
 BATCH_FILES: Final = 500
 """Most files of one transaction."""
 BATCH_BYTES: Final = 2**28
@@ -66,7 +68,7 @@ def expand_paths(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in (".fits", ".fit", ".fts", ".fz"))
+            inside = sorted(p for p in path.iterdir() if p.name.lower().endswith(_ENDINGS))
             if not inside:
                 raise IngestError(f"there is no FITS file in the directory {path}")
             found += inside
