@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -142,12 +143,13 @@ def ingest_exposures(
     known = find_known_files(butler, exposures, run) if bad_pixel_mask is None else {}
     work = _Ingest(butler, mapping, run, transfer, tables.zero_points, known)
     unread = set(known.values())
-    files = read_frame_files([path for path in exposures if path not in unread], mapping, processes=processes)
-    for path in progress(exposures):
-        if path in unread:
-            work.report.skipped.append(path)
-        else:
-            work.add(next(files))
+    unknown = [path for path in exposures if path not in unread]
+    with closing(read_frame_files(unknown, mapping, processes=processes)) as files:
+        for path in progress(exposures):
+            if path in unread:
+                work.report.skipped.append(path)
+            else:
+                work.add(next(files))
     work.flush()
     defects = ingest_defects(butler, mapping, bad_pixel_mask, sorted(work.detectors), run, transfer)
     place = {path: i for i, path in enumerate(exposures)}
