@@ -37,6 +37,7 @@ def stored(butler: Butler, name: str) -> SkyMap:
 
 
 # LSST writes `config.skyMap["rings"].numRings = 120`.
+WIDE = ("-c", "radiusList=[100]", "-c", "projection=TAN")
 RINGS = {"name": "coarse", "skyMap": "rings", "numRings": 2, "projection": "TAN", "pixelScale": 60}
 FINE = ("-c", "skyMap=rings", "-c", "numRings=120", "-c", "pixelScale=0.001")
 CENTRES = ("-c", "skyMap=discrete", "-c", "decList=[1]", "-c", "radiusList=[1]")
@@ -238,6 +239,7 @@ def test_a_tract_is_appended(butler: Butler) -> None:
         (["-c", "skyMap=rings", "-c", "numRings=1", "-c", "name="], 2, "as FIELD=VALUE"),
         (["-c", "skyMap=rings", "-c", "numRings=1", "-c", "name=''"], 1, "the sky map has no name"),
         (["-c", "skyMap=discrete", "--name", "x"], 1, "the sky map 'x' has no tracts; give raList, decList"),
+        ([*CENTRES, "-c", "raList=[1]", "--name", "x", *WIDE], 1, "-c: a tract of radius 100.0 deg and"),
         ([*CENTRES, "-c", "raList=[10:20:00]"], 1, "raList: 0: Input should be a valid number"),
         ([*CENTRES, "-c", "raList=[4800]"], 1, "raList: 0: Input should be less than or equal to 360"),
         (["--discrete", "-c", "projection=tan"], 1, "projection: 'tan' is no projection of FITS, or needs"),

@@ -86,13 +86,9 @@ def register_skymap(
     if "append" in given and name is None:
         raise click.UsageError("--append makes another sky map; give its --name")
     fields = _parse_settings(settings)
-    with open_butler(repo, writeable=True) as butler:
-        if discrete:
-            with sky_map_errors("cannot make a sky map"):
-                stored, sky_map = _around(butler, fields, **around)
-        else:
-            with sky_map_errors(str(config_file or "-c")):
-                stored, sky_map = _defined(config_file, fields)
+    told = "cannot make a sky map" if discrete else str(config_file or "-c")
+    with open_butler(repo, writeable=True) as butler, sky_map_errors(told):
+        stored, sky_map = _around(butler, fields, **around) if discrete else _defined(config_file, fields)
         name = name or stored or ("discrete" if discrete else None)
         if name is None:
             raise ButlerUserError("the sky map has no name; give it one by name: in the file, or by --name")
