@@ -36,12 +36,13 @@ def mapping_with(**changes: Any) -> CameraMapping:
         ({"card": "FILTER", "map": {"other": "r"}}, "g wide"),
         ({"card": "CCD", "map": {"3": "S3"}}, "S3"),
         ({"card": "CCD", "map": {3: "S3"}}, "S3"),
+        ({"text": "{ESO DET ID}{CCD:02}"}, "X03"),
         ({"file": r"img(\d+)", "map": {"0042": 42}}, 42),
     ],
 )
 def test_a_rule_finds_its_value(rule: Any, expected: Any) -> None:
     """A card, a fixed value or a part of the file name, replaced where a map says so."""
-    cards = {"GAIN": 1.5, "FILTER": " g wide ", "CCD": 3}
+    cards = {"GAIN": 1.5, "FILTER": " g wide ", "CCD": 3, "ESO DET ID": "X"}
     found = CardRule.model_validate(rule).find(cards, "img0042.fits")
     assert found == expected
     assert type(found) is type(expected)

@@ -15,7 +15,7 @@ __all__ = ["CardRule", "Scalar"]
 
 Scalar = str | int | float
 
-_PART: Final = re.compile(r"\{([A-Z0-9_-]+)(?::0(\d{1,2}))?\}")
+_PART: Final = re.compile(r"\{([A-Z0-9_-]+(?: [A-Z0-9_-]+)*)(?::0(\d{1,2}))?\}")
 """A card in a text, with the digits that its number is filled up to."""
 _SOURCES: Final = ("card", "text", "file", "value", "translated")
 
