@@ -322,7 +322,7 @@ def zero_points(path: Path, rows: list[tuple[int, str, float]]) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["z.csv", "z.ecsv", "z.fits"])
+@pytest.mark.parametrize("name", ["z.csv", "z.ecsv", "z.fits", "z.fits.gz"])
 @pytest.mark.parametrize("per_second", [False, True])
 def test_zero_points_come_from_a_table(empty: Butler, folder: Path, name: str, per_second: bool) -> None:
     """Each detector image gets that of its row; one per second is brought to the exposure."""

@@ -175,8 +175,8 @@ def read_reference_catalog(path: Path, rule: ReferenceCatalogRule) -> Table:
 def _read_table(path: Path, what: str, columns: Iterable[str]) -> Table:
     """Read a table; refuse one that lacks a column."""
     try:
-        with path.open("rb") as stream:
-            kinds = Table.read.registry.identify_format("read", Table, str(path), stream, [path], {})
+        with path.open("rb"):
+            kinds = Table.read.registry.identify_format("read", Table, str(path), None, [path], {})
         table = Table.read(path) if _KINDS.issuperset(kinds) and kinds else None
     except OSError as error:
         raise IngestError(f"cannot read the {what} {path}: {error.strerror or error}") from error
