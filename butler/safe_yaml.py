@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import re
+from typing import Any, ClassVar, Final
 
 import yaml
 
@@ -15,9 +16,20 @@ _MAX_DEPTH: Final = 50
 _MAX_GROWTH: Final = 10
 """How much larger a document may become by its aliases."""
 
+_SEXAGESIMAL: Final = re.compile(r"[-+]?\d+(:[0-5]?\d)+(\.\d*)?$", re.ASCII)
+"""What YAML 1.1 takes for a number to the base 60: an hour of right ascension would be 3600."""
+
 # The C implementation where PyYAML has it: an export of a survey has millions of lines.
-FastLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Loader that makes nothing but values."""
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class FastLoader(_Loader):  # type: ignore[misc]
+    """Loader that makes nothing but values; ``10:20:30`` is a text."""
+
+    yaml_implicit_resolvers: ClassVar[Any] = {
+        first: [*([("tag:yaml.org,2002:str", _SEXAGESIMAL)] if first in "-+0123456789" else []), *others]
+        for first, others in _Loader.yaml_implicit_resolvers.items()
+    }
 
 
 def load_yaml(text: str | bytes, source: str, loader: Any = FastLoader) -> Any:

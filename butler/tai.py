@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from astropy.time import Time
 
-__all__ = ["NS_PER_DAY", "ns_to_iso", "ns_to_mjd", "ns_to_time", "parse_iso", "time_to_ns"]
+__all__ = [
+    "NS_PER_DAY",
+    "any_year",
+    "ns_to_iso",
+    "ns_to_mjd",
+    "ns_to_time",
+    "parse_iso",
+    "time_to_ns",
+]
 
 NS_PER_DAY: Final = 86_400_000_000_000
 _EPOCH_MJD: Final = 40587
@@ -18,11 +28,17 @@ _EPOCH: Final = date(1970, 1, 1).toordinal()
 _ISO: Final = re.compile(r"(\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,9}))?", re.ASCII)
 
 
+@contextmanager
+def any_year() -> Iterator[None]:
+    """Keep astropy from warnings of years for which no leap seconds are known: TAI is what we keep."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*dubious year")
+        yield
+
+
 def time_to_ns(time: Time) -> int:
     """Return TAI nanoseconds since 1970-01-01T00:00:00 TAI, exact to the nanosecond."""
-    with warnings.catch_warnings():
-        # "dubious year" for times beyond the leap second table: TAI is what we keep.
-        warnings.simplefilter("ignore")
+    with any_year():
         tai = time.tai
     day, fraction = divmod(tai.jd1 - 2400000.5 - _EPOCH_MJD, 1)
     return int(day) * NS_PER_DAY + round(float(fraction + tai.jd2) * NS_PER_DAY)

@@ -35,12 +35,14 @@ def mapping_with(**changes: Any) -> CameraMapping:
         ({"card": "FILTER", "map": {"g wide": "g"}}, "g"),
         ({"card": "FILTER", "map": {"other": "r"}}, "g wide"),
         ({"card": "CCD", "map": {"3": "S3"}}, "S3"),
+        ({"card": "CCD", "map": {3: "S3"}}, "S3"),
+        ({"text": "{ESO DET ID}{CCD:02}"}, "X03"),
         ({"file": r"img(\d+)", "map": {"0042": 42}}, 42),
     ],
 )
 def test_a_rule_finds_its_value(rule: Any, expected: Any) -> None:
     """A card, a fixed value or a part of the file name, replaced where a map says so."""
-    cards = {"GAIN": 1.5, "FILTER": " g wide ", "CCD": 3}
+    cards = {"GAIN": 1.5, "FILTER": " g wide ", "CCD": 3, "ESO DET ID": "X"}
     found = CardRule.model_validate(rule).find(cards, "img0042.fits")
     assert found == expected
     assert type(found) is type(expected)
@@ -54,8 +56,19 @@ def test_a_rule_finds_its_value(rule: Any, expected: Any) -> None:
         ("visit", {"file": r"(\d+)_(\d+)"}, "exactly one group, not 2"),
         ("visit", {"file": r"\d+"}, "exactly one group, not 0"),
         ("visit", {"file": "(["}, "not a regular expression"),
-        ("gain", {"crad": "GAIN"}, "crad"),
-        ("gian", "GAIN", "did you mean 'gain'"),
+        ("gain", {"crad": "GAIN"}, "gain.crad: there is no such field; did you mean 'card'?"),
+        ("gian", "GAIN", "gian: there is no such field; did you mean 'gain'?"),
+        ("gain", 1.5, "gain: 1.5 is neither the name of a card nor a rule; write {value: 1.5} for a fixed"),
+        ("gain", ["A", "B"], "write {card: ['A', 'B']} for the first of several cards"),
+        ("weight", 3, "3 is no path; write one, such as '{stem}.w.fits', or a rule with file"),
+        (
+            "weight",
+            {"path": "x"},
+            "weight.path: there is no such field; known: extension, file, pattern, required",
+        ),
+        ("visit", None, "None is neither the name of a card nor a rule"),
+        ("date_scale", "gps", "'utc', 'tai', 'tt', 'tdb', 'tcb' or 'tcg'"),
+        ("zero_point_table", {"column": "z", "keys": {}}, "at least 1 item"),
     ],
 )
 def test_a_wrong_rule_is_named(field: str, rule: Any, message: str) -> None:
@@ -67,13 +80,26 @@ def test_a_wrong_rule_is_named(field: str, rule: Any, message: str) -> None:
     assert str(caught.value).startswith("a camera: ")
 
 
-@pytest.mark.parametrize("content", ["just text", "- 1", "instrument: TOY", ""])
-def test_what_is_no_mapping_is_refused(content: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("just text", "holds no mapping of quantities to cards"),
+        ("- 1", "holds no mapping of quantities to cards"),
+        ("instrument: TOY", "visit: it must be given"),
+        ("", "holds no mapping of quantities to cards"),
+    ],
+)
+def test_what_is_no_mapping_is_refused(content: str, message: str, tmp_path: Path) -> None:
     """YAML that is no mapping, or lacks required fields, is an error with the file's name."""
     path = tmp_path / "camera.yaml"
     path.write_text(content)
-    with pytest.raises(IngestError, match=r"camera\.yaml"):
+    with pytest.raises(IngestError, match=rf"camera\.yaml:? {message}"):
         CameraMapping.load(path)
+
+
+def test_a_time_scale_in_capitals_is_meant() -> None:
+    """Headers write it so."""
+    assert mapping_with(date_scale=" TAI").date_scale == "tai"
 
 
 def test_a_mapping_is_read_from_a_file(tmp_path: Path) -> None:

@@ -322,7 +322,7 @@ def zero_points(path: Path, rows: list[tuple[int, str, float]]) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["z.csv", "z.ecsv", "z.fits"])
+@pytest.mark.parametrize("name", ["z.csv", "z.ecsv", "z.fits", "z.fits.gz"])
 @pytest.mark.parametrize("per_second", [False, True])
 def test_zero_points_come_from_a_table(empty: Butler, folder: Path, name: str, per_second: bool) -> None:
     """Each detector image gets that of its row; one per second is brought to the exposure."""
@@ -350,6 +350,7 @@ def test_tables_that_cannot_be_read(empty: Butler, folder: Path) -> None:
     """Each mistake with a table is an error before anything is written."""
     path = write_frame(folder / "a.fits")
     two = zero_points(folder / "two.csv", [(1, "0", 27.5), (1, "0", 27.0)])
+    nameless = zero_points(folder / "one.csv", [(1, "0", 27.5)]).rename(folder / "one.txt")
     other = folder / "other.csv"
     Table({"expnum": [1], "ccd": ["0"], "zp": [1.0]}).write(other)
     words = folder / "words.csv"
@@ -361,6 +362,8 @@ def test_tables_that_cannot_be_read(empty: Butler, folder: Path) -> None:
         (other, "no column 'zpt'; did you mean 'zp'"),
         (words, "the column zpt has no numbers"),
         (folder / "none.csv", "No such file"),
+        (nameless, r"its name must end in \.csv, \.ecsv or \.fits"),
+        (folder, "Is a directory"),
         (path, "table"),
         (None, "give the table"),
     ):
@@ -405,7 +408,12 @@ def test_a_catalog_without_positions_is_refused(empty: Butler, folder: Path) -> 
     camera = mapping_with(reference_catalog={"magnitudes": {"g": "gmag"}})
     Table({"ra": [1.0], "gmag": [20.0]}).write(folder / "no_dec.csv")
     Table({"ra": [math.nan], "dec": [0.0], "gmag": [20.0]}).write(folder / "nan.csv")
-    for name, message in (("no_dec.csv", "no column 'dec'"), ("nan.csv", "rows that are no numbers")):
+    Table({"ra": [1.0], "dec": [91.0], "gmag": [20.0]}).write(folder / "far.csv")
+    for name, message in (
+        ("no_dec.csv", "no column 'dec'"),
+        ("nan.csv", "rows that are no numbers"),
+        ("far.csv", "the column dec has declinations beyond 90 degrees"),
+    ):
         with pytest.raises(ButlerUserError, match=message):
             ingest(empty, [path], camera, reference_catalog=folder / name)
 

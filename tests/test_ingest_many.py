@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,14 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "NaN": (header_with(CD1_1="NaN"), "the WCS card CD1_1 is 'NaN', it must be a finite number"),
     "NaN without quotes": (illegal_nan, "the WCS card CRVAL1 is nan, it must be a finite number"),
+    "declination": (
+        header_with(CRVAL1=2.0, CRVAL2=150.0),
+        "the WCS card CRVAL2 is 150.0; a declination lies within -90..90 degrees",
+    ),
+    "IRAF's projection": (
+        header_with(CTYPE1="RA---ZPX", CTYPE2="DEC--ZPX"),
+        "a WCS with RA---ZPX is IRAF's own; refit it as TPV or TAN-SIP",
+    ),
     "no reference": (header_with(CRVAL1=None, CRPIX2=None), "the WCS has no CRVAL1, CRPIX2"),
     "no scale": (
         header_with(**dict.fromkeys(("CD1_1", "CD1_2", "CD2_1", "CD2_2"))),
@@ -227,6 +237,42 @@ def test_worker_processes_find_the_same(tmp_path: Path, folder: Path) -> None:
     assert visits(reports[0]) == visits(reports[1]) == [v for v in range(70) if v != 50]
     assert reports[0].failed == reports[1].failed
     assert "not a FITS file" in reports[0].failed[0][1]
+
+
+INTERRUPTED = """
+import os, signal, sys
+from pathlib import Path
+from toy_camera import CAMERA
+from butler.ingest.reading import read_frame_files
+
+if __name__ == "__main__":
+    files = read_frame_files([Path(sys.argv[1])] * 2000, CAMERA, processes=2)
+    try:
+        for number, file in enumerate(files):
+            if number == int(sys.argv[2]):
+                os.killpg(0, signal.SIGINT)
+    except KeyboardInterrupt:
+        files.close()
+        print("interrupted", number < 1999)
+"""
+
+
+@pytest.mark.parametrize("number", [0, 1000])
+def test_worker_processes_end_without_a_word_when_interrupted(
+    number: int, tmp_path: Path, folder: Path
+) -> None:
+    """Ctrl-C reaches all processes of a terminal; one of them says so."""
+    script = tmp_path / "script.py"
+    script.write_text(INTERRUPTED)
+    found = subprocess.run(
+        [sys.executable, script, write_frame(folder / "1.fits"), str(number)],
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])},
+        check=False,
+    )
+    assert (found.stdout, found.stderr) == ("interrupted True\n", "")
 
 
 def test_exposures_outside_every_tract(empty: Butler, folder: Path) -> None:

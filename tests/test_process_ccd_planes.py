@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ccd_frames import SATURATION, make_camera, make_frame
 
-from butler.images import Image
+from butler.images import Exposure, Image, MaskedImage, Point2I
 from butler.ingest import CameraMapping, QualityRule
 from tasks.errors import TaskError
 from tasks.process_ccd import ProcessCcdConfig, ProcessCcdTask
@@ -64,3 +66,17 @@ def test_quality_codes_become_mask_planes() -> None:
     assert mask.isSet("SAT")[60, 60]
     with pytest.raises(TaskError, match="what the values of the quality image mean"):
         quick().run(frame.exposure(), camera_with(), quality=Image(codes))
+
+
+def test_planes_of_the_same_size_are_those_of_the_same_pixels() -> None:
+    """An image may say from where it was cut, and its weight not."""
+    frame = make_frame(3, shape=SHAPE, n_stars=0)
+    exposure = frame.exposure()
+    weight = np.full(SHAPE, 0.003, dtype=np.float32)
+    weight[10, 20] = 0.0
+    planes = (exposure.image, exposure.mask, exposure.variance)
+    masked = MaskedImage(*(replace(plane, xy0=Point2I(100, 50)) for plane in planes))
+    moved = Exposure(masked, wcs=exposure.wcs, metadata=exposure.metadata)
+    found = quick().run(moved, camera_with(), weight=Image(weight)).outputExposure
+    assert found.bbox.minimum == (100, 50)
+    np.testing.assert_array_equal(np.argwhere(found.mask.isSet("NO_DATA")), [[10, 20]])

@@ -37,7 +37,10 @@ def stored(butler: Butler, name: str) -> SkyMap:
 
 
 # LSST writes `config.skyMap["rings"].numRings = 120`.
+WIDE = ("-c", "radiusList=[100]", "-c", "projection=TAN")
 RINGS = {"name": "coarse", "skyMap": "rings", "numRings": 2, "projection": "TAN", "pixelScale": 60}
+FINE = ("-c", "skyMap=rings", "-c", "numRings=120", "-c", "pixelScale=0.001")
+CENTRES = ("-c", "skyMap=discrete", "-c", "decList=[1]", "-c", "radiusList=[1]")
 
 
 @pytest.mark.parametrize(
@@ -232,9 +235,18 @@ def test_a_tract_is_appended(butler: Butler) -> None:
         ),
         (["-c", "skyMap=ring", "-c", "numRings=3"], 1, "'ring'; did you mean 'rings'?"),
         (["-c", "skyMap=rings", "-c", "numRings=many"], 1, "numRings: "),
+        (["-c", "skyMap=rings", "-c", "numRings=1"], 1, "the sky map has no name; give it one by name:"),
+        (["-c", "skyMap=rings", "-c", "numRings=1", "-c", "name="], 2, "as FIELD=VALUE"),
+        (["-c", "skyMap=rings", "-c", "numRings=1", "-c", "name=''"], 1, "the sky map has no name"),
+        (["-c", "skyMap=discrete", "--name", "x"], 1, "the sky map 'x' has no tracts; give raList, decList"),
+        ([*CENTRES, "-c", "raList=[1]", "--name", "x", *WIDE], 1, "-c: a tract of radius 100.0 deg and"),
+        ([*CENTRES, "-c", "raList=[10:20:00]"], 1, "raList: 0: Input should be a valid number"),
+        ([*CENTRES, "-c", "raList=[4800]"], 1, "raList: 0: Input should be less than or equal to 360"),
+        (["--discrete", "-c", "projection=tan"], 1, "projection: 'tan' is no projection of FITS, or needs"),
+        (["--discrete", "-c", "projection=COP"], 1, "projection: 'COP' is no projection of FITS, or needs"),
         (["-c", "skyMap=rings", "-c", "numRings=[3"], 1, "is not YAML"),
         (["-c", "skyMap=rings", "-c", "numRings=3", "--where", "visit=1"], 2, "where: such options go with"),
-        (["-c", "skyMap=rings", "-c", "numRings=120", "-c", "pixelScale=0.001"], 1, "more than 10000000"),
+        ([*FINE, "--name", "fine"], 1, "more than 10000000"),
         (["--discrete", "-c", "pixelScal=3"], 1, "did you mean 'pixelScale'?"),
         (["--discrete", "-c", "skyMap=rings", "-c", "numRings=1"], 1, "only a discrete sky map"),
         (["--discrete", "--where", "visit = 9"], 1, "nothing fulfils 'visit = 9'"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ccd_frames import FWHM_OF_SIGMA, add_gaussian_star, masked
 
-from butler.images import KernelPsf, PolynomialPsf, PsfexPsf
+from butler.images import KernelPsf, MaskedImage, Point2I, PolynomialPsf, PsfexPsf
 from tasks.process_ccd import MeasurePsfConfig, MeasurePsfTask
 
 SIZE = 700
@@ -83,5 +85,11 @@ def test_a_psfex_model_is_taken_as_it_is() -> None:
     assert result.psf is model
     assert (result.n_stars, result.degree) == (321, 0)
     assert result.fwhm == pytest.approx(4.0 * 0.95, rel=0.04)
+    varying = PsfexPsf(np.array([truth(0.0, 12), truth(0.1, 12), truth(0.2, 12)]), 5.0, 6.0, 50.0, 50.0)
+    planes = (image.image, image.mask, image.variance)
+    moved = MaskedImage(*(replace(plane, xy0=Point2I(100, 30)) for plane in planes))
+    found = MeasurePsfTask().run(moved, psfexModel=varying).psf
+    here = found.computeKernelImage(x=100 + 20.0, y=30 + 40.0)
+    np.testing.assert_allclose(here, varying.computeKernelImage(x=20.0, y=40.0))
     own = MeasurePsfTask(MeasurePsfConfig(usePsfexModel=False)).run(image, psfexModel=model)
     assert isinstance(own.psf, KernelPsf)

@@ -28,7 +28,9 @@ AROUND_EXPOSURES: Final = {"skyMap": "discrete", "tractOverlap": 0.0, "pixelScal
 
 @command("register-skymap")
 @repository_argument
-@click.option("--name", help="Name of the sky map; that of the file if not given.")
+@click.option(
+    "--name", help="Name of the sky map; that of the file if not given. With --discrete.  [default: discrete]"
+)
 @click.option(
     "-C",
     "--config-file",
@@ -84,14 +86,14 @@ def register_skymap(
     if "append" in given and name is None:
         raise click.UsageError("--append makes another sky map; give its --name")
     fields = _parse_settings(settings)
-    with open_butler(repo, writeable=True) as butler:
-        if discrete:
-            with sky_map_errors("cannot make a sky map"):
-                stored, sky_map = _around(butler, fields, **around)
-        else:
-            with sky_map_errors(str(config_file or "-c")):
-                stored, sky_map = _defined(config_file, fields)
-        name = name or stored or "discrete"
+    told = "cannot make a sky map" if discrete else str(config_file or "-c")
+    with open_butler(repo, writeable=True) as butler, sky_map_errors(told):
+        stored, sky_map = _around(butler, fields, **around) if discrete else _defined(config_file, fields)
+        name = name or stored or ("discrete" if discrete else None)
+        if name is None:
+            raise ButlerUserError("the sky map has no name; give it one by name: in the file, or by --name")
+        if not len(sky_map):
+            raise ButlerUserError(f"the sky map {name!r} has no tracts; give raList, decList and radiusList")
         ref = register_sky_map(butler, name, sky_map, progress=progress_bar("register tracts"))
         # Rings have the whole sky.
         outside = count_visits_outside_tracts(butler) if isinstance(sky_map, DiscreteSkyMap) else (0, 0)

@@ -177,7 +177,7 @@ class Timespan:
 def _as_ns(time: Any) -> int | None:
     if time is None:
         return None
-    if not isinstance(time, Integral) and not hasattr(time, "tai"):
+    if not isinstance(time, Integral) and not hasattr(time, "scale"):
         raise DataIdValueError(f"a timespan is bounded by astropy times, not {time!r}")
     ns = int(time) if isinstance(time, Integral) else time_to_ns(time)
     if abs(ns) >= _LIMIT:

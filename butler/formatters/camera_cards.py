@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
+from ..images import is_wcs_card
 from .fits_cards import CardValues
 from .fits_file import HduInfo
 from .fits_planes import image_layout
 from .formatter import FileLayout
 
-__all__ = ["CameraCards"]
+__all__ = ["CameraCards", "is_inherited"]
+
+_OWN_WCS: Final = ("CTYPE1", "CRVAL1", "CRPIX1")
+"""Cards by which a unit has a projection of its own."""
+_FRAME: Final = ("RADESYS", "RADECSYS", "EQUINOX", "EPOCH")
+"""Cards of a projection that often stand once for all units."""
 
 
 class CameraCards(Mapping[str, Any]):
@@ -21,7 +27,7 @@ class CameraCards(Mapping[str, Any]):
     unit
         The unit, with an image of two axes.
     primary
-        The primary unit, of which EXTNAME does not count; None if the unit is that one.
+        The primary unit, of which counts what `is_inherited`; None if the unit is that one.
     """
 
     def __init__(self, unit: HduInfo, primary: HduInfo | None = None) -> None:
@@ -38,28 +44,27 @@ class CameraCards(Mapping[str, Any]):
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value of a card, or the default."""
         found = self._own.get(key)
-        if found is None and key != "EXTNAME":
+        if found is None and is_inherited(key, self._own):
             found = self._primary.get(key)
         return default if found is None else found
 
     def __iter__(self) -> Iterator[str]:
         yield from self._own
-        yield from (key for key in self._primary if key != "EXTNAME" and key not in self._own)
+        yield from (key for key in self._primary if key not in self._own and is_inherited(key, self._own))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
     def plain(self) -> dict[str, Any]:
         """Return all cards, in no order."""
-        found = dict(_all_of(self._primary))
-        found.pop("EXTNAME", None)
-        return found | _all_of(self._own)
+        own = _all_of(self._own)
+        return {k: v for k, v in _all_of(self._primary).items() if is_inherited(k, own)} | own
 
     def select(self, wanted: Callable[[str], object]) -> dict[str, Any]:
         """Return the cards with certain names; see `CardValues.select`."""
         found = _selected(self._own, wanted)
         for name, value in _selected(self._primary, wanted).items():
-            if name != "EXTNAME":
+            if is_inherited(name, self._own):
                 found.setdefault(name, value)
         return found
 
@@ -72,6 +77,23 @@ class CameraCards(Mapping[str, Any]):
             Raised if the tiles of a compressed image contradict the rest.
         """
         return image_layout(self._unit)
+
+
+def is_inherited(name: str, own: Mapping[str, Any]) -> bool:
+    """Tell whether a card of the primary unit holds for an image unit that does not have it.
+
+    Its name does not; nor does a projection, of which parts would mix with those of the unit's own.
+
+    Parameters
+    ----------
+    name
+        Name of the card.
+    own
+        Cards of the image unit.
+    """
+    if not is_wcs_card(name):
+        return name != "EXTNAME"
+    return name in _FRAME or any(own.get(key) is None for key in _OWN_WCS)
 
 
 def _cards_of(unit: HduInfo) -> Mapping[str, Any]:

@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 _BLOCK: Final = 2880
+_GZIP: Final = b"\x1f\x8b"
 _MAX_HEADER_BLOCKS: Final = 4096
 _END_CARD: Final = re.compile(rb"(?s:.{80})*?END {77}")
 """Cards up to one that is END."""
@@ -187,6 +188,10 @@ def _header_text(stream: BinaryIO, source: ByteSource, *, first: bool) -> str | 
     for _ in range(_MAX_HEADER_BLOCKS):
         block = stream.read(_BLOCK)
         if not blocks and not block.startswith(b"SIMPLE  =" if first else b"XTENSION="):
+            if first and block.startswith(_GZIP):
+                raise FileFormatError(
+                    f"{source} is packed by gzip; unpack it with gunzip, or pack it with fpack instead"
+                )
             if first:
                 raise FileFormatError(f"{source} is not a FITS file: it does not begin with SIMPLE")
             return None

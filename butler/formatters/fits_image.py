@@ -11,7 +11,7 @@ from ..errors import FileFormatError, StorageClassError
 from ..handles import read_part
 from ..images import Box2I, Exposure, Extent2I, Image, Mask, MaskedImage, SkyWcs
 from .byte_source import ByteSource, LocalFile
-from .camera_cards import CameraCards
+from .camera_cards import CameraCards, is_inherited
 from .fits_file import HduInfo, broken_file, image_hdu, walk_hdus
 from .fits_header import mask_plane_cards, origin_cards
 from .fits_planes import image_layout, read_pixels
@@ -178,7 +178,10 @@ def _camera_cards(source: ByteSource, unit: int | None) -> dict[str, Any]:
     with broken_file(source):
         hdus = walk_hdus(source)
         chosen = _require_image(hdus, source, unit)
-        return {**hdus[0].values, **chosen.values}
+        own = chosen.values
+        if chosen is hdus[0]:
+            return own
+        return {key: value for key, value in hdus[0].values.items() if is_inherited(key, own)} | own
 
 
 def _require_image(hdus: list[HduInfo], source: ByteSource, unit: int | None) -> HduInfo:

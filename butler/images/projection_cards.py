@@ -25,6 +25,8 @@ _READ: Final = re.compile(
     r"|EQUINOX|EPOCH|LONPOLE|LATPOLE|PROJP\d|C[PQ]DIS\d|D[PQ]\d|D2IM\w*|AXISCORR|WAT\d_\d+"
 )
 """Cards that a projection is read from; astropy takes long over the others."""
+_DEGREES: Final = re.compile(r" *deg(ree)?s? *", re.IGNORECASE)
+"""What headers call degrees."""
 
 
 @lru_cache(maxsize=4096)
@@ -50,7 +52,7 @@ def projection_cards(header: Mapping[str, Any]) -> dict[str, Card]:
             value = value.item()
         if isinstance(value, str | int | float):
             _check_card(key, value)
-            cards[key] = value
+            cards[key] = "deg" if key.startswith("CUNIT") and _DEGREES.fullmatch(str(value)) else value
     return cards
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -169,6 +169,10 @@ class WcslibProjection:
 
 def _parse(cards: Mapping[str, Card]) -> WCS:
     """Parse WCS cards; refuse what is not a finite equatorial WCS of two axes."""
+    axes = [str(cards.get(f"CTYPE{i}", "")).strip() or "nothing" for i in (1, 2)]
+    if axes[0][5:8] in _FOREIGN_PROJECTIONS:
+        raise FileFormatError(f"a WCS with {axes[0]} is IRAF's own; refit it as TPV or TAN-SIP")
+    _check_declination(cards, axes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
         try:
@@ -180,7 +184,6 @@ def _parse(cards: Mapping[str, Card]) -> WCS:
                 raise
             reason = _PLACE_IN_WCSLIB.sub("", " ".join(str(error).split()))
             raise FileFormatError(f"cannot read a WCS: {reason}") from error
-    axes = [str(cards.get(f"CTYPE{i}", "")).strip() or "nothing" for i in (1, 2)]
     if not is_celestial:
         raise FileFormatError(f"no celestial WCS: CTYPE1 and CTYPE2 are {axes[0]} and {axes[1]}")
     frame = _frame(wcs)
@@ -188,8 +191,6 @@ def _parse(cards: Mapping[str, Card]) -> WCS:
         raise FileFormatError(
             f"the WCS is in the frame {frame} ({axes[0]}, {axes[1]}); it must be ICRS or FK5 of 2000"
         )
-    if axes[0][5:8] in _FOREIGN_PROJECTIONS:
-        raise FileFormatError(f"a WCS with {axes[0]} is IRAF's own; refit it as TPV or TAN-SIP")
     # What is missing counts as 0, or 1 degree a pixel: rules that no image of the sky goes by.
     if missing := [key for key in _NEEDED if key not in cards]:
         raise FileFormatError(f"the WCS has no {', '.join(missing)}")
@@ -197,6 +198,16 @@ def _parse(cards: Mapping[str, Card]) -> WCS:
         raise FileFormatError("the WCS has no scale: neither CD nor PC nor CDELT cards")
     check_numbers(wcs.wcs.crval, wcs.wcs.crpix, wcs.pixel_scale_matrix)
     return wcs
+
+
+def _check_declination(cards: Mapping[str, Card], axes: Sequence[str]) -> None:
+    """Refuse a reference position beyond a pole, which wcslib tells in words of its own."""
+    for i, axis in enumerate(axes, 1):
+        value, unit = cards.get(f"CRVAL{i}", 0.0), str(cards.get(f"CUNIT{i}", "")).strip() or "deg"
+        if axis.startswith("DEC-") and unit == "deg" and not isinstance(value, str) and abs(value) > 90.0:
+            raise FileFormatError(
+                f"the WCS card CRVAL{i} is {value!r}; a declination lies within -90..90 degrees"
+            )
 
 
 def _is_plain(cards: Mapping[str, Card]) -> bool:

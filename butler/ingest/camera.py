@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from astropy.time import Time
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
 
 from ..errors import FileFormatError, IngestError, did_you_mean
 from ..formatters import CameraCards
 from ..safe_yaml import load_yaml
+from ..tai import any_year
 from .card_rule import CardRule, Scalar, groups_of
 from .companion import CompanionRule, QualityRule
 from .description import DetectorProperties, ExposureDescription
@@ -30,12 +31,18 @@ _RULES: Final = (
     *("target_name", "gain", "read_noise", "saturation", "zero_point", "seeing"),
 )
 """Fields that are a `CardRule`."""
+_TimeScale = Literal["utc", "tai", "tt", "tdb", "tcb", "tcg"]
 _UNITS: Final = {
     "adu": ("adu", "count", "counts", "ct", "cts", "dn"),
     "electron": ("electron", "electrons", "e", "e-", "elec"),
     "nanomaggy": ("nanomaggy", "nanomaggies", "nmgy"),
 }
 """How headers write a unit."""
+
+
+def _in_small(given: Any) -> Any:
+    """Return a text in small letters; headers write ``UTC``."""
+    return given.strip().lower() if isinstance(given, str) else given
 
 
 class CameraMapping(BaseModel):
@@ -84,7 +91,7 @@ class CameraMapping(BaseModel):
     physical_filter: CardRule | None = None
     exposure_time: CardRule
     date: CardRule
-    date_scale: str = "utc"
+    date_scale: Annotated[_TimeScale, BeforeValidator(_in_small)] = "utc"
     target_name: CardRule | None = None
     gain: CardRule | None = None
     read_noise: CardRule | None = None
@@ -137,15 +144,20 @@ class CameraMapping(BaseModel):
         IngestError
             Raised with the first field that is wrong.
         """
+        if not isinstance(values, Mapping):
+            raise IngestError(f"{source} holds no mapping of quantities to cards, such as visit: EXPNUM")
         try:
             return cls.model_validate(values)
         except ValidationError as error:
             fault = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in fault["loc"])
-            hint = did_you_mean(where, cls.model_fields) if fault["type"] == "extra_forbidden" else ""
-            raise IngestError(
-                f"{source}: {where or 'content'}: {fault['msg'].removeprefix('Value error, ')}{hint}"
-            ) from error
+            told = fault["msg"].removeprefix("Value error, ")
+            if fault["type"] == "extra_forbidden":
+                known = _fields_beside(cls, fault["loc"])
+                told = f"there is no such field{did_you_mean(str(fault['loc'][-1]), known)}"
+            elif fault["type"] == "missing":
+                told = "it must be given"
+            raise IngestError(f"{source}: {where}: {told}") from error
 
     def with_translation(self, cards: Mapping[str, Any], source: str) -> Mapping[str, Any]:
         """Return cards with the translated quantities that the rules need.
@@ -304,7 +316,20 @@ class CameraMapping(BaseModel):
 @lru_cache(maxsize=1024)
 def _moment(date: str | float, scale: str) -> Time:
     """Return ISO text or an MJD as a time; the detectors of a visit have the same, and nobody changes it."""
-    return Time(date, format=None if isinstance(date, str) else "mjd", scale=scale)
+    with any_year():
+        return Time(date, format=None if isinstance(date, str) else "mjd", scale=scale)
+
+
+def _fields_beside(model: type[BaseModel], place: Sequence[str | int]) -> list[str]:
+    """Return the fields that a model, or the model of one of its fields, has where another one is given."""
+    for field in place[:-1]:
+        known = model.model_fields.get(str(field))
+        kinds = [] if known is None else [known.annotation, *get_args(known.annotation)]
+        models = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if not models:
+            return []
+        model = models[0]
+    return list(model.model_fields)
 
 
 def _finds(rule: CardRule, cards: Mapping[str, Any], source: str) -> bool:

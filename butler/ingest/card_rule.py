@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from ..errors import did_you_mean
 from .translation import QUANTITIES, TRANSLATED
@@ -15,7 +15,7 @@ __all__ = ["CardRule", "Scalar"]
 
 Scalar = str | int | float
 
-_PART: Final = re.compile(r"\{([A-Z0-9_-]+)(?::0(\d{1,2}))?\}")
+_PART: Final = re.compile(r"\{([A-Z0-9_-]+(?: [A-Z0-9_-]+)*)(?::0(\d{1,2}))?\}")
 """A card in a text, with the digits that its number is filled up to."""
 _SOURCES: Final = ("card", "text", "file", "value", "translated")
 
@@ -57,7 +57,21 @@ class CardRule(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _short_form(cls, given: Any) -> Any:
-        return {"card": given} if isinstance(given, str) else given
+        if isinstance(given, str):
+            return {"card": given}
+        if isinstance(given, Mapping | cls):
+            return given
+        how = f"{{card: {given}}} for the first of several cards" if isinstance(given, list) else ""
+        raise ValueError(
+            f"{given!r} is neither the name of a card nor a rule; write "
+            f"{how or f'{{value: {given}}} for a fixed value'}"
+        )
+
+    @field_validator("map", mode="before")
+    @classmethod
+    def _keys_are_texts(cls, given: Any) -> Any:
+        # YAML reads the numbers of filters as such.
+        return {_text_of(key): value for key, value in given.items()} if isinstance(given, dict) else given
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -128,6 +142,11 @@ class CardRule(BaseModel):
         if self.file is not None:
             return "(from the file name)"
         return "(fixed value)" if self.translated is None else f"(translated {self.translated})"
+
+
+def _text_of(key: Any) -> Any:
+    """Return a whole number as text, anything else as it is."""
+    return str(key) if isinstance(key, int) and not isinstance(key, bool) else key
 
 
 def groups_of(pattern: str) -> int:

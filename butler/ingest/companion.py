@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -44,7 +45,13 @@ class CompanionRule(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _short_form(cls, given: Any) -> Any:
-        return {"file": given} if isinstance(given, str) else given
+        if isinstance(given, str):
+            return {"file": given}
+        if isinstance(given, Mapping | cls):
+            return given
+        raise ValueError(
+            f"{given!r} is no path; write one, such as '{{stem}}.w.fits', or a rule with file or extension"
+        )
 
     @model_validator(mode="after")
     def _is_sound(self) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,8 @@ __all__ = ["IngestReport", "expand_paths", "ingest_exposures"]
 _Key = tuple[Any, ...]
 """See `Frame.key`."""
 
+_ENDINGS: Final = (".fits", ".fit", ".fts", ".fz", ".fits.gz", ".fit.gz", ".fts.gz")
+"""How names of FITS files end, in small letters; those packed by gzip cannot be read, and that is told."""
 BATCH_FILES: Final = 500
 """Most files of one transaction."""
 BATCH_BYTES: Final = 2**28
@@ -66,7 +69,7 @@ def expand_paths(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in (".fits", ".fit", ".fts", ".fz"))
+            inside = sorted(p for p in path.iterdir() if p.name.lower().endswith(_ENDINGS))
             if not inside:
                 raise IngestError(f"there is no FITS file in the directory {path}")
             found += inside
@@ -140,12 +143,13 @@ def ingest_exposures(
     known = find_known_files(butler, exposures, run) if bad_pixel_mask is None else {}
     work = _Ingest(butler, mapping, run, transfer, tables.zero_points, known)
     unread = set(known.values())
-    files = read_frame_files([path for path in exposures if path not in unread], mapping, processes=processes)
-    for path in progress(exposures):
-        if path in unread:
-            work.report.skipped.append(path)
-        else:
-            work.add(next(files))
+    unknown = [path for path in exposures if path not in unread]
+    with closing(read_frame_files(unknown, mapping, processes=processes)) as files:
+        for path in progress(exposures):
+            if path in unread:
+                work.report.skipped.append(path)
+            else:
+                work.add(next(files))
     work.flush()
     defects = ingest_defects(butler, mapping, bad_pixel_mask, sorted(work.detectors), run, transfer)
     place = {path: i for i, path in enumerate(exposures)}

@@ -15,6 +15,7 @@ from ..errors import ButlerUserError, IngestError
 from ..formatters import CameraCards, read_camera_headers
 from ..images import Box2I, Extent2I, Point2I, Psf, SkyWcs, is_wcs_card
 from ..regions import SkyRegion
+from ..tai import any_year
 from .camera import CameraMapping
 from .companion import CompanionRule
 from .dataset_types import EXPOSURE, PSFEX_MODEL, QUALITY, VARIANCE, WEIGHT
@@ -318,7 +319,8 @@ def _start(begin: Time, scale: str) -> tuple[int, int]:
     """Return the day in the scale of a time, and the time as nanoseconds of a `Timespan`."""
     start = Timespan.fromInstant(begin).begin_ns
     assert start is not None
-    return int(str(begin.isot)[:10].replace("-", "")), start
+    with any_year():
+        return int(str(begin.isot)[:10].replace("-", "")), start
 
 
 @cache

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +31,7 @@ _HEADER: Final = 64 * 1024
 
 def read_frame_files(
     paths: Sequence[Path], camera: CameraMapping, *, processes: int = 1
-) -> Iterator[FrameFile]:
+) -> Generator[FrameFile]:
     """Read the headers of files, in their order; meanwhile the disk fetches those that come next.
 
     Parameters
@@ -53,7 +56,9 @@ def read_frame_files(
         return
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([read_frame_file.__module__])
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with _interruption_ignored():
+        forkserver.ensure_running()
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interruption) as pool:
         try:
             found = _read_by_pool(pool, read, paths)
             yield from _with_fetching(found, paths, camera, workers * _AHEAD)
@@ -61,6 +66,23 @@ def read_frame_files(
             raise IngestError("a process that reads headers died; call with fewer processes") from error
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _interruption_ignored() -> Iterator[None]:
+    """Have a process that starts meanwhile ignore Ctrl-C: this one ends the others, without a traceback."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+
+
+def _ignore_interruption() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _read_by_pool(

@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Final, Self
 
 import numpy as np
 from astropy.table import Table
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import IngestError, did_you_mean
 from .card_rule import CardRule
 
 __all__ = ["ReferenceCatalogRule", "ZeroPointRule", "ZeroPoints", "read_reference_catalog"]
+
+_KINDS: Final = frozenset({"ascii.csv", "ascii.ecsv", "fits"})
+"""Tables that can be read, by astropy's names; others may need packages that are not there."""
 
 
 class ZeroPointRule(BaseModel):
@@ -36,7 +39,7 @@ class ZeroPointRule(BaseModel):
 
     file: str | None = None
     column: str
-    keys: dict[str, CardRule]
+    keys: Annotated[dict[str, CardRule], Field(min_length=1)]
     per_second: bool = False
 
     def key_of(self, cards: Mapping[str, Any], file_name: str) -> tuple[str, ...]:
@@ -74,7 +77,7 @@ class ReferenceCatalogRule(BaseModel):
     file: str | None = None
     ra: str = "ra"
     dec: str = "dec"
-    magnitudes: dict[str, str]
+    magnitudes: Annotated[dict[str, str], Field(min_length=1)]
     errors: dict[str, str] = {}
 
 
@@ -158,6 +161,8 @@ def read_reference_catalog(path: Path, rule: ReferenceCatalogRule) -> Table:
         if not np.all(np.isfinite(catalog[column])):
             raise IngestError(f"{path}: the column {name} has rows that are no numbers")
         catalog[column].unit = "deg"
+    if np.any(np.abs(catalog["coord_dec"]) > 90.0):
+        raise IngestError(f"{path}: the column {rule.dec} has declinations beyond 90 degrees")
     for band, name in rule.magnitudes.items():
         catalog[f"{band}_mag"] = _numbers(table, name, path)
         error = rule.errors.get(band)
@@ -170,11 +175,15 @@ def read_reference_catalog(path: Path, rule: ReferenceCatalogRule) -> Table:
 def _read_table(path: Path, what: str, columns: Iterable[str]) -> Table:
     """Read a table; refuse one that lacks a column."""
     try:
-        table = Table.read(path)
+        with path.open("rb"):
+            kinds = Table.read.registry.identify_format("read", Table, str(path), None, [path], {})
+        table = Table.read(path) if _KINDS.issuperset(kinds) and kinds else None
     except OSError as error:
         raise IngestError(f"cannot read the {what} {path}: {error.strerror or error}") from error
     except (ValueError, TypeError, LookupError) as error:
         raise IngestError(f"cannot read the {what} {path}: {' '.join(str(error).split())}") from error
+    if table is None:
+        raise IngestError(f"cannot read the {what} {path}: its name must end in .csv, .ecsv or .fits")
     for column in columns:
         if column not in table.colnames:
             raise IngestError(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from ..errors import IngestError
+from ..tai import any_year
 
 __all__ = ["QUANTITIES", "TRANSLATED", "translate", "translator_of"]
 
@@ -71,9 +72,10 @@ def translate(
         # It warns of each card that it misses; what matters is said where the quantity is needed.
         log.setLevel(logging.ERROR)
     try:
-        info = ObservationInfo(
-            dict(cards), translator_class=found, pedantic=False, subset=set(quantities), quiet=True
-        )
+        with any_year():
+            info = ObservationInfo(
+                dict(cards), translator_class=found, pedantic=False, subset=set(quantities), quiet=True
+            )
     except (KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
         reason = " ".join(str(error.args[0] if error.args else error).split())
         raise IngestError(f"{source}: the header is not that of a {translator} image: {reason}") from error

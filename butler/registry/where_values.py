@@ -14,6 +14,7 @@ import numpy as np
 from ..dimensions import Field, Timespan, time_to_ns
 from ..errors import DataIdValueError
 from ..regions import SkyRegion
+from ..tai import any_year
 from .conditions import ValueType
 
 __all__ = [
@@ -109,7 +110,7 @@ def plain_value(value: Any) -> tuple[Any, ValueType]:
             return region, "region"
         if isinstance(plain, Timespan):
             return plain, "timespan"
-        if hasattr(plain, "tai") or hasattr(plain, "timetuple"):
+        if hasattr(plain, "scale") or hasattr(plain, "timetuple"):
             return instant(plain), "datetime"
         if plain is None:
             return None, "null"
@@ -146,8 +147,9 @@ def instant(time: Any) -> int:
     from astropy.time import Time
 
     try:
-        if not hasattr(time, "tai"):
-            time = Time(time, scale="utc")
+        if not hasattr(time, "scale"):
+            with any_year():
+                time = Time(time, scale="utc")
         ns = time_to_ns(time)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"cannot use the time {time}: {' '.join(str(error).split())}") from error
@@ -183,7 +185,8 @@ def read_time(text: str) -> int:
         if number is not None or style in ("mjd", "jd"):
             style, value = style or "mjd", float(value)
         default = "utc" if style is None or style in _UTC_STYLES else "tt" if style == "cxcsec" else "tai"
-        time = Time(value, format=style, scale=scale or default)
+        with any_year():
+            time = Time(value, format=style, scale=scale or default)
     except ValueError as error:
         raise ValueError(f"cannot read the time {text!r}: {' '.join(str(error).split())}") from error
     return instant(time)

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from ..errors import did_you_mean
+from ..errors import FileFormatError, did_you_mean
 from ..images import Extent2I, SkyWcs
 from .patch_layout import CellLayout, PatchLayout
 
@@ -141,14 +141,19 @@ class SkyMapConfig(BaseModel):
             raise ValueError(
                 f"a FITS projection has three letters, like TAN; {projection!r} has {len(projection)}"
             )
-        SkyWcs.make_tan(crval=(0, 0), crpix=(0, 0), cd=[[-1, 0], [0, 1]], projection=projection)
+        try:
+            SkyWcs.make_tan(crval=(0, 0), crpix=(0, 0), cd=[[-1, 0], [0, 1]], projection=projection)
+        except FileFormatError as error:
+            raise ValueError(
+                f"{projection!r} is no projection of FITS, or needs parameters; take another, such as TAN"
+            ) from error
         return projection
 
 
 class DiscreteSkyMapConfig(SkyMapConfig):
     """A sky map of tracts placed by hand; the three lists have one entry for each tract."""
 
-    raList: tuple[float, ...] = ()
+    raList: tuple[Annotated[float, Field(ge=-360.0, le=360.0)], ...] = ()
     """Right ascension of the tract centres, degrees."""
 
     decList: tuple[Annotated[float, Field(ge=-90.0, le=90.0)], ...] = ()

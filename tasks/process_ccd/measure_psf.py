@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -83,7 +84,7 @@ class MeasurePsfTask(Task):
         seeing
             Full width at half maximum in pixels that the header gives, for images without enough stars.
         psfexModel
-            Model of PSFEx for this exposure.
+            Model of PSFEx for this exposure; its positions are those of an image that begins at (0, 0).
 
         Returns
         -------
@@ -100,7 +101,7 @@ class MeasurePsfTask(Task):
         if psfexModel is not None and self.config.usePsfexModel:
             n_stars = psfexModel.n_stars if isinstance(psfexModel, PsfexPsf) else 0
             degree = psfexModel.degree if isinstance(psfexModel, PolynomialPsf) else 0
-            return self._described(psfexModel, maskedImage.bbox, n_stars, degree)
+            return self._described(_placed(psfexModel, maskedImage.bbox), maskedImage.bbox, n_stars, degree)
         mask = maskedImage.mask
         bad = mask.any_of(mask.known_bit_mask(self.config.badMaskPlanes))
         bad |= ~(np.isfinite(maskedImage.image.array) & np.isfinite(maskedImage.variance.array))
@@ -151,3 +152,11 @@ class MeasurePsfTask(Task):
             )
         self.log.info("PSF from the header's seeing, FWHM %.2f pixels: only %d stars", seeing, n_found)
         return Struct(psf=GaussianPsf(seeing / FWHM_OF_SIGMA), fwhm=float(seeing), n_stars=0, degree=0)
+
+
+def _placed(model: Psf, bbox: Box2I) -> Psf:
+    """Return a model of an image that begins at (0, 0) as that of an image cut from a larger one."""
+    x0, y0 = bbox.minimum
+    if not isinstance(model, PolynomialPsf) or (x0, y0) == (0, 0):
+        return model
+    return replace(model, x0=model.x0 + x0, y0=model.y0 + y0)

@@ -232,6 +232,9 @@ def _cropped(plane: Image | None, bbox: Box2I, what: str) -> Image | None:
     """Return the part of a detector's image that belongs to an exposure."""
     if plane is None:
         return None
+    if plane.dimensions == bbox.dimensions:
+        # Pixel for pixel, whether or not each of the two files says from where it was cut.
+        return replace(plane, xy0=bbox.minimum)
     if not plane.bbox.contains(bbox):
         raise TaskError(
             f"the {what} covers {plane.bbox}, not all of the exposure {bbox}; give one of this detector"
