@@ -261,11 +261,11 @@ def _shown(steps: dict[str, float]) -> str:
 
 
 _LIMITS = """\
-What limits it: in a process of its own, about half is not the warp, but starting Python and importing numpy,
-pydantic and what loads machine code; workers that make many warps pay for it once. Of the pixels, about a fifth
-of the time is the coordinate map; most of the rest are the products of taps with values and variances, of which
-a Lanczos-3 pixel has 72. Memory is that of the libraries, of the file's three planes, which are mapped and not
-copied, and of the three planes of the warp.
+What limits it: in a process of its own, about half is not the warp, but starting Python and importing
+numpy, pydantic and what loads machine code; workers that make many warps pay for it once. Of the
+pixels, about a fifth of the time is the coordinate map; most of the rest are the products of taps with
+values and variances, of which a Lanczos-3 pixel has 72. Memory is that of the libraries, of the file's
+three planes, which are mapped and not copied, and of the three planes of the warp.
 """
 
 

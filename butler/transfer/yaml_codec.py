@@ -35,7 +35,7 @@ class AstroTime(int):
     """TAI nanoseconds since 1970-01-01T00:00:00 TAI, written as a time."""
 
 
-class _Loader(FastLoader):  # type: ignore[misc]
+class _Loader(FastLoader):
     """A safe loader that knows the tags, and makes nothing but values."""
 
     def flatten_mapping(self, node: Any) -> None:
