@@ -69,8 +69,8 @@ class FirstLight:
         return [
             f"{programs}/butler query-datasets {repo} deepCoadd_directWarp --where \"band='{self.band}'\"",
             f'{programs}/python -c "{python}"',
-            f"{programs}/butler show {repo} deepCoadd {key} --bbox 200..399,200..399 "
-            f"-o {repo.parent}/cutout.png",
+            f"{programs}/butler show {repo} deepCoadd {key} --collections safeclip "
+            f"--bbox 200..399,200..399 -o {repo.parent}/cutout.png",
         ]
 
 
