@@ -75,6 +75,18 @@ def illegal_nan(path: Path) -> None:
     path.write_bytes(content[:begin] + b"CRVAL1  =                  NaN".ljust(80) + content[begin + 80 :])
 
 
+def not_ascii(card: bytes) -> Callable[[Path], None]:
+    """Return what writes a frame with a card of bytes that FITS does not allow."""
+
+    def write(path: Path) -> None:
+        write_frame(path, 2)
+        content = path.read_bytes()
+        begin = content.index(card[:9])
+        path.write_bytes(content[:begin] + card.ljust(80) + content[begin + 80 :])
+
+    return write
+
+
 BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     "no WCS": (header_with(CTYPE1=None, CTYPE2=None), "no celestial WCS: CTYPE1 and CTYPE2 are nothing"),
     "axes": (
@@ -103,6 +115,12 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     "no pixels": (no_pixels, "no image of two axes with pixels, only one of 32 x 0"),
     "unit": (header_with(BUNIT="Jy/beam"), "the pixels are in 'Jy/beam' (card BUNIT), the camera mapping"),
     "unit of the WCS": (header_with(CUNIT1="m", CUNIT2="m"), "cannot read a WCS: In CUNIT1"),
+    "origin": (header_with(LTV1="left"), "FITS card LTV1 is 'left', it must be a finite number"),
+    "origin far away": (header_with(LTV2=1e300), "the image begins at (-0, -1e+300) by the cards LTV1"),
+    "not ASCII": (
+        not_ascii(b"EXPTIME = 30 \xb0C"),
+        "no exposure_time: there is no card EXPTIME",
+    ),
     "metadata": (lambda path: write_frame(path, 1, 5, {"EXPTIME": 99.0}) and None, "exposure_time is 99.0"),
 }
 

@@ -221,12 +221,16 @@ def _items_by_astropy(text: str) -> Iterator[tuple[str, Any]]:
 
 
 def _not_finite(card: fits.Card) -> float | None:
-    """Return what a card that breaks the rules says if that is NaN or infinity."""
+    """Return what a card that breaks the rules says if that is NaN or infinity, None if not."""
     from astropy.io import fits
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", fits.verify.VerifyWarning)
-        found = _NOT_FINITE.fullmatch(card.image, 10)
+        try:
+            found = _NOT_FINITE.fullmatch(card.image, 10)
+        except (ValueError, fits.VerifyError):
+            # Signs that are not ASCII between value and comment, say.
+            return None
     return None if found is None else float(found[1])
 
 

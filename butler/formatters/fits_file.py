@@ -23,6 +23,7 @@ __all__ = [
     "broken_file",
     "image_hdu",
     "integer_card",
+    "number_card",
     "walk_hdus",
 ]
 
@@ -135,7 +136,7 @@ class HduInfo:
             return values
         plain = {key: value for key, value in values.items() if not _TABLE_CARD.fullmatch(key)}
         axes = {f"NAXIS{i + 1}": n for i, n in enumerate(self.axes)}
-        return {**plain, "NAXIS": len(self.axes), **axes, "BITPIX": values["ZBITPIX"]}
+        return {**plain, "NAXIS": len(self.axes), **axes, "BITPIX": integer_card(values, "ZBITPIX")}
 
     @property
     def is_image(self) -> bool:
@@ -215,6 +216,24 @@ def integer_card(header: Mapping[str, Any], key: str, default: int | None = None
     if isinstance(value, bool) or not isinstance(value, int):
         raise FileFormatError(f"FITS card {key} is {value!r}, it must be an integer")
     return value
+
+
+def number_card(header: Mapping[str, Any], key: str, default: float) -> float:
+    """Return the value of a card that must be a finite number, also in quotes; the default if it is absent.
+
+    Raises
+    ------
+    FileFormatError
+        Raised if it is something else.
+    """
+    value = header.get(key, default)
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise FileFormatError(f"FITS card {key} is {value!r}, it must be a finite number")
+    return number
 
 
 def image_hdu(hdus: list[HduInfo]) -> HduInfo | None:

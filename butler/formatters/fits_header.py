@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ..errors import FileFormatError, StorageClassError
 from ..images import Exposure
+from .fits_file import number_card
 from .fits_visit import VISIT_CARDS, calib_cards, filter_cards, visit_cards
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "primary_cards",
 ]
 
+_MAX_PIXEL: Final = 2**31
 # Cards that describe the file, the WCS or a component: they are written from those, never copied.
 _STRUCTURAL: Final = re.compile(
     r"SIMPLE|BITPIX|NAXIS\d*|EXTEND|GCOUNT|PCOUNT|XTENSION|TFIELDS|BSCALE|BZERO|BLANK|BUNIT|DATASUM|CHECKSUM"
@@ -72,10 +74,21 @@ def origin_cards(xy0: tuple[int, int]) -> dict[str, Any]:
 
 
 def origin_from_header(header: Mapping[str, Any]) -> tuple[int, int]:
-    """Return the parent coordinates of the first pixel; (0, 0) where no card gives them."""
+    """Return the parent coordinates of the first pixel; (0, 0) where no card gives them.
+
+    Raises
+    ------
+    FileFormatError
+        Raised if cards give what is no position of a pixel.
+    """
     if str(header.get("CTYPE1A", "")).strip() == "LINEAR" and header.get("CRPIX1A") == 1.0:
-        return round(float(header.get("CRVAL1A", 0.0))), round(float(header.get("CRVAL2A", 0.0)))
-    return round(-float(header.get("LTV1", 0.0))), round(-float(header.get("LTV2", 0.0)))
+        keys, sign = ("CRVAL1A", "CRVAL2A"), 1.0
+    else:
+        keys, sign = ("LTV1", "LTV2"), -1.0
+    x, y = (sign * number_card(header, key, 0.0) for key in keys)
+    if max(abs(x), abs(y)) >= _MAX_PIXEL:
+        raise FileFormatError(f"the image begins at ({x:g}, {y:g}) by the cards {keys[0]} and {keys[1]}")
+    return round(x), round(y)
 
 
 def mask_plane_cards(planes: Mapping[str, int]) -> dict[str, int]:

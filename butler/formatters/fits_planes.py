@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import FileFormatError, StorageClassError
 from ..images import Box2I, converted_pixels
 from .byte_source import ByteRange, ByteSource
-from .fits_file import DTYPES, HduInfo, broken_file, integer_card
+from .fits_file import DTYPES, HduInfo, broken_file, integer_card, number_card
 from .fits_header import origin_from_header, planes_from_cards
 from .fits_tiles import TileBox, tile_layout
 from .formatter import FileLayout, PlaneLayout
@@ -52,8 +52,8 @@ def plane_layout(
         dtype=DTYPES[bitpix],
         x0=xy0[0],
         y0=xy0[1],
-        scale=float(header.get("BSCALE", 1.0)),
-        zero=float(header.get("BZERO", 0.0)),
+        scale=number_card(header, "BSCALE", 1.0),
+        zero=number_card(header, "BZERO", 0.0),
         blank=None if blank is None else integer_card(header, blank),
         unit=str(header.get("BUNIT") or ""),
         mask_planes=dict(mask_planes or {}),

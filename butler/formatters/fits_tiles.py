@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import FileFormatError
 from ..images import Box2I
 from .byte_source import ByteRange
-from .fits_file import HduInfo, integer_card
+from .fits_file import HduInfo, integer_card, number_card
 from .formatter import PlaneLayout
 from .tile_codecs import CODECS, decode_gzip, decode_raw, decode_tiles, dequantized
 from .tile_layout import TileLayout
@@ -68,7 +68,8 @@ def tile_layout(hdu: HduInfo) -> TileLayout:
     if heap < row_size * n_rows or n_bytes > _FREE_BYTES + _MAX_RATIO * heap_size:
         raise FileFormatError(f"{heap_size} compressed bytes cannot hold an image of {n_bytes} bytes")
     columns = _columns(hdu)
-    constants = {_PURPOSES[key]: float(header[key]) for key in ("ZSCALE", "ZZERO", "ZBLANK") if key in header}
+    told = [key for key in ("ZSCALE", "ZZERO", "ZBLANK") if key in header]
+    constants = {_PURPOSES[key]: number_card(header, key, 0.0) for key in told}
     is_quantized = integer_card(header, "ZBITPIX") < 0 and {"scale"} <= {*columns, *constants}
     return TileLayout(
         row_size=row_size,
