@@ -67,6 +67,7 @@ def test_a_rule_finds_its_value(rule: Any, expected: Any) -> None:
             "weight.path: there is no such field; known: extension, file, pattern, required",
         ),
         ("visit", None, "None is neither the name of a card nor a rule"),
+        ("zero_point_table", "z.csv", "zero_point_table: it is 'z.csv'; it must be a mapping"),
         ("date_scale", "gps", "'utc', 'tai', 'tt', 'tdb', 'tcb' or 'tcg'"),
         ("zero_point_table", {"column": "z", "keys": {}}, "at least 1 item"),
     ],

@@ -157,6 +157,8 @@ class CameraMapping(BaseModel):
                 told = f"there is no such field{did_you_mean(str(fault['loc'][-1]), known)}"
             elif fault["type"] == "missing":
                 told = "it must be given"
+            elif fault["type"] in ("model_type", "dict_type"):
+                told = f"it is {fault['input']!r}; it must be a mapping"
             raise IngestError(f"{source}: {where}: {told}") from error
 
     def with_translation(self, cards: Mapping[str, Any], source: str) -> Mapping[str, Any]:
