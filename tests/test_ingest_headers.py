@@ -106,6 +106,27 @@ def test_years_without_known_leap_seconds(empty: Butler, folder: Path) -> None:
     assert record["day_obs"] == 20410301
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"DATE-OBS": "0001-01-01T00:00:00"},
+            "the date is 1-01-01T00:00:00.000, the exposure time 30 s: times",
+        ),
+        ({"EXPTIME": 1e12}, "the date is 2024-03-01T02:00:00.000, the exposure time 1e+12 s: times must lie"),
+    ],
+)
+def test_times_that_no_repository_holds(
+    changes: dict[str, Any], told: str, empty: Butler, folder: Path
+) -> None:
+    """The line says which, and nothing else is said."""
+    path = write_frame(folder / "1.fits", changes=changes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ((_, reason),) = ingest(empty, path).failed
+    assert reason.startswith(told)
+
+
 def test_files_packed_by_gzip_are_told(empty: Butler, folder: Path) -> None:
     """Neither are they passed over in a directory, nor does the message leave one in the dark."""
     good = write_frame(folder / "1.fits", 1)

@@ -292,7 +292,9 @@ def _records(description: ExposureDescription, region: SkyRegion) -> Iterator[tu
         timespan = Timespan(begin, begin + round(description.exposure_time * 1e9))
         night = _night(day_obs)
     except (ValueError, OverflowError) as error:
-        raise IngestError(f"the date is {description.begin}: {error}") from error
+        with any_year():
+            told = f"the date is {description.begin}, the exposure time {description.exposure_time:g} s"
+        raise IngestError(f"{told}: {error}") from error
     common = {
         "physical_filter": description.physical_filter,
         "day_obs": day_obs,
