@@ -170,6 +170,63 @@ def test_two_files_of_one_visit_that_disagree(empty: Butler, folder: Path) -> No
     assert ingest(empty, [second, third]).failed == report.failed
 
 
+def test_a_better_wcs_comes_into_another_run(empty: Butler, folder: Path) -> None:
+    """Records change where they may; the visit covers its detectors as they are now, and nothing else."""
+    ingest(empty, [write_frame(folder / f"{d}.fits", 1, d) for d in (0, 1)])
+    # Half a degree to the east, with another exposure time.
+    moved = write_frame(folder / "moved.fits", 1, 0, {"CRVAL1": 150.5, "EXPTIME": 31.0})
+    [(path, reason)] = ingest(empty, [moved], run="again").failed
+    assert path == moved
+    assert "it contradicts other files of" in reason
+    assert visits(ingest(empty, [moved], run="again", update_records=True)) == [1]
+    [exposure] = empty.query_dimension_records("exposure")
+    assert exposure["exposure_time"] == 31.0
+    detectors = {
+        record["detector"]: record.region for record in empty.query_dimension_records("visit_detector_region")
+    }
+    [visit] = empty.query_dimension_records("visit")
+    for ra, dec, detector in ((150.5, 2.0, 0), (150.0, 2.01, 1)):
+        assert detectors[detector].contains(ra, dec)
+        assert visit.region.contains(ra, dec)
+    assert not detectors[0].contains(150.0, 2.0)
+    assert not visit.region.contains(150.0, 1.999)
+    assert not ingest(empty, [moved], run="again", update_records=True).ingested
+
+
+@pytest.mark.parametrize("batch", [1, 500])
+def test_files_of_one_call_do_not_change_each_other(
+    empty: Butler, folder: Path, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one file says of a visit holds for the others of the call, whether it was known before or not."""
+    monkeypatch.setattr(exposures, "BATCH_FILES", batch)
+    ingest(empty, [write_frame(folder / "known.fits", 1, 0)])
+    paths = [
+        write_frame(folder / "a.fits", 1, 1),
+        write_frame(folder / "b.fits", 1, 2, {"EXPTIME": 31.0}),
+        write_frame(folder / "c.fits", 2, 0, {"EXPTIME": 31.0}),
+        write_frame(folder / "d.fits", 2, 1),
+    ]
+    report = ingest(empty, paths, update_records=True)
+    assert visits(report) == [1, 2]
+    assert [path for path, _ in report.failed] == [paths[1], paths[3]]
+    assert all("it contradicts other files of" in reason for _, reason in report.failed)
+
+
+def test_records_are_updated_from_the_command_line(tmp_path: Path, folder: Path) -> None:
+    """``butler ingest-exposures --update-records`` changes what new files contradict."""
+    Butler.makeRepo(tmp_path / "repo")
+    camera = write_camera(tmp_path / "camera.yaml")
+
+    def run(*words: str) -> int:
+        command = ["ingest-exposures", str(tmp_path / "repo"), "--camera", str(camera), "-j", "1", *words]
+        return CliRunner().invoke(butler.cli.main, command).exit_code
+
+    assert run(str(write_frame(folder / "a.fits"))) == 0
+    moved = str(write_frame(folder / "b.fits", changes={"CRVAL1": 150.5}))
+    assert run(moved, "--output-run", "raw/better") == 1
+    assert run(moved, "--output-run", "raw/better", "--update-records") == 0
+
+
 def test_a_refused_detector_gets_no_bad_pixels(empty: Butler, folder: Path) -> None:
     """The mask is that of the detectors that came in; bad files are listed in the order of the files."""
     paths = [

@@ -35,6 +35,12 @@ _FILE = click.Path(path_type=Path)
 @click.option("--zero-points", type=_FILE, help="Table of zero points, over that of the mapping.")
 @click.option("--reference-catalog", type=_FILE, help="Table of reference stars, over that of the mapping.")
 @click.option(
+    "--update-records",
+    is_flag=True,
+    help="Change records of visits, exposures and detectors that new files contradict, such as those with a "
+    "better WCS.",
+)
+@click.option(
     "-j",
     "--processes",
     type=click.IntRange(min=1),
@@ -52,6 +58,7 @@ def ingest_exposures(
     weight: str | None,
     zero_points: Path | None,
     reference_catalog: Path | None,
+    update_records: bool,
     processes: int,
 ) -> None:
     """Ingest flattened exposures: FITS files, or directories of them.
@@ -75,6 +82,7 @@ def ingest_exposures(
             bad_pixel_mask=bad_pixel_mask,
             zero_points=zero_points,
             reference_catalog=reference_catalog,
+            update_records=update_records,
             processes=processes,
             progress=progress_bar("ingest"),
         )

@@ -18,7 +18,7 @@ from .dataset_types import CAMERA, DATASET_TYPES, EXPOSURE, PSFEX_MODEL, ZERO_PO
 from .frames import Frame, FrameFile, companions_of, told_reason
 from .known_files import find_known_files
 from .reading import read_frame_files
-from .record_book import RecordBook
+from .record_book import RecordBook, RecordKey
 from .shipped import find_camera_of
 from .tables import ZeroPoints
 from .tracts import count_outside_tracts
@@ -90,6 +90,7 @@ def ingest_exposures(
     bad_pixel_mask: Path | None = None,
     zero_points: Path | None = None,
     reference_catalog: Path | None = None,
+    update_records: bool = False,
     processes: int = 1,
     progress: Callable[[Iterable[Path]], Iterable[Path]] = iter,
 ) -> IngestReport:
@@ -116,6 +117,10 @@ def ingest_exposures(
         Image that is not 0 where the detector is bad; for all files.
     zero_points, reference_catalog
         Tables that the camera mapping reads; if None, those that it names.
+    update_records
+        Whether records of visits, exposures and detectors that new files contradict are changed to what these
+        say, as for exposures that have a better WCS now, ingested into another run. Two files of one call may
+        not contradict each other.
     processes
         Number of processes that read headers; with more than 1 a script needs
         ``if __name__ == "__main__":``.
@@ -141,7 +146,8 @@ def ingest_exposures(
     catalog = ingest_catalog(butler, mapping, tables.catalog, run)
     # The detectors of a file, each of which gets the mask, are known from its header only.
     known = find_known_files(butler, exposures, run) if bad_pixel_mask is None else {}
-    work = _Ingest(butler, mapping, run, transfer, tables.zero_points, known)
+    settled: set[RecordKey] | None = set() if update_records else None
+    work = _Ingest(butler, mapping, run, transfer, tables.zero_points, known, settled)
     unread = set(known.values())
     unknown = [path for path in exposures if path not in unread]
     with closing(read_frame_files(unknown, mapping, processes=processes)) as files:
@@ -172,6 +178,7 @@ class _Ingest:
         transfer: str,
         zero_points: ZeroPoints | None,
         known: Mapping[str, Path],
+        settled: set[RecordKey] | None,
     ) -> None:
         self.report = IngestReport()
         self.detectors: set[int] = set()
@@ -182,6 +189,7 @@ class _Ingest:
         self._transfer = transfer
         self._zero_points = zero_points
         self._known = known
+        self._settled = settled
         self._files: dict[_Key, Path] = {}
         self._batch: list[FrameFile] = []
         self._bytes = 0
@@ -221,7 +229,8 @@ class _Ingest:
             # Two processes may ingest the same exposures.
             butler.registry.hold([run])
             taken, files_of = self._taken(batch)
-            book = RecordBook(butler, [f for file in batch for f in file.frames if f.key not in taken])
+            frames = [f for file in batch for f in file.frames if f.key not in taken]
+            book = RecordBook(butler, frames, self._settled)
             for file in batch:
                 fresh = [frame for frame in file.frames if frame.key not in taken]
                 try:
@@ -254,6 +263,8 @@ class _Ingest:
         self.report.skipped.extend(skipped)
         self.report.failed.extend(failed)
         self._files = files_of
+        if self._settled is not None:
+            self._settled |= book.keys
         refused = {path for path, _ in failed}
         there = [frame for file in batch if file.path not in refused for frame in file.frames]
         self.detectors |= {frame.data_id["detector"] for frame in there}

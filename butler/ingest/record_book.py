@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence, Set
 from itertools import islice
 from typing import Any, Final
 
@@ -14,10 +14,12 @@ from ..errors import IngestError
 from ..regions import SkyRegion
 from .frames import Frame
 
-__all__ = ["RecordBook"]
+__all__ = ["RecordBook", "RecordKey"]
 
-_Key = tuple[Any, ...]
+RecordKey = tuple[Any, ...]
+"""Name of an element, and the key of a record of it."""
 _Values = dict[str, Any]
+_Shared = dict[RecordKey, tuple[_Values, DimensionRecord]]
 _ROUNDING: Final = 1e-9
 """Degrees by which the vertices of the same region may differ."""
 
@@ -31,16 +33,22 @@ class RecordBook:
         A writeable butler.
     frames
         All frames that may be added, so that what is known of them is asked at once.
+    settled
+        Keys of the records that may not be changed if frames contradict them; all if None.
     """
 
-    def __init__(self, butler: Butler, frames: Iterable[Frame]) -> None:
+    def __init__(
+        self, butler: Butler, frames: Iterable[Frame], settled: Container[RecordKey] | None = None
+    ) -> None:
         self._butler = butler
-        self._known: dict[_Key, DimensionRecord] = {}
-        self._new: dict[_Key, DimensionRecord] = {}
-        self._regions: dict[_Key, list[SkyRegion]] = {}
-        shared: dict[_Key, tuple[_Values, DimensionRecord]] = {}
+        self._settled = settled
+        self._known: dict[RecordKey, DimensionRecord] = {}
+        self._new: dict[RecordKey, DimensionRecord] = {}
+        self._told: dict[RecordKey, DimensionRecord] = {}
+        self._regions: dict[RecordKey, list[SkyRegion]] = {}
+        shared: _Shared = {}
         self._records = {id(frame): _records_of(frame, shared) for frame in frames}
-        by_element: dict[str, dict[_Key, DimensionRecord]] = {}
+        by_element: dict[str, dict[RecordKey, DimensionRecord]] = {}
         for records in self._records.values():
             for record in records:
                 by_element.setdefault(record.definition.name, {})[_key(record)] = record
@@ -56,42 +64,70 @@ class RecordBook:
         Raises
         ------
         IngestError
-            Raised if one contradicts another frame, or what the registry knows.
+            Raised if one contradicts another frame, or what the registry knows and may not be changed.
         """
-        added: dict[_Key, DimensionRecord] = {}
-        regions: list[tuple[_Key, SkyRegion]] = []
+        added: dict[RecordKey, DimensionRecord] = {}
+        told: dict[RecordKey, DimensionRecord] = {}
+        regions: list[tuple[RecordKey, SkyRegion]] = []
         for frame in frames:
             for record in self._records[id(frame)]:
                 key = _key(record)
-                known = added.get(key) or self._new.get(key) or self._known.get(key)
+                known = told.get(key) or self._told.get(key)
                 if known is None:
-                    added[key] = record
-                elif known is not record:
+                    known = self._known.get(key)
+                    if known is None or (self._may_change(key) and _changes(record, known)):
+                        known = added[key] = record
+                    told[key] = known
+                if known is not record:
                     _require_same(record, known)
                 if record.definition.name == "visit":
                     regions.append((key, frame.region))
         self._new |= added
+        self._told |= told
         for key, region in regions:
             self._regions.setdefault(key, []).append(region)
 
     def write(self) -> None:
-        """Insert the new records; the region of a visit becomes the hull of those of its detectors."""
+        """Write the new records; the region of a visit becomes the hull of those of its detectors."""
         registry = self._butler.registry
         fresh: dict[str, list[DimensionRecord]] = {}
         for key, record in self._new.items():
             grown = _with_region(record, self._regions[key]) if key in self._regions else record
             fresh.setdefault(record.definition.name, []).append(grown)
         for element in self._elements:
-            if element in fresh:
-                registry.insertDimensionData(element, *fresh[element])
+            records = fresh.get(element, [])
+            inserted = [record for record in records if _key(record) not in self._known]
+            if inserted:
+                registry.insertDimensionData(element, *inserted)
+            for record in records:
+                if _key(record) in self._known:
+                    registry.syncDimensionData(element, record, update=True)
         for key, regions in self._regions.items():
             known = self._known.get(key)
             if known is not None:
-                before = [] if known.region is None else [known.region]
-                registry.syncDimensionData("visit", _with_region(known, [*before, *regions]), update=True)
+                grown = _with_region(self._new.get(key, known), [*self._regions_before(known), *regions])
+                registry.syncDimensionData("visit", grown, update=True)
+
+    @property
+    def keys(self) -> Set[RecordKey]:
+        """Keys of all records of the frames that were added."""
+        return self._told.keys()
+
+    def _may_change(self, key: RecordKey) -> bool:
+        return self._settled is not None and key not in self._settled
+
+    def _regions_before(self, visit: DimensionRecord) -> list[SkyRegion]:
+        """Return regions that cover what a visit has so far; of its detectors, if any may have changed."""
+        if self._settled is None:
+            return [] if visit.region is None else [visit.region]
+        data_id = {"instrument": visit["instrument"], "visit": visit["visit"]}
+        detectors = self._butler.query_dimension_records(
+            "visit_detector_region", data_id=data_id, explain=False, limit=None
+        )
+        return [record.region for record in detectors if record.region is not None]
 
 
-def _records_of(frame: Frame, shared: dict[_Key, tuple[_Values, DimensionRecord]]) -> list[DimensionRecord]:
+def _records_of(frame: Frame, shared: _Shared) -> list[DimensionRecord]:
     """Return the records of a frame; one that was made of the same values for another frame is shared."""
     records = []
     for element, values in frame.records:
@@ -104,7 +140,7 @@ def _records_of(frame: Frame, shared: dict[_Key, tuple[_Values, DimensionRecord]
     return records
 
 
-def _key(record: DimensionRecord) -> _Key:
+def _key(record: DimensionRecord) -> RecordKey:
     return (record.definition.name, *(record[name] for name in record.definition.required))
 
 
@@ -113,19 +149,28 @@ def _with_region(record: DimensionRecord, regions: Sequence[SkyRegion]) -> Dimen
     return DimensionRecord.from_known(record.definition, {**record.columns(), "region": region})
 
 
-def _require_same(record: DimensionRecord, known: DimensionRecord) -> None:
-    """Refuse a record that differs from another of the same key; the region of a visit grows."""
+def _changes(record: DimensionRecord, known: DimensionRecord) -> dict[str, tuple[Any, Any]]:
+    """Return what differs in a record from another of the same key, and how; the region of a visit grows."""
     wanted, held = record.toDict(), known.toDict()
     passed = {"region"} if record.definition.name == "visit" else set()
-    changed = [name for name in held if name not in passed and not _is_same(wanted[name], held[name])]
-    if changed:
+    return {
+        name: (wanted[name], held[name])
+        for name in held
+        if name not in passed and not _is_same(wanted[name], held[name])
+    }
+
+
+def _require_same(record: DimensionRecord, known: DimensionRecord) -> None:
+    """Refuse a record that differs from another of the same key."""
+    changes = _changes(record, known)
+    if changes:
         element = record.definition.name
         key = ", ".join(
             f"{name} {record[name]}" for name in record.definition.required if name != "instrument"
         )
         told = ", ".join(
-            name if name == "region" else f"{name} is {_shown(wanted[name])}, not {_shown(held[name])}"
-            for name in changed
+            name if name == "region" else f"{name} is {_shown(wanted)}, not {_shown(held)}"
+            for name, (wanted, held) in changes.items()
         )
         raise IngestError(f"it contradicts other files of {key or element}: {told}")
 
