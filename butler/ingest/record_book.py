@@ -100,7 +100,8 @@ class RecordBook:
             if inserted:
                 registry.insertDimensionData(element, *inserted)
             for record in records:
-                if _key(record) in self._known:
+                # Visits that are known follow when their regions are.
+                if (key := _key(record)) in self._known and key not in self._regions:
                     registry.syncDimensionData(element, record, update=True)
         for key, regions in self._regions.items():
             known = self._known.get(key)
