@@ -15,7 +15,7 @@ from small_repository import square
 
 from butler import DataCoordinate, DatasetRef, DatasetType, DimensionRecord, Timespan
 from butler.datasets import make_dataset_id
-from butler.dimensions import UNIVERSE, coerce_value, record_columns
+from butler.dimensions import UNIVERSE, coerce_value
 from butler.errors import DataIdValueError, DatasetTypeError, DimensionNameError, StorageClassError
 
 names = st.lists(st.sampled_from(UNIVERSE.names), max_size=6)
@@ -345,7 +345,7 @@ def test_records_take_the_name_of_their_key_either_way() -> None:
     assert record.seq_num == 3
     assert record.exposure_time is None
     assert record == DimensionRecord("visit", record.toDict())
-    assert tuple(record.columns()) == record_columns(UNIVERSE["visit"])
+    assert tuple(record.columns()) == UNIVERSE["visit"].columns
     assert tuple(record.toDict())[:3] == ("instrument", "id", "physical_filter")
     assert (record.get("id"), record.get("seqnum"), record.get("seqnum", 5)) == (7, None, 5)
     with pytest.raises(AttributeError, match="did you mean 'seq_num'"):

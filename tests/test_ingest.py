@@ -18,7 +18,7 @@ from butler.ingest import (
     CameraMapping,
     IngestReport,
     expand_paths,
-    frames,
+    frame_reader,
     ingest_exposures,
     observed_regions,
     register_sky_map,
@@ -301,8 +301,8 @@ def test_files_that_are_known_are_not_read(
         stream.write(bytes(2880))
     read: list[Path] = []
     monkeypatch.setattr(
-        "butler.ingest.reading.read_frame_file",
-        lambda path, camera: read.append(path) or frames.read_frame_file(path, camera),
+        "butler.ingest.reading.read_frames",
+        lambda paths, camera: read.extend(paths) or frame_reader.read_frames(paths, camera),
     )
     names = [folder.parent / "other" / "2.fits", paths[2], folder / "link.fits"]
     report = ingest(empty, names, transfer="direct")

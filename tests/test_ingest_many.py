@@ -300,10 +300,14 @@ def test_a_night_that_begins_within_a_batch(
     assert {record["day_obs"] for record in empty.query_dimension_records("day_obs")} == {20260301, 20260302}
 
 
-def test_worker_processes_find_the_same(tmp_path: Path, folder: Path) -> None:
+def test_worker_processes_find_the_same(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two processes read the headers in the order of the files, bad ones among them."""
     paths = [write_frame(folder / f"{visit:03d}.fits", visit) for visit in range(70)]
     paths[50].write_text("no FITS file")
+    monkeypatch.setattr(reading, "_FOR_ONE", 16)
+    monkeypatch.setattr(reading, "_CHUNK", 4)
     reports = []
     for processes in (1, 2):
         Butler.makeRepo(tmp_path / f"repo{processes}")
@@ -409,11 +413,12 @@ def test_the_disk_fetches_what_is_read_next(folder: Path, monkeypatch: pytest.Mo
     fetched = []
     open_file = os.open
     monkeypatch.setattr(os, "open", lambda path, flags: fetched.append(Path(path)) or open_file(path, flags))
-    monkeypatch.setattr(reading, "_AHEAD", 3)
+    monkeypatch.setattr(reading, "_CHUNK", 2)
+    monkeypatch.setattr(reading, "_AHEAD", 1)
     found = reading.read_frame_files(paths, CAMERA)
     for number, path in enumerate(paths):
         file = next(found)
         assert file.path == path
         assert bool(file.reason) == (number == 4)
-        assert fetched == paths[: number + 4]
+        assert fetched == paths[: number // 2 * 2 + 4]
     assert not list(found)

@@ -107,7 +107,7 @@ def test_numba_is_not_imported_to_call_a_loop() -> None:
 
 def test_reading_headers_imports_no_registry() -> None:
     """Processes that read headers for ingest start without a database."""
-    loaded = modules_after("import butler.ingest.frames")
+    loaded = modules_after("import butler.ingest.frame_reader")
     assert not loaded.intersection({"sqlalchemy", "matplotlib", "butler.ingest.exposures"})
 
 

@@ -90,10 +90,10 @@ def query_dimension_records(
     repo: str, element: str, asked: DataQuery, no_check: bool, columns: list[str], count: bool, style: str
 ) -> None:
     """List the records of a dimension."""
-    from ..dimensions import UNIVERSE, record_columns
+    from ..dimensions import UNIVERSE
 
     key = UNIVERSE[element].key
-    columns_of = record_columns(UNIVERSE[element])
+    columns_of = UNIVERSE[element].columns
     header = [key.name if key is not None and name == element else name for name in columns_of]
     with open_butler(repo) as butler:
         with butler.query() as query:

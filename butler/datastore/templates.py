@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from typing import Any, Final
 
 from ..datasets import DatasetRef
-from ..dimensions import UNIVERSE, DimensionGroup, record_columns
+from ..dimensions import UNIVERSE, DimensionGroup
 from ..errors import TemplateError, did_you_mean
 
 __all__ = ["DEFAULT_TEMPLATE", "FileTemplate", "safe_path"]
@@ -208,7 +208,7 @@ class FileTemplate:
         known: set[str] = {*_WORDS, *UNIVERSE.names}
         asked = name
         if dot and element in UNIVERSE.elements:
-            known, asked = set(record_columns(UNIVERSE[element])) - {"region", "timespan"}, column
+            known, asked = set(UNIVERSE[element].columns) - {"region", "timespan"}, column
         if asked not in known and not _SKY_PIXELS.fullmatch(asked):
             hint = did_you_mean(asked, known)
             raise TemplateError(f"no field {name!r} for the path template {self.pattern!r}{hint}")

@@ -3,7 +3,7 @@
 from ..tai import ns_to_time, time_to_ns
 from .data_coordinate import DataCoordinate, DataId, plain_values
 from .elements import GOVERNORS, DimensionElement, Field
-from .records import DimensionRecord, record_columns
+from .records import DimensionRecord
 from .row_data_ids import RowDataIds
 from .shared_records import SharedRecords, picker
 from .timespan import Timespan
@@ -33,6 +33,5 @@ __all__ = [
     "ns_to_time",
     "picker",
     "plain_values",
-    "record_columns",
     "time_to_ns",
 ]

@@ -151,6 +151,23 @@ class DimensionElement:
         """Alternate keys and metadata."""
         return (*self.alternates, *self.metadata)
 
+    @cached_property
+    def fields_by_name(self) -> dict[str, Field]:
+        """The same by their names."""
+        return {field.name: field for field in self.fields}
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of a record: required, implied, alternates, metadata, region, timespan."""
+        extents = ["region"] * self.spatial + ["timespan"] * self.temporal
+        return (*self.required, *self.implies, *self.fields_by_name, *extents)
+
+    @cached_property
+    def needed_columns(self) -> tuple[str, ...]:
+        """Those that must have a value."""
+        needed = {*self.required, *self.implies, *(f.name for f in self.fields if not f.nullable)}
+        return tuple(name for name in self.columns if name in needed)
+
 
 def _is_storable(text: str) -> bool:
     try:

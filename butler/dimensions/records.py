@@ -14,7 +14,7 @@ from .universe import UNIVERSE, DimensionUniverse, coerce_value
 if TYPE_CHECKING:
     from ..regions import SkyRegion
 
-__all__ = ["DimensionRecord", "record_columns"]
+__all__ = ["DimensionRecord"]
 
 
 class DimensionRecord:
@@ -42,18 +42,16 @@ class DimensionRecord:
 
     def __init__(self, element: DimensionElement | str, values: Mapping[str, Any]) -> None:
         self.definition = UNIVERSE[element] if isinstance(element, str) else element
-        columns = record_columns(self.definition)
+        columns = self.definition.columns
         given = dict(values)
         key = self.definition.key
         if key is not None and key.name in given and key.name not in columns:
             given[self.definition.name] = given.pop(key.name)
-        for name in given:
-            if name not in columns:
-                hint = did_you_mean(name, columns)
-                raise DimensionNameError(f"{self.definition.name} records have no field {name!r}{hint}")
-        required = {*self.definition.required, *self.definition.implies}
-        required |= {f.name for f in self.definition.fields if not f.nullable}
-        if missing := [name for name in columns if name in required and given.get(name) is None]:
+        if unknown := next((name for name in given if name not in columns), None):
+            hint = did_you_mean(unknown, columns)
+            raise DimensionNameError(f"{self.definition.name} records have no field {unknown!r}{hint}")
+        needed = self.definition.needed_columns
+        if missing := [name for name in needed if given.get(name) is None]:
             raise DimensionNameError(f"a {self.definition.name} record needs {', '.join(missing)}")
         self._values = {name: self._checked(name, given.get(name)) for name in columns}
 
@@ -72,7 +70,7 @@ class DimensionRecord:
         if name == "hash" and isinstance(value, bytes):
             # LSST's sky maps have bytes; digits are kept here, which people can read.
             value = value.hex()
-        field = next((f for f in self.definition.fields if f.name == name), None)
+        field = self.definition.fields_by_name.get(name)
         return coerce_value(name, value) if field is None else field.coerce(value, name)
 
     def _checked_extent(self, name: str, value: Any) -> SkyRegion | Timespan | None:
@@ -181,14 +179,3 @@ class DimensionRecord:
     def __repr__(self) -> str:
         shown = {key: value for key, value in self._values.items() if key != "region"}
         return f"DimensionRecord({self.definition.name}, {shown})"
-
-
-def record_columns(element: DimensionElement) -> tuple[str, ...]:
-    """Return the columns of an element: required, implied, alternates, metadata, region, timespan."""
-    return (
-        *element.required,
-        *element.implies,
-        *(f.name for f in element.fields),
-        *(("region",) if element.spatial else ()),
-        *(("timespan",) if element.temporal else ()),
-    )

@@ -44,7 +44,7 @@ class CameraCards(Mapping[str, Any]):
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value of a card, or the default."""
         found = self._own.get(key)
-        if found is None and is_inherited(key, self._own):
+        if found is None and self._primary and is_inherited(key, self._own):
             found = self._primary.get(key)
         return default if found is None else found
 

@@ -23,8 +23,8 @@ _HEAD: Final = np.dtype([("name", "S8"), ("sign", "<u2")])
 """What stands before it."""
 _HAS_VALUE: Final = int.from_bytes(b"= ", "little")
 _KEY: Final = re.compile(r"[A-Z0-9_-]+")
-_ODD: Final = ("CONTINUE", "HIERARCH", "\0")
-"""What cards have whose names or values do not stand where those of others do."""
+_ODD: Final = frozenset({b"CONTINUE", b"HIERARCH"})
+"""What cards are called whose names or values do not stand where those of others do."""
 _HIERARCH: Final = re.compile(r"HIERARCH ([A-Z0-9_-]+(?: [A-Z0-9_-]+)*) = ")
 """A name that is longer than others, up to its value."""
 _NO_VALUE: Final = frozenset({"", "COMMENT", "HISTORY", "END"})
@@ -49,6 +49,14 @@ class CardValues(Mapping[str, Any]):
 
     def __init__(self, text: str) -> None:
         self._text = text
+        raw = text.encode("ascii", "replace")
+        heads = np.ndarray(len(raw) // _CARD, f"V{_VALUE_AT}", raw, strides=(_CARD,))
+        self._names = _card_names(heads.tobytes())
+        self._places = None if "\0" in text else self._names.places
+        """Where the first card of each name with a value begins; None if names may stand elsewhere."""
+        end = self._names.end
+        if end is not None and text[_CARD * end + 8 : _CARD * (end + 1)].strip():
+            self._places = None
 
     def __getitem__(self, key: str) -> Any:
         found = self.get(key)
@@ -59,13 +67,12 @@ class CardValues(Mapping[str, Any]):
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value of a card, or the default."""
         places = self._places
-        if places is None or "all" in self.__dict__:
+        if places is None:
             return self.all.get(key, default)
         begin = places.get(key)
         if begin is None:
-            # What looks like a name within a value has other signs.
-            return default if " " in key or _KEY.fullmatch(key) else self.all.get(key, default)
-        value = _plain_value(self._text, begin)
+            return default if _may_be_name(key) else self.all.get(key, default)
+        value = _plain_value(self._text[begin + _VALUE_AT : begin + _CARD])
         return self.all.get(key, default) if value is None else value
 
     def __iter__(self) -> Iterator[str]:
@@ -84,29 +91,17 @@ class CardValues(Mapping[str, Any]):
         """
         if self._places is None:
             return {name: value for name, value in self.all.items() if wanted(name)}
-        found = {name: self.get(name) for name in self._layout.names_that(wanted)}
+        found = {name: self.get(name) for name in self._names.names_that(wanted)}
         return {name: value for name, value in found.items() if value is not None}
+
+    def may_have(self, wanted: Callable[[str], object]) -> bool:
+        """Tell whether there may be a card, with a value or not, with a certain name; see `select`."""
+        return self._places is None or bool(self._names.names_that(wanted))
 
     @cached_property
     def all(self) -> dict[str, Any]:
         """All values; not to be changed."""
         return card_values(self._text)
-
-    @cached_property
-    def _layout(self) -> _CardNames:
-        raw = np.frombuffer(self._text.encode("ascii", "replace"), np.uint8)
-        cards = raw[: raw.size // _CARD * _CARD].reshape(-1, _CARD)
-        return _card_names(cards[:, :_VALUE_AT].tobytes())
-
-    @cached_property
-    def _places(self) -> dict[str, int] | None:
-        """Where the first card of each name with a value begins; None if names may stand elsewhere."""
-        if any(odd in self._text for odd in _ODD):
-            return None
-        end = self._layout.end
-        if end is not None and self._text[_CARD * end + 8 : _CARD * (end + 1)].strip():
-            return None
-        return self._layout.places
 
 
 class _CardNames:
@@ -140,6 +135,8 @@ _card_names: Final = lru_cache(maxsize=256)(_CardNames)
 
 def _places_of(cards: NDArray[np.void]) -> dict[str, int] | None:
     has_value = cards["sign"] == _HAS_VALUE
+    if not _ODD.isdisjoint(cards["name"].tolist()):
+        return None
     others = set(cards["name"][~has_value].astype(str).tolist())
     if not _NO_VALUE.issuperset(map(str.rstrip, others)):
         # astropy finds a value even there.
@@ -153,9 +150,16 @@ def _places_of(cards: NDArray[np.void]) -> dict[str, int] | None:
     return dict(zip(map(str.rstrip, names), (_CARD * numbers).tolist(), strict=True))
 
 
-def _plain_value(text: str, begin: int) -> Any:
-    """Return the value of a card that begins somewhere; None if it has none, or is not plain."""
-    match = _VALUE.fullmatch(text, begin + _VALUE_AT, begin + _CARD)
+@lru_cache(maxsize=1024)
+def _may_be_name(key: str) -> bool:
+    """Tell whether something may be a card's name; what looks like one within a value has other signs."""
+    return " " in key or _KEY.fullmatch(key) is not None
+
+
+@lru_cache(maxsize=8192)
+def _plain_value(text: str) -> Any:
+    """Return what stands in a card, as in many of one camera; None if it has no value, or is not plain."""
+    match = _VALUE.fullmatch(text)
     if match is None or match.lastgroup is None or _may_be_record(match):
         return None
     return _plain(match)

@@ -29,9 +29,11 @@ __all__ = [
 
 _BLOCK: Final = 2880
 _GZIP: Final = b"\x1f\x8b"
-_MAX_HEADER_BLOCKS: Final = 4096
-_END_CARD: Final = re.compile(rb"(?s:.{80})*?END {77}")
-"""Cards up to one that is END."""
+_MAX_HEADER_BYTES: Final = 4096 * _BLOCK
+_READ_AT_ONCE: Final = 22 * _BLOCK
+"""Bytes; most headers end in them, and a stream has them after one access."""
+_CARD: Final = 80
+_END_CARD: Final = b"END".ljust(_CARD)
 _PARSING_ERRORS: Final = (
     ArithmeticError,
     AssertionError,
@@ -90,10 +92,6 @@ class HduInfo:
         """Return the cards whose names begin with a text, with repeated ones; None for what is no value."""
         return [item for item in card_items(self._text) if item[0].startswith(beginning)]
 
-    def may_have(self, text: str) -> bool:
-        """Tell whether a text stands anywhere in the header."""
-        return text in self._text
-
     @cached_property
     def data_size(self) -> int:
         """Bytes of data that the header promises, without padding.
@@ -115,7 +113,7 @@ class HduInfo:
         heap = integer_card(self.cards, "PCOUNT", 0)
         return abs(bitpix) // 8 * groups * (heap + math.prod(axes))
 
-    @property
+    @cached_property
     def is_compressed(self) -> bool:
         """Whether the data are the table of a tile-compressed image."""
         return self._extension == "BINTABLE" and self.cards.get("ZIMAGE") is True
@@ -138,14 +136,14 @@ class HduInfo:
         axes = {f"NAXIS{i + 1}": n for i, n in enumerate(self.axes)}
         return {**plain, "NAXIS": len(self.axes), **axes, "BITPIX": integer_card(values, "ZBITPIX")}
 
-    @property
+    @cached_property
     def is_image(self) -> bool:
         """Whether the data are an image of two axes with pixels, compressed or not."""
         if not (self.is_compressed or self._extension == "IMAGE"):
             return False
         return len(self.axes) == 2 and min(self.axes) > 0
 
-    @property
+    @cached_property
     def _extension(self) -> str:
         return str(self.cards.get("XTENSION", "IMAGE")).strip()
 
@@ -172,7 +170,7 @@ def _walk(stream: BinaryIO, source: ByteSource) -> Iterator[HduInfo]:
         text = _header_text(stream, source, first=position == 0)
         if text is None:
             return
-        hdu = HduInfo(text, stream.tell())
+        hdu = HduInfo(text, position + len(text))
         end = hdu.offset + hdu.data_size
         if hdu.data_size < 0 or end > size:
             raise FileFormatError(
@@ -185,23 +183,33 @@ def _walk(stream: BinaryIO, source: ByteSource) -> Iterator[HduInfo]:
 
 def _header_text(stream: BinaryIO, source: ByteSource, *, first: bool) -> str | None:
     """Read header blocks up to END; None where what follows the last unit is no header."""
-    blocks: list[bytes] = []
-    for _ in range(_MAX_HEADER_BLOCKS):
-        block = stream.read(_BLOCK)
-        if not blocks and not block.startswith(b"SIMPLE  =" if first else b"XTENSION="):
-            if first and block.startswith(_GZIP):
+    header = b""
+    while len(header) < _MAX_HEADER_BYTES:
+        blocks = stream.read(_READ_AT_ONCE)
+        if not header and not blocks.startswith(b"SIMPLE  =" if first else b"XTENSION="):
+            if first and blocks.startswith(_GZIP):
                 raise FileFormatError(
                     f"{source} is packed by gzip; unpack it with gunzip, or pack it with fpack instead"
                 )
             if first:
                 raise FileFormatError(f"{source} is not a FITS file: it does not begin with SIMPLE")
             return None
-        blocks.append(block)
-        if len(block) < _BLOCK:
+        size = _size_with_end(blocks)
+        if size is not None:
+            return (header + blocks[:size]).decode("ascii", "replace")
+        if len(blocks) < _READ_AT_ONCE:
             break
-        if _END_CARD.match(block):
-            return b"".join(blocks).decode("ascii", "replace")
+        header += blocks
     raise FileFormatError(f"{source} has a header without END; the file is truncated or broken")
+
+
+def _size_with_end(blocks: bytes) -> int | None:
+    """Return the bytes up to the end of the block whose card is END; None if there is no such whole block."""
+    place = blocks.find(_END_CARD)
+    while place % _CARD and place > 0:
+        place = blocks.find(_END_CARD, place + 1)
+    size = (place // _BLOCK + 1) * _BLOCK
+    return size if place >= 0 and size <= len(blocks) else None
 
 
 def integer_card(header: Mapping[str, Any], key: str, default: int | None = None) -> int:

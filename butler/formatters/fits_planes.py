@@ -69,8 +69,12 @@ def image_layout(hdu: HduInfo) -> FileLayout:
     FileFormatError
         As `plane_layout`; or if the mask planes contradict each other.
     """
-    planes = planes_from_cards(hdu.named("MP_")) if hdu.may_have("MP_") else {}
+    planes = planes_from_cards(hdu.named("MP_")) if hdu.cards.may_have(_is_plane_card) else {}
     return FileLayout({"image": plane_layout(hdu, xy0=origin_from_header(hdu.cards), mask_planes=planes)})
+
+
+def _is_plane_card(name: str) -> bool:
+    return name.startswith("MP_")
 
 
 def read_plane(source: ByteSource, plane: PlaneLayout, bbox: Box2I | None = None) -> NDArray[Any]:

@@ -101,30 +101,36 @@ def _sip_coefficients(terms: Mapping[str, int | float]) -> NDArray[np.float64]:
 
 def _tpv_terms(cards: Mapping[str, int | float]) -> dict[str, int | float]:
     """Return the terms that are not zero; refuse those of the radius, and others that TPV has not."""
-    terms: dict[str, int | float] = {}
     for key, value in cards.items():
-        if not _is_tpv_term(key, is_zero=not value):
+        if _tpv_place(key) is None and (value or _tpv_number(key) >= len(_TPV_POWERS)):
             raise ValueError(f"{key} is no term in powers of the coordinates")
-        if value:
-            terms[key] = float(value)
-    return terms
-
-
-@lru_cache(maxsize=256)
-def _is_tpv_term(key: str, *, is_zero: bool) -> bool:
-    """Tell whether a card is of a term in powers of the coordinates, or is one of the radius that is zero."""
-    match = _TPV_CARD.fullmatch(key)
-    number = len(_TPV_POWERS) if match is None else int(match[2])
-    return number < len(_TPV_POWERS) and (is_zero or _TPV_POWERS[number] is not None)
+    return {key: float(value) for key, value in cards.items() if value}
 
 
 def _tpv_coefficients(terms: Mapping[str, int | float]) -> NDArray[np.float64]:
-    powers = {key: found for key in terms if (found := _TPV_POWERS[int(key[4:])]) is not None}
-    degree = max([1, *(sum(each) for each in powers.values())])
+    places = [place for key in terms if (place := _tpv_place(key)) is not None]
+    degree = max([1, *(i + j for i, j, _ in places)])
     coefficients = np.zeros((degree + 1, degree + 1, 2))
-    for key, (own, other) in powers.items():
-        coefficients[(own, other, 0) if key[2] == "1" else (other, own, 1)] = terms[key]
+    for place, value in zip(places, terms.values(), strict=True):
+        coefficients[place] = value
     return coefficients
+
+
+@lru_cache(maxsize=256)
+def _tpv_place(key: str) -> tuple[int, int, int] | None:
+    """Return the powers of both coordinates in a term, and its axis; None if it is no such term."""
+    number = _tpv_number(key)
+    powers = _TPV_POWERS[number] if number < len(_TPV_POWERS) else None
+    if powers is None:
+        return None
+    own, other = powers
+    return (own, other, 0) if key[2] == "1" else (other, own, 1)
+
+
+def _tpv_number(key: str) -> int:
+    """Return the number of a term of TPV, or one that there is not."""
+    match = _TPV_CARD.fullmatch(key)
+    return len(_TPV_POWERS) if match is None else int(match[2])
 
 
 def _powers(order: int) -> Iterator[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Final
 
@@ -32,10 +33,16 @@ class PlaneMap:
     def __init__(self, coefficients: NDArray[np.float64]) -> None:
         self._coefficients = coefficients
         (x_u, y_u), (x_v, y_v) = coefficients[1, 0].tolist(), coefficients[0, 1].tolist()
-        area = x_u * y_v - x_v * y_u
-        if area == 0.0:
+        if x_u * y_v - x_v * y_u == 0.0:
             raise ValueError("the linear terms of the polynomials have no inverse")
-        self._straight = np.array([[y_v, -x_v], [-y_u, x_u]]) / area
+
+    @cached_property
+    def _straight(self) -> NDArray[np.float64]:
+        """What undoes the linear terms, 2 x 2."""
+        (x_u, y_u), (x_v, y_v) = self._coefficients[1, 0].tolist(), self._coefficients[0, 1].tolist()
+        straight: NDArray[np.float64] = np.array([[y_v, -x_v], [-y_u, x_u]])
+        straight /= x_u * y_v - x_v * y_u
+        return straight
 
     @cached_property
     def _search_terms(self) -> NDArray[np.float64]:
@@ -51,6 +58,19 @@ class PlaneMap:
         """Return the coordinates that a place is mapped to."""
         u, v = np.broadcast_arrays(np.asarray(u, dtype=float), np.asarray(v, dtype=float))
         x, y = np.polynomial.polynomial.polyval2d(u, v, self._coefficients)
+        return x, y
+
+    @staticmethod
+    def map_rows(
+        maps: Sequence[PlaneMap], u: NDArray[np.float64], v: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the coordinates of places ``(n, m)``, of each row by a map of its own."""
+        size = max(len(each._coefficients) for each in maps)
+        factors = np.zeros((size, size, 2, len(maps), 1))
+        for i, each in enumerate(maps):
+            n = len(each._coefficients)
+            factors[:n, :n, :, i, 0] = each._coefficients
+        x, y = (_polynomial_of_rows(u, v, factors[:, :, axis]) for axis in range(2))
         return x, y
 
     @np.errstate(all="ignore")
@@ -76,3 +96,12 @@ class PlaneMap:
         turned = ~((x_u + y_v > 0.0) & (4.0 * x_u * y_v > (x_v + y_u) ** 2))
         lost = still_moving | turned
         return np.where(lost, np.nan, u), np.where(lost, np.nan, v)
+
+
+def _polynomial_of_rows(
+    u: NDArray[np.float64], v: NDArray[np.float64], factors: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return polynomials of both coordinates; factors are ``(n, n, rows, 1)``."""
+    polyval = np.polynomial.polynomial.polyval
+    along_u = [polyval(u, factors[:, j], tensor=False) for j in range(len(factors))]
+    return np.asarray(polyval(v, along_u, tensor=False), dtype=float)

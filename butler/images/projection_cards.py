@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ __all__ = ["Card", "card_images", "check_numbers", "is_wcs_card", "projection_ca
 
 Card = str | int | float
 
+_PLAIN: Final = (str, int, float)
 _NUMERIC: Final = re.compile(
     r"(CRVAL|CRPIX|CDELT|CROTA)\d|(CD|PC|PV)\d_\d+|LONPOLE|LATPOLE|EQUINOX|(A|B|AP|BP)_\w+"
 )
@@ -45,14 +46,19 @@ def projection_cards(header: Mapping[str, Any]) -> dict[str, Card]:
     """
     cards: dict[str, Card] = {}
     for key in header:
-        if not is_wcs_card(key) or len(key) > 8:
+        kind = _kind_of(key)
+        if not kind:
             continue
         value = header[key]
-        if isinstance(value, np.generic):
-            value = value.item()
-        if isinstance(value, str | int | float):
-            _check_card(key, value)
-            cards[key] = "deg" if key.startswith("CUNIT") and _DEGREES.fullmatch(str(value)) else value
+        if type(value) not in _PLAIN:
+            value = value.item() if isinstance(value, np.generic) else value
+            if not isinstance(value, _PLAIN):
+                continue
+        if kind == "number" and (isinstance(value, str) or not math.isfinite(value)):
+            raise FileFormatError(f"the WCS card {key} is {value!r}, it must be a finite number")
+        if kind == "order" and value not in range(10):
+            raise FileFormatError(f"the WCS card {key} is {value!r}, it must be an order from 0 to 9")
+        cards[key] = "deg" if kind == "unit" and _DEGREES.fullmatch(str(value)) else value
     return cards
 
 
@@ -76,7 +82,7 @@ def _value_text(key: str, value: Card, has_sip: bool) -> str:
     return "'{}'".format(text.replace("'", "''").ljust(8))
 
 
-def check_numbers(crval: ArrayLike, crpix: ArrayLike, cd: ArrayLike) -> None:
+def check_numbers(crval: Iterable[float], crpix: Iterable[float], cd: ArrayLike) -> None:
     """Refuse numbers of a projection that map nothing.
 
     Raises
@@ -86,26 +92,18 @@ def check_numbers(crval: ArrayLike, crpix: ArrayLike, cd: ArrayLike) -> None:
     """
     if np.shape(cd) != (2, 2):
         raise FileFormatError(f"the CD matrix of a WCS must be 2 x 2, not of shape {np.shape(cd)}")
-    if not all(np.all(np.isfinite(numbers)) for numbers in (crval, crpix, cd)):
-        raise FileFormatError("the WCS has values that are not finite")
     (xx, xy), (yx, yy) = np.asarray(cd, dtype=float).tolist()
+    if not all(map(math.isfinite, (*crval, *crpix, xx, xy, yx, yy))):
+        raise FileFormatError("the WCS has values that are not finite")
     if xx * yy - xy * yx == 0:
         raise FileFormatError("the WCS is singular: its CD matrix has determinant 0")
 
 
-def _check_card(key: str, value: Card) -> None:
-    if _is_numeric(key):
-        if isinstance(value, str) or not math.isfinite(value):
-            raise FileFormatError(f"the WCS card {key} is {value!r}, it must be a finite number")
-    elif _is_order(key) and value not in range(10):
-        raise FileFormatError(f"the WCS card {key} is {value!r}, it must be an order from 0 to 9")
-
-
 @lru_cache(maxsize=4096)
-def _is_order(key: str) -> bool:
-    return re.fullmatch(r"(A|B|AP|BP)_ORDER", key) is not None
-
-
-@lru_cache(maxsize=4096)
-def _is_numeric(key: str) -> bool:
-    return _NUMERIC.fullmatch(key) is not None and not _is_order(key)
+def _kind_of(name: str) -> str:
+    """Return what a card of a projection must hold: a number, order, unit, or any text; empty for others."""
+    if not is_wcs_card(name) or len(name) > 8:
+        return ""
+    if re.fullmatch(r"(A|B|AP|BP)_ORDER", name):
+        return "order"
+    return "number" if _NUMERIC.fullmatch(name) else "unit" if name.startswith("CUNIT") else "text"

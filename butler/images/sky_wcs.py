@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,6 +91,37 @@ class SkyWcs:
         """Return right ascension and declination (ICRS degrees) of parent positions; NaN where undefined."""
         ra, dec = self._projection.pixel_to_sky(x, y)
         return np.asarray(ra, dtype=float), np.asarray(dec, dtype=float)
+
+    @staticmethod
+    def pixels_to_sky(
+        wcss: Sequence[SkyWcs], x: ArrayLike, y: ArrayLike
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Do as `pixelToSky` by many WCSs, together where they are of the same kind.
+
+        Parameters
+        ----------
+        wcss
+            The WCSs.
+        x, y
+            Positions, of shape ``(m,)``, the same for all of them.
+
+        Returns
+        -------
+        ra, dec
+            A row for each WCS, ``(n, m)``.
+        """
+        ra, dec = np.empty((2, len(wcss), np.size(x)))
+        kinds: dict[tuple[str, str], dict[int, ZenithalProjection]] = {}
+        for i, wcs in enumerate(wcss):
+            projection = wcs._projection
+            if isinstance(projection, ZenithalProjection):
+                kinds.setdefault(projection.alike, {})[i] = projection
+            else:
+                ra[i], dec[i] = projection.pixel_to_sky(x, y)
+        for members in kinds.values():
+            rows = ZenithalProjection.rows_to_sky(list(members.values()), x, y)
+            ra[list(members)], dec[list(members)] = rows
+        return ra, dec
 
     def skyToPixel(self, ra: ArrayLike, dec: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return parent positions of sky positions (ICRS degrees); NaN where undefined."""

@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .distortion import Distortion, is_distortion_card
+from .plane_map import PlaneMap
 from .projection_cards import Card, check_numbers
 
 __all__ = ["ZenithalProjection"]
 
+_Places = tuple[NDArray[np.float64], NDArray[np.float64]]
 _KINDS: Final = ("TAN", "STG")
 _TEXTS: Final = {"CUNIT1": "deg", "CUNIT2": "deg", "RADESYS": "ICRS"}
 _REFERENCE: Final = ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2")
@@ -83,8 +85,10 @@ class ZenithalProjection:
         xy0
             Parent coordinates ``(x, y)`` of the image's first pixel.
         """
-        distorting = {key: value for key, value in cards.items() if is_distortion_card(key)}
-        left = {key: value for key, value in cards.items() if key not in distorting}
+        distorting: dict[str, Card] = {}
+        left: dict[str, Card] = {}
+        for key, value in cards.items():
+            (distorting if is_distortion_card(key) else left)[key] = value
         kind = str(left.pop("CTYPE1", "")).rstrip().removeprefix("RA---")
         if str(left.pop("CTYPE2", "")).rstrip() != f"DEC--{kind}":
             return None
@@ -119,7 +123,7 @@ class ZenithalProjection:
         return {"WCSAXES": 2, **_TEXTS, **axes, **reference, **matrix, **distorting}
 
     @np.errstate(invalid="ignore", over="ignore")
-    def pixel_to_sky(self, x: ArrayLike, y: ArrayLike) -> tuple[ArrayLike, ArrayLike]:
+    def pixel_to_sky(self, x: ArrayLike, y: ArrayLike) -> _Places:
         """Return right ascension and declination (degrees) of 0-based positions."""
         dx = np.asarray(x, dtype=float) + 1.0 - self._crpix[0]
         dy = np.asarray(y, dtype=float) + 1.0 - self._crpix[1]
@@ -128,14 +132,31 @@ class ZenithalProjection:
         east, north = (a * dx + b * dy for a, b in self.scale_matrix.tolist())
         if self._on_plane is not None:
             east, north = self._on_plane(east, north)
-        # The coordinates on the plane are those of a vector of some length, but for its height.
-        east, north = np.radians(east), np.radians(north)
-        height = 1.0 if self._kind == "TAN" else 1.0 - (east**2 + north**2) / 4.0
-        sin0, cos0 = self._pole
-        across = height * cos0 - north * sin0
-        ra = self.crval[0] + np.degrees(np.arctan2(east, across))
-        dec = np.degrees(np.arctan2(height * sin0 + north * cos0, np.hypot(east, across)))
-        return np.where(ra < 0.0, ra + 360.0, np.where(ra > 360.0, ra - 360.0, ra)), dec
+        return _sky_of_plane(self._kind, east, north, self.crval[0], self._pole)
+
+    @property
+    def alike(self) -> tuple[str, str]:
+        """What projections share of which `rows_to_sky` can ask together."""
+        return self._kind, self._name
+
+    @staticmethod
+    @np.errstate(invalid="ignore", over="ignore")
+    def rows_to_sky(projections: Sequence[ZenithalProjection], x: ArrayLike, y: ArrayLike) -> _Places:
+        """Do as `pixel_to_sky` by projections that are `alike`, of which each gives a row ``(n, m)``."""
+        numbers = [(*p._crpix, *p.scale_matrix.flat, p.crval[0], *p._pole) for p in projections]
+        x0, y0, xx, xy, yx, yy, ra, *pole = np.array(numbers).T[..., np.newaxis]
+        dx = np.asarray(x, dtype=float) + 1.0 - x0
+        dy = np.asarray(y, dtype=float) + 1.0 - y0
+        on_pixels, on_plane = (
+            [found for each in projections if (found := getattr(each, name)) is not None]
+            for name in ("_on_pixels", "_on_plane")
+        )
+        if on_pixels:
+            dx, dy = PlaneMap.map_rows(on_pixels, dx, dy)
+        east, north = xx * dx + xy * dy, yx * dx + yy * dy
+        if on_plane:
+            east, north = PlaneMap.map_rows(on_plane, east, north)
+        return _sky_of_plane(projections[0]._kind, east, north, ra, pole)
 
     @np.errstate(invalid="ignore")
     def sky_to_pixel(self, ra: ArrayLike, dec: ArrayLike) -> tuple[ArrayLike, ArrayLike]:
@@ -164,6 +185,20 @@ class ZenithalProjection:
         """Sine and cosine of the declination of the reference position."""
         dec = math.radians(self.crval[1])
         return math.sin(dec), math.cos(dec)
+
+
+def _sky_of_plane(
+    kind: str, east: NDArray[np.float64], north: NDArray[np.float64], ra0: ArrayLike, pole: Sequence[Any]
+) -> _Places:
+    """Return right ascension and declination of places on the plane, all degrees."""
+    # The coordinates on the plane are those of a vector of some length, but for its height.
+    east, north = np.radians(east), np.radians(north)
+    height = 1.0 if kind == "TAN" else 1.0 - (east**2 + north**2) / 4.0
+    sin0, cos0 = pole
+    across = height * cos0 - north * sin0
+    ra = ra0 + np.degrees(np.arctan2(east, across))
+    dec = np.degrees(np.arctan2(height * sin0 + north * cos0, np.hypot(east, across)))
+    return np.where(ra < 0.0, ra + 360.0, np.where(ra > 360.0, ra - 360.0, ra)), dec
 
 
 def _take_numbers(cards: dict[str, Card], keys: Sequence[str]) -> list[float] | None:

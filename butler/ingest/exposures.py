@@ -15,7 +15,8 @@ from ..regions import SkyRegion
 from .beside import Beside, ingest_catalog, ingest_defects
 from .camera import CameraMapping
 from .dataset_types import CAMERA, DATASET_TYPES, EXPOSURE, PSFEX_MODEL, ZERO_POINT
-from .frames import Frame, FrameFile, companions_of, told_reason
+from .frame_reader import companions_of, told_reason
+from .frames import Frame, FrameFile
 from .known_files import find_known_files
 from .reading import read_frame_files
 from .record_book import RecordBook, RecordKey
@@ -69,7 +70,8 @@ def expand_paths(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.name.lower().endswith(_ENDINGS))
+            inside = [p for p in path.iterdir() if p.name.lower().endswith(_ENDINGS)]
+            inside.sort(key=lambda each: each.name)
             if not inside:
                 raise IngestError(f"there is no FITS file in the directory {path}")
             found += inside

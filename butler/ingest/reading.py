@@ -6,27 +6,34 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from functools import partial
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Final
 
 from ..errors import IngestError
 from .camera import CameraMapping
-from .frames import FrameFile, companions_of, read_frame_file
+from .frame_reader import companions_of, read_frames
+from .frames import FrameFile
 
 __all__ = ["read_frame_files"]
 
-_CHUNK: Final = 32
-"""Files that a worker reads at a time."""
-_AHEAD: Final = 4 * _CHUNK
-"""Files that are fetched from the disk before they are read, for each process that reads."""
+_CHUNK: Final = 64
+"""Files that are read together."""
+_FOR_ONE: Final = 512
+"""Files that are worth the start of a worker."""
+_AHEAD: Final = 2
+"""Chunks that are fetched from the disk before they are read, for each process that reads."""
+_QUEUE: Final = 8
+"""Chunks that wait for each worker, so that it goes on while this process writes."""
 _HEADER: Final = 64 * 1024
 """Bytes at the beginning of a file in which most headers end."""
+
+_Chunk = Sequence[Path]
 
 
 def read_frame_files(
@@ -41,27 +48,27 @@ def read_frame_files(
     camera
         How headers are read.
     processes
-        Number of worker processes; with 1 this process reads, as it does until the first of more has started.
+        Number of processes that read, with this one.
 
     Raises
     ------
     IngestError
         Raised if a worker dies.
     """
-    read = partial(read_frame_file, camera=camera)
-    # A worker starts for about a second; it must have something to do for longer.
-    workers = min(processes, len(paths) // _CHUNK)
-    if workers <= 1:
-        yield from _with_fetching(map(read, paths), paths, camera, _AHEAD)
+    # A worker starts for some time; it must have something to do for longer.
+    workers = min(processes - 1, len(paths) // _FOR_ONE)
+    chunks = _fetched(paths, camera, _AHEAD * (workers + 1))
+    if workers < 1:
+        for chunk in chunks:
+            yield from read_frames(chunk, camera)
         return
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([read_frame_file.__module__])
+    context.set_forkserver_preload([read_frames.__module__])
     with _interruption_ignored():
         forkserver.ensure_running()
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interruption) as pool:
         try:
-            found = _read_by_pool(pool, read, paths)
-            yield from _with_fetching(found, paths, camera, workers * _AHEAD)
+            yield from _read_by_pool(pool, chunks, camera, workers)
         except BrokenProcessPool as error:
             raise IngestError("a process that reads headers died; call with fewer processes") from error
         finally:
@@ -86,29 +93,39 @@ def _ignore_interruption() -> None:
 
 
 def _read_by_pool(
-    pool: ProcessPoolExecutor, read: Callable[[Path], FrameFile], paths: Sequence[Path]
+    pool: ProcessPoolExecutor, chunks: Iterator[_Chunk], camera: CameraMapping, workers: int
 ) -> Iterator[FrameFile]:
-    """Yield what files say; this process reads the first of them, until a worker has started."""
+    """Yield what files say; this process reads, too: until a worker has started, and while all are busy."""
     with ThreadPoolExecutor(1) as thread:
         started = thread.submit(lambda: pool.submit(os.getpid).result())
-        n_read = 0
-        while n_read < len(paths) and not started.done():
-            yield read(paths[n_read])
-            n_read += 1
+        while not started.done() and (chunk := next(chunks, None)) is not None:
+            yield from read_frames(chunk, camera)
     started.result()
-    yield from pool.map(read, paths[n_read:], chunksize=_CHUNK)
+    waiting: deque[Future[list[FrameFile]]] = deque()
+    for chunk in chunks:
+        while waiting and (waiting[0].done() or len(waiting) >= 2 * workers * _QUEUE):
+            yield from waiting.popleft().result()
+        if sum(not future.done() for future in waiting) < workers * _QUEUE:
+            waiting.append(pool.submit(_read_chunk, chunk, camera))
+        else:
+            waiting.append(Future())
+            waiting[-1].set_result(_read_chunk(chunk, camera))
+    for future in waiting:
+        yield from future.result()
 
 
-def _with_fetching(
-    found: Iterator[FrameFile], paths: Sequence[Path], camera: CameraMapping, ahead: int
-) -> Iterator[FrameFile]:
-    """Yield what was found, and have so many files fetched before their turn."""
-    for path in paths[:ahead]:
-        _fetch(path, camera)
-    for number, file in enumerate(found, start=ahead):
-        if number < len(paths):
-            _fetch(paths[number], camera)
-        yield file
+def _read_chunk(paths: _Chunk, camera: CameraMapping) -> list[FrameFile]:
+    return list(read_frames(paths, camera))
+
+
+def _fetched(paths: Sequence[Path], camera: CameraMapping, ahead: int) -> Iterator[_Chunk]:
+    """Yield chunks of files, for which the disk is asked so many chunks ahead."""
+    chunks = [paths[begin : begin + _CHUNK] for begin in range(0, len(paths), _CHUNK)]
+    for number in range(-ahead, len(chunks)):
+        for path in chunks[number + ahead] if number + ahead < len(chunks) else ():
+            _fetch(path, camera)
+        if number >= 0:
+            yield chunks[number]
 
 
 def _fetch(path: Path, camera: CameraMapping) -> None:

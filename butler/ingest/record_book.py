@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence, Set
+from collections.abc import Container, Iterable, Mapping, Sequence, Set
 from itertools import islice
 from typing import Any, Final
 
 import numpy as np
 
 from ..butler import Butler
-from ..dimensions import DimensionRecord, Timespan
+from ..dimensions import UNIVERSE, DimensionRecord, Timespan
 from ..errors import IngestError
 from ..regions import SkyRegion
-from .frames import Frame
+from .frames import Frame, RecordValues
 
 __all__ = ["RecordBook", "RecordKey"]
 
 RecordKey = tuple[Any, ...]
 """Name of an element, and the key of a record of it."""
 _Values = dict[str, Any]
-_Shared = dict[RecordKey, tuple[_Values, DimensionRecord]]
+_Keyed = dict[RecordKey, DimensionRecord]
 _ROUNDING: Final = 1e-9
 """Degrees by which the vertices of the same region may differ."""
 
@@ -46,17 +46,42 @@ class RecordBook:
         self._new: dict[RecordKey, DimensionRecord] = {}
         self._told: dict[RecordKey, DimensionRecord] = {}
         self._regions: dict[RecordKey, list[SkyRegion]] = {}
-        shared: _Shared = {}
-        self._records = {id(frame): _records_of(frame, shared) for frame in frames}
+        self._made: dict[RecordKey, tuple[_Values, DimensionRecord]] = {}
+        self._records: dict[int, _Keyed] = {}
+        self._agreed: set[int] = set()
         by_element: dict[str, dict[RecordKey, DimensionRecord]] = {}
-        for records in self._records.values():
-            for record in records:
-                by_element.setdefault(record.definition.name, {})[_key(record)] = record
+        for frame in frames:
+            for values in (frame.exposure_records, frame.records):
+                if id(values) not in self._records:
+                    self._records[id(values)] = records = self._keyed(values)
+                    for key, record in records.items():
+                        by_element.setdefault(record.definition.name, {})[key] = record
         # Frames list records after those that they refer to, whether these are new or not.
         self._elements = list(by_element)
         for element, wanted in by_element.items():
-            for _, known in butler.registry.records.existing(element, list(wanted.values())):
+            possible = [record for record in wanted.values() if self._may_exist(record, by_element)]
+            for _, known in butler.registry.records.existing(element, possible):
                 self._known[_key(known)] = known
+
+    def _may_exist(self, record: DimensionRecord, wanted: Mapping[str, Container[RecordKey]]) -> bool:
+        """Tell whether all that a record refers to is known, as far as that was asked for."""
+        for name in record.definition.requires:
+            key = (name, *(record[part] for part in UNIVERSE[name].required))
+            if key in wanted.get(name, ()) and key not in self._known:
+                return False
+        return True
+
+    def _keyed(self, given: Iterable[RecordValues]) -> _Keyed:
+        """Return records by key; one that was made of the same values for other frames is shared."""
+        records = {}
+        for element, values in given:
+            # Instrument and number, or name: whether the rest is the same, too, is seen by comparison.
+            place = element, *islice(values.values(), 2)
+            known = self._made.get(place)
+            if known is None or known[0] != values:
+                known = self._made[place] = values, DimensionRecord(element, values)
+            records[_key(known[1])] = known[1]
+        return records
 
     def add(self, frames: Sequence[Frame]) -> None:
         """Add the records of all frames of a file, or of none.
@@ -68,24 +93,34 @@ class RecordBook:
         """
         added: dict[RecordKey, DimensionRecord] = {}
         told: dict[RecordKey, DimensionRecord] = {}
-        regions: list[tuple[RecordKey, SkyRegion]] = []
         for frame in frames:
-            for record in self._records[id(frame)]:
-                key = _key(record)
-                known = told.get(key) or self._told.get(key)
-                if known is None:
-                    known = self._known.get(key)
-                    if known is None or (self._may_change(key) and _changes(record, known)):
-                        known = added[key] = record
-                    told[key] = known
-                if known is not record:
-                    _require_same(record, known)
-                if record.definition.name == "visit":
-                    regions.append((key, frame.region))
+            shared = self._records[id(frame.exposure_records)]
+            if id(frame.exposure_records) not in self._agreed:
+                self._compare(shared, added, told)
+            self._compare(self._records[id(frame.records)], added, told)
         self._new |= added
         self._told |= told
-        for key, region in regions:
-            self._regions.setdefault(key, []).append(region)
+        for frame in frames:
+            self._agreed.add(id(frame.exposure_records))
+            instrument, _, number = frame.key
+            self._regions.setdefault(("visit", instrument, number), []).append(frame.region)
+
+    def _compare(
+        self,
+        records: _Keyed,
+        added: dict[RecordKey, DimensionRecord],
+        told: dict[RecordKey, DimensionRecord],
+    ) -> None:
+        """Hold records against what is known; tell which of them are new, and what counts of each key."""
+        for key, record in records.items():
+            known = told.get(key) or self._told.get(key)
+            if known is None:
+                known = self._known.get(key)
+                if known is None or (self._may_change(key) and _changes(record, known)):
+                    known = added[key] = record
+                told[key] = known
+            if known is not record:
+                _require_same(record, known)
 
     def write(self) -> None:
         """Write the new records; the region of a visit becomes the hull of those of its detectors."""
@@ -98,7 +133,7 @@ class RecordBook:
             records = fresh.get(element, [])
             inserted = [record for record in records if _key(record) not in self._known]
             if inserted:
-                registry.insertDimensionData(element, *inserted)
+                registry.records.insert(element, inserted, none_exists=True)
             for record in records:
                 # Visits that are known follow when their regions are.
                 if (key := _key(record)) in self._known and key not in self._regions:
@@ -126,19 +161,6 @@ class RecordBook:
             "visit_detector_region", data_id=data_id, explain=False, limit=None
         )
         return [record.region for record in detectors if record.region is not None]
-
-
-def _records_of(frame: Frame, shared: _Shared) -> list[DimensionRecord]:
-    """Return the records of a frame; one that was made of the same values for another frame is shared."""
-    records = []
-    for element, values in frame.records:
-        # Instrument and number, or name: whether the rest is the same, too, is seen by comparison.
-        place = element, *islice(values.values(), 2)
-        known = shared.get(place)
-        if known is None or known[0] != values:
-            known = shared[place] = values, DimensionRecord(element, values)
-        records.append(known[1])
-    return records
 
 
 def _key(record: DimensionRecord) -> RecordKey:

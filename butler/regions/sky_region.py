@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -24,9 +22,9 @@ from lsst.sphgeom import (
 )
 from numpy.typing import ArrayLike, NDArray
 
-from .hulls import hull_of, quadrilaterals, unit_vectors, vectors_of
+from .footprints import box_outline, footprints
+from .hulls import hull_of, quadrilaterals, unit_vectors
 from .outlines import outline_of
-from .quadrilateral import Quadrilateral
 
 if TYPE_CHECKING:
     from ..images import Box2I, SkyWcs
@@ -38,11 +36,6 @@ _MAX_ENCODED_BYTES: Final = 65536
 
 # lsst.sphgeom takes circles less than about 6e-8 apart for touching; their boxes must not part them.
 _BOX_PADDING: Final = 1e-7
-
-_EDGE_STEPS: Final = 16
-"""Steps in which an edge of a pixel box is looked at."""
-_ROUNDING: Final = 5e-16
-"""Area that three places on one great circle may seem to have, steradians."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -200,24 +193,19 @@ class SkyRegion:
         Edges are looked at in 16 places each; where none lies more than a tenth of a pixel outside the
         polygon of the corners, that is the region. A bulge of ``b`` pixels is covered but for ``b / 256``.
         """
-        x, y = _outline(bbox)
-        ra, dec = wcs.pixelToSky(x, y)
-        if not np.all(np.isfinite([ra, dec])):
-            raise ValueError(
-                f"pixel box {bbox} has an edge or corner without a sky position; use a smaller box"
-            )
-        edge = vectors_of(ra, dec)
-        corners = edge[::_EDGE_STEPS]
-        quadrilateral = Quadrilateral(corners)
-        if all(abs(turn) < _ROUNDING for turn in quadrilateral.turns):
-            raise ValueError(f"pixel box {bbox} has no area on the sky: its corners lie on one line")
-        pixel = math.dist(edge[0], edge[1]) * _EDGE_STEPS / bbox.width
-        if quadrilateral.farthest_outside(edge) < 0.1 * pixel:
-            region = quadrilateral.region()
-            return cls(
-                hull_of(unit_vectors(ra[::_EDGE_STEPS], dec[::_EDGE_STEPS])) if region is None else region
-            )
-        return cls(hull_of(unit_vectors(ra, dec)))
+        [found] = cls.from_wcss([wcs], bbox)
+        if isinstance(found, ValueError):
+            raise found
+        return found
+
+    @classmethod
+    def from_wcss(cls, wcss: Sequence[SkyWcs], bbox: Box2I) -> list[SkyRegion | ValueError]:
+        """Make the polygons of a pixel box by many WCSs; where there is none, the error of `from_wcs`."""
+        if not wcss:
+            return []
+        ra, dec = type(wcss[0]).pixels_to_sky(wcss, *box_outline(bbox))
+        found = footprints(ra, dec, bbox)
+        return [each if isinstance(each, ValueError) else cls(each) for each in found]
 
     @classmethod
     def from_wcs_boxes(cls, wcs: SkyWcs, boxes: Sequence[Box2I]) -> list[SkyRegion]:
@@ -392,18 +380,6 @@ class SkyRegion:
         if not isinstance(self._region, ConvexPolygon):
             raise ValueError(f"only a polygon has vertices, not a {type(self._region).__name__}")
         return list(self._region.getVertices())
-
-
-@lru_cache(maxsize=64)
-@lru_cache(maxsize=64)
-def _outline(bbox: Box2I) -> NDArray[np.float64]:
-    """Return positions ``(x, y)`` along the outer edges of a box, in order, each corner once; shared."""
-    corners = np.array(bbox.corners, dtype=float)
-    along = np.arange(_EDGE_STEPS)[:, np.newaxis] / _EDGE_STEPS
-    edges = [a + along * (b - a) for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)]
-    outline: NDArray[np.float64] = np.concatenate(edges).T.copy()
-    outline.flags.writeable = False
-    return outline
 
 
 def _degrees(vector: UnitVector3d) -> tuple[float, float]:

@@ -16,7 +16,6 @@ from ..dimensions import (
     DimensionRecord,
     SharedRecords,
     Timespan,
-    record_columns,
 )
 from ..errors import ButlerUserError, ConflictingDefinitionError, DataIdValueError, DimensionNameError
 from .chunks import chunks
@@ -54,6 +53,7 @@ class DimensionRecordStore:
         *,
         replace: bool = False,
         skip_existing: bool = False,
+        none_exists: bool = False,
     ) -> None:
         """Insert records of one element.
 
@@ -65,6 +65,8 @@ class DimensionRecordStore:
             The records.
         replace, skip_existing
             Whether those that exist already are replaced, or left alone; not both.
+        none_exists
+            Whether the caller has just looked, and none of them does.
 
         Raises
         ------
@@ -79,7 +81,7 @@ class DimensionRecordStore:
         if replace and skip_existing:
             raise ButlerUserError("records that exist are replaced, or skipped, not both")
         with self._db.transaction():
-            known = self._existing(definition, records)
+            known = set() if none_exists else self._existing(definition, records)
             fresh = [r for r in records if _key(r) not in known]
             if replace:
                 for record in records:
@@ -101,6 +103,7 @@ class DimensionRecordStore:
                         self._db.insert_missing(table, rows, *definition.required)
                     else:
                         self._db.execute(table.insert(), rows)
+                        self._keep(definition, fresh)
                 except ConflictingDefinitionError as error:
                     raise ConflictingDefinitionError(
                         f"a {element} record has an alternate key that another one has: {error}"
@@ -289,6 +292,12 @@ class DimensionRecordStore:
         self._memory.keep({("record", name, *key): found[key] for key in missing & found.keys()}, mark)
         return found
 
+    def _keep(self, definition: DimensionElement, records: Iterable[DimensionRecord]) -> None:
+        """Remember new records, as those are asked for that data IDs, and other records, refer to."""
+        if definition.is_dimension:
+            mark = self._memory.answers().get(MARK)
+            self._memory.keep({("record", definition.name, *_key(r)): r for r in records}, mark)
+
     def _check_implied(self, data_id: DataCoordinate, implied: str, record: DimensionRecord) -> None:
         if implied in data_id and data_id[implied] != record[implied]:
             raise DataIdValueError(
@@ -349,7 +358,7 @@ def _columns(table: sa.Table, definition: DimensionElement) -> list[sa.Column[An
 
 def record_from_values(definition: DimensionElement, values: Sequence[Any]) -> DimensionRecord:
     """Return the record of a row as the driver has it: keys, implied values, fields, region, timespan."""
-    plain = dict(zip(record_columns(definition), values, strict=False))
+    plain = dict(zip(definition.columns, values, strict=False))
     for field in definition.fields:
         if field.type is bool and plain[field.name] is not None:
             plain[field.name] = bool(plain[field.name])
