@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ __all__ = [
 NS_PER_DAY: Final = 86_400_000_000_000
 _EPOCH_MJD: Final = 40587
 _EPOCH: Final = date(1970, 1, 1).toordinal()
+_WHOLE_LEAPS: Final = "1972"
+"""Since then TAI and UTC differ by whole seconds, which change between days."""
 _ISO: Final = re.compile(r"(\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,9}))?", re.ASCII)
 
 
@@ -74,17 +77,41 @@ def ns_to_iso(ns: int) -> str:
     return f"{text}T{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{fraction:09}"
 
 
-def parse_iso(text: str) -> int | None:
-    """Return the instant of a text ``YYYY-MM-DDThh:mm:ss`` (TAI) with at most nine digits behind a point.
+def parse_iso(text: str, scale: str = "tai") -> int | None:
+    """Return the instant of a text ``YYYY-MM-DDThh:mm:ss`` with at most nine digits behind a point.
 
-    None if it is another one, which may still be a time.
+    Parameters
+    ----------
+    text
+        The text.
+    scale
+        Its time scale; TAI and, from 1972 on, UTC are understood.
+
+    Returns
+    -------
+    ns
+        TAI nanoseconds since 1970-01-01T00:00:00 TAI; None if it is another text, which may still be a time.
     """
     match = _ISO.fullmatch(text)
-    if match is None:
+    if match is None or scale not in ("tai", "utc") or (scale == "utc" and text < _WHOLE_LEAPS):
         return None
     try:
         day = date.fromisoformat(match[1]).toordinal() - _EPOCH
     except ValueError:
         return None
     seconds = (int(match[2]) * 60 + int(match[3])) * 60 + int(match[4])
-    return day * NS_PER_DAY + seconds * 1_000_000_000 + int((match[5] or "").ljust(9, "0"))
+    ahead = _tai_ahead_of_utc(match[1]) if scale == "utc" else 0
+    return day * NS_PER_DAY + (seconds + ahead) * 1_000_000_000 + int((match[5] or "").ljust(9, "0"))
+
+
+@lru_cache(maxsize=1024)
+def _tai_ahead_of_utc(day: str) -> int:
+    """Return how many seconds TAI is ahead of UTC on a day ``YYYY-MM-DD`` since 1972."""
+    from astropy.time import Time
+
+    text = f"{day}T00:00:00"
+    begin = parse_iso(text)
+    with any_year():
+        time = Time(text, format="isot", scale="utc")
+    assert begin is not None
+    return round((time_to_ns(time) - begin) / 1e9)

@@ -113,7 +113,7 @@ def test_years_without_known_leap_seconds(empty: Butler, folder: Path) -> None:
             {"DATE-OBS": "0001-01-01T00:00:00"},
             "the date is 1-01-01T00:00:00.000, the exposure time 30 s: times",
         ),
-        ({"EXPTIME": 1e12}, "the date is 2024-03-01T02:00:00.000, the exposure time 1e+12 s: times must lie"),
+        ({"EXPTIME": 1e12}, "the date is 2024-03-01T02:00:00, the exposure time 1e+12 s: times must lie"),
     ],
 )
 def test_times_that_no_repository_holds(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from astropy.time import Time
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from butler.images import VisitInfo
-from butler.tai import ns_to_iso, ns_to_mjd, ns_to_time, parse_iso, time_to_ns
+from butler.tai import any_year, ns_to_iso, ns_to_mjd, ns_to_time, parse_iso, time_to_ns
 
 
 @settings(deadline=None, max_examples=50)
@@ -32,6 +33,27 @@ def test_instants_are_those_of_astropy(ns: int) -> None:
 def test_texts_are_read_as_astropy_reads_them(text: str) -> None:
     """Also with fewer digits, and before 1970."""
     assert parse_iso(text) == time_to_ns(Time(text, format="isot", scale="tai"))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.datetimes(datetime(1972, 1, 1), datetime(2035, 12, 31)),
+    st.sampled_from(["tai", "utc"]),
+)
+def test_texts_of_both_scales(moment: datetime, scale: str) -> None:
+    """From the first leap second on UTC is read here, too."""
+    text = moment.isoformat()
+    with any_year():
+        assert parse_iso(text, scale) == time_to_ns(Time(text, format="isot", scale=scale))
+
+
+@pytest.mark.parametrize("text", ["2016-12-31T23:59:59.999", "2017-01-01T00:00:00", "1972-01-01T00:00:00"])
+def test_leap_seconds_come_between_days(text: str) -> None:
+    """Before and after one; the leap second itself, and what is older than the first, is left to astropy."""
+    assert parse_iso(text, "utc") == time_to_ns(Time(text, format="isot", scale="utc"))
+    for other in ("2016-12-31T23:59:60", "1971-12-31T23:59:59"):
+        assert parse_iso(other, "utc") is None
+    assert parse_iso(text, "tdb") is None
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ def _middle(values: Mapping[str, Any]) -> int | None:
 
 def _time(card: str, values: Mapping[str, Any], scale: str) -> int:
     text = str(values[card]).strip().removesuffix("Z")
-    plain = parse_iso(text) if scale == "tai" else None
+    plain = parse_iso(text, scale)
     if plain is not None:
         return plain
     from astropy.time import Time

@@ -7,20 +7,22 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
 
-from astropy.time import Time
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
 
 from ..errors import FileFormatError, IngestError, did_you_mean
 from ..formatters import CameraCards
 from ..safe_yaml import load_yaml
-from ..tai import any_year
 from .card_rule import CardRule, Scalar, groups_of
 from .companion import CompanionRule, QualityRule
 from .description import DetectorProperties, ExposureDescription
+from .moment import Moment
 from .tables import ReferenceCatalogRule, ZeroPointRule
 from .translation import TRANSLATED, translate
+
+if TYPE_CHECKING:
+    from astropy.time import Time
 
 __all__ = ["CameraMapping"]
 
@@ -202,7 +204,7 @@ class CameraMapping(BaseModel):
             band=band,
             physical_filter=self._find_text("physical_filter", cards, file_name) or band,
             exposure_time=self._number("exposure_time", cards, file_name, low=0.0),
-            begin=self._date(cards, file_name),
+            moment=self._date(cards, file_name),
             target_name=self._find_text("target_name", cards, file_name),
         )
 
@@ -296,10 +298,8 @@ class CameraMapping(BaseModel):
             )
         return found
 
-    def _date(self, cards: Mapping[str, Any], source: str) -> Time:
+    def _date(self, cards: Mapping[str, Any], source: str) -> Moment:
         found = self._find("date", cards, source)
-        if isinstance(found, Time):
-            return found
         try:
             if isinstance(found, bool):
                 raise ValueError("it must be ISO text or an MJD number")
@@ -316,10 +316,9 @@ class CameraMapping(BaseModel):
 
 
 @lru_cache(maxsize=1024)
-def _moment(date: str | float, scale: str) -> Time:
-    """Return ISO text or an MJD as a time; the detectors of a visit have the same, and nobody changes it."""
-    with any_year():
-        return Time(date, format=None if isinstance(date, str) else "mjd", scale=scale)
+def _moment(date: str | float | Time, scale: str) -> Moment:
+    """Return a time; the detectors of a visit have the same object."""
+    return Moment(date, scale)
 
 
 def _fields_beside(model: type[BaseModel], place: Sequence[str | int]) -> list[str]:

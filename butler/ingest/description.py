@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from astropy.time import Time
 
+from .moment import Moment
+
 __all__ = ["DetectorProperties", "ExposureDescription"]
 
 
@@ -52,7 +54,7 @@ class ExposureDescription:
         Filter.
     exposure_time
         Seconds.
-    begin
+    moment
         Start of the exposure.
     target_name
         What was observed; None if not said.
@@ -65,5 +67,10 @@ class ExposureDescription:
     band: str
     physical_filter: str
     exposure_time: float
-    begin: Time
+    moment: Moment
     target_name: str | None
+
+    @property
+    def begin(self) -> Time:
+        """Start of the exposure, as astropy has it."""
+        return self.moment.time

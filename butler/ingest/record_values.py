@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING
 
 from ..dimensions import Timespan
 from ..errors import IngestError
 from ..regions import SkyRegion
-from ..tai import any_year
 from .description import ExposureDescription
 from .frames import RecordValues
-
-if TYPE_CHECKING:
-    from astropy.time import Time
+from .moment import Moment
 
 __all__ = ["detector_records", "exposure_records"]
 
@@ -33,7 +28,7 @@ def exposure_records(description: ExposureDescription) -> tuple[RecordValues, ..
         description.band,
         description.physical_filter,
         description.exposure_time,
-        _Identity(description.begin),
+        description.moment,
         description.target_name,
     )
 
@@ -51,19 +46,6 @@ def detector_records(description: ExposureDescription, region: SkyRegion) -> tup
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Identity:
-    """A time as a key: the detectors of an exposure have the same object, whose value takes long to hash."""
-
-    time: Time
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Identity) and self.time is other.time
-
-    def __hash__(self) -> int:
-        return id(self.time)
-
-
 @lru_cache(maxsize=64)
 def _exposure_records(
     instrument: str,
@@ -71,20 +53,17 @@ def _exposure_records(
     band: str,
     physical_filter: str,
     exposure_time: float,
-    moment: _Identity,
+    moment: Moment,
     target_name: str | None,
 ) -> tuple[RecordValues, ...]:
-    camera, begin = {"instrument": instrument}, moment.time
+    camera = {"instrument": instrument}
     try:
-        begin_ns = Timespan.fromInstant(begin).begin_ns
-        assert begin_ns is not None
-        timespan = Timespan(begin_ns, begin_ns + round(exposure_time * 1e9))
-        with any_year():
-            day_obs = int(str(begin.isot)[:10].replace("-", ""))
+        begin = moment.tai_ns
+        timespan = Timespan(begin, begin + round(exposure_time * 1e9))
+        day_obs = moment.day_obs
         night = _night(day_obs)
     except (ValueError, OverflowError) as error:
-        with any_year():
-            told = f"the date is {begin}, the exposure time {exposure_time:g} s"
+        told = f"the date is {moment}, the exposure time {exposure_time:g} s"
         raise IngestError(f"{told}: {error}") from error
     common = {
         "physical_filter": physical_filter,

@@ -45,6 +45,7 @@ class DimensionRecordStore:
         self._schema = schema
         self._memory = memory
         self._statements: dict[str, Prepared] = {}
+        self._inserts: dict[str, Prepared] = {}
 
     def insert(
         self,
@@ -96,13 +97,15 @@ class DimensionRecordStore:
             self._check_references(definition, fresh)
             if fresh:
                 rows = [_to_row(r) for r in fresh]
-                table = self._schema.elements[element]
                 try:
                     if skip_existing:
                         # Another process may insert the same at this moment.
+                        table = self._schema.elements[element]
                         self._db.insert_missing(table, rows, *definition.required)
                     else:
-                        self._db.execute(table.insert(), rows)
+                        self._db.run_many(
+                            self._inserting(element, list(rows[0])), [[*row.values()] for row in rows]
+                        )
                         self._keep(definition, fresh)
                 except ConflictingDefinitionError as error:
                     raise ConflictingDefinitionError(
@@ -157,6 +160,15 @@ class DimensionRecordStore:
             return self._band(str(keys[definition.name]))
         rows = self._db.run(self._prepared(definition), [keys[name] for name in definition.required])
         return record_from_values(definition, rows[0]) if rows else None
+
+    def _inserting(self, element: str, names: Sequence[str]) -> Prepared:
+        """Return the statement that inserts a row of values in the order of `_to_row`."""
+        known = self._inserts.get(element)
+        if known is None:
+            table = self._schema.elements[element]
+            values = {name: sa.bindparam(name, type_=table.c[name].type) for name in names}
+            known = self._inserts[element] = self._db.prepare(table.insert().values(values), names)
+        return known
 
     def _prepared(self, definition: DimensionElement) -> Prepared:
         """Return the statement that reads one record."""
