@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import DataIdValueError
@@ -57,7 +59,7 @@ class Field:
         DataIdValueError
             Raised if the value is of another type, or cannot be stored.
         """
-        plain = value.item() if _is_numpy_scalar(value) else value
+        plain = value.item() if type(value) not in _WORDS and _is_numpy_scalar(value) else value
         if plain is None or (isinstance(plain, float) and math.isnan(plain)):
             return None
         accepted = (int, float) if self.type is float else self.type
@@ -140,6 +142,14 @@ class DimensionElement:
     def required(self) -> tuple[str, ...]:
         """Dimensions that identify a record, its own last."""
         return (*self.requires, self.name) if self.is_dimension else self.requires
+
+    @cached_property
+    def take_key(self) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+        """Takes the values of `required` out of values by column."""
+        if len(self.required) > 1:
+            return itemgetter(*self.required)
+        [name] = self.required
+        return lambda values: (values[name],)
 
     @property
     def has_table(self) -> bool:

@@ -90,6 +90,10 @@ class DimensionRecord:
             raise DataIdValueError(f"the timespan of a {self.definition.name} record cannot be empty")
         return value
 
+    def key_of(self, element: DimensionElement) -> tuple[Any, ...]:
+        """Return the key of an element's record that this one refers to, or its own."""
+        return element.take_key(self._values)
+
     def columns(self) -> dict[str, Any]:
         """Return the values by column, the own key under the name of the dimension."""
         return dict(self._values)

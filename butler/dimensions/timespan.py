@@ -8,7 +8,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import DataIdValueError
-from ..tai import NS_PER_DAY, ns_to_time, time_to_ns
+from ..tai import NS_PER_DAY, ns_to_time, parse_iso, time_to_ns
 
 if TYPE_CHECKING:
     from astropy.time import Time
@@ -85,14 +85,11 @@ class Timespan:
         DataIdValueError
             Raised if there is no such day.
         """
-        from astropy.time import Time
-
         text = str(day_obs)
-        try:
-            start = Time(f"{text[:4]}-{text[4:6]}-{text[6:]}T00:00:00", format="isot", scale="tai")
-        except ValueError as error:
-            raise DataIdValueError(f"day_obs is a day YYYYMMDD, not {day_obs!r}") from error
-        begin = time_to_ns(start) + offset * 1_000_000_000
+        start = parse_iso(f"{text[:4]}-{text[4:6]}-{text[6:]}T00:00:00")
+        if start is None:
+            raise DataIdValueError(f"day_obs is a day YYYYMMDD, not {day_obs!r}")
+        begin = start + offset * 1_000_000_000
         return cls(begin, begin + NS_PER_DAY)
 
     @property

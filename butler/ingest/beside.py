@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from astropy.table import Table
+from typing import TYPE_CHECKING
 
 from ..butler import Butler
 from ..datasets import DatasetRef, FileDataset
@@ -16,6 +15,9 @@ from .camera import CameraMapping
 from .companion import companion_path
 from .dataset_types import DEFECTS, REFERENCE_CATALOG
 from .tables import ReferenceCatalogRule, ZeroPointRule, ZeroPoints, read_reference_catalog
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 __all__ = ["Beside", "BesideTables", "ingest_catalog", "ingest_defects"]
 

@@ -67,7 +67,7 @@ class RecordBook:
     def _may_exist(self, record: DimensionRecord, wanted: Mapping[str, Container[RecordKey]]) -> bool:
         """Tell whether all that a record refers to is known, as far as that was asked for."""
         for name in record.definition.requires:
-            key = (name, *(record[part] for part in UNIVERSE[name].required))
+            key = (name, *record.key_of(UNIVERSE[name]))
             if key in wanted.get(name, ()) and key not in self._known:
                 return False
         return True
@@ -166,7 +166,7 @@ class RecordBook:
 
 
 def _key(record: DimensionRecord) -> RecordKey:
-    return (record.definition.name, *(record[name] for name in record.definition.required))
+    return (record.definition.name, *record.key_of(record.definition))
 
 
 def _with_region(record: DimensionRecord, regions: Sequence[SkyRegion]) -> DimensionRecord:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 import numpy as np
-from astropy.table import Table
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import IngestError, did_you_mean
 from .card_rule import CardRule
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 __all__ = ["ReferenceCatalogRule", "ZeroPointRule", "ZeroPoints", "read_reference_catalog"]
 
@@ -154,6 +156,8 @@ def read_reference_catalog(path: Path, rule: ReferenceCatalogRule) -> Table:
     """
     wanted = [rule.ra, rule.dec, *rule.magnitudes.values(), *rule.errors.values()]
     table = _read_table(path, "reference catalog", wanted)
+    from astropy.table import Table
+
     catalog = Table()
     catalog["coord_ra"] = _numbers(table, rule.ra, path)
     catalog["coord_dec"] = _numbers(table, rule.dec, path)
@@ -174,6 +178,8 @@ def read_reference_catalog(path: Path, rule: ReferenceCatalogRule) -> Table:
 
 def _read_table(path: Path, what: str, columns: Iterable[str]) -> Table:
     """Read a table; refuse one that lacks a column."""
+    from astropy.table import Table
+
     try:
         with path.open("rb"):
             kinds = Table.read.registry.identify_format("read", Table, str(path), None, [path], {})

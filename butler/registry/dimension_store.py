@@ -337,9 +337,9 @@ class DimensionRecordStore:
         """Refuse records whose required or implied dimensions have no record."""
         names = [n for n in (*definition.requires, *definition.implies) if UNIVERSE[n].has_table]
         for name in names:
-            required = UNIVERSE[name].required
-            keys = {tuple(record[part] for part in required): record for record in records}
-            held = self._fetch_many(UNIVERSE[name], set(keys))
+            element = UNIVERSE[name]
+            keys = {record.key_of(element): record for record in records}
+            held = self._fetch_many(element, set(keys))
             for key, record in keys.items():
                 if key not in held:
                     raise DataIdValueError(
@@ -411,7 +411,7 @@ def _stored(element: str) -> DimensionElement:
 
 
 def _key(record: DimensionRecord) -> tuple[Any, ...]:
-    return tuple(record[name] for name in record.definition.required)
+    return record.key_of(record.definition)
 
 
 def _one_of(
