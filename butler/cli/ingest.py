@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -69,6 +70,8 @@ def ingest_exposures(
     from .. import ingest
 
     with open_butler(repo, writeable=True) as butler:
+        # What was imported stays, and need not be looked through again and again for what can go.
+        gc.freeze()
         paths = ingest.expand_paths(locations)
         mapping = ingest.find_camera_of(paths) if camera is None else ingest.camera_named(camera)
         if weight is not None:

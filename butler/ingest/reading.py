@@ -22,7 +22,7 @@ from .frames import FrameFile
 
 __all__ = ["read_frame_files"]
 
-_CHUNK: Final = 64
+_CHUNK: Final = 128
 """Files that are read together."""
 _FOR_ONE: Final = 512
 """Files that are worth the start of a worker."""
@@ -48,7 +48,7 @@ def read_frame_files(
     camera
         How headers are read.
     processes
-        Number of processes that read, with this one.
+        Number of worker processes; with 1 this process reads, as it does until the first of more has started.
 
     Raises
     ------
@@ -56,9 +56,9 @@ def read_frame_files(
         Raised if a worker dies.
     """
     # A worker starts for some time; it must have something to do for longer.
-    workers = min(processes - 1, len(paths) // _FOR_ONE)
-    chunks = _fetched(paths, camera, _AHEAD * (workers + 1))
-    if workers < 1:
+    workers = min(processes, len(paths) // _FOR_ONE) if processes > 1 else 0
+    chunks = _fetched(paths, camera, _AHEAD * max(workers, 1))
+    if not workers:
         for chunk in chunks:
             yield from read_frames(chunk, camera)
         return
@@ -95,7 +95,7 @@ def _ignore_interruption() -> None:
 def _read_by_pool(
     pool: ProcessPoolExecutor, chunks: Iterator[_Chunk], camera: CameraMapping, workers: int
 ) -> Iterator[FrameFile]:
-    """Yield what files say; this process reads, too: until a worker has started, and while all are busy."""
+    """Yield what files say; this process reads the first of them, until a worker has started."""
     with ThreadPoolExecutor(1) as thread:
         started = thread.submit(lambda: pool.submit(os.getpid).result())
         while not started.done() and (chunk := next(chunks, None)) is not None:
@@ -103,13 +103,9 @@ def _read_by_pool(
     started.result()
     waiting: deque[Future[list[FrameFile]]] = deque()
     for chunk in chunks:
-        while waiting and (waiting[0].done() or len(waiting) >= 2 * workers * _QUEUE):
+        waiting.append(pool.submit(_read_chunk, chunk, camera))
+        if len(waiting) > workers * _QUEUE:
             yield from waiting.popleft().result()
-        if sum(not future.done() for future in waiting) < workers * _QUEUE:
-            waiting.append(pool.submit(_read_chunk, chunk, camera))
-        else:
-            waiting.append(Future())
-            waiting[-1].set_result(_read_chunk(chunk, camera))
     for future in waiting:
         yield from future.result()
 
