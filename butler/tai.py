@@ -107,11 +107,8 @@ def parse_iso(text: str, scale: str = "tai") -> int | None:
 @lru_cache(maxsize=1024)
 def _tai_ahead_of_utc(day: str) -> int:
     """Return how many seconds TAI is ahead of UTC on a day ``YYYY-MM-DD`` since 1972."""
-    from astropy.time import Time
+    from erfa import dat
 
-    text = f"{day}T00:00:00"
-    begin = parse_iso(text)
+    year, month, number = (int(part) for part in day.split("-"))
     with any_year():
-        time = Time(text, format="isot", scale="utc")
-    assert begin is not None
-    return round((time_to_ns(time) - begin) / 1e9)
+        return round(float(dat(year, month, number, 0.0)))

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from toy_camera import MAPPING, write_frame
 
 import butler
 from butler.late import late_names
@@ -105,9 +106,16 @@ def test_numba_is_not_imported_to_call_a_loop() -> None:
     assert not loaded.intersection({"numba", "tasks.kernels.loops"})
 
 
-def test_reading_headers_imports_no_registry() -> None:
-    """Processes that read headers for ingest start without a database."""
-    loaded = modules_after("import butler.ingest.frame_reader")
+def test_reading_headers_imports_no_registry(tmp_path: Path) -> None:
+    """Processes that read plain headers, with times in UTC, for ingest do without a database and astropy."""
+    script = f"""
+from pathlib import Path
+from butler.ingest.camera import CameraMapping
+from butler.ingest.frame_reader import read_frames
+[file] = read_frames([Path({str(write_frame(tmp_path / "a.fits"))!r})], CameraMapping(**{MAPPING!r}))
+assert file.frames, file.reason
+"""
+    loaded = modules_after(script)
     assert not loaded.intersection({"sqlalchemy", "matplotlib", "butler.ingest.exposures", "astropy"})
 
 
