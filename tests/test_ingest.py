@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from butler.ingest import (
     observed_regions,
     register_sky_map,
 )
+from butler.ingest.frames import FrameFile
 from butler.skymaps import DiscreteSkyMap, DiscreteSkyMapConfig
 
 DECAM = Path(__file__).parents[1] / ".." / "shared" / "data" / "decam_cp" / "images"
@@ -300,10 +301,13 @@ def test_files_that_are_known_are_not_read(
     with paths[2].open("ab") as stream:
         stream.write(bytes(2880))
     read: list[Path] = []
-    monkeypatch.setattr(
-        "butler.ingest.reading.read_frames",
-        lambda paths, camera: read.extend(paths) or frame_reader.read_frames(paths, camera),
-    )
+
+    def read_frames(paths: Iterable[Path], camera: CameraMapping) -> Iterator[FrameFile]:
+        for path in paths:
+            read.append(path)
+            yield from frame_reader.read_frames([path], camera)
+
+    monkeypatch.setattr("butler.ingest.reading.read_frames", read_frames)
     names = [folder.parent / "other" / "2.fits", paths[2], folder / "link.fits"]
     report = ingest(empty, names, transfer="direct")
     assert read == [paths[2]]

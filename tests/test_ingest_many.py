@@ -19,13 +19,16 @@ from toy_camera import CAMERA, SHAPE, make_cards, snapshot, write_camera, write_
 import butler.cli
 from butler import Butler
 from butler.ingest import (
+    CameraMapping,
     IngestReport,
     count_outside_tracts,
     exposures,
+    frame_reader,
     ingest_exposures,
     reading,
     register_sky_map,
 )
+from butler.ingest.frames import FrameFile
 
 
 @pytest.fixture
@@ -413,12 +416,14 @@ def test_the_disk_fetches_what_is_read_next(folder: Path, monkeypatch: pytest.Mo
     fetched = []
     open_file = os.open
     monkeypatch.setattr(os, "open", lambda path, flags: fetched.append(Path(path)) or open_file(path, flags))
-    monkeypatch.setattr(reading, "_CHUNK", 2)
-    monkeypatch.setattr(reading, "_AHEAD", 1)
-    found = reading.read_frame_files(paths, CAMERA)
-    for number, path in enumerate(paths):
-        file = next(found)
-        assert file.path == path
-        assert bool(file.reason) == (number == 4)
-        assert fetched == paths[: number // 2 * 2 + 4]
-    assert not list(found)
+    monkeypatch.setattr(reading, "_AHEAD", 2)
+
+    def read_frames(coming: Iterable[Path], camera: CameraMapping) -> Iterator[FrameFile]:
+        for number, path in enumerate(coming):
+            assert fetched == paths[: number + 3]
+            yield from frame_reader.read_frames([path], camera)
+
+    monkeypatch.setattr(reading, "read_frames", read_frames)
+    found = list(reading.read_frame_files(paths, CAMERA))
+    assert [file.path for file in found] == paths
+    assert [number for number, file in enumerate(found) if file.reason] == [4]

@@ -18,6 +18,9 @@ def find_known_files(butler: Butler, paths: Sequence[Path], run: str) -> dict[st
     another path there, and is not known by its own.
     """
     registry = butler.registry
+    if not butler.query_datasets(EXPOSURE, run, limit=1, explain=False):
+        # To look at files takes long where they lie far away.
+        return {}
     places: dict[str, tuple[Path, int]] = {}
     folders: dict[Path, Path] = {}
     for path in paths:

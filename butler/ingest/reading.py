@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
+from itertools import islice
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Final
@@ -26,14 +27,12 @@ _CHUNK: Final = 128
 """Files that are read together."""
 _FOR_ONE: Final = 512
 """Files that are worth the start of a worker."""
-_AHEAD: Final = 2
-"""Chunks that are fetched from the disk before they are read, for each process that reads."""
+_AHEAD: Final = 256
+"""Files that are fetched from the disk before they are read."""
 _QUEUE: Final = 8
 """Chunks that wait for each worker, so that it goes on while this process writes."""
 _HEADER: Final = 64 * 1024
 """Bytes at the beginning of a file in which most headers end."""
-
-_Chunk = Sequence[Path]
 
 
 def read_frame_files(
@@ -57,10 +56,8 @@ def read_frame_files(
     """
     # A worker starts for some time; it must have something to do for longer.
     workers = min(processes, len(paths) // _FOR_ONE) if processes > 1 else 0
-    chunks = _fetched(paths, camera, _AHEAD * max(workers, 1))
     if not workers:
-        for chunk in chunks:
-            yield from read_frames(chunk, camera)
+        yield from read_frames(_fetching(paths, camera), camera)
         return
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([read_frames.__module__])
@@ -68,7 +65,7 @@ def read_frame_files(
         forkserver.ensure_running()
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interruption) as pool:
         try:
-            yield from _read_by_pool(pool, chunks, camera, workers)
+            yield from _read_by_pool(pool, paths, camera, workers)
         except BrokenProcessPool as error:
             raise IngestError("a process that reads headers died; call with fewer processes") from error
         finally:
@@ -93,13 +90,14 @@ def _ignore_interruption() -> None:
 
 
 def _read_by_pool(
-    pool: ProcessPoolExecutor, chunks: Iterator[_Chunk], camera: CameraMapping, workers: int
+    pool: ProcessPoolExecutor, paths: Sequence[Path], camera: CameraMapping, workers: int
 ) -> Iterator[FrameFile]:
     """Yield what files say; this process reads the first of them, until a worker has started."""
+    chunks = (paths[begin : begin + _CHUNK] for begin in range(0, len(paths), _CHUNK))
     with ThreadPoolExecutor(1) as thread:
         started = thread.submit(lambda: pool.submit(os.getpid).result())
         while not started.done() and (chunk := next(chunks, None)) is not None:
-            yield from read_frames(chunk, camera)
+            yield from read_frames(_fetching(chunk, camera), camera)
     started.result()
     waiting: deque[Future[list[FrameFile]]] = deque()
     for chunk in chunks:
@@ -110,18 +108,19 @@ def _read_by_pool(
         yield from future.result()
 
 
-def _read_chunk(paths: _Chunk, camera: CameraMapping) -> list[FrameFile]:
-    return list(read_frames(paths, camera))
+def _read_chunk(paths: Sequence[Path], camera: CameraMapping) -> list[FrameFile]:
+    return list(read_frames(_fetching(paths, camera), camera))
 
 
-def _fetched(paths: Sequence[Path], camera: CameraMapping, ahead: int) -> Iterator[_Chunk]:
-    """Yield chunks of files, for which the disk is asked so many chunks ahead."""
-    chunks = [paths[begin : begin + _CHUNK] for begin in range(0, len(paths), _CHUNK)]
-    for number in range(-ahead, len(chunks)):
-        for path in chunks[number + ahead] if number + ahead < len(chunks) else ():
-            _fetch(path, camera)
-        if number >= 0:
-            yield chunks[number]
+def _fetching(paths: Sequence[Path], camera: CameraMapping) -> Iterator[Path]:
+    """Yield files; the disk is asked for those that come next."""
+    coming = iter(paths)
+    for path in islice(coming, _AHEAD):
+        _fetch(path, camera)
+    for path in paths:
+        for other in islice(coming, 1):
+            _fetch(other, camera)
+        yield path
 
 
 def _fetch(path: Path, camera: CameraMapping) -> None:
