@@ -141,13 +141,15 @@ def _places_of(cards: NDArray[np.void]) -> dict[str, int] | None:
     if not _NO_VALUE.issuperset(map(str.rstrip, others)):
         # astropy finds a value even there.
         return None
-    # Backwards, so that of cards with the same name the first stays.
-    numbers = np.flatnonzero(has_value)[::-1]
+    numbers = np.flatnonzero(has_value)
     names = cards["name"][numbers].astype(str).tolist()
     # Names that astropy would correct: with small letters, or blanks before them.
     if not (joined := "".join(names)).isupper() or not _KEY.fullmatch(joined[::8]):
         return None
-    return dict(zip(map(str.rstrip, names), (_CARD * numbers).tolist(), strict=True))
+    places: dict[str, int] = {}
+    for name, place in zip(names, (_CARD * numbers).tolist(), strict=True):
+        places.setdefault(name.rstrip(), place)
+    return places
 
 
 @lru_cache(maxsize=1024)
@@ -192,23 +194,35 @@ def card_items(text: str) -> Iterator[tuple[str, Any]]:
     text
         Cards of 80 characters each.
     """
-    if "CONTINUE" in text:
-        yield from _items_by_astropy(text)
-        return
-    for begin in range(0, len(text), _CARD):
-        card = text[begin : begin + _CARD]
-        key = card[:8].rstrip()
-        if key == "END" and not card[8:].strip():
+    for card in _whole_cards(text):
+        if card[:_CARD].rstrip() == "END":
             return
-        if key in _NO_VALUE:
-            continue
-        long_name = _HIERARCH.match(card) if key == "HIERARCH" else None
-        plain = long_name or (card[8:10] == "= " and _KEY.fullmatch(key))
-        match = _VALUE.fullmatch(card, long_name.end() if long_name else _VALUE_AT) if plain else None
-        if match is None or _may_be_record(match):
-            yield from _items_by_astropy(card)
-        else:
-            yield long_name[1] if long_name else key, None if match.lastgroup is None else _plain(match)
+        yield from _items_of(card)
+
+
+def _whole_cards(text: str) -> Iterator[str]:
+    """Yield cards, each with those that continue its value."""
+    begin = 0
+    for end in range(_CARD, len(text) + _CARD, _CARD):
+        if not text.startswith("CONTINUE", end):
+            yield text[begin:end]
+            begin = end
+
+
+@lru_cache(maxsize=8192)
+def _items_of(card: str) -> tuple[tuple[str, Any], ...]:
+    """Return the name and value of a card, as in many of one camera; nothing for a comment."""
+    if len(card) > _CARD or card.startswith("CONTINUE"):
+        return tuple(_items_by_astropy(card))
+    key = card[:8].rstrip()
+    if key in _NO_VALUE:
+        return ()
+    long_name = _HIERARCH.match(card) if key == "HIERARCH" else None
+    plain = long_name or (card[8:10] == "= " and _KEY.fullmatch(key))
+    match = _VALUE.fullmatch(card, long_name.end() if long_name else _VALUE_AT) if plain else None
+    if match is None or _may_be_record(match):
+        return tuple(_items_by_astropy(card))
+    return ((long_name[1] if long_name else key, None if match.lastgroup is None else _plain(match)),)
 
 
 def _items_by_astropy(text: str) -> Iterator[tuple[str, Any]]:
