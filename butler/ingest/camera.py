@@ -252,7 +252,7 @@ class CameraMapping(BaseModel):
             return rule.find(cards, source)
         except LookupError as error:
             raise IngestError(
-                f"{source}: no {quantity}: {error.args[0]}; say in the camera mapping where it comes from"
+                f"{source}: no {quantity}: {error}; say in the camera mapping where it comes from"
             ) from error
 
     def _find_text(self, quantity: str, cards: Mapping[str, Any], source: str) -> str | None:

@@ -163,12 +163,24 @@ def groups_of(pattern: str) -> int:
         raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
 
 
+class _NoCardError(LookupError):
+    """No card has one of some names; similar ones are looked for when it is told, which takes long."""
+
+    def __init__(self, names: tuple[str, ...], cards: Mapping[str, Any]) -> None:
+        super().__init__(names)
+        self._names = names
+        self._cards = cards
+
+    def __str__(self) -> str:
+        hint = did_you_mean(self._names[0], [card for card in self._cards if not card.startswith(TRANSLATED)])
+        return f"there is no card {' or '.join(self._names)}{hint}"
+
+
 def _first_card(names: tuple[str, ...], cards: Mapping[str, Any]) -> Any:
     for name in names:
         if (found := cards.get(name)) not in (None, ""):
             return found
-    hint = did_you_mean(names[0], [card for card in cards if not card.startswith(TRANSLATED)])
-    raise LookupError(f"there is no card {' or '.join(names)}{hint}")
+    raise _NoCardError(names, cards)
 
 
 def _padded(part: re.Match[str], cards: Mapping[str, Any]) -> str:

@@ -57,7 +57,7 @@ class ZeroPointRule(BaseModel):
             try:
                 found.append(_text(rule.find(cards, file_name)))
             except LookupError as error:
-                raise IngestError(f"no key {column} of the zero point table: {error.args[0]}") from error
+                raise IngestError(f"no key {column} of the zero point table: {error}") from error
         return tuple(found)
 
 
