@@ -15,8 +15,10 @@ __all__ = ["CameraCards", "is_inherited"]
 
 _OWN_WCS: Final = ("CTYPE1", "CRVAL1", "CRPIX1")
 """Cards by which a unit has a projection of its own."""
-_FRAME: Final = ("RADESYS", "RADECSYS", "EQUINOX", "EPOCH")
-"""Cards of a projection that often stand once for all units."""
+_FRAME_NAMES: Final = ("RADESYS", "RADECSYS")
+_EQUINOXES: Final = ("EQUINOX", "EPOCH")
+_FRAME: Final = dict.fromkeys(_FRAME_NAMES, _FRAME_NAMES) | dict.fromkeys(_EQUINOXES, _EQUINOXES)
+"""Cards of a projection that often stand once for all units, with those that say the same."""
 
 
 class CameraCards(Mapping[str, Any]):
@@ -93,7 +95,9 @@ def is_inherited(name: str, own: Mapping[str, Any]) -> bool:
     """
     if not is_wcs_card(name):
         return name != "EXTNAME"
-    return name in _FRAME or any(own.get(key) is None for key in _OWN_WCS)
+    if any(own.get(key) is None for key in _OWN_WCS):
+        return True
+    return name in _FRAME and all(own.get(key) is None for key in _FRAME[name])
 
 
 def _cards_of(unit: HduInfo) -> Mapping[str, Any]:

@@ -18,19 +18,21 @@ __all__ = ["ZenithalProjection"]
 
 _Places = tuple[NDArray[np.float64], NDArray[np.float64]]
 _KINDS: Final = ("TAN", "STG")
-_TEXTS: Final = {"CUNIT1": "deg", "CUNIT2": "deg", "RADESYS": "ICRS"}
+_UNITS: Final = {"CUNIT1": "deg", "CUNIT2": "deg"}
+_ICRS: Final[Mapping[str, Card]] = {"RADESYS": "ICRS"}
+_FK5: Final[Mapping[str, Card]] = {"RADESYS": "FK5", "EQUINOX": 2000.0}
 _REFERENCE: Final = ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2")
 _CD: Final = ("CD1_1", "CD1_2", "CD2_1", "CD2_2")
 _CDELT: Final = ("CDELT1", "CDELT2")
 _NO_TURN: Final = {"PC1_1": 1.0, "PC1_2": 0.0, "PC2_1": 0.0, "PC2_2": 1.0}
-_USUAL: Final = {**_TEXTS, "WCSAXES": 2, "LONPOLE": 180}
+_USUAL: Final = {**_UNITS, "WCSAXES": 2, "LONPOLE": 180}
 """What cards say that need not be there. LATPOLE has no effect: the centre is a pole of the projection."""
 _NO_MORE: Final = re.compile(r"system=\w+|wtype=(tan|tpv) axtype=\w+")
 """What IRAF's own cards of a WCS say if they say nothing more than the others do."""
 
 
 class ZenithalProjection:
-    """A gnomonic or stereographic projection of ICRS positions, whose centre is the reference position.
+    """A gnomonic or stereographic projection, whose centre is the reference position.
 
     A position is the unit vector ``(east, north, height)`` in the frame of the centre. The formulae are those
     of Calabretta & Greisen (2002), sections 5.1.3 and 5.1.4, written for such vectors, with differences of
@@ -49,6 +51,8 @@ class ZenithalProjection:
         Degrees per pixel, 2 x 2.
     distortion
         Polynomials that bend a gnomonic projection.
+    frame
+        Cards that name the frame of the positions, which changes nothing else: ICRS, or FK5 of 2000.
 
     Raises
     ------
@@ -63,11 +67,13 @@ class ZenithalProjection:
         crpix: tuple[float, float],
         cd: ArrayLike,
         distortion: Distortion | None = None,
+        frame: Mapping[str, Card] = _ICRS,
     ) -> None:
         self.crval = crval
         self._kind = kind
         self._crpix = crpix
         self._distortion = distortion
+        self._frame = frame
         self._name = distortion.kind if distortion else kind
         self._on_pixels = distortion.map if distortion and distortion.kind == "TAN-SIP" else None
         self._on_plane = distortion.map if distortion and distortion.kind == "TPV" else None
@@ -95,14 +101,14 @@ class ZenithalProjection:
         distortion = Distortion.from_cards(kind, distorting) if distorting else None
         if distorting and distortion is None:
             return None
-        reference, matrix = _take_numbers(left, _REFERENCE), _take_matrix(left)
-        if reference is None or matrix is None or not _says_nothing(left):
+        reference, matrix, frame = _take_numbers(left, _REFERENCE), _take_matrix(left), _take_frame(left)
+        if reference is None or matrix is None or frame is None or not _says_nothing(left):
             return None
         ra, dec, x, y = reference
         kind = "TAN" if distortion else kind
         if not cls.can_do(kind, (ra, dec)):
             return None
-        return cls(kind, (ra, dec), (x + xy0[0], y + xy0[1]), matrix, distortion)
+        return cls(kind, (ra, dec), (x + xy0[0], y + xy0[1]), matrix, distortion, frame)
 
     @staticmethod
     def can_do(kind: str, crval: tuple[float, float]) -> bool:
@@ -120,7 +126,7 @@ class ZenithalProjection:
         matrix = dict(zip(_CD, self.scale_matrix.ravel().tolist(), strict=True))
         axes = {"CTYPE1": self.ctype, "CTYPE2": f"DEC--{self._name}"}
         distorting = self._distortion.cards if self._distortion else {}
-        return {"WCSAXES": 2, **_TEXTS, **axes, **reference, **matrix, **distorting}
+        return {"WCSAXES": 2, **_UNITS, **self._frame, **axes, **reference, **matrix, **distorting}
 
     @np.errstate(invalid="ignore", over="ignore")
     def pixel_to_sky(self, x: ArrayLike, y: ArrayLike) -> _Places:
@@ -218,15 +224,23 @@ def _take_matrix(cards: dict[str, Card]) -> NDArray[np.float64] | None:
     return None if steps is None or turn is None else np.diag(steps) @ np.reshape(turn, (2, 2))
 
 
+def _take_frame(cards: dict[str, Card]) -> Mapping[str, Card] | None:
+    """Take the frame of positions out of cards; None if it is none of those that all images here have."""
+    # Of both cards the last counts for wcslib.
+    names = [str(cards.pop(key)).rstrip() for key in list(cards) if key in ("RADESYS", "RADECSYS")]
+    name, equinox = names[-1] if names else "", cards.pop("EQUINOX", None)
+    # ICRS has no equinox; what has one, but no name, is FK5 (FITS standard 4.0, section 8.3).
+    if name == "ICRS" or (not name and equinox is None):
+        return _ICRS
+    return _FK5 if name in ("", "FK5") and equinox in (None, 2000) else None
+
+
 def _says_nothing(cards: Mapping[str, Card]) -> bool:
     """Tell whether cards beside the numbers say nothing that is not so anyway."""
     for key, value in cards.items():
         text = str(value).rstrip()
         if key.startswith("WAT"):
             known = _NO_MORE.fullmatch(text) is not None
-        elif key == "EQUINOX":
-            # ICRS has none.
-            known = "RADESYS" in cards
         else:
             known = key == "LATPOLE" or _USUAL.get(key) in (value, text)
         if not known:
