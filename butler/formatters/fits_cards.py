@@ -195,7 +195,7 @@ def card_items(text: str) -> Iterator[tuple[str, Any]]:
         Cards of 80 characters each.
     """
     for card in _whole_cards(text):
-        if card[:_CARD].rstrip() == "END":
+        if card.startswith("END") and card[:_CARD].rstrip() == "END":
             return
         yield from _items_of(card)
 
