@@ -74,6 +74,17 @@ def test_the_last_attempt_counts(butler: Butler) -> None:
     assert RunHistory.of(butler, "u/1").counts()["sum"] == {"blocked": 1}
 
 
+def test_a_task_without_work(butler: Butler) -> None:
+    """Why nothing at all was to be done is told at once, and later; where others had some it is not."""
+    report = run_graph(plan(butler, "out", noWork=[1, 2, 3, 4]), butler)
+    [line] = [line for line in report.to_text().splitlines() if line.startswith("no work: double {")]
+    assert line.endswith("(and 3 more)")
+    assert "4 of double had no work: " in told("report", butler.root, "--collections", "out")
+    some = run_graph(plan(butler, "some", noWork=[1]), butler)
+    assert "no work: " not in some.to_text()
+    assert "had no work" not in told("report", butler.root, "--collections", "some")
+
+
 def test_report_command(butler: Butler, tmp_path: Path) -> None:
     """The same as a table, CSV and JSON; quanta of a saved graph that nobody ran are counted, too."""
     graph = plan(butler, "out", fail=[2])

@@ -80,12 +80,16 @@ def _task_table(history: RunHistory) -> tuple[list[str], list[list[Any]]]:
 
 
 def _print_details(history: RunHistory) -> None:
-    """Print why quanta failed, and which outputs are not there."""
+    """Print why quanta failed, why tasks had no work at all, and which outputs are not there."""
     for failures in history.failures():
         examples = "; ".join(map(str, failures.quanta[:_EXAMPLES]))
         more = ", ..." if len(failures.quanta) > _EXAMPLES else ""
         reason = f"{len(failures.quanta)} of {failures.label} failed: {failures.message} ({examples}{more})"
         click.echo(printable(reason))
+    for label, counts in history.counts().items():
+        if counts.keys() == {"no work"}:
+            first = next(quantum for quantum in history.quanta if quantum.task.label == label)
+            click.echo(printable(f"{counts.total()} of {label} had no work: {first.message} ({first})"))
     for output in history.outputs():
         told = [(output.missing, "were not written"), (output.gone, "were removed")]
         lacking = ", ".join(f"{count} {what}" for count, what in told if count)

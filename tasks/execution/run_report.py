@@ -87,7 +87,7 @@ class RunReport:
         return counts
 
     def to_text(self) -> str:
-        """Return a summary: a line for each task, one for each quantum to look at, one for the whole."""
+        """Return a summary: a line for each task, one for each of what to look at, one for the whole."""
         lines = []
         for label, counts in self.counts().items():
             told = ", ".join(f"{counts[status]} {status}" for status in QuantumStatus if counts[status])
@@ -95,6 +95,7 @@ class RunReport:
         for report in self.reports:
             if report.status is QuantumStatus.PARTIAL or report.status.is_failure:
                 lines.append(f"{report.status}: {report.quantum}: {report.message}")
+        lines += self._idle()
         total = Counter(report.status for report in self.reports)
         good = sum(count for status, count in total.items() if status.is_success)
         told = f"{good} of {len(self.reports)} quanta succeeded, {len(self.failures)} failed"
@@ -123,6 +124,16 @@ class RunReport:
             "qgraphSummary": _simple_graph(graph),
             "quantaReports": [_simple_report(report) for report in self.reports],
         }
+
+    def _idle(self) -> list[str]:
+        """Return why the tasks that had no work at all had none, with one reason for each."""
+        lines = []
+        for label, counts in self.counts().items():
+            if counts.keys() == {QuantumStatus.NO_WORK}:
+                first = next(report for report in self.reports if report.quantum.label == label)
+                more = f" (and {counts.total() - 1} more)" if counts.total() > 1 else ""
+                lines.append(f"{first.status}: {first.quantum}: {first.message}{more}")
+        return lines
 
     def _cost(self, label: str) -> str:
         """Return what the quanta of a task took."""
