@@ -331,13 +331,3 @@ def test_a_zero_point_that_is_no_number_is_refused(frame: Frame, given: dict[str
     """A dataset without a usable number is told with what it holds."""
     with pytest.raises(TaskError, match=r"zero_point, a number|the zero point is nan"):
         ProcessCcdTask().run(observed(frame), make_camera(), zeroPoint=given)
-
-
-def test_errors_of_a_quantum_name_its_data_id() -> None:
-    """What a task refuses is told with the data ID."""
-    data_id = {"instrument": "TESTCAM", "visit": 42, "detector": 3, "band": "r"}
-    exposure = replace(make_frame().exposure(), wcs=None)
-    inputs = {"inputExposure": exposure, "camera": make_camera().model_dump(mode="json")}
-    context = SimpleNamespace(quantum=SimpleNamespace(dataId=data_id), get=lambda refs: dict(inputs))
-    with pytest.raises(TaskError, match=r"42.*the exposure has no WCS"):
-        ProcessCcdTask().runQuantum(context, {}, {})

@@ -91,17 +91,13 @@ class ProcessCcdTask(PipelineTask):
         IngestError
             Raised if the header lacks what the camera mapping looks for.
         TaskError
-            Raised as by `run`; the message begins with the data ID.
+            Raised as by `run`.
         """
         inputs = butlerQC.get(inputRefs)
         camera = CameraMapping.parse(inputs["camera"], "the dataset camera")
         inputs["camera"] = camera
         inputs["inputExposure"] = _described(inputs["inputExposure"], camera, butlerQC.quantum.dataId)
-        try:
-            result = self.run(**inputs)
-        except TaskError as error:
-            raise type(error)(f"{butlerQC.quantum.dataId}: {error}") from error
-        butlerQC.put(result, outputRefs)
+        butlerQC.put(self.run(**inputs), outputRefs)
 
     @timeMethod
     def run(
