@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -264,7 +265,7 @@ class _Ingest:
         self.report.ingested.extend(refs)
         self.report.skipped.extend(skipped)
         self.report.failed.extend(failed)
-        self._files = files_of
+        self._files |= files_of.maps[0]
         if self._settled is not None:
             self._settled |= book.keys
         refused = {path for path, _ in failed}
@@ -272,13 +273,13 @@ class _Ingest:
         self.detectors |= {frame.data_id["detector"] for frame in there}
         self.regions += [frame.region for frame in accepted]
 
-    def _taken(self, batch: Sequence[FrameFile]) -> tuple[set[_Key], dict[_Key, Path]]:
-        """Return which frames the run has, and the files of this call that frames are known of."""
+    def _taken(self, batch: Sequence[FrameFile]) -> tuple[set[_Key], ChainMap[_Key, Path]]:
+        """Return which frames the run has, and the files of this call by frame, the first map to write to."""
         registry = self._butler.registry
         keys = list(dict.fromkeys(frame.key for file in batch for frame in file.frames))
         registered = registry.datasets.get_type(EXPOSURE.name)
         held = registry.datasets.held(registered, registry.collections.get_info(self._run), keys)
-        files = dict(self._files)
+        files: ChainMap[_Key, Path] = ChainMap({}, self._files)
         if self._known:
             records = registry.files.get([dataset.id for dataset in held.values()])
             for key, dataset in held.items():
