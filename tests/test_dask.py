@@ -78,6 +78,17 @@ def test_failures_on_a_cluster(butler: Butler, address: str) -> None:
     assert butler.verify().is_clean
 
 
+def test_what_waits_behind_a_failure_does_not_fail(butler: Butler) -> None:
+    """Dask holds the deaths of the only worker against all that it had; what ended it is told alone."""
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"}),
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster,
+    ):
+        report = execute(butler, DaskExecutor(cluster.scheduler_address), {2: "quit=3", 4: "die=SIGKILL"})
+    assert statuses(report) == [S.SUCCEEDED, S.KILLED, S.SUCCEEDED, S.KILLED, S.BLOCKED]
+    assert butler.verify().is_clean
+
+
 def test_a_quantum_that_takes_too_long(butler: Butler, address: str, tmp_path: Path) -> None:
     """Its worker ends itself, and Dask does not run it again."""
     report = execute(butler, DaskExecutor(address, timeout=6.0), {2: "sleep=300"}, tmp_path)

@@ -14,7 +14,9 @@ from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+from butler.errors import ButlerError
 
 from ..errors import WorkerError
 from .executor import Executor
@@ -44,8 +46,33 @@ _STUCK_S: Final = 2.0
 _STDERR: Final = 2
 _BEGINS, _IS_LATE = "begins", "is late"
 """What a worker tells of a quantum."""
+_SPARED: Final = 3
+"""How often a job is handed out again that Dask has given up, although it has ended no worker."""
+_KEPT: Final = 1000
+"""Jobs that are remembered after their reports: Dask runs what was on a worker that died soon after."""
 _News = tuple[str, QuantumReport | BaseException | None]
 """What the client's threads hear of a job; None if there is more to come."""
+
+
+class _Out(NamedTuple):
+    """A job that Dask has.
+
+    Parameters
+    ----------
+    job
+        The job.
+    future
+        Dask's.
+    begin_ns
+        When it was handed out.
+    n_spared
+        How often that was done again.
+    """
+
+    job: QuantumJob
+    future: Any
+    begin_ns: int
+    n_spared: int
 
 
 class DaskExecutor(Executor):
@@ -87,7 +114,10 @@ class DaskExecutor(Executor):
         self._client: Any = None
         self._cluster: Any = None
         self._setup: RunSetup | None = None
-        self._out: dict[str, tuple[QuantumJob, Any, int]] = {}
+        self._out: dict[str, _Out] = {}
+        self._told: dict[str, QuantumJob] = {}
+        self._untidy: dict[str, QuantumJob] = {}
+        self._at: dict[str, str] = {}
         self._news: queue.SimpleQueue[_News] = queue.SimpleQueue()
         self._done: set[str] = set()
         self._begun: dict[str, float] = {}
@@ -135,9 +165,12 @@ class DaskExecutor(Executor):
 
     def submit(self, job: QuantumJob) -> None:
         """Take a job."""
-        key = _key(job, self._run_name)
-        future = self._connected().submit(_run_on_worker, job, self._run_name, key=key, pure=False)
-        self._out[key] = job, future, time.time_ns()
+        self._submit(job, time.time_ns(), 0)
+
+    def _submit(self, job: QuantumJob, begin_ns: int, n_spared: int) -> None:
+        key = f"{self._run_name}-{job.quantum.id}-{job.attempt}-{n_spared}"
+        future = self._connected().submit(_run_on_worker, job, self._run_name, key, key=key, pure=False)
+        self._out[key] = _Out(job, future, begin_ns, n_spared)
         future.add_done_callback(lambda _: self._note_end(key, future))
 
     def wait(self, timeout: float | None) -> list[QuantumReport]:
@@ -195,8 +228,8 @@ class DaskExecutor(Executor):
         if self._client is not None and self._out:
             # A cluster that is going, or gone, answers with errors of all kinds.
             with suppress(Exception):
-                self._client.cancel([future for _, future, _ in self._out.values()], force=True)
-        jobs = [job for job, _, _ in self._out.values()]
+                self._client.cancel([out.future for out in self._out.values()], force=True)
+        jobs = [out.job for out in self._out.values()]
         self._out.clear()
         if self._cluster is not None:
             self.close()
@@ -216,6 +249,13 @@ class DaskExecutor(Executor):
             self._cluster.close()
             self._cluster = None
         self._settings.close()
+        jobs = list(self._untidy.values())
+        self._untidy.clear()
+        for job in jobs:
+            assert self._setup is not None, "started before"
+            # What stays is found by ``butler verify``, and is no reason to lose the run's summary.
+            with suppress(ButlerError, OSError):
+                sweep(job, self._setup)
 
     def _connected(self) -> Any:
         assert self._client is not None, "started before"
@@ -237,17 +277,23 @@ class DaskExecutor(Executor):
             outcome = error
         self._news.put((key, outcome))
 
-    def _hear(self, event: tuple[float, tuple[str, str]]) -> None:
-        """Note, in a thread of the client, which quanta take too long: they are not to be run again.
+    def _hear(self, event: tuple[float, tuple[str, str, str]]) -> None:
+        """Note, in a thread of the client, where quanta begin, and which take too long and end there.
 
         A worker that cannot say so, as its quantum holds the interpreter, dies without a word. Then Dask
         runs the quantum again, which is heard.
         """
-        key, word = event[1]
-        now, limit = time.monotonic(), self._timeout or 0.0
-        if word == _BEGINS and now - self._begun.get(key, now) < limit:
-            self._begun[key] = now
-            return
+        key, word, worker = event[1]
+        now = time.monotonic()
+        if word == _BEGINS:
+            self._at[worker] = key
+            if key in self._begun and key in self._out:
+                self._untidy[key] = self._out[key].job
+            elif key in self._told:
+                self._untidy[key] = self._told[key]
+            if self._timeout is None or now - self._begun.get(key, now) < self._timeout:
+                self._begun[key] = now
+                return
         self._late.add(key)
         self._news.put((key, None))
 
@@ -256,20 +302,41 @@ class DaskExecutor(Executor):
         is_late = key in self._late
         if key not in self._out or (outcome is None and not is_late):
             return
-        job, future, begin = self._out.pop(key)
+        out = self._out.pop(key)
         self._begun.pop(key, None)
         self._done.discard(key)
         if is_late:
             assert self._timeout is not None, "there was a limit"
-            future.cancel(force=True)
-            yield report_of_timeout(job, begin, self._timeout)
+            out.future.cancel(force=True)
+            self._untidy[key] = out.job
+            yield report_of_timeout(out.job, out.begin_ns, self._timeout)
         elif isinstance(outcome, QuantumReport):
+            self._remember(key, out.job)
             yield outcome
         elif isinstance(outcome, WorkerError):
             raise outcome
+        elif self._is_innocent(key, outcome) and out.n_spared < _SPARED:
+            self._submit(out.job, out.begin_ns, out.n_spared + 1)
         else:
             assert outcome is not None, "it was told"
-            yield report_of_death(job, begin, message_of(outcome))
+            self._untidy[key] = out.job
+            yield report_of_death(out.job, out.begin_ns, message_of(outcome))
+
+    def _is_innocent(self, key: str, outcome: BaseException | None) -> bool:
+        """Tell whether Dask holds deaths of workers against a job that was not what ran there last.
+
+        It holds them against all that waited at the worker, or comes to the next one together with what
+        ends that, too.
+        """
+        if not isinstance(outcome, self._distributed.KilledWorker):
+            return False
+        return self._at.get(outcome.last_worker.address) != key
+
+    def _remember(self, key: str, job: QuantumJob) -> None:
+        """Remember a job for a while after its report."""
+        self._told[key] = job
+        if len(self._told) > _KEPT:
+            del self._told[next(iter(self._told))]
 
 
 def _plugin(setup: RunSetup, identity: Identity, timeout: float | None) -> Any:
@@ -281,40 +348,37 @@ def _plugin(setup: RunSetup, identity: Identity, timeout: float | None) -> Any:
     return plugin
 
 
-def _run_on_worker(job: QuantumJob, run_name: str) -> QuantumReport:
-    """Run a quantum in a worker of Dask."""
-    from distributed import get_worker
+def _run_on_worker(job: QuantumJob, run_name: str, key: str) -> QuantumReport:
+    """Run a quantum in a worker of Dask.
+
+    Nothing that another run of the same has left is touched: its report may be on the way to the registry.
+    """
+    from distributed import get_client, get_worker
 
     worker = get_worker()
     setup, identity, timeout = worker.plugins[run_name].order  # type: ignore[attr-defined]
     _require_same(identity, Identity.of_this_process(), worker.address)
     _require_one_thread(worker.state.nthreads, worker.address)
-    # Dask runs again what was on a worker that died.
-    sweep(job, setup)
-    key = _key(job, run_name)
-    with limited_memory(setup.memory), _ended_after(timeout, partial(worker.log_event, run_name), key):
+
+    # The scheduler has heard this when it returns: a quantum may end its worker at once.
+    get_client().log_event(run_name, (key, _BEGINS, worker.address))
+    is_late = partial(worker.log_event, run_name, (key, _IS_LATE, worker.address))
+    with limited_memory(setup.memory), _ended_after(timeout, is_late):
         return run_quantum(job, setup)
 
 
-def _key(job: QuantumJob, run_name: str) -> str:
-    return f"{run_name}-{job.quantum.id}-{job.attempt}"
-
-
 @contextmanager
-def _ended_after(
-    timeout: float | None, tell: Callable[[tuple[str, str]], object], key: str
-) -> Iterator[None]:
+def _ended_after(timeout: float | None, tell: Callable[[], object]) -> Iterator[None]:
     """Run a block; if it takes too long, tell so, and end the process."""
     if timeout is None:
         yield
         return
 
     def end() -> None:
-        tell((key, _IS_LATE))
+        tell()
         time.sleep(_LAST_WORDS_S)
         os._exit(1)
 
-    tell((key, _BEGINS))
     timer = threading.Timer(timeout, end)
     timer.daemon = True
     timer.start()

@@ -112,8 +112,7 @@ def _refused(report: QuantumReport, error: ButlerError) -> QuantumReport:
         details=details_of(error),
         staged=(),
         exception=type(error).__name__,
-        # Files that are gone another attempt writes again. Dask runs again, and sweeps up before, what it
-        # takes for lost with a worker that died just after its report was here.
+        # Files that are gone another attempt writes again.
         is_transient=is_transient(error) or isinstance(error, ArtifactMissingError),
         exit_code=1,
     )
