@@ -22,7 +22,7 @@ from butler.pictures import SkyFrame, SkyOutline, SkyPicture, depth_map, draw_sk
 from butler.pictures.drawing import save_figure
 from butler.pictures.sky_labels import SkyLabel, place_labels
 from butler.regions import SkyRegion
-from butler.skymaps import RingsSkyMap, RingsSkyMapConfig
+from butler.skymaps import DiscreteSkyMap, DiscreteSkyMapConfig, RingsSkyMap, RingsSkyMapConfig
 
 pytest.importorskip("matplotlib")
 healsparse = pytest.importorskip("healsparse")
@@ -290,6 +290,26 @@ def test_pictures_of_every_scale(scale: str, texts: list[str], tmp_path: Path) -
     else:
         for expected in ("148 tracts", "RA 60°", str(tract.tract_id), "g: 30 visits, 60 detector images"):
             assert expected in texts
+
+
+@pytest.mark.parametrize(
+    ("frame", "labelled"),
+    [
+        (SkyFrame.of_box((150.1, 2.2), (0.05, 0.05)), True),
+        (SkyFrame.of_box((10.0, -80.0), (2.0, 2.0)), False),
+        (SkyFrame.whole_sky(), False),
+    ],
+    ids=["around", "elsewhere", "whole sky"],
+)
+def test_a_discrete_tract_is_labelled_only_where_it_is(
+    frame: SkyFrame, labelled: bool, texts: list[str], tmp_path: Path
+) -> None:
+    """The nearest tract is in charge of all the sky; its label stands within its pixels, or not at all."""
+    place = {"raList": (150.1,), "decList": (2.2,), "radiusList": (0.01,)}
+    sky_map = DiscreteSkyMap(DiscreteSkyMapConfig(**place, patchInnerDimensions=(90, 90)))
+    draw_sky(SkyPicture(frame, sky_map=sky_map), tmp_path / "sky.svg")
+    assert ("tract 0" in texts) == labelled
+    assert labelled or "0" not in texts
 
 
 def test_an_empty_picture(tmp_path: Path) -> None:

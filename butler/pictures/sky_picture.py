@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..skymaps import SkyMap
+from ..skymaps import DiscreteSkyMap, SkyMap
 from .depth_map import DEPTH_KINDS
 from .drawing import new_figure_class, save_figure
 from .sky_frame import SkyFrame
@@ -275,6 +275,9 @@ def _sky_map_labels(frame: SkyFrame, sky_map: SkyMap) -> tuple[list[SkyLabel], l
     """Return labels of the tracts and of the patches that can be seen."""
     ra, dec = frame.grid(_LABEL_GRID)
     known = np.isfinite(ra)
+    if isinstance(sky_map, DiscreteSkyMap):
+        # Outside its tracts the nearest one is in charge, but there is nothing of it.
+        known[known] = sky_map.find_patch_ids(ra[known], dec[known])[1] >= 0
     y, x = (np.flatnonzero(known) // ra.shape[1], np.flatnonzero(known) % ra.shape[1])
     tract_ids = sky_map.findTractIdArray(ra[known], dec[known])
     areas = _middles(tract_ids, x, y, ra.shape[1])
