@@ -228,6 +228,7 @@ def test_a_broken_file_is_reported_and_the_others_come_in(
         ({"CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN"}, "galactic"),
         ({"CTYPE1": "RA---TNX", "CTYPE2": "DEC--TNX"}, "TNX"),
         ({f"CD{i}_{j}": 0.0 for i in (1, 2) for j in (1, 2)}, "singular"),
+        ({"CD1_1": -50.0, "CD2_2": 50.0}, "a pixel has 50 degrees"),
         ({"CD1_1": 1.0, "CD1_2": 1.0, "CD2_1": 1.0, "CD2_2": 1.0}, "WCS"),
         ({"CRVAL1": "NaN"}, "CRVAL1"),
         ({"CRPIX2": "middle"}, "CRPIX2"),
