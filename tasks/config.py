@@ -195,4 +195,7 @@ def _config_error(cls: type[Config], error: ValidationError, name: str | None = 
     if isinstance(cause := fault.get("ctx", {}).get("error"), ButlerUserError):
         return ConfigError(f"{where}: {cause}")
     reason = fault["msg"].removeprefix("Value error, ")
+    if not fault["loc"] and fault["type"] == "value_error":
+        # What several fields together cannot be: the reason says it, the whole config would not.
+        return ConfigError(f"{where}: {reason}")
     return ConfigError(f"{where} cannot be {fault['input']!r}: {reason}")

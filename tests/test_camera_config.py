@@ -20,6 +20,7 @@ from tasks.cli import main
 from tasks.config import Config, ConfigurableField
 from tasks.ready_pipelines import load_pipeline
 from tasks.task import Task
+from tasks.warp.model_psf_match import ModelPsfMatchConfig
 
 
 class ScaledConfig(DoubleConfig, pipelineConnections=DoubleConnections):
@@ -189,6 +190,14 @@ def test_a_subtask_that_is_none_is_told(name: str) -> None:
     """The nearest field that holds a subtask is named, also for a field that holds something else."""
     with pytest.raises(ConfigError, match=rf"OuterConfig has no subtask {name!r}; .*'?inner"):
         OuterTask().makeSubtask(name)
+
+
+def test_fields_that_contradict_each_other_are_told_alone() -> None:
+    """The line has the reason, which names the fields, and not the whole config as what is wrong."""
+    with pytest.raises(
+        ConfigError, match=r"^ModelPsfMatchConfig\.kernelSize: kernelSize must be odd, not 10$"
+    ):
+        ModelPsfMatchConfig().updated({"kernelSize": 10})
 
 
 @pytest.mark.parametrize(
