@@ -239,10 +239,13 @@ class PipelineTaskConnections(BaseModel):
         for field, (connection, refs) in inputs.items():
             if not isinstance(connection, Input | PrerequisiteInput) or len(refs) >= connection.minimum:
                 continue
-            what = f"{label} {data_id} has {len(refs)} datasets of {field} ({connection.name})"
+            what = f"has {len(refs)} datasets of {field} ({connection.name})"
             if isinstance(connection, Input):
+                # Whoever drops the quantum says which it is.
                 raise NoWorkFound(f"{what}; it needs {connection.minimum}")
-            raise MissingPrerequisiteError(f"{what}; {connection.minimum} must exist before anything runs")
+            raise MissingPrerequisiteError(
+                f"{label} {data_id} {what}; {connection.minimum} must exist before anything runs"
+            )
         return {}, {}
 
     def adjust_all_quanta(self, adjuster: QuantaAdjuster) -> None:

@@ -263,11 +263,10 @@ class Resolution:
 
     def _drop(self, quantum: Quantum, reason: str) -> None:
         self._leave_out(quantum.output_refs())
-        told = reason.removeprefix(f"{quantum.label} {quantum.dataId} ")
-        known = self._dropped.get((quantum.label, told))
+        known = self._dropped.get((quantum.label, reason))
         n_before = 0 if known is None else known.count
         example = quantum.dataId if known is None else known.example
-        self._dropped[quantum.label, told] = DroppedQuanta(quantum.label, told, n_before + 1, example)
+        self._dropped[quantum.label, reason] = DroppedQuanta(quantum.label, reason, n_before + 1, example)
 
     def _in_the_way(
         self, node: PipelineTaskNode, quantum: Quantum, present: _Existing
