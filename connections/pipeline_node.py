@@ -116,13 +116,34 @@ def configured_node(
 def _updated(
     settings: TaskConfig, label: str, overrides: Sequence[Override], faults: list[ConfigError]
 ) -> TaskConfig:
-    """Return a config with settings applied in order, as far as they are right."""
+    """Return a config with settings applied in order, as far as they are right.
+
+    One that is right only beside a later one, as the lower of two limits that are both raised, comes after
+    it; but not where a field is set twice, of which the last counts.
+    """
+    fields = [override.field for override in overrides]
+    left = overrides
+    while True:
+        settings, refused = _applied(settings, left)
+        may_wait = all(fields.count(override.field) == 1 for override, _ in refused)
+        if not refused or len(refused) == len(left) or not may_wait:
+            break
+        left = [override for override, _ in refused]
+    faults += [ConfigError(f"{label}: {error} (set by {override.source})") for override, error in refused]
+    return settings
+
+
+def _applied(
+    settings: TaskConfig, overrides: Sequence[Override]
+) -> tuple[TaskConfig, list[tuple[Override, ConfigError]]]:
+    """Return a config with settings applied in order, and those that it refuses."""
+    refused = []
     for override in overrides:
         try:
             settings = settings.updated({override.field: override.value})
         except ConfigError as error:
-            faults.append(ConfigError(f"{label}: {error} (set by {override.source})"))
-    return settings
+            refused.append((override, error))
+    return settings, refused
 
 
 def parent_name(connection: BaseConnection) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Self
 
 from pydantic import (
@@ -78,6 +79,9 @@ class Config(BaseModel):
     def updated(self, overrides: Mapping[str, Any]) -> Self:
         """Return a copy with overrides applied in order.
 
+        One that is right only beside a later one, as the lower of two limits that are both raised, comes
+        after it.
+
         Parameters
         ----------
         overrides
@@ -90,8 +94,7 @@ class Config(BaseModel):
             Raised if a field does not exist or a value does not fit.
         """
         copy = self.model_copy(deep=True)
-        for path, value in overrides.items():
-            _apply(copy, path.split("."), value)
+        _apply_all(partial(_apply, copy), overrides)
         return copy
 
     def to_simple(self) -> dict[str, Any]:
@@ -147,6 +150,21 @@ class ConfigurableField(BaseModel):
         return getattr(self.value, name)
 
 
+def _apply_all(apply: Callable[[list[str], Any], None], values: Mapping[str, Any]) -> None:
+    """Set fields in order, those that were refused once more after the others."""
+    left = dict(values)
+    while left:
+        refused: dict[str, ConfigError] = {}
+        for path, value in left.items():
+            try:
+                apply(path.split("."), value)
+            except ConfigError as error:
+                refused[path] = error
+        if len(refused) == len(left):
+            raise next(iter(refused.values()))
+        left = {path: left[path] for path in refused}
+
+
 def _apply(config: Config, path: list[str], value: Any) -> None:
     """Set one field, walking down into nested configs and subtasks."""
     name, *rest = path
@@ -156,8 +174,7 @@ def _apply(config: Config, path: list[str], value: Any) -> None:
     if isinstance(current, ConfigurableField):
         _apply_to_subtask(current, rest, value)
     elif isinstance(current, Config) and (rest or isinstance(value, Mapping)):
-        for key, item in {".".join(rest): value}.items() if rest else value.items():
-            _apply(current, key.split("."), item)
+        _apply_all(partial(_apply, current), {".".join(rest): value} if rest else value)
     elif isinstance(current, dict) and rest:
         setattr(config, name, {**current, ".".join(rest): value})
     elif rest:
@@ -175,8 +192,7 @@ def _apply_to_subtask(field: ConfigurableField, path: list[str], value: Any) -> 
     elif path:
         _apply(field.value, path, value)
     elif isinstance(value, Mapping):
-        for key, item in value.items():
-            _apply_to_subtask(field, key.split("."), item)
+        _apply_all(partial(_apply_to_subtask, field), value)
     else:
         raise ConfigError(f"a subtask is set field by field or by .target, not to {value!r}")
 
