@@ -33,7 +33,7 @@ _ISO: Final = re.compile(r"(\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)
 
 @contextmanager
 def any_year() -> Iterator[None]:
-    """Keep astropy from warnings of years for which no leap seconds are known: TAI is what we keep."""
+    """Keep astropy and erfa from warnings of years without known leap seconds: TAI is what we keep."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*dubious year")
         yield

@@ -84,7 +84,8 @@ class CameraCards(Mapping[str, Any]):
 def is_inherited(name: str, own: Mapping[str, Any]) -> bool:
     """Tell whether a card of the primary unit holds for an image unit that does not have it.
 
-    Its name does not; nor does a projection, of which parts would mix with those of the unit's own.
+    Its name does not; nor does a projection, of which parts would mix with those of the unit's own, but for
+    the frame of its positions where the unit does not tell that.
 
     Parameters
     ----------

@@ -359,7 +359,6 @@ def _run_on_worker(job: QuantumJob, run_name: str, key: str) -> QuantumReport:
     setup, identity, timeout = worker.plugins[run_name].order  # type: ignore[attr-defined]
     _require_same(identity, Identity.of_this_process(), worker.address)
     _require_one_thread(worker.state.nthreads, worker.address)
-
     # The scheduler has heard this when it returns: a quantum may end its worker at once.
     get_client().log_event(run_name, (key, _BEGINS, worker.address))
     is_late = partial(worker.log_event, run_name, (key, _IS_LATE, worker.address))

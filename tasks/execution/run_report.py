@@ -87,7 +87,7 @@ class RunReport:
         return counts
 
     def to_text(self) -> str:
-        """Return a summary: a line for each task, one for each of what to look at, one for the whole."""
+        """Return a summary: lines for each task, for each quantum or task to look at, and for the whole."""
         lines = []
         for label, counts in self.counts().items():
             told = ", ".join(f"{counts[status]} {status}" for status in QuantumStatus if counts[status])
